@@ -1,0 +1,41 @@
+# The two commands: `make app` and `make test`. Everything else is for people who work on the project.
+PYTHON ?= python3.11
+BIN := .venv/bin
+# torch first and by its exact version: any range makes pip take several gigabytes of GPU libraries.
+TORCH := torch==2.13.0
+
+.PHONY: app demo test lint fix benchmark clean
+
+app: .venv/ready
+	@$(BIN)/audience demo
+	@$(BIN)/audience serve
+
+demo: .venv/ready
+	@$(BIN)/audience demo
+
+test: .venv/ready
+	@$(BIN)/python -m pytest
+
+lint: .venv/ready
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+fix: .venv/ready
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+benchmark: .venv/ready
+	@$(BIN)/audience evaluate
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# Made in one piece: an interrupted installation leaves no `ready` and is repeated.
+.venv/ready: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing (a few minutes the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev]'
+	@touch .venv/ready

@@ -1,0 +1,1 @@
+"""Text and users in one space."""

@@ -1,0 +1,35 @@
+"""The settings of the whole project: environment variables with the prefix AUDIENCE_, or a .env file."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One field, one decision a user may want to take differently."""
+
+    model_config = SettingsConfigDict(env_prefix="AUDIENCE_", env_file=".env", extra="ignore")
+
+    workspace: Path = Field(Path("workspace"), description="folder that holds everything the project writes")
+    text_encoder: str = Field(
+        "use", description="'use' (multilingual), 'minilm' (English), or any sentence-transformers name or path"
+    )
+    seed: int = Field(7, description="seed of every random choice")
+    minimum_size: int = Field(50, ge=1, description="smaller audiences are not previewed, profiled or exported")
+    holdout: float = Field(0.1, ge=0, lt=1, description="share of a saved audience that is kept back")
+    chroma_url: str = Field("", description="a Chroma server (http://host:port) instead of the folder in the workspace")
+    chat_model: str = Field(
+        "embedded", description="'embedded', 'openai:NAME', 'server:NAME' (with chat_url) or 'local:NAME'"
+    )
+    chat_url: str = Field("", description="base URL of an OpenAI-compatible server")
+    chat_key: SecretStr = Field(SecretStr(""), description="key for that server, or for OpenAI")
+    host: str = Field("127.0.0.1", description="address the app listens on")
+    port: int = Field(7860, ge=0, le=65535, description="port the app listens on")
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Read the environment once per process."""
+    return Settings()
