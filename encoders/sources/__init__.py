@@ -1,0 +1,1 @@
+"""One file a data set: source tables in, events, items and users out."""

