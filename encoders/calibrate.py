@@ -1,0 +1,145 @@
+"""From scores to probabilities, and from probabilities to an honest interval on a number of users.
+
+Everything is fitted on labels of the latest window before the as-of date, which the model was not trained on. A
+sentence never seen gets its level from the past: how many of the population did what it means in the days before.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+from scipy.optimize import brentq
+from scipy.special import expit, logit
+from scipy.stats import norm
+from sklearn.linear_model import LogisticRegression
+
+from encoders.metrics import calibration_error
+
+Matrix = npt.NDArray[np.float32]
+Vector = npt.NDArray[np.float64]
+
+INTERVAL = 0.8
+"""How often the truth shall lie inside an interval."""
+CLOSE = 0.25
+"""A predicted number of responders is close when it is off by at most this share."""
+_FOLDS = 5
+_SHARES = (1.0, 0.1)
+"""Audiences whose responders are checked: everyone, and the best tenth."""
+
+
+class Calibration(BaseModel):
+    """A logistic model over the standardised score and the level of the past, and the spread of its counts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weights: tuple[float, ...]
+    intercept: float
+    spread: float
+    """Relative error of a predicted number of responders, beyond what chance alone explains."""
+
+    def probabilities(self, standard: Vector, level: float) -> Vector:
+        """Probability that each user responds.
+
+        Args:
+            standard: [N], scores standardised over the population.
+            level: share of the population that did it in as many days before the as-of date.
+        """
+        return np.asarray(expit(_features(standard, level) @ np.array(self.weights) + self.intercept), np.float64)
+
+    def responders(self, probabilities: Vector) -> tuple[float, float, float]:
+        """Expected responders among users with these probabilities: low, middle and high of the 80 % interval."""
+        middle = float(probabilities.sum())
+        half = norm.ppf(0.5 + INTERVAL / 2) * _deviation(probabilities, self.spread)
+        return max(0.0, middle - half), middle, min(float(len(probabilities)), middle + half)
+
+
+def standardise(scores: Matrix, population: npt.NDArray[np.bool_]) -> Vector:
+    """Scores [N] in standard deviations of the population."""
+    here = scores[population].astype(np.float64)
+    return np.asarray((scores - here.mean()) / (here.std() + 1e-9), np.float64)
+
+
+def fit_calibration(
+    standard: Vector, levels: Vector, truth: npt.NDArray[np.bool_], rng: np.random.Generator, users_per_label: int = 500
+) -> tuple[Calibration, dict[str, float]]:
+    """Fit on B labels over N users.
+
+    Args:
+        standard: [N, B] standardised scores of the population.
+        levels: [B], how common each label was in the days before.
+        truth: [N, B], what came true.
+        rng: draws the users that are fitted on.
+        users_per_label: how many of them.
+
+    Returns:
+        The calibration, and figures about it from labels it was not fitted on (cross-fitting over labels).
+    """
+    fold = rng.permutation(len(levels)) % _FOLDS
+    rows = [rng.choice(len(standard), min(users_per_label, len(standard)), replace=False) for _ in levels]
+    predicted = np.zeros_like(standard)
+    for number in range(_FOLDS):
+        train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        model = _fit(standard, levels, truth, rows, train)
+        for label in test:
+            features = _features(standard[:, label], float(levels[label]))
+            predicted[:, label] = expit(features @ model.coef_[0] + model.intercept_[0])
+    spread = _fit_spread(predicted, truth)
+    final = _fit(standard, levels, truth, rows, np.arange(len(levels)))
+    calibration = Calibration(weights=tuple(final.coef_[0]), intercept=float(final.intercept_[0]), spread=spread)
+    expected, actual = predicted.sum(0), truth.sum(0)
+    usual = actual >= 25
+    report = {
+        "calibration_error": calibration_error(predicted.ravel(), truth.ravel()),
+        "responders_close": float((np.abs(expected - actual) <= CLOSE * actual)[usual].mean()) if usual.any() else 0.0,
+        "interval_coverage": _coverage(predicted, truth, spread),
+        "spread": spread,
+        "labels": float(len(levels)),
+    }
+    return calibration, report
+
+
+def _features(standard: Vector, level: float) -> Vector:
+    base = float(logit(np.clip(level, 1e-4, 1 - 1e-4)))
+    clipped = np.clip(standard, -3.0, 6.0)
+    return np.stack([np.full_like(clipped, base), clipped, clipped**2, clipped * base, clipped**2 * base], axis=-1)
+
+
+def _fit(
+    standard: Vector,
+    levels: Vector,
+    truth: npt.NDArray[np.bool_],
+    rows: list[npt.NDArray[np.int64]],
+    labels: npt.NDArray[np.int64],
+) -> LogisticRegression:
+    features = np.concatenate([_features(standard[rows[label], label], float(levels[label])) for label in labels])
+    outcome = np.concatenate([truth[rows[label], label] for label in labels])
+    return LogisticRegression(C=100.0, max_iter=500).fit(features, outcome)
+
+
+def _deviation(probabilities: Vector, spread: float) -> float:
+    chance = float((probabilities * (1 - probabilities)).sum())
+    return float(np.sqrt(chance + (spread * probabilities.sum()) ** 2 + 0.25))
+
+
+def _errors(predicted: Vector, truth: npt.NDArray[np.bool_], spread: float) -> Vector:
+    """Errors of predicted counts in deviations, for every label and every audience of ``_SHARES``."""
+    found = []
+    for share in _SHARES:
+        size = max(1, int(len(predicted) * share))
+        for label in range(predicted.shape[1]):
+            top = np.argpartition(-predicted[:, label], size - 1)[:size]
+            chosen = predicted[top, label]
+            found.append((truth[top, label].sum() - chosen.sum()) / _deviation(chosen, spread))
+    return np.asarray(np.abs(np.array(found)), np.float64)
+
+
+def _coverage(predicted: Vector, truth: npt.NDArray[np.bool_], spread: float) -> float:
+    return float((_errors(predicted, truth, spread) <= norm.ppf(0.5 + INTERVAL / 2)).mean())
+
+
+def _fit_spread(predicted: Vector, truth: npt.NDArray[np.bool_]) -> float:
+    """The spread at which the intervals hold as often as they promise."""
+    if _coverage(predicted, truth, 0.0) >= INTERVAL:
+        return 0.0
+    if _coverage(predicted, truth, 2.0) <= INTERVAL:
+        return 2.0
+    return float(brentq(lambda spread: _coverage(predicted, truth, spread) - INTERVAL, 0.0, 2.0, xtol=1e-3))

@@ -1,0 +1,230 @@
+"""One sentence in, the users who will do it out: the trained model on one data set at one as-of date."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import scipy.sparse as sp
+import torch
+from scipy.special import logit
+
+from encoders.calibrate import standardise
+from encoders.demand import Demand, read_demand
+from encoders.dual import encode_parts
+from encoders.errors import ModelError
+from encoders.events import Dataset
+from encoders.histories import done_in, level
+from encoders.model_folder import TrainedModel, read_model
+from encoders.scene import Scene, read_scene, read_vocabulary
+from encoders.settings import Settings
+from encoders.text import TextEncoder, text_encoder
+from encoders.workspace import Workspace
+
+Matrix = npt.NDArray[np.float32]
+Vector = npt.NDArray[np.float64]
+Items = npt.NDArray[np.int64]
+
+_BATCH = 64
+_EVIDENCE_HALF_LIFE = 2
+"""Evidence is weighed by the counts of this half-life (90 days)."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What one demand gives for the N users of a scene."""
+
+    demand: Demand
+    scores: Vector
+    """[N]: the higher, the likelier. Comparable between users, not between demands."""
+    probabilities: Vector
+    """[N]: calibrated, that the user does it within the horizon."""
+    items: Items
+    """What the sentence was read as, best first; empty where the data has nothing of the kind."""
+    own: npt.NDArray[np.float32]
+    """[V]: what one event with an item adds to the match, by itself."""
+    related: npt.NDArray[np.float32]
+    """[V]: what it adds because it goes with what the demand means."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Past events of one user with one item, and the share of her match that they carry."""
+
+    item: int
+    times: int
+    last: date
+    weight: float
+    direct: bool
+    """The item itself is meant, not one that goes with it."""
+
+
+class Forecaster:
+    """Scores, probabilities and evidence for any sentence. Reading it is safe from several threads."""
+
+    def __init__(self, model: TrainedModel, scene: Scene, encoder: TextEncoder, vectors: Matrix | None = None) -> None:
+        """Put a model in front of a scene.
+
+        Args:
+            model: trained on no event on or after the scene's date.
+            scene: the users.
+            encoder: the text encoder the model was trained with.
+            vectors: [N, width] user vectors from an index; None to compute them here.
+
+        Raises:
+            ModelError: the model has seen the future of the scene, or uses another text encoder.
+        """
+        if model.config.as_of > scene.histories.past.as_of:
+            raise ModelError(
+                f"Model {model.config.version} was trained up to {model.config.as_of} and may not score "
+                f"{scene.histories.past.as_of}; train one with --as-of {scene.histories.past.as_of}."
+            )
+        self.model, self.scene, self.encoder = model, scene, encoder
+        self.dataset = scene.histories.past.dataset
+        self._indexed = vectors
+        self._forecast = lru_cache(maxsize=256)(self._compute)
+        self._recent = lru_cache(maxsize=8)(self._done_within)
+
+    @classmethod
+    def open(cls, workspace: Workspace, settings: Settings, model: Path, as_of: date) -> "Forecaster":
+        """Load ``model`` and read everything before ``as_of``.
+
+        Raises:
+            ModelError, DataError: the model or the data does not fit.
+        """
+        trained = read_model(model)
+        dataset = Dataset(workspace.data)
+        encoder = text_encoder(trained.config.text_encoder)
+        vocabulary = read_vocabulary(dataset, encoder, workspace)
+        return cls(trained, read_scene(dataset.before(as_of), vocabulary, encoder), encoder)
+
+    def index_with(self, vectors: Matrix) -> "Forecaster":
+        """The same forecaster over user vectors that an index holds, [N, width]."""
+        return Forecaster(self.model, self.scene, self.encoder, vectors)
+
+    @property
+    def user_vectors(self) -> Matrix:
+        """Unit vectors of the users, [N, width]; computed once where no index gave them."""
+        if self._indexed is None:
+            with torch.no_grad():
+                self._indexed = self.model.encoder.user_vectors(self.scene).numpy()
+        return self._indexed
+
+    def forecast(self, sentence: str) -> Forecast:
+        """Score every user against one sentence; repeated sentences come from memory."""
+        return self._forecast(sentence)
+
+    def similar_items(self, words: Sequence[str]) -> Matrix:
+        """How near every item is to each of some phrases, [phrases, V] cosines."""
+        demands = [Demand(phrase, read_demand(phrase).parts[:1]) for phrase in words]
+        parts, _ = encode_parts(self.encoder, demands, [0] * len(demands))
+        with torch.no_grad():
+            return np.asarray(self.model.encoder.relevance(self.scene.vocabulary, parts).numpy())
+
+    def items_meant(self, words: str) -> Items:
+        """Items of the main source that a phrase means, best first."""
+        return self.model.config.grounding.meant(self.similar_items([words])[0], self.scene.vocabulary.main_items)
+
+    def done_within(self, days: int | None) -> sp.csr_matrix:
+        """What every user did in the last ``days`` before the as-of date (None: ever), [N, V]."""
+        return self._recent(days)
+
+    def reasons(self, forecast: Forecast, row: int, limit: int = 5) -> list[Reason]:
+        """The past events of one user that raise her score most, heaviest first."""
+        counts = self.scene.histories.counts[_EVIDENCE_HALF_LIFE]
+        mine = slice(counts.indptr[row], counts.indptr[row + 1])
+        items, weights = counts.indices[mine], counts.data[mine]
+        own, related = weights * forecast.own[items], weights * np.maximum(forecast.related[items], 0.0)
+        carried = own + related
+        if carried.sum() <= 0:
+            return []
+        best = np.argsort(-carried, kind="stable")[:limit]
+        best = best[carried[best] >= 0.02 * carried.sum()]
+        user = self.scene.histories.user_ids[row]
+        seen = (
+            self.scene.histories.past.events()
+            .filter((pl.col("user_id") == user) & pl.col("item_id").is_in(items[best].tolist()))
+            .group_by("item_id")
+            .agg(pl.col("time").dt.date().n_unique().alias("times"), pl.col("time").max().dt.date().alias("last"))
+            .collect()
+        )
+        facts = {item: (times, last) for item, times, last in seen.iter_rows()}
+        total = float(carried.sum())
+        return [
+            Reason(int(items[k]), *facts[int(items[k])], float(carried[k]) / total, bool(own[k] >= related[k]))
+            for k in best
+        ]
+
+    def _done_within(self, days: int | None) -> sp.csr_matrix:
+        histories = self.scene.histories
+        return done_in(histories.past.events(days).collect(), histories.user_ids, len(self.scene.vocabulary.texts))
+
+    @torch.no_grad()
+    def _compute(self, sentence: str) -> Forecast:
+        demand = read_demand(sentence)
+        vocabulary, model = self.scene.vocabulary, self.model.encoder
+        parts, owners = encode_parts(self.encoder, [demand], [self._source_spoken_of(sentence)])
+        relevance = model.relevance(vocabulary, parts)
+        users = torch.from_numpy(self.user_vectors)
+        raw = model.score(self.scene, parts, relevance, users).numpy()
+        belongs = vocabulary.source_of[None, :] == parts.source[:, None]
+        meant = [
+            self.model.config.grounding.meant(row, allowed)
+            for row, allowed in zip(relevance.numpy(), belongs, strict=True)
+        ]
+        here = self.scene.histories.in_population
+        recent = self.done_within(demand.horizon_days)[here]
+        chances = [
+            self.model.config.calibration.probabilities(standardise(raw[:, k], here), level(recent, meant[k]))
+            for k in range(len(parts))
+        ]
+        wanted = [k for k, (_, part) in enumerate(owners) if not part.negated]
+        unwanted = [k for k, (_, part) in enumerate(owners) if part.negated]
+        probability = _all_of([chances[k] for k in wanted])
+        for k in unwanted:
+            probability = probability * (1.0 - chances[k])
+        scores = raw[:, 0].astype(np.float64) if len(parts) == 1 else logit(np.clip(probability, 1e-9, 1 - 1e-9))
+        items = np.array(list(dict.fromkeys(np.concatenate([meant[k] for k in wanted]).tolist())), np.int64)
+        if demand.first_time and len(items):
+            before = np.asarray(self.done_within(None)[:, items].sum(axis=1)).ravel() > 0
+            scores = np.where(before, scores - np.ptp(scores) - 1.0, scores)
+            probability = np.where(before, 0.0, probability)
+        allowed = torch.from_numpy(belongs)
+        attention = model.match.attention(relevance, allowed).mean(0)[wanted].mean(0)
+        related = (self.scene.structure @ attention).numpy()
+        return Forecast(demand, scores, probability, items, attention.numpy(), related)
+
+    def _source_spoken_of(self, sentence: str) -> int:
+        """A source other than the main one is meant when the sentence uses the words of its wording."""
+        said = {word.strip(".,;:!?").rstrip("s") for word in sentence.lower().split()}
+        wordings = self.dataset.card.wordings
+        main = _words_of(wordings.get(self.scene.vocabulary.sources[0], ""))
+        for number, source in enumerate(self.scene.vocabulary.sources[1:], start=1):
+            own = _words_of(wordings.get(source, source)) - main
+            if own and own & said:
+                return number
+        return 0
+
+
+_STOP = {"a", "an", "the", "for", "of", "be", "with", "to", "by", "in", "on", "at", "it", "or", "and"}
+
+
+def _words_of(wording: str) -> set[str]:
+    words = {word.strip(".,").rstrip("s") for word in wording.replace("{items}", " ").lower().split()}
+    return {word for word in words if word not in _STOP and len(word) > 2}
+
+
+def _all_of(chances: list[Vector]) -> Vector:
+    """Chance that all of several things happen to the same user.
+
+    Between the two extremes, independence (the product) and one containing the other (the smallest), the geometric
+    mean is taken: things people do together are neither.
+    """
+    if len(chances) == 1:
+        return chances[0]
+    stacked = np.stack(chances)
+    return np.asarray(np.sqrt(stacked.prod(0) * stacked.min(0)))

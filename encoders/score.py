@@ -1,0 +1,104 @@
+"""``audience score``: demands from a file, every user's score and probability into a table."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from encoders.errors import DataError
+from encoders.events import Dataset
+from encoders.forecast import Forecaster
+from encoders.model_folder import usable_model
+from encoders.settings import Settings
+from encoders.train import train
+from encoders.workspace import Progress, Workspace, atomic_file, silent
+
+
+class DemandLine(BaseModel):
+    """One line of the input file."""
+
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+
+    id: str = Field(min_length=1)
+    demand: str = Field(min_length=1, max_length=2000)
+
+
+def read_demands(path: Path) -> list[DemandLine]:
+    """Read a JSON-lines file of {"id", "demand"}.
+
+    Raises:
+        DataError: the file is missing, empty, has a line that cannot be read, or an id twice.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({type(error).__name__}); give a UTF-8 file of JSON lines.") from error
+    demands: dict[str, DemandLine] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            demand = DemandLine.model_validate(json.loads(line))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(place) for place in first["loc"]) or "the line"
+            raise DataError(f"{path}, line {number}: {where}: {first['msg']}.") from error
+        except ValueError as error:
+            raise DataError(f'{path}, line {number} is not JSON; expected {{"id": "...", "demand": "..."}}.') from error
+        if demand.id in demands:
+            raise DataError(f"{path}, line {number}: the id '{demand.id}' occurs twice.")
+        demands[demand.id] = demand
+    if not demands:
+        raise DataError(f'{path} holds no demand; expected lines like {{"id": "1", "demand": "people who will ..."}}.')
+    return list(demands.values())
+
+
+def score_file(
+    workspace: Workspace,
+    settings: Settings,
+    as_of: date | None,
+    demands_path: Path,
+    out_path: Path,
+    progress: Progress = silent,
+) -> int:
+    """Score every user with a history before ``as_of`` against every demand of a file.
+
+    No event on or after the date is read, and no model that was trained on one is used: where the workspace has no
+    model old enough, one is trained first.
+
+    Returns:
+        Rows written: demand_id, user_id, score, probability.
+
+    Raises:
+        DataError: the file or the date cannot be used.
+    """
+    demands = read_demands(demands_path)
+    dataset = Dataset(workspace.data)
+    as_of = as_of or dataset.card.default_as_of
+    dataset.before(as_of)
+    model = usable_model(workspace, settings.text_encoder, dataset.card.version, as_of)
+    if model is None:
+        model = train(workspace, settings, as_of, progress)
+    progress("Reading histories", None)
+    forecaster = Forecaster.open(workspace, settings, model, as_of)
+    users = forecaster.scene.histories.user_ids
+    tables = []
+    for number, line in enumerate(demands):
+        forecast = forecaster.forecast(line.demand)
+        tables.append(
+            pl.DataFrame(
+                {
+                    "demand_id": [line.id] * len(users),
+                    "user_id": users,
+                    "score": forecast.scores,
+                    "probability": forecast.probabilities,
+                }
+            )
+        )
+        progress("Scoring demands", (number + 1) / len(demands))
+    table = pl.concat(tables)
+    with atomic_file(out_path) as part:
+        table.write_parquet(part)
+    return len(table)

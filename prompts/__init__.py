@@ -1,0 +1,1 @@
+"""Texts without logic: what the models are told, what the replies say, and the word lists of the rules."""
