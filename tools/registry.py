@@ -1,0 +1,259 @@
+"""Saved audiences, their versions, who is held out, and who did what: one SQLite file.
+
+A version is a snapshot that never changes; saving under an existing name adds the next version. Everything one save
+does happens in one transaction, so a process that is killed leaves either all of it or nothing.
+"""
+
+import json
+import sqlite3
+from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime
+from difflib import get_close_matches
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from encoders.errors import RequestError
+from tools.database import Database
+from tools.types import AudienceSpec, SavedAudience
+
+NAME_LENGTH = 120
+
+
+class AuditLine(BaseModel):
+    """One thing somebody did, kept for good."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    time: datetime
+    actor: str
+    action: str
+    audience: str | None
+    version: int | None
+    details: dict[str, Any]
+
+
+def hold_out(user_ids: Collection[str], share: float, salt: str) -> list[str]:
+    """Pick the users of an audience that are kept back, so that its effect can be measured against them.
+
+    Users are ranked by a hash of ``salt`` (the audience id) and their id, and the first ``round(share * n)`` are kept
+    back. The rank of a user never changes, so a refreshed audience keeps its holdout but for the few at the edge.
+
+    Returns:
+        The ids kept back, sorted.
+    """
+    ranked = sorted(set(user_ids), key=lambda user: (sha256(f"{salt}|{user}".encode()).digest(), user))
+    return sorted(ranked[: round(share * len(ranked))])
+
+
+class Registry:
+    """The registry of one workspace; any thread and any number of processes may use it at once."""
+
+    def __init__(self, path: Path) -> None:
+        """Open ``path``, and make it where missing.
+
+        Raises:
+            WorkspaceError: it cannot be written, is damaged, or was written by a newer version of this program.
+        """
+        self._db = Database(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def save_version(
+        self,
+        name: str,
+        *,
+        spec: AudienceSpec | None,
+        definition: str,
+        members: Collection[str],
+        holdout_share: float,
+        as_of: date,
+        model_version: str,
+        data_version: str,
+        approved_by: str,
+        key: str = "",
+    ) -> SavedAudience:
+        """Save an audience, as the next version where the name exists, with its holdout and its audit line.
+
+        Args:
+            name: upper and lower case are the same name.
+            spec: None for a combination of saved audiences.
+            definition: the audience in words.
+            members: ids of everybody in the audience, those that will be held out included.
+            holdout_share: share of them that is kept back, 0..1.
+            as_of: the day the audience is a picture of.
+            model_version: what scored it.
+            data_version: what it was scored on.
+            approved_by: the person who said yes.
+            key: saving twice with the same key saves once and answers the same, even where the model, and with it the
+                members, changed in between.
+
+        Raises:
+            RequestError: the name or the approval is missing, or the key was used for something else.
+        """
+        name, approved_by = " ".join(name.split()), approved_by.strip()
+        if not 0 < len(name) <= NAME_LENGTH:
+            raise RequestError(f"An audience needs a name of 1 to {NAME_LENGTH} characters; this one has {len(name)}.")
+        if not approved_by:
+            raise RequestError("Saving an audience needs the name of the person who approved it.")
+        facts: dict[str, str | int | None] = {
+            "spec": spec.model_dump_json() if spec else None,
+            "definition": definition,
+            "as_of": as_of.isoformat(),
+            "model_version": model_version,
+            "data_version": data_version,
+            "approved_by": approved_by,
+        }
+        content = _digest("save", name, facts["spec"], definition, approved_by)
+        with self._db.transaction():
+            if seen := self._seen(key, content):
+                return self.get(seen["audience"], seen["version"])
+            audience, version = self._next_version(name)
+            held_out = set(hold_out(members, holdout_share, audience))
+            facts |= {"audience": audience, "version": version, "created": datetime.now(UTC).isoformat()}
+            facts |= {"users": len(set(members)), "holdout": len(held_out)}
+            columns = ", ".join(facts)
+            self._db.run(f"INSERT INTO versions ({columns}) VALUES ({', '.join(f':{each}' for each in facts)})", facts)
+            self._db.run_many(
+                "INSERT INTO members VALUES (?, ?, ?, ?)",
+                ((audience, version, user, user in held_out) for user in sorted(set(members))),
+            )
+            self._write_audit(approved_by, "save", audience, version, {"name": name, "users": facts["users"]})
+            self._remember(key, content, audience, version)
+            return self.get(audience, version)
+
+    def get(self, id_or_name: str, version: int | None = None) -> SavedAudience:
+        """A saved audience, its newest version unless another is asked for.
+
+        Raises:
+            RequestError: there is none of that name or version; the text names the nearest.
+        """
+        with self._db.reading():
+            audience = self._find(id_or_name)
+            rows = self._versions("WHERE audience = ? ORDER BY version", audience)
+        wanted = rows[-1].version if version is None else version
+        for row in rows:
+            if row.version == wanted:
+                return row
+        raise RequestError(f"'{rows[-1].name}' has the versions 1 to {rows[-1].version}, not {version}.")
+
+    def list(self) -> tuple[SavedAudience, ...]:
+        """The newest version of every audience, by name."""
+        newest = "WHERE version = (SELECT MAX(version) FROM versions AS other WHERE other.audience = versions.audience)"
+        with self._db.reading():
+            return tuple(self._versions(f"{newest} ORDER BY folded"))
+
+    def members(self, id_or_name: str, version: int | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Ids of everybody in the audience, and of those among them that are held out; both sorted."""
+        with self._db.reading():
+            saved = self.get(id_or_name, version)
+            rows = self._db.run(
+                "SELECT user_id, held_out FROM members WHERE audience = ? AND version = ? ORDER BY user_id",
+                (saved.id, saved.version),
+            )
+        return tuple(row["user_id"] for row in rows), tuple(row["user_id"] for row in rows if row["held_out"])
+
+    def record(
+        self,
+        actor: str,
+        action: str,
+        audience: str | None = None,
+        version: int | None = None,
+        details: dict[str, Any] | None = None,
+        key: str = "",
+    ) -> None:
+        """Write an audit line; once, however often it is called with the same key.
+
+        Args:
+            actor: who did it.
+            action: what was done, in one word: "export".
+            audience: the id of the audience it was done to.
+            version: its version.
+            details: anything JSON can hold.
+            key: idempotency key.
+
+        Raises:
+            RequestError: the key was used for something else.
+        """
+        content = _digest(action, audience, version, details)
+        with self._db.transaction():
+            if self._seen(key, content) is None:
+                self._write_audit(actor, action, audience, version, details or {})
+                self._remember(key, content, audience, version)
+
+    def audit(self, audience: str | None = None) -> tuple[AuditLine, ...]:
+        """The audit lines of one audience (id or name) or of all, oldest first."""
+        with self._db.reading():
+            where, values = ("", ()) if audience is None else (" WHERE audience = ?", (self._find(audience),))
+            rows = self._db.run(f"SELECT * FROM audit{where} ORDER BY id", values)
+        return tuple(
+            AuditLine.model_validate({**{name: row[name] for name in AuditLine.model_fields}, "details": details})
+            for row in rows
+            for details in [json.loads(row["details"])]
+        )
+
+    def _find(self, id_or_name: str) -> str:
+        rows = self._db.run("SELECT id, name, folded FROM audiences ORDER BY folded")
+        wanted = " ".join(id_or_name.split())
+        for column, value in (("id", wanted), ("folded", wanted.casefold())):
+            for row in rows:
+                if row[column] == value:
+                    return str(row["id"])
+        names = {row["folded"]: f"'{row['name']}'" for row in rows}
+        near = get_close_matches(wanted.casefold(), names, n=3, cutoff=0.4) or list(names)[:3]
+        there_is = f"the nearest names are {', '.join(names[each] for each in near)}" if near else "none is saved yet"
+        raise RequestError(f"There is no saved audience '{wanted[:NAME_LENGTH]}'; {there_is}.")
+
+    def _versions(self, where: str, *values: str) -> Sequence[SavedAudience]:
+        rows = self._db.run(f"SELECT * FROM versions JOIN audiences ON id = audience {where}", values)
+        return [
+            SavedAudience.model_validate(
+                {name: row[name] for name in SavedAudience.model_fields}
+                | {"spec": AudienceSpec.model_validate_json(row["spec"]) if row["spec"] else None}
+            )
+            for row in rows
+        ]
+
+    def _next_version(self, name: str) -> tuple[str, int]:
+        found = self._db.run("SELECT id FROM audiences WHERE folded = ?", (name.casefold(),))
+        if not found:
+            audience = f"aud-{token_hex(6)}"
+            self._db.run("INSERT INTO audiences VALUES (?, ?, ?)", (audience, name, name.casefold()))
+            return audience, 1
+        audience = found[0]["id"]
+        return audience, self._db.run("SELECT MAX(version) FROM versions WHERE audience = ?", (audience,))[0][0] + 1
+
+    def _seen(self, key: str, content: str) -> sqlite3.Row | None:
+        if not key:
+            return None
+        found = self._db.run("SELECT * FROM keys WHERE key = ?", (key,))
+        if found and found[0]["content"] != content:
+            raise RequestError(f"The key '{key}' was already used for something else; take a new key for a new action.")
+        return found[0] if found else None
+
+    def _remember(self, key: str, content: str, audience: str | None, version: int | None) -> None:
+        if key:
+            self._db.run("INSERT INTO keys VALUES (?, ?, ?, ?)", (key, content, audience, version))
+
+    def _write_audit(
+        self, actor: str, action: str, audience: str | None, version: int | None, details: dict[str, Any]
+    ) -> None:
+        self._db.run(
+            "INSERT INTO audit (time, actor, action, audience, version, details) VALUES (?, ?, ?, ?, ?, ?)",
+            (datetime.now(UTC).isoformat(), actor, action, audience, version, json.dumps(details, sort_keys=True)),
+        )
+
+
+def _digest(*content: object) -> str:
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,100 @@
+"""Grounding words in the data: which items and groups are near them, and how many users did them lately."""
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from encoders.events import ACTIVE_DAYS
+from encoders.forecast import Forecaster
+from tools.types import GroupHit, ItemHit
+
+_BEST_ITEMS = 4
+
+
+class Search:
+    """Items and groups of one forecaster."""
+
+    def __init__(self, forecaster: Forecaster) -> None:
+        """Number the groups."""
+        self._forecaster = forecaster
+        vocabulary = forecaster.scene.vocabulary
+        keys = [
+            (vocabulary.sources[source], group)
+            for source, group in zip(vocabulary.source_of, vocabulary.groups, strict=True)
+        ]
+        self.groups = sorted(set(keys))
+        place = {key: number for number, key in enumerate(self.groups)}
+        self._group_of = np.array([place[key] for key in keys], np.int64)
+
+    @cached_property
+    def _lately(self) -> sp.csr_matrix:
+        """Items users of the population did in the last weeks, [users, V]."""
+        done = self._forecaster.done_within(ACTIVE_DAYS)
+        return done[self._forecaster.scene.histories.in_population]
+
+    @cached_property
+    def _item_users(self) -> npt.NDArray[np.int64]:
+        return np.asarray(self._lately.getnnz(axis=0), np.int64)
+
+    @cached_property
+    def _group_users(self) -> npt.NDArray[np.int64]:
+        return np.asarray((self.by_group(self._lately) > 0).sum(axis=0), np.int64).ravel()
+
+    @cached_property
+    def _events(self) -> npt.NDArray[np.int64]:
+        past = self._forecaster.scene.histories.past
+        counted = past.events(ACTIVE_DAYS).group_by("item_id").len().collect()
+        events = np.zeros(len(self._group_of), np.int64)
+        events[counted["item_id"].to_numpy()] = counted["len"].to_numpy()
+        return events
+
+    def by_group(self, done: sp.csr_matrix) -> sp.csr_matrix:
+        """Sum the columns of [N, V] by group: [N, groups]."""
+        size = len(self._group_of)
+        shape = (size, len(self.groups))
+        indicator = sp.csr_matrix((np.ones(size, np.float32), (np.arange(size), self._group_of)), shape=shape)
+        return sp.csr_matrix(done @ indicator)
+
+    def items(self, words: str, limit: int) -> tuple[ItemHit, ...]:
+        """Items near ``words``, best first."""
+        near = self._forecaster.similar_items([words])[0]
+        vocabulary = self._forecaster.scene.vocabulary
+        return tuple(
+            ItemHit(
+                text=vocabulary.texts[item],
+                group=vocabulary.groups[item],
+                source=vocabulary.sources[vocabulary.source_of[item]],
+                similarity=float(near[item]),
+                users=int(self._item_users[item]),
+                events=int(self._events[item]),
+            )
+            for item in np.argsort(-near, kind="stable")[:limit]
+        )
+
+    def group_hits(self, words: str, limit: int) -> tuple[GroupHit, ...]:
+        """Groups near ``words``, best first; a group is as near as its best item."""
+        near = self._forecaster.similar_items([words])[0]
+        best = np.full(len(self.groups), -2.0, np.float32)
+        np.maximum.at(best, self._group_of, near)
+        hits = []
+        for number in np.argsort(-best, kind="stable")[:limit]:
+            members = np.flatnonzero(self._group_of == number)
+            texts = members[np.argsort(-near[members], kind="stable")][:_BEST_ITEMS]
+            source, group = self.groups[number]
+            hits.append(
+                GroupHit(
+                    group=group,
+                    source=source,
+                    similarity=float(best[number]),
+                    users=int(self._group_users[number]),
+                    items=tuple(self._forecaster.scene.vocabulary.texts[item] for item in texts),
+                )
+            )
+        return tuple(hits)
+
+    def common_groups(self, source: str, limit: int) -> tuple[str, ...]:
+        """Groups of one source that most users did something of lately."""
+        order = np.argsort(-self._group_users, kind="stable")
+        return tuple(self.groups[number][1] for number in order if self.groups[number][0] == source)[:limit]

@@ -1,0 +1,383 @@
+"""AudienceService: everything an agent, a page or a protocol may do with audiences.
+
+Counting is an exact scan over all users, never a top-k of the index.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date
+from functools import cached_property, reduce
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from encoders.errors import RequestError, TooSmallError
+from encoders.events import ACTIVE_DAYS, HORIZON_DAYS
+from encoders.forecast import Forecast, Forecaster, Reason
+from encoders.settings import Settings
+from encoders.workspace import Workspace
+from tools.conditions import Conditions
+from tools.describe import describe
+from tools.export import export_audience
+from tools.indexing import open_forecaster, read_index
+from tools.profile import profile_rows
+from tools.reach import curve_point, histogram, reach_curve
+from tools.registry import Registry
+from tools.search import Search
+from tools.selection import Selection, select
+from tools.types import (
+    AudienceSpec,
+    Comparison,
+    DataCard,
+    Evidence,
+    Explanation,
+    ExportFile,
+    GroupHit,
+    ItemHit,
+    Overlap,
+    ProfileRow,
+    SampleUser,
+    SavedAudience,
+    SizeEstimate,
+)
+from tools.wording import definition, why
+
+LONGEST_REQUEST = 2000
+_READS_AS = 8
+_MOST_HITS = 50
+
+
+class AudienceService:
+    """One data set, one model, one as-of date; safe to use from several threads."""
+
+    def __init__(self, settings: Settings, workspace: Workspace, forecaster: Forecaster) -> None:
+        """Serve a forecaster; use ``open`` unless one is at hand."""
+        self.settings = settings
+        self._workspace = workspace
+        self._forecaster = forecaster
+        self._conditions = Conditions(forecaster)
+        self._search = Search(forecaster)
+        self._registry = Registry(workspace.registry)
+
+    @classmethod
+    def open(cls, settings: Settings, as_of: date | None = None) -> "AudienceService":
+        """Load the workspace named in the settings.
+
+        Raises:
+            AudienceError: there is no data or model yet; the text says which command makes it.
+        """
+        workspace = Workspace(settings.workspace)
+        forecaster = open_forecaster(workspace, settings, as_of)
+        return cls(settings, workspace, forecaster.index_with(read_index(workspace, settings, forecaster)))
+
+    def close(self) -> None:
+        """Let go of the registry."""
+        self._registry.close()
+
+    # --- the data ---------------------------------------------------------------------------------
+
+    def describe_data(self) -> DataCard:
+        """What the data has: sources, attributes with their values, common groups, dates and versions."""
+        return self._card
+
+    def search_items(self, words: str, limit: int = 10) -> tuple[ItemHit, ...]:
+        """Items of the data near some words, best first."""
+        return self._search.items(_checked(words), min(limit, _MOST_HITS))
+
+    def search_groups(self, words: str, limit: int = 8) -> tuple[GroupHit, ...]:
+        """Groups of items near some words, best first."""
+        return self._search.group_hits(_checked(words), min(limit, _MOST_HITS))
+
+    # --- an audience as it would be ---------------------------------------------------------------
+
+    def size(self, spec: AudienceSpec) -> SizeEstimate:
+        """Count an audience, with the expected responders, their interval and the reach curve.
+
+        Raises:
+            RequestError: a filter or behaviour names something the data does not have.
+        """
+        selection = self._select(spec)
+        calibration = self._forecaster.model.config.calibration
+        ranked = selection.ranked_probabilities
+        point = curve_point(selection.cut, ranked, calibration)
+        groups = self._forecaster.scene.vocabulary.groups
+        reads_as = dict.fromkeys(groups[item] for item in selection.forecast.items)
+        return SizeEstimate(
+            demand=spec.demand,
+            reads_as=tuple(reads_as)[:_READS_AS],
+            horizon_days=selection.forecast.demand.horizon_days,
+            as_of=self._as_of,
+            population=int(self._population.sum()),
+            eligible=len(ranked),
+            cut=selection.cut,
+            recommended_cut=selection.recommended_cut,
+            users=point.users,
+            responders=point.responders,
+            all_responders=curve_point(1.0, ranked, calibration).responders,
+            precision=point.precision,
+            lift=point.lift,
+            curve=reach_curve(ranked, calibration, {selection.cut, selection.recommended_cut}),
+            histogram=histogram(ranked),
+            conditions=selection.conditions,
+            warnings=self._warnings(selection),
+        )
+
+    def preview(self, spec: AudienceSpec, count: int = 5) -> tuple[SampleUser, ...]:
+        """A few users from the top to the bottom of the audience, masked, with their evidence.
+
+        Raises:
+            TooSmallError: the audience is below the minimum size.
+        """
+        selection = self._large_enough(self._select(spec))
+        places = np.unique(np.linspace(0, len(selection.members) - 1, max(1, min(count, 20))).astype(int))
+        return tuple(self._sample(selection.forecast, int(selection.members[place])) for place in places)
+
+    def profile(self, spec: AudienceSpec, limit: int = 12) -> tuple[ProfileRow, ...]:
+        """What is more common in the audience than among everyone, most first.
+
+        Raises:
+            TooSmallError: the audience is below the minimum size.
+        """
+        selection = self._large_enough(self._select(spec))
+        inside = np.zeros(len(self._population), bool)
+        inside[selection.members] = True
+        main = self._forecaster.dataset.card.main_source
+        groups = [group if source == main else f"{source}: {group}" for source, group in self._search.groups]
+        return profile_rows(inside, self._population, self._conditions.attributes, self._did_lately, groups, limit)
+
+    def explain(self, user_id: str, spec: AudienceSpec) -> Explanation:
+        """Why one user is in the audience, or why not, from her own events.
+
+        Raises:
+            RequestError: there is no such user before the as-of date.
+        """
+        row = self._forecaster.scene.histories.row_of.get(user_id.strip())
+        unit = self._card.unit
+        if row is None:
+            raise RequestError(f"There is no {unit} '{user_id[:60]}' with events before {self._as_of}.")
+        selection = self._select(spec)
+        probability = float(selection.forecast.probabilities[row])
+        inside = bool(np.isin(row, selection.members))
+        reasons = [] if inside else self._reasons_out(spec, row)
+        found = self._forecaster.reasons(selection.forecast, row)
+        below = float((selection.ranked_probabilities < probability).mean()) if len(selection.ranked) else 0.0
+        verdict = "is in the audience" if inside else "is not in the audience"
+        text = f"{unit.capitalize()} {user_id} {verdict}"
+        text += "." if inside else f": {'; '.join(reasons)}."
+        return Explanation(
+            user_id=user_id,
+            probability=probability,
+            percentile=below,
+            in_audience=inside,
+            reasons=tuple(reasons),
+            evidence=self._evidence(found),
+            text=f"{text} {self._why(found)}",
+        )
+
+    def compare(self, audiences: Sequence[AudienceSpec | str]) -> Comparison:
+        """The overlap of every pair; a string is the id or name of a saved audience.
+
+        Raises:
+            RequestError: fewer than two audiences, or one that is not there.
+        """
+        if len(audiences) < 2:
+            raise RequestError("Comparing needs at least two audiences.")
+        named = [self._named_members(each) for each in audiences]
+        overlaps = []
+        for (name_a, a), (name_b, b) in combinations(named, 2):
+            both, either = len(a & b), len(a | b)
+            jaccard = both / either if either else 0.0
+            overlaps.append(
+                Overlap(a=name_a, b=name_b, users_a=len(a), users_b=len(b), both=both, either=either, jaccard=jaccard)
+            )
+        return Comparison(overlaps=tuple(overlaps))
+
+    # --- audiences that are kept ------------------------------------------------------------------
+
+    def save(self, spec: AudienceSpec, name: str, approved_by: str, key: str = "") -> SavedAudience:
+        """Save an audience as a snapshot with its holdout; the same ``key`` saves once.
+
+        Raises:
+            RequestError: the name or the approval is missing.
+        """
+        selection = self._select(spec)
+        fixed = spec.model_copy(update={"cut": selection.cut})
+        users = self._forecaster.scene.histories.user_ids
+        words = definition(fixed, selection.conditions)
+        return self._save(name, fixed, words, {users[row] for row in selection.members}, approved_by, key)
+
+    def combine(
+        self,
+        operation: Literal["and", "or", "not"],
+        audiences: Sequence[str],
+        name: str,
+        approved_by: str,
+        key: str = "",
+    ) -> SavedAudience:
+        """Save a new audience from saved ones: in all of them, in any of them, or in the first and in no other.
+
+        Raises:
+            RequestError: fewer than two audiences, or one that is not there.
+        """
+        if len(audiences) < 2:
+            raise RequestError("Combining needs at least two saved audiences.")
+        named = [self._named_members(each) for each in audiences]
+        sets = [members for _, members in named]
+        joined = {
+            "and": lambda: reduce(set.intersection, sets),
+            "or": lambda: reduce(set.union, sets),
+            "not": lambda: sets[0].difference(*sets[1:]),
+        }[operation]()
+        words = {"and": " and also ", "or": " or ", "not": " but not "}[operation].join(
+            f"'{each}'" for each, _ in named
+        )
+        return self._save(name, None, words, joined, approved_by, key)
+
+    def list_audiences(self) -> tuple[SavedAudience, ...]:
+        """The newest version of every saved audience, by name."""
+        return self._registry.list()
+
+    def export(self, audience: str, format: Literal["csv", "parquet"] = "csv", key: str = "") -> ExportFile:
+        """Write a saved audience without its holdout to a file, with hashed contacts where there are any.
+
+        Raises:
+            TooSmallError: fewer users than the minimum would be in the file.
+            RequestError: there is no such audience.
+        """
+        saved = self._registry.get(audience)
+        members, held_out = self._registry.members(saved.id, saved.version)
+        self._check_size(len(members) - len(held_out))
+        file = export_audience(self._workspace, saved, members, held_out, format)
+        details = {"format": format, "rows": file.rows, "sha256": file.sha256}
+        self._registry.record(saved.approved_by, "export", saved.id, saved.version, details, key)
+        return file
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    @cached_property
+    def _card(self) -> DataCard:
+        return describe(self._forecaster, self._conditions, self._search)
+
+    @property
+    def _as_of(self) -> date:
+        return self._forecaster.scene.histories.past.as_of
+
+    @property
+    def _population(self) -> npt.NDArray[np.bool_]:
+        return self._forecaster.scene.histories.in_population
+
+    @cached_property
+    def _did_lately(self) -> sp.csr_matrix:
+        return self._search.by_group(self._forecaster.done_within(ACTIVE_DAYS))
+
+    def _select(self, spec: AudienceSpec) -> Selection:
+        return select(self._forecaster.forecast(spec.demand), spec, self._conditions, self.settings.minimum_size)
+
+    def _large_enough(self, selection: Selection) -> Selection:
+        self._check_size(len(selection.members))
+        return selection
+
+    def _check_size(self, users: int) -> None:
+        minimum = self.settings.minimum_size
+        if users < minimum:
+            raise TooSmallError(
+                f"This audience has {users} {self._card.unit_plural}; below {minimum} its members are not shown or "
+                "exported, to protect single people. Make it broader."
+            )
+
+    def _named_members(self, audience: AudienceSpec | str) -> tuple[str, set[str]]:
+        if isinstance(audience, str):
+            saved = self._registry.get(audience)
+            return saved.name, set(self._registry.members(saved.id, saved.version)[0])
+        users = self._forecaster.scene.histories.user_ids
+        return audience.demand, {users[row] for row in self._select(audience).members}
+
+    def _save(
+        self, name: str, spec: AudienceSpec | None, words: str, members: set[str], approved_by: str, key: str
+    ) -> SavedAudience:
+        config = self._forecaster.model.config
+        return self._registry.save_version(
+            name,
+            spec=spec,
+            definition=words,
+            members=members,
+            holdout_share=self.settings.holdout,
+            as_of=self._as_of,
+            model_version=config.version,
+            data_version=config.data_version,
+            approved_by=approved_by,
+            key=key,
+        )
+
+    def _sample(self, forecast: Forecast, row: int) -> SampleUser:
+        user = self._forecaster.scene.histories.user_ids[row]
+        mask = hashlib.sha256(f"{self._card.data_version}|{user}".encode()).hexdigest()[:6].upper()
+        found = self._forecaster.reasons(forecast, row)
+        return SampleUser(
+            masked_id=f"{self._card.unit} {mask}",
+            probability=float(forecast.probabilities[row]),
+            evidence=self._evidence(found),
+            why=self._why(found),
+        )
+
+    def _evidence(self, reasons: list[Reason]) -> tuple[Evidence, ...]:
+        vocabulary = self._forecaster.scene.vocabulary
+        return tuple(
+            Evidence(
+                item=vocabulary.texts[reason.item],
+                source=vocabulary.sources[vocabulary.source_of[reason.item]],
+                times=reason.times,
+                last=reason.last,
+                weight=reason.weight,
+            )
+            for reason in reasons
+        )
+
+    def _why(self, reasons: list[Reason]) -> str:
+        vocabulary = self._forecaster.scene.vocabulary
+        return why([(vocabulary.texts[reason.item], reason) for reason in reasons])
+
+    def _reasons_out(self, spec: AudienceSpec, row: int) -> list[str]:
+        reasons = []
+        if not self._population[row]:
+            reasons.append(f"not active in the {ACTIVE_DAYS} days before {self._as_of}")
+        for filter_ in spec.filters:
+            if not self._select(spec.model_copy(update={"filters": (filter_,), "behaviours": (), "cut": 1.0})).holds(
+                row
+            ):
+                reasons.append(f"does not pass the filter '{filter_.field} {filter_.op} {' or '.join(filter_.values)}'")
+        for behaviour in spec.behaviours:
+            only = spec.model_copy(update={"filters": (), "behaviours": (behaviour,), "cut": 1.0})
+            if not self._select(only).holds(row):
+                did = "has not done" if behaviour.did else "has done"
+                when = f" in the last {behaviour.days} days" if behaviour.days else " before"
+                reasons.append(f"{did} '{behaviour.what}'{when}")
+        return reasons or ["the probability is below the cut"]
+
+    def _warnings(self, selection: Selection) -> tuple[str, ...]:
+        warnings = []
+        demand = selection.forecast.demand
+        if not len(selection.forecast.items):
+            warnings.append(
+                "Nothing in the data is like what this sentence asks for, so the forecast is close to chance."
+            )
+        if demand.horizon_days != HORIZON_DAYS:
+            warnings.append(
+                f"The model learned from futures of {HORIZON_DAYS} days; the level for {demand.horizon_days} days is "
+                "taken from how many did it in as many days before."
+            )
+        if len(selection.members) < self.settings.minimum_size:
+            warnings.append(
+                f"Below {self.settings.minimum_size} {self._card.unit_plural}, members are not shown or exported."
+            )
+        return tuple(warnings)
+
+
+def _checked(words: str) -> str:
+    words = " ".join(words.split())
+    if not words:
+        raise RequestError("Say what to look for; the words are empty.")
+    return words[:LONGEST_REQUEST]

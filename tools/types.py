@@ -1,0 +1,256 @@
+"""What goes into the audience service and what comes out: every type a face of it may show.
+
+Shares, probabilities and cuts are numbers in 0..1; counts are users; an index of 100 means "like everyone".
+"""
+
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# --- what defines an audience -------------------------------------------------------------------
+
+
+class Filter(_Model):
+    """A hard condition on one attribute. A user whose value is unknown passes neither ``is`` nor ``is not``."""
+
+    field: str
+    op: Literal["is", "is not"] = "is"
+    values: tuple[str, ...] = Field(min_length=1)
+
+
+class Behaviour(_Model):
+    """A hard condition on the past: did (or did not) do what the words name within the last ``days``."""
+
+    did: bool = False
+    what: str = Field(min_length=1, max_length=500, description="plain words, grounded in the items of the data")
+    days: int | None = Field(None, ge=1, description="None: at any time before the as-of date")
+
+
+class AudienceSpec(_Model):
+    """Everything that decides who is in: the demand, the hard conditions and the cut."""
+
+    demand: str = Field(min_length=1, max_length=2000, description="one precise sentence, its horizon included")
+    filters: tuple[Filter, ...] = ()
+    behaviours: tuple[Behaviour, ...] = ()
+    cut: float | None = Field(None, ge=0, le=1, description="share of eligible users to keep; None: as recommended")
+
+
+# --- what the service answers -------------------------------------------------------------------
+
+
+class Interval(_Model):
+    """An estimate with its 80 % interval."""
+
+    low: float
+    mid: float
+    high: float
+
+
+class ValueCount(_Model):
+    """How many users of the population have a value."""
+
+    value: str
+    users: int
+
+
+class FieldCard(_Model):
+    """An attribute and the values it has; ``unknown`` counts the users without one."""
+
+    field: str
+    values: tuple[ValueCount, ...]
+    unknown: int
+
+
+class SourceCard(_Model):
+    """One source of events, up to the as-of date."""
+
+    source: str
+    actions: tuple[str, ...]
+    events: int
+    users: int
+    items: int
+    first: date
+    last: date
+
+
+class DataCard(_Model):
+    """What the data really has, as of the as-of date."""
+
+    title: str
+    note: str = Field(description="where the data comes from and how far to trust it, for people")
+    unit: str = Field(description="one user in words, such as 'household'")
+    unit_plural: str
+    population: int = Field(description="users active in the 91 days before the as-of date")
+    as_of: date
+    horizon_days: int
+    sources: tuple[SourceCard, ...]
+    fields: tuple[FieldCard, ...]
+    top_groups: tuple[str, ...] = Field(description="the most common item groups, in words")
+    model_version: str
+    data_version: str
+
+
+class ItemHit(_Model):
+    """Something users do that is near the words searched for; counts cover the 91 days before the as-of date."""
+
+    text: str
+    group: str
+    source: str
+    similarity: float
+    users: int
+    events: int
+
+
+class GroupHit(_Model):
+    """A group of items (a product category, say) near the words; ``items`` are its best texts."""
+
+    group: str
+    source: str
+    similarity: float
+    users: int
+    items: tuple[str, ...]
+
+
+class CurvePoint(_Model):
+    """The audience that keeps the best ``cut`` of the eligible users."""
+
+    cut: float
+    users: int
+    precision: Interval = Field(description="expected share of responders among them")
+    responders: Interval = Field(description="expected responders among them")
+    lift: float = Field(description="precision over the precision of taking everyone eligible")
+
+
+class Bucket(_Model):
+    """Users whose probability lies between two bounds."""
+
+    low: float
+    high: float
+    users: int
+
+
+class Dropped(_Model):
+    """How many users one hard condition keeps and drops, each counted on its own."""
+
+    condition: str
+    kept: int
+    dropped: int
+
+
+class SizeEstimate(_Model):
+    """How large the audience is, how good it is expected to be, and where else one could cut."""
+
+    demand: str
+    reads_as: tuple[str, ...] = Field(description="the item groups the sentence was matched with, best first")
+    horizon_days: int
+    as_of: date
+    population: int
+    eligible: int = Field(description="users of the population that pass the hard conditions")
+    cut: float
+    recommended_cut: float
+    users: int = Field(description="users in the audience at this cut")
+    responders: Interval = Field(description="expected responders inside the audience")
+    all_responders: Interval = Field(description="expected responders among all eligible users")
+    precision: Interval
+    lift: float
+    curve: tuple[CurvePoint, ...]
+    histogram: tuple[Bucket, ...] = Field(description="eligible users by probability, 20 buckets")
+    conditions: tuple[Dropped, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class Evidence(_Model):
+    """Past events of one user that raise the score, grouped by item."""
+
+    item: str
+    source: str
+    times: int
+    last: date
+    weight: float = Field(description="share of the user's matched score that these events carry, 0..1")
+
+
+class SampleUser(_Model):
+    """One user of an audience, masked."""
+
+    masked_id: str
+    probability: float
+    evidence: tuple[Evidence, ...]
+    why: str = Field(description="one sentence made from the evidence")
+
+
+class ProfileRow(_Model):
+    """How much more common something is inside the audience than among everyone."""
+
+    kind: Literal["attribute", "behaviour"]
+    field: str
+    value: str
+    audience_share: float
+    everyone_share: float
+    index: float = Field(description="100 = like everyone")
+    users: int
+
+
+class Explanation(_Model):
+    """Why one user is, or is not, in an audience."""
+
+    user_id: str
+    probability: float
+    percentile: float = Field(description="share of eligible users with a lower probability, 0..1")
+    in_audience: bool
+    reasons: tuple[str, ...] = Field(description="hard conditions or the cut that keep the user out, if any")
+    evidence: tuple[Evidence, ...]
+    text: str
+
+
+class Overlap(_Model):
+    """Two audiences beside each other, in users."""
+
+    a: str
+    b: str
+    users_a: int
+    users_b: int
+    both: int
+    either: int
+    jaccard: float
+
+
+class Comparison(_Model):
+    """Every pair of the audiences asked about."""
+
+    overlaps: tuple[Overlap, ...]
+
+
+class SavedAudience(_Model):
+    """One version of a saved audience: a snapshot with its date."""
+
+    id: str
+    name: str
+    version: int
+    spec: AudienceSpec | None = Field(description="None for a combination of saved audiences")
+    definition: str = Field(description="the audience in words")
+    users: int
+    holdout: int
+    as_of: date
+    model_version: str
+    data_version: str
+    created: datetime
+    approved_by: str
+
+
+class ExportFile(_Model):
+    """A file that was written, and how to check it."""
+
+    audience_id: str
+    version: int
+    path: str
+    format: Literal["csv", "parquet"]
+    rows: int
+    held_out: int
+    columns: tuple[str, ...]
+    sha256: str
