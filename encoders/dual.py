@@ -130,10 +130,9 @@ class DualEncoder(nn.Module):
         Returns:
             [N, B] logits.
         """
-        source = torch.from_numpy(parts.source)[:, None]
-        belongs = torch.from_numpy(scene.vocabulary.source_of)[None, :] == source
-        target = self.match.attention(relevance, belongs)
-        other = self.match.attention(relevance, ~belongs)[0]
+        belongs = scene.of_source(parts.source)
+        target = self.match.attention(relevance, torch.from_numpy(belongs))
+        other = self.match.attention(relevance, torch.from_numpy(scene.histories.seen & ~belongs))[0]
         counts, logged, activity, everyone = scene.counted(rows)
         channels = self.match.channels(counts, logged, scene.structure, target, other)
         mean, deviation = channels[everyone].mean(0), channels[everyone].std(0, correction=0)

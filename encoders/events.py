@@ -165,7 +165,9 @@ class Dataset:
 
     def _scan(self, name: str) -> pl.LazyFrame:
         try:
-            return pl.scan_parquet(self.folder / name)
+            table = pl.scan_parquet(self.folder / name)
+            table.collect_schema()  # reads the footer, so that a broken file is found here
+            return table
         except (OSError, pl.exceptions.PolarsError) as error:
             raise DataError(f"{self.folder / name} cannot be read ({error}); prepare the data again.") from error
 

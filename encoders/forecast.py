@@ -127,7 +127,8 @@ class Forecaster:
 
     def items_meant(self, words: str) -> Items:
         """Items of the main source that a phrase means, best first."""
-        return self.model.config.grounding.meant(self.similar_items([words])[0], self.scene.vocabulary.main_items)
+        main = self.scene.of_source(np.zeros(1, np.int64))[0]
+        return self.model.config.grounding.meant(self.similar_items([words])[0], main)
 
     def done_within(self, days: int | None) -> sp.csr_matrix:
         """What every user did in the last ``days`` before the as-of date (None: ever), [N, V]."""
@@ -171,7 +172,7 @@ class Forecaster:
         relevance = model.relevance(vocabulary, parts)
         users = torch.from_numpy(self.user_vectors)
         raw = model.score(self.scene, parts, relevance, users).numpy()
-        belongs = vocabulary.source_of[None, :] == parts.source[:, None]
+        belongs = self.scene.of_source(parts.source)
         meant = [
             self.model.config.grounding.meant(row, allowed)
             for row, allowed in zip(relevance.numpy(), belongs, strict=True)

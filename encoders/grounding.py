@@ -42,7 +42,7 @@ class Grounding(BaseModel):
         near, truth = [], []
         for row, allowed, label in zip(relevance, belongs, labels, strict=True):
             masked = np.where(allowed, row, -2.0)
-            nearest = np.argsort(-masked)[:_NEAREST]
+            nearest = np.argsort(-masked)[: min(_NEAREST, allowed.sum())]
             near.append(np.stack([masked[nearest], masked.max() - masked[nearest]], axis=1))
             truth.append(np.isin(nearest, label.items))
         model = LogisticRegression(C=10.0).fit(np.concatenate(near), np.concatenate(truth))

@@ -43,6 +43,11 @@ class Histories:
         """Row number by user id."""
         return {user: row for row, user in enumerate(self.user_ids)}
 
+    @cached_property
+    def seen(self) -> npt.NDArray[np.bool_]:
+        """[V]: whether anybody had done it; an item that comes up later is not known of yet."""
+        return np.asarray(self.counts[-1].getnnz(axis=0) > 0)
+
     @property
     def logged(self) -> sp.csr_matrix:
         """Logarithm of one plus the never-forgetting count, [N, V]."""
@@ -66,8 +71,9 @@ def read_histories(past: Past) -> Histories:
     age = (pl.lit(today) - pl.col("time").dt.truncate("1d")).dt.total_days().cast(pl.Float32).alias("age")
     days = past.events().select("user_id", "item_id", age).unique()
     decayed = [
-        pl.len().cast(pl.Float32) if half is None else (2.0 ** (-pl.col("age") / half)).sum() for half in HALF_LIVES
-    ]
+        pl.len().cast(pl.Float32) if half is None else (2.0 ** (-pl.col("age").sort() / half)).sum()
+        for half in HALF_LIVES
+    ]  # sorted, because the last bit of a sum depends on the order of its terms
     cells = (
         days.group_by("user_id", "item_id")
         .agg(expression.alias(str(number)) for number, expression in enumerate(decayed))

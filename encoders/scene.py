@@ -28,6 +28,10 @@ class Scene:
     """[V, V] item-item structure of the same past."""
     inputs: UserInputs = field(repr=False)
 
+    def of_source(self, source: Rows) -> npt.NDArray[np.bool_]:
+        """Whether each item belongs to each of B sources and had been seen by the as-of date, [B, V]."""
+        return (self.vocabulary.source_of[None, :] == source[:, None]) & self.histories.seen
+
     def counted(
         self, rows: Rows | None = None
     ) -> tuple[tuple[sp.csr_matrix, ...], sp.csr_matrix, Tensor, npt.NDArray[np.bool_]]:

@@ -36,7 +36,7 @@ def read_demands(path: Path) -> list[DemandLine]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read ({type(error).__name__}); give a UTF-8 file of JSON lines.") from error
     demands: dict[str, DemandLine] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:

@@ -167,10 +167,11 @@ def _calibrate(
 ) -> tuple[Grounding, Calibration, dict[str, float]]:
     """Fit the grounding and the calibration on one window, with plain labels of every group and random ones."""
     scene, histories = example.scene, example.scene.histories
-    written = [*writer.groups(), *writer.write(example.done, _CALIBRATION_LABELS, rng)]
+    known = [label for label in writer.groups() if histories.seen[label.items].any()]
+    written = [*known, *writer.write(example.done, _CALIBRATION_LABELS, rng)]
     parts, labels = encode_labels(encoder, written)
     relevance = model.relevance(scene.vocabulary, parts)
-    belongs = scene.vocabulary.source_of[None, :] == parts.source[:, None]
+    belongs = scene.of_source(parts.source)
     grounding = Grounding.fit(relevance.numpy(), belongs, labels)
 
     users = model.user_vectors(scene)

@@ -42,6 +42,8 @@ _FAULTS = {
     errno.ENOSPC: "the disk is full; free some space and run the command again",
     errno.EDQUOT: "the disk quota is used up; free some space and run the command again",
     errno.EFBIG: "the file would be larger than allowed here; raise the limit or free some space",
+    errno.ENOTDIR: "a part of that path is not a folder; choose another with AUDIENCE_WORKSPACE",
+    errno.EEXIST: "a file is in the way; move it or choose another folder with AUDIENCE_WORKSPACE",
     errno.EROFS: "the disk is read-only; choose another folder with AUDIENCE_WORKSPACE",
     errno.EACCES: "it may not be written by this user; change its owner or set AUDIENCE_WORKSPACE",
     errno.EPERM: "it may not be written by this user; change its owner or set AUDIENCE_WORKSPACE",

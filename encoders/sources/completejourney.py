@@ -13,7 +13,8 @@ import polars as pl
 from encoders.errors import DataError
 from encoders.events import DatasetCard
 from encoders.sources.completejourney_words import listed, words
-from encoders.sources.write import About, Progress, Tables, silent, write_folder
+from encoders.sources.write import About, Tables, write_folder
+from encoders.workspace import Progress, silent
 
 RAW_ITEMS = "raw_items.parquet"
 """item_id, department, product_category, product_type: which products of the package an item stands for.

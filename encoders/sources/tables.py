@@ -11,7 +11,8 @@ from encoders.events import DatasetCard
 from encoders.sources import columns as col
 from encoders.sources.files import FILE, LINE, Table, open_tables
 from encoders.sources.spec import DataSpec, SourceSpec, UsersSpec, read_spec, template_columns
-from encoders.sources.write import About, Progress, Tables, silent, write_folder
+from encoders.sources.write import About, Tables, write_folder
+from encoders.workspace import Progress, silent
 
 _EXAMPLES = 3
 """So many rejected rows are remembered for each reason."""

@@ -1,42 +1,27 @@
 """Writes a prepared data folder, completely or not at all.
 
-Every source ends here. The folder is built beside its final place, flushed to the disk and then renamed, so that
-a killed or failed preparation leaves the folder that was there before, and the next run clears what it left behind.
+Every source ends here. A killed or failed preparation leaves the folder that was there before.
 """
 
-import errno
 import hashlib
 import io
-import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import IO, cast
 
 import polars as pl
 from filelock import FileLock, Timeout
 
 from encoders.errors import DataError, WorkspaceError
 from encoders.events import EVENT_SCHEMA, ITEM_SCHEMA, DatasetCard
+from encoders.workspace import Progress, atomic_folder, plain_faults, silent
 
 ITEM_KEY = ["source", "text", "group"]
 """What makes an item: the same words for the same kind of doing are one item."""
 
 _ORDER = ["time", "user_id", "item_id", "action", "value"]
-
-
-class Progress(Protocol):
-    """Told what is being done, and how much of it is finished (0..1) where that is known."""
-
-    def __call__(self, description: str, fraction: float | None = None, /) -> None:
-        """Show the step."""
-
-
-def silent(description: str, fraction: float | None = None, /) -> None:
-    """Progress for callers that show none."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +61,17 @@ def write_folder(folder: Path, tables: Tables, about: About, progress: Progress 
         DataError: there is no event of the main source, or the default as-of date lies outside them.
         WorkspaceError: the disk is full or read-only, or another preparation is writing the same folder.
     """
-    with _building(folder) as building:
-        card = _write_tables(building, tables, about, progress)
-        progress("Checking and storing the prepared data", 0.9)
-        (building / "dataset.json").write_text(card.model_dump_json(indent=2), "utf-8")
-        for path in sorted(building.iterdir()):
-            _flush(path)
-        _flush(building)
-        _replace(building, folder)
+    with plain_faults(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0), atomic_folder(folder) as building:
+            card = _write_tables(building, tables, about, progress)
+            progress("Checking and storing the prepared data", 0.9)
+            (building / "dataset.json").write_text(card.model_dump_json(indent=2), "utf-8")
+    except Timeout:
+        raise WorkspaceError(f"Another preparation is writing {folder}; wait until it has finished.") from None
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"The source tables cannot be read ({error}).") from error
     progress("Data is ready", 1.0)
     return card
 
@@ -146,62 +134,3 @@ def _version(building: Path) -> str:
         digest.write(path.name.encode())
         pl.scan_parquet(path).sink_csv(cast(IO[bytes], digest), maintain_order=True)
     return digest.hash.hexdigest()[:16]
-
-
-# --- the folder itself ----------------------------------------------------------------------------
-
-
-@contextmanager
-def _building(folder: Path) -> Iterator[Path]:
-    """An empty folder beside ``folder`` to build in; what goes wrong in it is told in one sentence."""
-    building, retired = _sibling(folder, "new"), _sibling(folder, "old")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(_sibling(folder, "lock"), timeout=0):
-            if retired.exists() and not folder.exists():
-                retired.rename(folder)
-            for leftover in (building, retired):
-                shutil.rmtree(leftover, ignore_errors=True)
-            building.mkdir()
-            try:
-                yield building
-            finally:
-                shutil.rmtree(building, ignore_errors=True)
-    except Timeout:
-        raise WorkspaceError(f"Another preparation is writing {folder}; wait until it has finished.") from None
-    except OSError as error:
-        raise WorkspaceError(_said_plainly(error, folder)) from error
-    except pl.exceptions.PolarsError as error:
-        if "os error" in str(error):
-            raise WorkspaceError(_said_plainly(error, folder)) from error
-        raise DataError(f"The source tables cannot be read ({error}).") from error
-
-
-def _replace(building: Path, folder: Path) -> None:
-    """Put ``building`` in the place of ``folder``; the old one is removed only when the new one stands."""
-    retired = _sibling(folder, "old")
-    if folder.exists():
-        folder.rename(retired)
-    building.rename(folder)
-    _flush(folder.parent)
-    shutil.rmtree(retired, ignore_errors=True)
-
-
-def _sibling(folder: Path, kind: str) -> Path:
-    return folder.with_name(f".{folder.name}.{kind}")
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _said_plainly(error: Exception, folder: Path) -> str:
-    """One sentence for a failed write; polars tells the system's error number only in its text."""
-    full = {errno.ENOSPC, errno.EDQUOT}
-    if getattr(error, "errno", None) in full or any(f"os error {number})" in str(error) for number in full):
-        return f"The disk is full: free some space where {folder} lies and prepare again; nothing was changed."
-    return f"{folder} cannot be written ({getattr(error, 'strerror', None) or error}); nothing was changed."

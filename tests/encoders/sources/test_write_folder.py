@@ -112,19 +112,9 @@ def test_a_killed_run_leaves_the_old_folder(tmp_path: Path, fraction: float) -> 
     run = subprocess.run([sys.executable, "-c", script, str(folder), str(here), str(root)], check=False)
     assert run.returncode == -signal.SIGKILL
     assert state(folder) == before
-    assert ".data.new" in visible(tmp_path)
+    assert any(name.endswith(".part") for name in visible(tmp_path))
     write_folder(folder, tables(("wine", "beer", "gin")), about())
     assert Dataset(folder).items["text"].to_list() == ["beer", "gin", "wine"]
-    assert visible(tmp_path) == {"data"}
-
-
-def test_a_run_killed_between_the_renames_is_healed_by_the_next(tmp_path: Path) -> None:
-    folder = tmp_path / "data"
-    write_folder(folder, tables(), about())
-    folder.rename(tmp_path / ".data.old")
-    with pytest.raises(DataError):
-        write_folder(folder, tables(), about(main_source="none such"))
-    assert Dataset(folder).items.height == 2
     assert visible(tmp_path) == {"data"}
 
 
@@ -154,7 +144,7 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, monkeypatch: pyte
 
 def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WorkspaceError, match="cannot be written"):
+    with pytest.raises(WorkspaceError, match="not a folder|in the way"):
         write_folder(tmp_path / "file" / "data", tables(), about())
 
 
