@@ -12,14 +12,15 @@ from encoders.events import HORIZON_DAYS
 
 LONGEST_HORIZON = 91
 
-_UNITS = {"day": 1, "week": 7, "fortnight": 14, "month": 28, "quarter": 91}
-_NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10}
+_UNITS = {"day": 1, "week": 7, "fortnight": 14, "month": 28, "quarter": 91, "year": 364}
+_NUMBERS = dict(zip("one two three four five six seven eight nine ten eleven twelve".split(), range(1, 13), strict=True))
+_NUMBERS |= {"a": 1, "an": 1}
+_COUNT = "|".join([r"\d{1,3}", *_NUMBERS])
 
 _HORIZON = re.compile(
     r"\b(?:(?:with)?in|over|during|for)?\s*(?:the\s+)?(?:next|coming|following|upcoming|this)\s+"
-    r"(?:(?P<count>\d{1,3}|a|an|one|two|three|four|five|six|eight|ten)\s+)?"
-    r"(?P<unit>day|week|fortnight|month|quarter)s?\b"
-    r"|\bwithin\s+(?P<count2>\d{1,3}|a|an|one|two|three|four|five|six|eight|ten)\s+(?P<unit2>day|week|month|quarter)s?\b"
+    rf"(?:(?P<count>{_COUNT})\s+)?(?P<unit>{'|'.join(_UNITS)})s?\b"
+    rf"|\bwithin\s+(?P<count2>{_COUNT})\s+(?P<unit2>{'|'.join(_UNITS)})s?\b"
     r"|\btomorrow\b",
     re.IGNORECASE,
 )

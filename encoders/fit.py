@@ -165,14 +165,17 @@ def _save(run: _Run, optimiser: torch.optim.Optimizer, history: list[dict[str, f
 
 
 def _resume(run: _Run, optimiser: torch.optim.Optimizer, path: Path) -> list[dict[str, float]]:
-    """Load a checkpoint; one that is missing or broken means a fresh start."""
+    """Load a checkpoint; one that is missing, broken or of another architecture means a fresh start."""
     try:
         with safe_open(path, "pt") as file:
             history: list[dict[str, float]] = json.loads(file.metadata()["history"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return []
-    run.load_state_dict({name.removeprefix("run."): t for name, t in tensors.items() if name.startswith("run.")})
+    weights = {name.removeprefix("run."): tensor for name, tensor in tensors.items() if name.startswith("run.")}
+    if {name: tensor.shape for name, tensor in weights.items()} != {n: t.shape for n, t in run.state_dict().items()}:
+        return []
+    run.load_state_dict(weights)
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimiser."):

@@ -33,18 +33,22 @@ class Conditions:
             RequestError: a condition names something the data does not have.
         """
         population = self._forecaster.scene.histories.in_population
+        eligible = population.copy()
+        counted = []
+        for words, mask in self.masks(spec, forecast):
+            kept = int((population & mask).sum())
+            counted.append(Dropped(condition=words, kept=kept, dropped=int(population.sum()) - kept))
+            eligible &= mask
+        return eligible, tuple(counted)
+
+    def masks(self, spec: AudienceSpec, forecast: Forecast) -> list[tuple[str, Mask]]:
+        """Each condition in words, with the mask over the N users of those who meet it; raises like ``apply``."""
         named = [(_in_words(each), self._filter(each)) for each in spec.filters]
         named += [(_behaviour_in_words(each), self._behaviour(each)) for each in spec.behaviours]
         never = any(not each.did and each.days is None for each in spec.behaviours)
         if forecast.demand.first_time and not never:
             named.append(("has never done it before", ~self._did(forecast.items, None)))
-        eligible = population.copy()
-        counted = []
-        for words, mask in named:
-            kept = int((population & mask).sum())
-            counted.append(Dropped(condition=words, kept=kept, dropped=int(population.sum()) - kept))
-            eligible &= mask
-        return eligible, tuple(counted)
+        return named
 
     def _filter(self, wanted: Filter) -> Mask:
         fields = {name.casefold(): name for name in self.attributes.columns if name != "user_id"}

@@ -27,6 +27,7 @@ class Search:
         self.groups = sorted(set(keys))
         place = {key: number for number, key in enumerate(self.groups)}
         self._group_of = np.array([place[key] for key in keys], np.int64)
+        self._seen = np.flatnonzero(forecaster.scene.histories.seen)
 
     @cached_property
     def _lately(self) -> sp.csr_matrix:
@@ -70,17 +71,18 @@ class Search:
                 users=int(self._item_users[item]),
                 events=int(self._events[item]),
             )
-            for item in np.argsort(-near, kind="stable")[:limit]
+            for item in self._seen[np.argsort(-near[self._seen], kind="stable")][:limit]
         )
 
     def group_hits(self, words: str, limit: int) -> tuple[GroupHit, ...]:
         """Groups near ``words``, best first; a group is as near as its best item."""
         near = self._forecaster.similar_items([words])[0]
         best = np.full(len(self.groups), -2.0, np.float32)
-        np.maximum.at(best, self._group_of, near)
+        np.maximum.at(best, self._group_of[self._seen], near[self._seen])
+        known = len(np.unique(self._group_of[self._seen]))
         hits = []
-        for number in np.argsort(-best, kind="stable")[:limit]:
-            members = np.flatnonzero(self._group_of == number)
+        for number in np.argsort(-best, kind="stable")[: min(limit, known)]:
+            members = self._seen[self._group_of[self._seen] == number]
             texts = members[np.argsort(-near[members], kind="stable")][:_BEST_ITEMS]
             source, group = self.groups[number]
             hits.append(
@@ -96,5 +98,5 @@ class Search:
 
     def common_groups(self, source: str, limit: int) -> tuple[str, ...]:
         """Groups of one source that most users did something of lately."""
-        order = np.argsort(-self._group_users, kind="stable")
+        order = [number for number in np.argsort(-self._group_users, kind="stable") if self._group_users[number]]
         return tuple(self.groups[number][1] for number in order if self.groups[number][0] == source)[:limit]

@@ -33,10 +33,6 @@ class Selection:
         """Probabilities of ``ranked``."""
         return self.forecast.probabilities[self.ranked]
 
-    def holds(self, row: int) -> bool:
-        """Whether a user passes every hard condition."""
-        return bool(np.isin(row, self.ranked))
-
 
 def select(forecast: Forecast, spec: AudienceSpec, conditions: Conditions, minimum: int) -> Selection:
     """Rank the eligible users; equal probabilities keep the order of their scores, then of their ids.

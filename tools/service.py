@@ -161,7 +161,7 @@ class AudienceService:
         selection = self._select(spec)
         probability = float(selection.forecast.probabilities[row])
         inside = bool(np.isin(row, selection.members))
-        reasons = [] if inside else self._reasons_out(spec, row)
+        reasons = [] if inside else self._reasons_out(spec, selection.forecast, row)
         found = self._forecaster.reasons(selection.forecast, row)
         below = float((selection.ranked_probabilities < probability).mean()) if len(selection.ranked) else 0.0
         verdict = "is in the audience" if inside else "is not in the audience"
@@ -340,21 +340,10 @@ class AudienceService:
         vocabulary = self._forecaster.scene.vocabulary
         return why([(vocabulary.texts[reason.item], reason) for reason in reasons])
 
-    def _reasons_out(self, spec: AudienceSpec, row: int) -> list[str]:
-        reasons = []
-        if not self._population[row]:
-            reasons.append(f"not active in the {ACTIVE_DAYS} days before {self._as_of}")
-        for filter_ in spec.filters:
-            if not self._select(spec.model_copy(update={"filters": (filter_,), "behaviours": (), "cut": 1.0})).holds(
-                row
-            ):
-                reasons.append(f"does not pass the filter '{filter_.field} {filter_.op} {' or '.join(filter_.values)}'")
-        for behaviour in spec.behaviours:
-            only = spec.model_copy(update={"filters": (), "behaviours": (behaviour,), "cut": 1.0})
-            if not self._select(only).holds(row):
-                did = "has not done" if behaviour.did else "has done"
-                when = f" in the last {behaviour.days} days" if behaviour.days else " before"
-                reasons.append(f"{did} '{behaviour.what}'{when}")
+    def _reasons_out(self, spec: AudienceSpec, forecast: Forecast, row: int) -> list[str]:
+        reasons = [] if self._population[row] else [f"not active in the {ACTIVE_DAYS} days before {self._as_of}"]
+        conditions = self._conditions.masks(spec, forecast)
+        reasons += [f"does not meet the condition: {words}" for words, mask in conditions if not mask[row]]
         return reasons or ["the probability is below the cut"]
 
     def _warnings(self, selection: Selection) -> tuple[str, ...]:

@@ -144,7 +144,7 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, monkeypatch: pyte
 
 def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WorkspaceError, match="not a folder|in the way"):
+    with pytest.raises(WorkspaceError, match=r"not a folder|in the way"):
         write_folder(tmp_path / "file" / "data", tables(), about())
 
 
