@@ -6,6 +6,7 @@ sentence never seen gets its level from the past: how many of the population did
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 from pydantic import BaseModel, ConfigDict
 from scipy.optimize import brentq
 from scipy.special import expit, logit
@@ -21,29 +22,37 @@ INTERVAL = 0.8
 """How often the truth shall lie inside an interval."""
 CLOSE = 0.25
 """A predicted number of responders is close when it is off by at most this share."""
-_FOLDS = 5
+_FOLDS = 3
+_USERS_PER_LABEL = 150
 _SHARES = (1.0, 0.1)
 """Audiences whose responders are checked: everyone, and the best tenth."""
 
 
 class Calibration(BaseModel):
-    """A logistic model over the standardised score and the level of the past, and the spread of its counts."""
+    """Two logistic models: how many of the population respond, and how the scores divide them; and their spread."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    rate: tuple[float, float]
+    """Intercept and slope from the logit of the level to the logit of the response rate."""
     weights: tuple[float, ...]
-    intercept: float
+    """Of the features of the standardised score; every demand gets the intercept that meets its rate."""
     spread: float
-    """Relative error of a predicted number of responders, beyond what chance alone explains."""
+    """Relative error of a predicted number of responders, beyond what chance alone exsures."""
 
-    def probabilities(self, standard: Vector, level: float) -> Vector:
+    def probabilities(self, standard: Vector, level: float, population: npt.NDArray[np.bool_]) -> Vector:
         """Probability that each user responds.
 
         Args:
             standard: [N], scores standardised over the population.
             level: share of the population that did it in as many days before the as-of date.
+            population: [N], whose mean probability is the response rate.
         """
-        return np.asarray(expit(_features(standard, level) @ np.array(self.weights) + self.intercept), np.float64)
+        rate = float(expit(self.rate[0] + self.rate[1] * _logit(level)))
+        pull = _features(standard, level) @ np.array(self.weights)
+        here = pull[population]
+        shift = brentq(lambda c: float(expit(here + c).mean()) - rate, -60.0, 60.0, xtol=1e-4)
+        return np.asarray(expit(pull + shift), np.float64)
 
     def responders(self, probabilities: Vector) -> tuple[float, float, float]:
         """Expected responders among users with these probabilities: low, middle and high of the 80 % interval."""
@@ -59,7 +68,11 @@ def standardise(scores: Matrix, population: npt.NDArray[np.bool_]) -> Vector:
 
 
 def fit_calibration(
-    standard: Vector, levels: Vector, truth: npt.NDArray[np.bool_], rng: np.random.Generator, users_per_label: int = 500
+    standard: Vector,
+    levels: Vector,
+    truth: npt.NDArray[np.bool_],
+    sure: npt.NDArray[np.bool_],
+    rng: np.random.Generator,
 ) -> tuple[Calibration, dict[str, float]]:
     """Fit on B labels over N users.
 
@@ -67,24 +80,21 @@ def fit_calibration(
         standard: [N, B] standardised scores of the population.
         levels: [B], how common each label was in the days before.
         truth: [N, B], what came true.
-        rng: draws the users that are fitted on.
-        users_per_label: how many of them.
+        sure: [B], labels whose levels are sure enough to learn rates from.
+        rng: divides the labels into folds.
 
     Returns:
         The calibration, and figures about it from labels it was not fitted on (cross-fitting over labels).
     """
     fold = rng.permutation(len(levels)) % _FOLDS
-    rows = [rng.choice(len(standard), min(users_per_label, len(standard)), replace=False) for _ in levels]
+    everyone = np.ones(len(standard), bool)
     predicted = np.zeros_like(standard)
     for number in range(_FOLDS):
-        train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        model = _fit(standard, levels, truth, rows, train)
-        for label in test:
-            features = _features(standard[:, label], float(levels[label]))
-            predicted[:, label] = expit(features @ model.coef_[0] + model.intercept_[0])
+        model = _fit(standard, levels, truth, sure, np.flatnonzero(fold != number))
+        for label in np.flatnonzero(fold == number):
+            predicted[:, label] = model.probabilities(standard[:, label], float(levels[label]), everyone)
     spread = _fit_spread(predicted, truth)
-    final = _fit(standard, levels, truth, rows, np.arange(len(levels)))
-    calibration = Calibration(weights=tuple(final.coef_[0]), intercept=float(final.intercept_[0]), spread=spread)
+    calibration = _fit(standard, levels, truth, sure, np.arange(len(levels))).model_copy(update={"spread": spread})
     expected, actual = predicted.sum(0), truth.sum(0)
     usual = actual >= 25
     report = {
@@ -97,22 +107,43 @@ def fit_calibration(
     return calibration, report
 
 
+def _logit(share: float) -> float:
+    return float(logit(np.clip(share, 1e-4, 1 - 1e-4)))
+
+
 def _features(standard: Vector, level: float) -> Vector:
-    base = float(logit(np.clip(level, 1e-4, 1 - 1e-4)))
     clipped = np.clip(standard, -3.0, 6.0)
-    return np.stack([np.full_like(clipped, base), clipped, clipped**2, clipped * base, clipped**2 * base], axis=-1)
+    base = _logit(level)
+    return np.stack([clipped, clipped**2, clipped * base, clipped**2 * base], axis=-1)
 
 
 def _fit(
     standard: Vector,
     levels: Vector,
     truth: npt.NDArray[np.bool_],
-    rows: list[npt.NDArray[np.int64]],
+    sure: npt.NDArray[np.bool_],
     labels: npt.NDArray[np.int64],
-) -> LogisticRegression:
-    features = np.concatenate([_features(standard[rows[label], label], float(levels[label])) for label in labels])
-    outcome = np.concatenate([truth[rows[label], label] for label in labels])
-    return LogisticRegression(C=100.0, max_iter=500).fit(features, outcome)
+) -> Calibration:
+    """The rate from how many responded; the weights beside a free intercept per label."""
+    users = len(standard)
+    known = labels[sure[labels]]
+    responders = truth[:, known].sum(0)
+    base = np.array([_logit(float(level)) for level in levels[known]])
+    rate = LogisticRegression(C=100.0).fit(
+        np.concatenate([base, base])[:, None],
+        np.repeat([True, False], len(known)),
+        sample_weight=np.concatenate([responders, users - responders]) / users,
+    )
+    rows = np.arange(0, users, max(1, users // _USERS_PER_LABEL))
+    features = np.concatenate([_features(standard[rows, label], float(levels[label])) for label in labels])
+    number = np.repeat(np.arange(len(labels)), len(rows))
+    own = sp.csr_matrix((np.ones(len(number)), (np.arange(len(number)), number)))
+    outcome = np.concatenate([truth[rows, label] for label in labels])
+    model = LogisticRegression(C=10.0, max_iter=100, fit_intercept=False).fit(
+        sp.hstack([features, own]).tocsr(), outcome
+    )
+    weights = tuple(float(weight) for weight in model.coef_[0][: features.shape[1]])
+    return Calibration(rate=(float(rate.intercept_[0]), float(rate.coef_[0, 0])), weights=weights, spread=0.0)
 
 
 def _deviation(probabilities: Vector, spread: float) -> float:

@@ -13,8 +13,8 @@ from encoders.events import HORIZON_DAYS
 LONGEST_HORIZON = 91
 
 _UNITS = {"day": 1, "week": 7, "fortnight": 14, "month": 28, "quarter": 91, "year": 364}
-_NUMBERS = dict(zip("one two three four five six seven eight nine ten eleven twelve".split(), range(1, 13), strict=True))
-_NUMBERS |= {"a": 1, "an": 1}
+_NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8}
+_NUMBERS |= {"nine": 9, "ten": 10, "twelve": 12}
 _COUNT = "|".join([r"\d{1,3}", *_NUMBERS])
 
 _HORIZON = re.compile(
@@ -34,10 +34,7 @@ _WHO = (
     r"(?:potential\s+|likely\s+|new\s+|future\s+)?"
     r"(?:households?|homes?|families|people|persons?|customers?|shoppers?|users?|consumers?|buyers?|everyone|anyone|those)"
 )
-_WILL = (
-    r"(?:will|would|are\s+(?:going|likely|about)\s+to|is\s+(?:going|likely|about)\s+to"
-    r"|want\s+to|plan\s+to|may|might|can)"
-)
+_WILL = r"(?:will|would|(?:(?:are|is)\s+)?(?:going|likely|about)\s+to|want\s+to|plan\s+to|may|might|can)"
 _DO = (
     r"(?:(?:probably|soon|likely|most\s+likely)\s+)?"
     r"(?:buy|purchase|order|get|pick\s+up|shop\s+for|need|spend\s+on|try|stock\s+up\s+on)"

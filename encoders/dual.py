@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from encoders.demand import Demand, Part
 from encoders.histories import ACTIVITY_FEATURES
-from encoders.match import CHANNELS, Match, Vocabulary
+from encoders.match import CHANNELS, Match, Nearness, Vocabulary
 from encoders.scene import Scene
 from encoders.text import TextEncoder
 from encoders.user import UserTower
@@ -105,16 +105,15 @@ class DualEncoder(nn.Module):
         """Unit vectors of the parts, [B, width]."""
         return functional.normalize(self.texts(parts.sentences), dim=-1)
 
-    def relevance(self, vocabulary: Vocabulary, parts: EncodedParts) -> Tensor:
-        """How near every item is to every part, [B, V]."""
-        vectors = self.match.item_vectors(vocabulary)
-        return self.match.relevance(parts.phrases, parts.owner, vectors, len(parts))
+    def nearness(self, vocabulary: Vocabulary, parts: EncodedParts) -> Nearness:
+        """How near every item and its group are to every part."""
+        return self.match.nearness(parts.phrases, parts.owner, vocabulary, len(parts))
 
     def score(
         self,
         scene: Scene,
         parts: EncodedParts,
-        relevance: Tensor,
+        near: Nearness,
         users: Tensor,
         rows: npt.NDArray[np.int64] | None = None,
     ) -> Tensor:
@@ -123,7 +122,7 @@ class DualEncoder(nn.Module):
         Args:
             scene: the users.
             parts: B encoded parts.
-            relevance: [B, V] from ``relevance``.
+            near: from ``nearness`` for the same parts.
             users: [N, width] from ``user_vectors`` for the same ``rows``.
             rows: which users; None for all. Channels are standardised over those of them in the population.
 
@@ -131,6 +130,7 @@ class DualEncoder(nn.Module):
             [N, B] logits.
         """
         belongs = scene.of_source(parts.source)
+        relevance = self.match.relevance(near)
         target = self.match.attention(relevance, torch.from_numpy(belongs))
         other = self.match.attention(relevance, torch.from_numpy(scene.histories.seen & ~belongs))[0]
         counts, logged, activity, everyone = scene.counted(rows)

@@ -141,8 +141,8 @@ def _step(
     chosen = rng.choice(len(pool.parts), min(recipe.sentences, len(pool.parts)), replace=False)
     batch = pool.parts.take(chosen)
     users = run.model.user_vectors(pool.scene, rows)
-    relevance = run.model.relevance(pool.scene.vocabulary, batch)
-    scores = run.model.score(pool.scene, batch, relevance, users, rows)
+    near = run.model.nearness(pool.scene.vocabulary, batch)
+    scores = run.model.score(pool.scene, batch, near, users, rows)
     terms: dict[str, Tensor] = run.loss(scores, torch.from_numpy(pool.truth[np.ix_(rows, chosen)]))
     optimiser.zero_grad()
     torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]

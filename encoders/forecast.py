@@ -1,6 +1,5 @@
 """One sentence in, the users who will do it out: the trained model on one data set at one as-of date."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -19,6 +18,7 @@ from encoders.dual import encode_parts
 from encoders.errors import ModelError
 from encoders.events import Dataset
 from encoders.histories import done_in, level
+from encoders.match import Nearness
 from encoders.model_folder import TrainedModel, read_model
 from encoders.scene import Scene, read_scene, read_vocabulary
 from encoders.settings import Settings
@@ -118,17 +118,16 @@ class Forecaster:
         """Score every user against one sentence; repeated sentences come from memory."""
         return self._forecast(sentence)
 
-    def similar_items(self, words: Sequence[str]) -> Matrix:
-        """How near every item is to each of some phrases, [phrases, V] cosines."""
-        demands = [Demand(phrase, read_demand(phrase).parts[:1]) for phrase in words]
-        parts, _ = encode_parts(self.encoder, demands, [0] * len(demands))
+    def similar_items(self, words: str) -> Matrix:
+        """How near every item is to a phrase, [V] cosines."""
         with torch.no_grad():
-            return np.asarray(self.model.encoder.relevance(self.scene.vocabulary, parts).numpy())
+            return np.asarray(self.model.encoder.match.relevance(self._nearness(words))[0].numpy())
 
     def items_meant(self, words: str) -> Items:
         """Items of the main source that a phrase means, best first."""
         main = self.scene.of_source(np.zeros(1, np.int64))[0]
-        return self.model.config.grounding.meant(self.similar_items([words])[0], main)
+        near = self._nearness(words)
+        return self.model.config.grounding.meant(near.text[0].numpy(), near.group[0].numpy(), main)
 
     def done_within(self, days: int | None) -> sp.csr_matrix:
         """What every user did in the last ``days`` before the as-of date (None: ever), [N, V]."""
@@ -165,22 +164,24 @@ class Forecaster:
         return done_in(histories.past.events(days).collect(), histories.user_ids, len(self.scene.vocabulary.texts))
 
     @torch.no_grad()
+    def _nearness(self, words: str) -> Nearness:
+        parts, _ = encode_parts(self.encoder, [Demand(words, read_demand(words).parts[:1])], [0])
+        return self.model.encoder.nearness(self.scene.vocabulary, parts)
+
+    @torch.no_grad()
     def _compute(self, sentence: str) -> Forecast:
         demand = read_demand(sentence)
         vocabulary, model = self.scene.vocabulary, self.model.encoder
         parts, owners = encode_parts(self.encoder, [demand], [self._source_spoken_of(sentence)])
-        relevance = model.relevance(vocabulary, parts)
+        near = model.nearness(vocabulary, parts)
         users = torch.from_numpy(self.user_vectors)
-        raw = model.score(self.scene, parts, relevance, users).numpy()
+        raw = model.score(self.scene, parts, near, users).numpy()
         belongs = self.scene.of_source(parts.source)
-        meant = [
-            self.model.config.grounding.meant(row, allowed)
-            for row, allowed in zip(relevance.numpy(), belongs, strict=True)
-        ]
+        meant = [*map(self.model.config.grounding.meant, near.text.numpy(), near.group.numpy(), belongs)]
         here = self.scene.histories.in_population
         recent = self.done_within(demand.horizon_days)[here]
         chances = [
-            self.model.config.calibration.probabilities(standardise(raw[:, k], here), level(recent, meant[k]))
+            self.model.config.calibration.probabilities(standardise(raw[:, k], here), level(recent, meant[k]), here)
             for k in range(len(parts))
         ]
         wanted = [k for k, (_, part) in enumerate(owners) if not part.negated]
@@ -195,7 +196,7 @@ class Forecaster:
             scores = np.where(before, scores - np.ptp(scores) - 1.0, scores)
             probability = np.where(before, 0.0, probability)
         allowed = torch.from_numpy(belongs)
-        attention = model.match.attention(relevance, allowed).mean(0)[wanted].mean(0)
+        attention = model.match.attention(model.match.relevance(near), allowed).mean(0)[wanted].mean(0)
         related = (self.scene.structure @ attention).numpy()
         return Forecast(demand, scores, probability, items, attention.numpy(), related)
 

@@ -60,6 +60,7 @@ class LabelWriter:
             rng: the only source of chance.
         """
         kept = sp.csr_matrix(done.multiply(self.allowed[None, :]))
+        kept.eliminate_zeros()
         users = np.flatnonzero(np.diff(kept.indptr))
         if not len(users):
             return []
@@ -88,9 +89,10 @@ class LabelWriter:
         chosen = rng.choice(mine, min(wanted, len(mine)), replace=False, p=weights / weights.sum())
         phrases, items = [], []
         for item in chosen:
-            by_group = rng.random() < _BY_GROUP
+            group = self.members[self.group_of[item]]
+            by_group = rng.random() < _BY_GROUP and self.allowed[group].all()
             phrases.append(self.vocabulary.groups[item] if by_group else self.vocabulary.texts[item])
-            items.append(self.members[self.group_of[item]] if by_group else np.array([item]))
+            items.append(group if by_group else np.array([item]))
         sentence = self._sentence(source, " or ".join(dict.fromkeys(phrases)), rng)
         return Label(sentence, source, np.unique(np.concatenate(items)))
 

@@ -6,7 +6,7 @@ goes through item-item structure (EASE) and so reaches what a user has not done 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +50,15 @@ class Vocabulary:
     def main_items(self) -> npt.NDArray[np.bool_]:
         """[V]: whether the item belongs to the main source."""
         return np.asarray(self.source_of == 0)
+
+
+class Nearness(NamedTuple):
+    """Cosines of B demands with V items."""
+
+    text: Tensor
+    """[B, V]: with the items' own texts."""
+    group: Tensor
+    """[B, V]: with the names of their groups."""
 
 
 class _Product(torch.autograd.Function):
@@ -123,28 +132,27 @@ class Match(nn.Module):
         self.log_sharpness = nn.Parameter(torch.tensor(SHARPNESS).log())
         self.group_share = nn.Parameter(torch.zeros(()))
 
-    def item_vectors(self, vocabulary: Vocabulary) -> Tensor:
-        """[V, D]: each item by its own text and by its group's."""
-        share = torch.sigmoid(self.group_share)
-        own = self.items(torch.from_numpy(vocabulary.text_vectors))
-        return torch.lerp(own, self.items(torch.from_numpy(vocabulary.group_vectors)), share)
-
-    def relevance(self, phrases: Tensor, owner: Tensor, item_vectors: Tensor, demands: int) -> Tensor:
-        """How near every item is to a demand: the nearest of its alternatives counts.
+    def nearness(self, phrases: Tensor, owner: Tensor, vocabulary: Vocabulary, demands: int) -> Nearness:
+        """How near every item and its group are to a demand: the nearest of its alternatives counts.
 
         Args:
             phrases: [P, D], the phrases of all demands, one after the other.
             owner: [P], which demand a phrase belongs to.
-            item_vectors: [V, D].
+            vocabulary: V items.
             demands: B.
-
-        Returns:
-            [B, V] cosines.
         """
-        near = self.sentences(phrases) @ item_vectors.T
-        empty = near.new_full((demands, near.shape[1]), -2.0)
-        nearest: Tensor = empty.scatter_reduce(0, owner[:, None].expand_as(near), near, "amax")
-        return nearest
+        sentences = self.sentences(phrases)
+
+        def nearest(vectors: Matrix) -> Tensor:
+            near = sentences @ self.items(torch.from_numpy(vectors)).T
+            empty = near.new_full((demands, near.shape[1]), -2.0)
+            return torch.scatter_reduce(empty, 0, owner[:, None].expand_as(near), near, "amax")
+
+        return Nearness(nearest(vocabulary.text_vectors), nearest(vocabulary.group_vectors))
+
+    def relevance(self, near: Nearness) -> Tensor:
+        """One figure per item from both cosines, [B, V]."""
+        return torch.lerp(near.text, near.group, torch.sigmoid(self.group_share))
 
     def attention(self, relevance: Tensor, allowed: Tensor) -> Tensor:
         """Item weights that sum to one over the ``allowed`` items: [heads, B, V]; zeros where none is allowed."""

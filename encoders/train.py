@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from encoders.calibrate import Calibration, fit_calibration, standardise
+from encoders.calibrate_model import calibrate_model
 from encoders.dual import DualEncoder
 from encoders.errors import DataError
 from encoders.events import HORIZON_DAYS, Dataset, Past
-from encoders.fit import Example, Recipe, encode_labels, fit
-from encoders.grounding import Grounding
-from encoders.histories import done_in, level
-from encoders.labels import LabelWriter, came_true
+from encoders.fit import Example, Recipe, fit
+from encoders.histories import done_in
+from encoders.labels import LabelWriter
 from encoders.match import Vocabulary
 from encoders.model_folder import FORMAT, ModelConfig, TrainedModel, write_model
 from encoders.scene import read_scene, read_vocabulary
@@ -30,8 +29,6 @@ from encoders.text import TextEncoder, text_encoder
 from encoders.workspace import Progress, Workspace, silent
 
 THREADS = 2
-_CALIBRATION_LABELS = 600
-_BATCH = 64
 
 
 def train(
@@ -86,7 +83,7 @@ def fit_model(
     progress: Progress = silent,
     held_out: frozenset[int] = frozenset(),
 ) -> tuple[TrainedModel, dict[str, Any]]:
-    """Train and calibrate in memory.
+    """Train and calibrate in memory; the second thing returned is the report.
 
     Args:
         workspace: holds the cache of embedded texts.
@@ -97,9 +94,6 @@ def fit_model(
         checkpoint: where to leave, and look for, a half-trained state.
         progress: told what is being done.
         held_out: item ids that no label may name; a benchmark withholds some.
-
-    Returns:
-        The model and its report.
     """
     torch.set_num_threads(THREADS)
     encoder = text_encoder(settings.text_encoder)
@@ -114,7 +108,7 @@ def fit_model(
     epochs = fit(model, examples[1:], writer, encoder, recipe, settings.seed, checkpoint, progress)
     progress("Calibrating on the latest window", None)
     rng = np.random.default_rng([settings.seed, recipe.epochs])
-    grounding, calibration, figures = _calibrate(model.eval(), encoder, examples[0], writer, rng)
+    grounding, calibration, figures = calibrate_model(model.eval(), encoder, examples[0], writer, rng)
     config = ModelConfig(
         format=FORMAT,
         version=version,
@@ -129,11 +123,8 @@ def fit_model(
     )
     report = {
         "model_version": version,
-        "data_version": config.data_version,
-        "seed": settings.seed,
-        "as_of": past.as_of.isoformat(),
+        **config.model_dump(mode="json", include={"data_version", "seed", "as_of", "text_encoder"}),
         "horizon_days": HORIZON_DAYS,
-        "text_encoder": settings.text_encoder,
         "recipe": asdict(recipe),
         "held_out_items": len(held_out),
         "windows": [example.scene.histories.past.as_of.isoformat() for example in examples],
@@ -159,33 +150,3 @@ def _read_examples(
         scene = read_scene(window.past, vocabulary, encoder)
         examples.append(Example(scene, done_in(window.future, scene.histories.user_ids, len(vocabulary.texts))))
     return examples
-
-
-@torch.no_grad()
-def _calibrate(
-    model: DualEncoder, encoder: TextEncoder, example: Example, writer: LabelWriter, rng: np.random.Generator
-) -> tuple[Grounding, Calibration, dict[str, float]]:
-    """Fit the grounding and the calibration on one window, with plain labels of every group and random ones."""
-    scene, histories = example.scene, example.scene.histories
-    known = [label for label in writer.groups() if histories.seen[label.items].any()]
-    written = [*known, *writer.write(example.done, _CALIBRATION_LABELS, rng)]
-    parts, labels = encode_labels(encoder, written)
-    relevance = model.relevance(scene.vocabulary, parts)
-    belongs = scene.of_source(parts.source)
-    grounding = Grounding.fit(relevance.numpy(), belongs, labels)
-
-    users = model.user_vectors(scene)
-    scores = []
-    for start in range(0, len(parts), _BATCH):
-        chosen = np.arange(start, min(start + _BATCH, len(parts)))
-        scores.append(model.score(scene, parts.take(chosen), relevance[chosen], users).numpy())
-    here = histories.in_population
-    standard = np.stack([standardise(column, here)[here] for column in np.concatenate(scores, axis=1).T], axis=1)
-    recently = done_in(histories.past.events(HORIZON_DAYS).collect(), histories.user_ids, len(scene.vocabulary.texts))
-    recently = recently[here]
-    levels = [
-        level(recently, grounding.meant(row, allowed)) for row, allowed in zip(relevance.numpy(), belongs, strict=True)
-    ]
-    truth = came_true(labels, example.done)[here]
-    calibration, figures = fit_calibration(standard, np.array(levels), truth, rng)
-    return grounding, calibration, figures

@@ -60,7 +60,7 @@ def _row(kind: str, field: str, value: str, audience: Mask, everyone: Mask, has:
         return None
     share, usual = users / inside, float((everyone & has).sum() / all_users)
     error = np.sqrt(usual * (1 - usual) / inside)
-    if usual <= 0 or (share - usual) < _CLEAR * error:
+    if (share - usual) <= _CLEAR * error:
         return None
     return ProfileRow(
         kind="attribute" if kind == "attribute" else "behaviour",

@@ -125,10 +125,8 @@ class Registry:
             facts |= {"users": len(set(members)), "holdout": len(held_out)}
             columns = ", ".join(facts)
             self._db.run(f"INSERT INTO versions ({columns}) VALUES ({', '.join(f':{each}' for each in facts)})", facts)
-            self._db.run_many(
-                "INSERT INTO members VALUES (?, ?, ?, ?)",
-                ((audience, version, user, user in held_out) for user in sorted(set(members))),
-            )
+            rows = ((audience, version, user, user in held_out) for user in sorted(set(members)))
+            self._db.run_many("INSERT INTO members VALUES (?, ?, ?, ?)", rows)
             self._write_audit(approved_by, "save", audience, version, {"name": name, "users": facts["users"]})
             self._remember(key, content, audience, version)
             return self.get(audience, version)

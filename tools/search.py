@@ -60,7 +60,7 @@ class Search:
 
     def items(self, words: str, limit: int) -> tuple[ItemHit, ...]:
         """Items near ``words``, best first."""
-        near = self._forecaster.similar_items([words])[0]
+        near = self._forecaster.similar_items(words)
         vocabulary = self._forecaster.scene.vocabulary
         return tuple(
             ItemHit(
@@ -76,7 +76,7 @@ class Search:
 
     def group_hits(self, words: str, limit: int) -> tuple[GroupHit, ...]:
         """Groups near ``words``, best first; a group is as near as its best item."""
-        near = self._forecaster.similar_items([words])[0]
+        near = self._forecaster.similar_items(words)
         best = np.full(len(self.groups), -2.0, np.float32)
         np.maximum.at(best, self._group_of[self._seen], near[self._seen])
         known = len(np.unique(self._group_of[self._seen]))
