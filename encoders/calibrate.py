@@ -22,8 +22,7 @@ INTERVAL = 0.8
 """How often the truth shall lie inside an interval."""
 CLOSE = 0.25
 """A predicted number of responders is close when it is off by at most this share."""
-_FOLDS = 3
-_USERS_PER_LABEL = 150
+_USERS_PER_LABEL = 100
 _SHARES = (1.0, 0.1)
 """Audiences whose responders are checked: everyone, and the best tenth."""
 
@@ -74,37 +73,37 @@ def fit_calibration(
     sure: npt.NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> tuple[Calibration, dict[str, float]]:
-    """Fit on B labels over N users.
+    """Fit on one half of B labels over N users, and measure on the other half.
 
     Args:
         standard: [N, B] standardised scores of the population.
         levels: [B], how common each label was in the days before.
         truth: [N, B], what came true.
         sure: [B], labels whose levels are sure enough to learn rates from.
-        rng: divides the labels into folds.
+        rng: divides the labels.
 
     Returns:
-        The calibration, and figures about it from labels it was not fitted on (cross-fitting over labels).
+        The calibration, with its spread and the figures about it from the second half.
     """
-    fold = rng.permutation(len(levels)) % _FOLDS
+    first = rng.permutation(len(levels)) % 2 == 0
+    calibration = _fit(standard, levels, truth, sure, np.flatnonzero(first))
+    others = np.flatnonzero(~first)
     everyone = np.ones(len(standard), bool)
-    predicted = np.zeros_like(standard)
-    for number in range(_FOLDS):
-        model = _fit(standard, levels, truth, sure, np.flatnonzero(fold != number))
-        for label in np.flatnonzero(fold == number):
-            predicted[:, label] = model.probabilities(standard[:, label], float(levels[label]), everyone)
-    spread = _fit_spread(predicted, truth)
-    calibration = _fit(standard, levels, truth, sure, np.arange(len(levels))).model_copy(update={"spread": spread})
-    expected, actual = predicted.sum(0), truth.sum(0)
+    predicted = np.stack(
+        [calibration.probabilities(standard[:, label], float(levels[label]), everyone) for label in others], axis=1
+    )
+    came = truth[:, others]
+    spread = _fit_spread(predicted, came)
+    expected, actual = predicted.sum(0), came.sum(0)
     usual = actual >= 25
     report = {
-        "calibration_error": calibration_error(predicted.ravel(), truth.ravel()),
+        "calibration_error": calibration_error(predicted.ravel(), came.ravel()),
         "responders_close": float((np.abs(expected - actual) <= CLOSE * actual)[usual].mean()) if usual.any() else 0.0,
-        "interval_coverage": _coverage(predicted, truth, spread),
+        "interval_coverage": _coverage(predicted, came, spread),
         "spread": spread,
         "labels": float(len(levels)),
     }
-    return calibration, report
+    return calibration.model_copy(update={"spread": spread}), report
 
 
 def _logit(share: float) -> float:
@@ -112,9 +111,10 @@ def _logit(share: float) -> float:
 
 
 def _features(standard: Vector, level: float) -> Vector:
-    clipped = np.clip(standard, -3.0, 6.0)
-    base = _logit(level)
-    return np.stack([clipped, clipped**2, clipped * base, clipped**2 * base], axis=-1)
+    """[N, 4]: the score, how steep it is at its ends, and both again for rare demands; all of them near one."""
+    score = np.clip(standard, -3.0, 6.0) / 3.0
+    rare = _logit(level) / 5.0
+    return np.stack([score, score**2, score * rare, score**2 * rare], axis=-1)
 
 
 def _fit(
@@ -139,7 +139,7 @@ def _fit(
     number = np.repeat(np.arange(len(labels)), len(rows))
     own = sp.csr_matrix((np.ones(len(number)), (np.arange(len(number)), number)))
     outcome = np.concatenate([truth[rows, label] for label in labels])
-    model = LogisticRegression(C=10.0, max_iter=100, fit_intercept=False).fit(
+    model = LogisticRegression(C=1.0, max_iter=1000, fit_intercept=False).fit(
         sp.hstack([features, own]).tocsr(), outcome
     )
     weights = tuple(float(weight) for weight in model.coef_[0][: features.shape[1]])

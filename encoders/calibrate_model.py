@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from encoders.calibrate import Calibration, fit_calibration, standardise
 from encoders.dual import DualEncoder, EncodedParts
+from encoders.errors import DataError
 from encoders.events import HORIZON_DAYS
 from encoders.fit import Example, encode_labels
 from encoders.grounding import Grounding
@@ -30,6 +31,11 @@ def calibrate_model(
 ) -> tuple[Grounding, Calibration, dict[str, float]]:
     """Fit the grounding and the calibration on one window: plain labels of every group, blurred ones, random ones."""
     scene, histories = example.scene, example.scene.histories
+    if not example.done[histories.in_population].nnz:
+        raise DataError(
+            f"Nothing happened in the {HORIZON_DAYS} days from {histories.past.as_of} on, so a forecast cannot be "
+            "checked against them; choose another as-of date."
+        )
     groups = [label for label in writer.groups() if histories.seen[label.items].any()]
     parts, labels, sure = _with_blurred(encoder, groups, writer.write(example.done, _RANDOM_LABELS, rng), rng)
     near = model.nearness(scene.vocabulary, parts)

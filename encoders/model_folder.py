@@ -16,7 +16,7 @@ from encoders.errors import ModelError
 from encoders.grounding import Grounding
 from encoders.workspace import Workspace, atomic_folder
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever folders of an older version can no longer be read."""
 
 
