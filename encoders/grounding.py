@@ -51,7 +51,9 @@ class Grounding(BaseModel):
         return cls(weights=tuple(model.coef_[0]), intercept=float(model.intercept_[0]))
 
     def meant(self, text: Matrix, group: Matrix, belongs: Mask) -> npt.NDArray[np.int64]:
-        """Items that a phrase means, nearest first; the nearest group where no item is sure, none where nothing is near.
+        """Items that a phrase means, nearest first; the nearest group where no item is sure.
+
+        Nothing is meant where nothing is near.
 
         Args:
             text: [V] cosines with the items' own texts.

@@ -30,7 +30,7 @@ class Scene:
 
     def of_source(self, source: Rows) -> npt.NDArray[np.bool_]:
         """Whether each item belongs to each of B sources and had been seen by the as-of date, [B, V]."""
-        return (self.vocabulary.source_of[None, :] == source[:, None]) & self.histories.seen
+        return np.asarray((self.vocabulary.source_of == source[:, None]) & self.histories.seen)
 
     def counted(
         self, rows: Rows | None = None

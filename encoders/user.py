@@ -75,14 +75,10 @@ def attribute_texts(users: pl.DataFrame, user_ids: Sequence[str]) -> tuple[list[
     Returns:
         The distinct texts, and a [N, texts] matrix that says whose they are.
     """
-    long = (
-        pl.DataFrame({"user_id": list(user_ids)})
-        .with_row_index("row")
-        .join(users, on="user_id")
-        .unpivot(index="row", on=[name for name in users.columns if name != "user_id"])
-        .drop_nulls("value")
-        .with_columns(pl.concat_str("variable", pl.lit(": "), "value").alias("text"))
-    )
+    written = [pl.concat_str(pl.lit(f"{name}: "), name) for name in users.columns if name != "user_id"]
+    known = users.select("user_id", pl.concat_list(written or [pl.lit(None, pl.String)]).alias("text"))
+    rows = pl.DataFrame({"user_id": list(user_ids)}, schema={"user_id": pl.String}).with_row_index("row")
+    long = rows.join(known.explode("text").drop_nulls("text"), on="user_id")
     texts = long["text"].unique().sort().to_list()
     column = {text: number for number, text in enumerate(texts)}
     columns = np.array([column[text] for text in long["text"]], np.int64)

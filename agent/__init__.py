@@ -1,0 +1,1 @@
+"""The conversation: request, demand, approved audience."""

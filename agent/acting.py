@@ -1,0 +1,175 @@
+"""Carries a checked step out on the service, and says what came of it. Nothing here saves or exports."""
+
+from typing import TYPE_CHECKING
+
+from agent import replies
+from agent.approving import ask_export, ask_save
+from agent.drafting import Drafting
+from agent.look import Context
+from agent.rules.grounding import short_first
+from agent.rules.replying import ALL, DECIDE
+from agent.rules.wording import listed, plain
+from agent.state import Answer, Clarification, Memory, Reply, Version
+from agent.steps import Step
+from prompts.loader import reply
+from tools.types import AudienceSpec, DataCard
+
+if TYPE_CHECKING:
+    from tools.service import AudienceService
+
+Outcome = tuple[Memory, Reply]
+
+
+class Acting:
+    """One method an action; each takes the memory and gives the next one with the reply."""
+
+    def __init__(self, service: "AudienceService", card: DataCard) -> None:
+        """Act on ``service``, whose data ``card`` describes."""
+        self.service, self.card = service, card
+        self.drafting = Drafting(service, card)
+
+    def act(self, step: Step, notes: tuple[str, ...], context: Context, memory: Memory, talking: str) -> Outcome:
+        """Carry ``step`` out.
+
+        Raises:
+            AudienceError: the service cannot do it; its text is for the person.
+        """
+        memory = self._remember(step, context, memory)
+        match step.action:
+            case "ask":
+                return self._ask(step, context, memory, talking)
+            case "propose":
+                version, said = self.drafting.propose(step, context, memory.request)
+                return self._show("proposal", memory, version, (*notes, *said), talking)
+            case "adjust" | "filter" | "exclude":
+                assert memory.now is not None
+                version, said = self.drafting.amend(step, context, memory.now)
+                return self._show("changed", memory, version, (*notes, *said), talking)
+            case "undo":
+                return self._undo(memory, talking)
+            case "restart":
+                text = reply("restarted")
+                return Memory(said=memory.said), Reply(text=text, options=replies.examples(self.card), talking=talking)
+            case "answer" | "decline":
+                return self._answer(step, memory, talking)
+        if step.action == "export" and (memory.now or step.audience):
+            return ask_export(self.service, self.card, step, memory, talking)
+        if memory.now is None:
+            return self.say(memory, reply("no_draft"), replies.examples(self.card), talking)
+        if step.action == "save":
+            return ask_save(self.service, self.card, step, memory, talking)
+        if step.action == "explain":
+            return self._explain(step, memory, talking)
+        return self._compare(step, context, memory, talking)
+
+    def edit(self, spec: AudienceSpec, memory: Memory, talking: str) -> Outcome:
+        """Take over what a person changed with the page's own controls."""
+        version = self.drafting.by_hand(spec, memory)
+        return self._show("edited", memory, version, (), talking)
+
+    def say(self, memory: Memory, text: str, options: tuple[str, ...], talking: str) -> Outcome:
+        """Say something and leave the audience as it stands."""
+        shown = Reply(text=text, options=options, question=memory.question, talking=talking)
+        if memory.now is None:
+            return memory, shown
+        size = self.service.size(memory.now.draft.spec)
+        further = replies.next_options(memory.now, size, bool(memory.before))
+        return memory, shown.model_copy(update={"draft": memory.now.draft, "size": size, "options": options or further})
+
+    def _remember(self, step: Step, context: Context, memory: Memory) -> Memory:
+        """Note what this message was: a new request, or the answer to the open question."""
+        if step.action not in {"ask", "propose"}:
+            return memory
+        if step.new_request or not memory.request or (memory.now and step.action == "propose"):
+            memory = memory.model_copy(update={"request": context.text, "answers": (), "question": None})
+        elif memory.question:
+            answered = (*memory.answers, Answer(question=memory.question, text=context.text))
+            memory = memory.model_copy(update={"answers": answered, "question": None})
+        return memory if step.action == "ask" else memory.model_copy(update={"asked": 0})
+
+    def _ask(self, step: Step, context: Context, memory: Memory, talking: str) -> Outcome:
+        topic = step.topic or "meaning"
+        real = tuple(step.options or ())
+        every = (ALL,) if topic == "meaning" and not set(real) <= set(context.examples) else ()
+        question = Clarification(topic=topic, question=plain(step.question or "", 300), options=(*real, *every, DECIDE))
+        memory = memory.model_copy(update={"question": question, "asked": memory.asked + 1})
+        return self.say(memory, question.question, tuple(plain(each) for each in question.options), talking)
+
+    def _show(self, key: str, memory: Memory, version: Version, notes: tuple[str, ...], talking: str) -> Outcome:
+        size = self.service.size(version.draft.spec)
+        before = (*memory.before, memory.now)[-20:] if memory.now else memory.before
+        memory = memory.model_copy(update={"now": version, "before": before, "question": None})
+        return memory, Reply(
+            text=replies.draft_text(key, version, size, self.card, notes),
+            options=replies.next_options(version, size, bool(before)),
+            draft=version.draft,
+            size=size,
+            talking=talking,
+        )
+
+    def _undo(self, memory: Memory, talking: str) -> Outcome:
+        if not memory.before:
+            return self.say(memory, reply("nothing_to_undo"), (), talking)
+        memory = memory.model_copy(update={"now": memory.before[-1], "before": memory.before[:-1]})
+        version = memory.now
+        assert version is not None
+        size = self.service.size(version.draft.spec)
+        text = "\n\n".join((reply("undone"), replies.draft_text("changed", version, size, self.card)))
+        options = replies.next_options(version, size, bool(memory.before))
+        return memory, Reply(text=text, options=options, draft=version.draft, size=size, talking=talking)
+
+    def _answer(self, step: Step, memory: Memory, talking: str) -> Outcome:
+        card, options = self.card, replies.examples(self.card)
+        if memory.question:
+            options = memory.question.options
+        elif memory.now:
+            options = ()
+        if step.action == "decline":
+            text = plain(step.say, 400) if step.say else reply("declined", unit_plural=card.unit_plural)
+        elif step.topic == "data":
+            text = replies.data_text(card)
+        elif step.topic == "hello":
+            text = reply("hello", unit_plural=card.unit_plural)
+        elif step.topic == "unknown":
+            groups = listed([plain(each) for each in short_first(card.top_groups)[:3]], "or")
+            text, options = reply("unknown", unit_plural=card.unit_plural, examples=groups), replies.examples(card)
+        elif step.say:
+            text = plain(step.say, 600)
+        else:
+            text = reply("help", unit_plural=card.unit_plural, unit=card.unit)
+        return self.say(memory, text, options, talking)
+
+    def _explain(self, step: Step, memory: Memory, talking: str) -> Outcome:
+        assert memory.now is not None
+        if not step.user_id:
+            return self.say(memory, reply("which_user", unit=self.card.unit), (), talking)
+        explanation = self.service.explain(step.user_id, memory.now.draft.spec)
+        memory, shown = self.say(memory, explanation.text, (), talking)
+        return memory, shown.model_copy(update={"explanation": explanation})
+
+    def _compare(self, step: Step, context: Context, memory: Memory, talking: str) -> Outcome:
+        assert memory.now is not None
+        known = {name.lower(): name for name in context.saved_audiences}
+        if not known:
+            return self.say(memory, reply("nothing_saved"), (replies.SAVE,), talking)
+        asked = step.audience or list(known.values())
+        if unknown := [name for name in asked if name.lower() not in known]:
+            names = listed([plain(name) for name in known.values()], "and")
+            return self.say(memory, reply("no_audience", name=plain(unknown[0]), names=names), (), talking)
+        named = [known[name.lower()] for name in asked]
+        comparison = self.service.compare([memory.now.draft.spec, *named])
+        lines = [
+            reply(
+                "compared",
+                a=plain(each.a),
+                b=plain(each.b),
+                users_a=replies.count(each.users_a),
+                users_b=replies.count(each.users_b),
+                both=replies.count(each.both),
+                percent=replies.percent(each.jaccard),
+                unit_plural=self.card.unit_plural,
+            )
+            for each in comparison.overlaps
+        ]
+        memory, shown = self.say(memory, "\n\n".join(lines), (), talking)
+        return memory, shown.model_copy(update={"comparison": comparison})

@@ -1,0 +1,109 @@
+"""From tables to an index: demo, prepare, train, index."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
+from encoders.errors import DataError
+from encoders.settings import Settings
+from encoders.workspace import Progress, Workspace
+
+if TYPE_CHECKING:
+    from encoders.events import DatasetCard
+
+DEMO = "completejourney"
+
+
+def demo(as_json: Json = False) -> None:
+    """Prepare, train and index the built-in shopping data; what is there and current is left as it is."""
+    workspace, settings = open_workspace()
+    with progress_bar() as progress:
+        card = _demo_data(workspace, progress)
+        model = _demo_model(workspace, settings, progress)
+        _demo_index(workspace, settings, card, model, progress)
+    answer = {"workspace": workspace.path, "data": workspace.data, "model": model, "as_of": card.default_as_of}
+    show(
+        answer,
+        as_json,
+        lambda: (
+            f"Ready: {card.title}, as of {card.default_as_of}.\n  data   {workspace.data}\n  model  {model}\n"
+            "Next: 'audience serve' opens the app, 'audience ask \"...\"' asks from here."
+        ),
+    )
+
+
+def prepare(
+    spec: Annotated[Path, typer.Argument(help="A TOML file that says which table and column is what.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be used.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Read your own Parquet or CSV tables into the workspace."""
+    workspace, _ = open_workspace()
+    from encoders.sources import tables
+
+    with progress_bar() as progress:
+        done = tables.prepare(spec, workspace.data, strict, progress)
+    lines = [f"{done.card.title}: {done.card.first} to {done.card.last}, in {workspace.data}"]
+    lines += [f"  {count:,} rows left out: {reason}" for reason, count in done.card.rejected.items()]
+    lines += [f"  {example}" for example in done.examples]
+    show(done, as_json, lambda: "\n".join(lines))
+
+
+def train(as_of: AsOf = None, as_json: Json = False) -> None:
+    """Learn from the past of the prepared data what users will do next; an interrupted run goes on."""
+    workspace, settings = open_workspace()
+    from encoders.train import train as run
+
+    with progress_bar() as progress:
+        model = run(workspace, settings, as_of, progress)
+    show({"model": model}, as_json, lambda: f"Model: {model}\nIts quality, in figures: {model / 'report.json'}")
+
+
+def index(as_of: AsOf = None, as_json: Json = False) -> None:
+    """Put every user, as the newest model sees them, into the store that audiences are found in."""
+    workspace, settings = open_workspace()
+    from tools.indexing import build_index
+
+    with progress_bar() as progress:
+        build_index(workspace, settings, as_of, progress)
+    where = settings.chroma_url or str(workspace.chroma)
+    show({"index": where}, as_json, lambda: f"Index: {where}")
+
+
+def _demo_data(workspace: Workspace, progress: Progress) -> "DatasetCard":
+    from encoders.events import Dataset
+    from encoders.sources import completejourney
+
+    if not (workspace.data / "dataset.json").exists():
+        return completejourney.prepare(workspace.data, progress)
+    card = Dataset(workspace.data).card
+    if card.name != DEMO:
+        raise DataError(
+            f"{workspace.path} holds your data '{card.title}', which the demo would replace; "
+            "name another folder: audience --workspace FOLDER demo."
+        )
+    return card
+
+
+def _demo_model(workspace: Workspace, settings: Settings, progress: Progress) -> Path:
+    from encoders.events import Dataset
+    from encoders.fit import Recipe
+    from encoders.train import train, version_of
+
+    dataset = Dataset(workspace.data)
+    version = version_of(settings, dataset.before(dataset.card.default_as_of), Recipe())
+    there = [model for model in workspace.models() if model.name == version]
+    return there[0] if there else train(workspace, settings, None, progress)
+
+
+def _demo_index(workspace: Workspace, settings: Settings, card: "DatasetCard", model: Path, progress: Progress) -> None:
+    from tools.indexing import build_index
+
+    from tools.store import VectorStore, collection_name
+
+    with VectorStore(workspace, settings.chroma_url) as store:
+        ready = store.ready(collection_name(card.version, model.name, card.default_as_of))
+    if not ready:
+        build_index(workspace, settings, None, progress)

@@ -1,0 +1,51 @@
+"""All commands of ``audience``, in the order a newcomer needs them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.cli import data, measure, talk
+from agent.cli.console import PlainGroup, choose_workspace
+
+app = typer.Typer(cls=PlainGroup, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback(invoke_without_command=True)
+def audience(
+    context: typer.Context,
+    workspace: Annotated[
+        Path | None, typer.Option(help="The folder everything is kept in; else AUDIENCE_WORKSPACE, else ./workspace.")
+    ] = None,
+) -> None:
+    """Say in one sentence whom you want to reach; find, size and explain them.
+
+    Start with 'audience demo', then 'audience serve'.
+    """
+    if workspace is not None:
+        choose_workspace(workspace)
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+COMMANDS: dict[Callable[..., None], str] = {
+    data.demo: "audience demo",
+    data.prepare: "audience prepare shop.toml --strict",
+    data.train: "audience train --as-of 2017-10-01",
+    data.index: "audience index --as-of 2017-10-01",
+    measure.evaluate: "audience evaluate --json",
+    measure.score: "audience score --as-of 2017-10-01 --demands demands.jsonl --out scores.parquet",
+    measure.size: 'audience size "Households that will buy coffee in the next 28 days" --cut 0.1',
+    talk.ask: 'audience ask "people for our new baby line" --json',
+    talk.serve: "AUDIENCE_PORT=8080 audience serve",
+}
+"""Each command with the example its help shows."""
+
+for command, example in COMMANDS.items():
+    app.command(epilog=f"Example: {example}")(command)
+
+
+def main() -> None:
+    """Entry of the console script."""
+    app(prog_name="audience")

@@ -1,0 +1,71 @@
+"""Figures: evaluate, score, size."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
+from encoders.errors import RequestError
+from tools.types import AudienceSpec, SizeEstimate
+
+
+def evaluate(as_of: AsOf = None, as_json: Json = False) -> None:
+    """Compare the model with simple ways to pick users, on demands it has not been trained on."""
+    from encoders.evaluate import evaluate as run
+
+    workspace, settings = open_workspace()
+    with progress_bar() as progress:
+        result = run(workspace, settings, as_of, progress)
+    show(result, as_json, lambda: "\n".join("  ".join(str(cell) for cell in row) for row in result.table()))
+
+
+def score(
+    demands: Annotated[Path, typer.Option(help='A file with one {"id": ..., "demand": ...} a line.')],
+    out: Annotated[Path, typer.Option(help="The Parquet file to write: demand_id, user_id, score, probability.")],
+    as_of: AsOf = None,
+    as_json: Json = False,
+) -> None:
+    """Score every user for every demand of a file; reads nothing that happened on or after the as-of date."""
+    from encoders.score import score_file
+
+    workspace, settings = open_workspace()
+    with progress_bar() as progress:
+        score_file(workspace, settings, as_of, demands, out, progress)
+    show({"out": out}, as_json, lambda: f"Scores: {out}")
+
+
+def size(
+    demand: Annotated[str, typer.Argument(help="One sentence: who will do what, and in which time.")],
+    cut: Annotated[float | None, typer.Option(min=0, max=1, help="Share of users to keep; else as is best.")] = None,
+    as_of: AsOf = None,
+    as_json: Json = False,
+) -> None:
+    """Say how many users a demand reaches, and how many of them are expected to do what it says."""
+    _, settings = open_workspace()
+    try:
+        spec = AudienceSpec(demand=demand, cut=cut)
+    except ValidationError as error:
+        raise RequestError(f"The demand cannot be used: {error.errors()[0]['msg']}.") from None
+    from tools.service import AudienceService
+
+    with progress_bar() as progress:
+        progress("Scoring the users")
+        with closing(AudienceService.open(settings, as_of)) as service:
+            estimate = service.size(spec)
+    show(estimate, as_json, lambda: _in_words(estimate))
+
+
+def _in_words(size: SizeEstimate) -> str:
+    expected, everyone = size.responders, size.all_responders
+    lines = [
+        f"{size.users:,} of {size.eligible:,} users, as of {size.as_of}, for the {size.horizon_days} days from then on",
+        f"about {expected.mid:,.0f} of them ({expected.low:,.0f} to {expected.high:,.0f}) are expected to do it, "
+        f"of about {everyone.mid:,.0f} in all",
+        f"{size.lift:.1f} times as many as in an audience picked at random",
+    ]
+    if size.reads_as:
+        lines.append(f"read as: {', '.join(size.reads_as)}")
+    return "\n".join([*lines, *(f"note: {warning}" for warning in size.warnings)])

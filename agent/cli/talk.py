@@ -1,0 +1,69 @@
+"""The conversation: ask one question from here, or serve the app."""
+
+from contextlib import closing
+from secrets import token_hex
+from socket import create_server
+from typing import Annotated, Any
+
+import typer
+
+from agent.cli.console import Json, open_workspace, progress_bar, show
+from agent.state import Reply
+from encoders.errors import WorkspaceError
+
+
+def ask(
+    request: Annotated[str, typer.Argument(help="Whom you want to reach, in your own words.")],
+    as_json: Json = False,
+) -> None:
+    """Give the assistant one request and print what it makes of it, without anybody answering its questions."""
+    _, settings = open_workspace()
+    from tools.service import AudienceService
+
+    from agent.conversation import Conversation
+
+    with progress_bar() as progress:
+        progress("Thinking")
+        with closing(AudienceService.open(settings)) as service, closing(Conversation(service, settings)) as talk:
+            reply = talk.say(f"ask-{token_hex(8)}", request)
+    show(_turn(request, reply), as_json, lambda: _in_words(reply))
+
+
+def serve() -> None:
+    """Start the app; AUDIENCE_HOST and AUDIENCE_PORT say where."""
+    _, settings = open_workspace()
+    try:
+        listening = create_server((settings.host, settings.port))
+    except OSError as error:
+        reason = str(error.strerror).partition(" (")[0]
+        raise WorkspaceError(
+            f"The app cannot listen on {settings.host}:{settings.port} ({reason}); set AUDIENCE_PORT to another number."
+        ) from None
+    import uvicorn
+
+    with listening:
+        host, port = listening.getsockname()[:2]
+        typer.echo(f"The app is at http://{host}:{port} - stop it with Ctrl-C.", err=True)
+        server = uvicorn.Server(uvicorn.Config("app_gradio:create_app", factory=True, log_level="warning"))
+        server.run(sockets=[listening])
+
+
+def _turn(request: str, reply: Reply) -> dict[str, Any]:
+    spec = reply.draft.spec if reply.draft else None
+    return {
+        "request": request,
+        "demand": spec.demand if spec else None,
+        "filters": spec.filters if spec else (),
+        "behaviours": spec.behaviours if spec else (),
+        "assumptions": reply.draft.assumptions if reply.draft else (),
+        "questions": [reply.question] if reply.question else [],
+        "size": reply.size,
+        "refused": reply.refused,
+        "text": reply.text,
+        "options": reply.options,
+        "talking": reply.talking,
+    }
+
+
+def _in_words(reply: Reply) -> str:
+    return "\n".join([reply.text, *(f"  - {option}" for option in reply.options)])

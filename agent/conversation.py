@@ -1,0 +1,143 @@
+"""The conversation as a face of it uses it: say something, decide, edit, and come back later."""
+
+import sqlite3
+from collections import defaultdict
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.types import Command, StateSnapshot
+
+from agent import replies
+from agent.graph import Turn, build_agent
+from agent.look import Context
+from agent.models import chat_model, spoken_name
+from agent.rules.wording import plain
+from agent.state import Memory, Reply
+from agent.steps import Step
+from encoders.errors import AudienceError
+from encoders.settings import Settings
+from encoders.workspace import plain_faults
+from prompts.loader import reply
+from tools.types import AudienceSpec
+
+if TYPE_CHECKING:
+    from tools.service import AudienceService
+
+_KEPT = (Memory, Reply, Context, Step, AudienceSpec)
+"""The types a checkpoint may hold; nothing else is brought to life when one is read."""
+
+
+class Conversation:
+    """Every thread of one workspace; safe to share between the threads of a server.
+
+    What was said is in ``checkpoints.db`` after every step, so a killed process loses nothing of it.
+    """
+
+    def __init__(
+        self,
+        service: "AudienceService",
+        settings: Settings,
+        model: BaseChatModel | None = None,
+        path: Path | None = None,
+    ) -> None:
+        """Open the conversations of the workspace.
+
+        Args:
+            service: what audiences are made with.
+            settings: which model talks, and where the workspace is.
+            model: another model than the one in the settings.
+            path: another file than ``checkpoints.db`` in the workspace.
+
+        Raises:
+            ChatModelError: the model in the settings cannot be used.
+            WorkspaceError: the workspace may not be written.
+        """
+        self.model_name = spoken_name(settings)
+        self.service = service
+        path = path or settings.workspace / "checkpoints.db"
+        with plain_faults(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(path, check_same_thread=False)
+        saver = SqliteSaver(self._database, serde=JsonPlusSerializer(allowed_msgpack_modules=_KEPT))
+        self._path = path
+        self._agent = build_agent(model or chat_model(settings), service, saver, self.model_name)
+        self._card = service.describe_data()
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+
+    def say(self, thread_id: str, text: str) -> Reply:
+        """Answer one message. A plain yes or no answers what is waiting for one."""
+        with self._locks[thread_id]:
+            word = text.strip().lower().rstrip(".! ")
+            if word in {"yes", "no"} and self._waiting(thread_id):
+                return self._resume(thread_id, word == "yes")
+            return self._run(thread_id, {"text": text, "edit": None})
+
+    def decide(self, thread_id: str, approved: bool) -> Reply:
+        """Answer what is waiting for a yes; a second answer to the same question changes nothing."""
+        with self._locks[thread_id]:
+            if self._waiting(thread_id):
+                return self._resume(thread_id, approved)
+            return self._now(thread_id).model_copy(update={"text": reply("nothing_pending")})
+
+    def edit(self, thread_id: str, spec: AudienceSpec) -> Reply:
+        """Set the audience with the page's own controls; no model is asked."""
+        with self._locks[thread_id]:
+            return self._run(thread_id, {"text": "", "edit": spec})
+
+    def current(self, thread_id: str) -> Reply:
+        """The last reply, with the audience as it stands, sized anew; a greeting for a new thread."""
+        with self._locks[thread_id]:
+            return self._now(thread_id)
+
+    def close(self) -> None:
+        """Close the file; the service stays open."""
+        self._database.close()
+
+    def _run(self, thread_id: str, given: Turn | Command[str]) -> Reply:
+        """Run one turn, each step of it written down before the next."""
+        with plain_faults(self._path):
+            turn = self._agent.invoke(given, _config(thread_id), durability="sync")
+        shown: Reply = turn["reply"]
+        return shown
+
+    def _resume(self, thread_id: str, approved: bool) -> Reply:
+        return self._run(thread_id, Command(resume={"approved": approved, "by": f"chat {thread_id}"}))
+
+    def _snapshot(self, thread_id: str) -> StateSnapshot:
+        with plain_faults(self._path):
+            return self._agent.get_state(_config(thread_id))
+
+    def _waiting(self, thread_id: str) -> bool:
+        return bool(self._snapshot(thread_id).interrupts)
+
+    def _now(self, thread_id: str) -> Reply:
+        snapshot = self._snapshot(thread_id)
+        shown: Reply | None = snapshot.values.get("reply")
+        if shown is None:
+            text = reply("hello", unit_plural=self._card.unit_plural)
+            shown = Reply(text=text, options=replies.examples(self._card), talking=self.model_name)
+        memory: Memory = snapshot.values.get("memory") or Memory()
+        if snapshot.next and not snapshot.interrupts:
+            text = snapshot.values.get("text", "")
+            cut_off = reply("interrupted", text=plain(text, 200))
+            shown = shown.model_copy(update={"text": f"{shown.text}\n\n{cut_off}", "options": (text,) if text else ()})
+        return self._sized(shown, memory)
+
+    def _sized(self, shown: Reply, memory: Memory) -> Reply:
+        if memory.now is None:
+            return shown
+        updates: dict[str, object] = {"draft": memory.now.draft, "size": None}
+        try:
+            updates["size"] = self.service.size(memory.now.draft.spec)
+        except AudienceError as error:
+            updates["text"] = f"{shown.text}\n\n{error}"
+        return shown.model_copy(update=updates)
+
+
+def _config(thread_id: str) -> RunnableConfig:
+    return {"configurable": {"thread_id": thread_id}}

@@ -1,0 +1,179 @@
+"""Turns checked steps into audiences: the sentence, the hard conditions and the cut."""
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from agent.guard import Refusal, check_spec
+from agent.look import Context
+from agent.replies import count
+from agent.rules.attributes import parse_filter
+from agent.rules.grounding import stems
+from agent.rules.horizon import restate
+from agent.rules.wording import Parts, listed
+from agent.state import AudienceDraft, Memory, Version
+from agent.steps import Step
+from prompts.loader import reply
+from tools.types import AudienceSpec, Behaviour, DataCard, Filter
+
+if TYPE_CHECKING:
+    from tools.service import AudienceService
+
+STEP = 1.5
+"""How much "broader" and "narrower" change the size."""
+
+Drafted = tuple[Version, tuple[str, ...]]
+
+
+class Unwanted(Exception):
+    """An audience that may not be targeted came out of a step; ``refusal`` says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+
+
+class Drafting:
+    """Writes audiences; every one has passed the guard."""
+
+    def __init__(self, service: "AudienceService", card: DataCard) -> None:
+        """Draft for ``service``, whose data ``card`` describes."""
+        self.service, self.card = service, card
+
+    def propose(self, step: Step, context: Context, request: str) -> Drafted:
+        """A new audience, and what has to be said about it."""
+        parts = Parts(
+            items=tuple(step.groups or ()),
+            action=self._action(step, context),
+            first_time=step.newness == "first time",
+            days=step.horizon_days or self.card.horizon_days,
+        )
+        assumed = []
+        if step.horizon_days is None:
+            assumed.append(reply("assumed_horizon", days=parts.days))
+        if step.newness is None and not step.without:
+            assumed.append(reply("assumed_everyone"))
+        spec = AudienceSpec(
+            demand=parts.sentence(self.card.unit_plural),
+            filters=_filters(step, context),
+            behaviours=_behaviours(parts.newcomers(), _conditions(step)),
+        )
+        spec, said = self._cut(step, spec)
+        notes = (step.note, *said) if step.note else said
+        return self._version(AudienceDraft(request=request, spec=spec, assumptions=tuple(assumed)), parts), notes
+
+    def amend(self, step: Step, context: Context, now: Version) -> Drafted:
+        """The audience with everything the step changes, and what has to be said about it."""
+        spec = now.draft.spec
+        notes: tuple[str, ...] = ()
+        parts, demand = self._reworded(step, now)
+        kept = [each for each in spec.behaviours if now.parts is None or each not in now.parts.newcomers()]
+        newcomers = parts.newcomers() if parts else self._newcomers(step, spec)
+        filters = {each.field: each for each in (*spec.filters, *_filters(step, context))}
+        if step.unfilter is not None:
+            filters, notes = _unfiltered(filters, step.unfilter)
+        spec = AudienceSpec(
+            demand=demand,
+            filters=tuple(filters.values()),
+            behaviours=_behaviours(newcomers, (*kept, *_conditions(step))),
+            cut=spec.cut,
+        )
+        spec, said = self._cut(step, spec)
+        draft = now.draft.model_copy(update={"spec": spec, "saved": None, "assumptions": ()})
+        return self._version(draft, parts), notes + said
+
+    def by_hand(self, spec: AudienceSpec, memory: Memory) -> Version:
+        """The audience as a person set it with the controls of the page."""
+        if memory.now is None:
+            return self._version(AudienceDraft(request=spec.demand, spec=spec), None)
+        same = spec.demand == memory.now.draft.spec.demand
+        draft = memory.now.draft.model_copy(update={"spec": spec, "saved": None})
+        return self._version(draft, memory.now.parts if same else None)
+
+    def _version(self, draft: AudienceDraft, parts: Parts | None) -> Version:
+        if refusal := check_spec(draft.spec):
+            raise Unwanted(refusal)
+        return Version(draft=draft, parts=parts)
+
+    def _action(self, step: Step, context: Context) -> str:
+        """What the users will do: what the step says where the data knows it, else what they do most."""
+        actions = context.actions
+        if step.verb and step.verb in actions.values():
+            return step.verb
+        return actions.get(context.main_source, "buy")
+
+    def _reworded(self, step: Step, now: Version) -> tuple[Parts | None, str]:
+        """The parts and the sentence after a change; a sentence by hand is kept as far as it can be."""
+        parts, sentence = now.parts, now.draft.spec.demand
+        if parts is None and step.groups:
+            parts = Parts(items=tuple(step.groups), days=self.card.horizon_days)
+        if parts is None:
+            if step.horizon_days:
+                sentence = restate(sentence, step.horizon_days)
+            return None, sentence
+        parts = parts.model_copy(
+            update={
+                "items": tuple(step.groups or parts.items),
+                "first_time": step.newness == "first time" if step.newness else parts.first_time,
+                "days": step.horizon_days or parts.days,
+            }
+        )
+        return parts, parts.sentence(self.card.unit_plural)
+
+    def _newcomers(self, step: Step, spec: AudienceSpec) -> tuple[Behaviour, ...]:
+        """What 'for the first time' stands for in a sentence by hand: none of what it is read as, ever before."""
+        if step.newness != "first time":
+            return ()
+        return tuple(Behaviour(did=False, what=group) for group in self.service.size(spec).reads_as[:3])
+
+    def _cut(self, step: Step, spec: AudienceSpec) -> tuple[AudienceSpec, tuple[str, ...]]:
+        """The spec with the cut the step asks for, as a share of the eligible users."""
+        if step.percent is not None:
+            if not 0 < step.percent <= 100:
+                return spec, (reply("percent_wrong"),)
+            return _with_cut(spec, step.percent / 100), ()
+        if step.users is None and step.direction is None:
+            return spec, ()
+        size = self.service.size(spec)
+        if not size.eligible:
+            return spec, ()
+        if step.users is not None:
+            notes: tuple[str, ...] = ()
+            if step.users > size.eligible:
+                notes = (reply("too_many", eligible=count(size.eligible), unit_plural=self.card.unit_plural),)
+            return _with_cut(spec, max(step.users, 1) / size.eligible), notes
+        factor = STEP if step.direction == "broader" else 1 / STEP
+        return _with_cut(spec, max(size.cut * factor, 1 / size.eligible)), ()
+
+
+def _with_cut(spec: AudienceSpec, share: float) -> AudienceSpec:
+    return spec.model_copy(update={"cut": min(1.0, round(share, 6))})
+
+
+def _behaviours(newcomers: tuple[Behaviour, ...], others: Iterable[Behaviour]) -> tuple[Behaviour, ...]:
+    """Each condition once, and none that "never before" already says."""
+    never = {each.what for each in newcomers}
+    return tuple(dict.fromkeys((*newcomers, *(each for each in others if each.did or each.what not in never))))
+
+
+def _filters(step: Step, context: Context) -> tuple[Filter, ...]:
+    found = [parse_filter(each, context.fields)[0] for each in step.filters or ()]
+    return tuple(each for each in found if each is not None)
+
+
+def _conditions(step: Step) -> tuple[Behaviour, ...]:
+    """What the people must, or must not, have done before."""
+    without = tuple(Behaviour(did=False, what=each, days=step.past_days) for each in step.without or ())
+    return without + tuple(Behaviour(did=True, what=each, days=step.past_days) for each in step.within or ())
+
+
+def _unfiltered(filters: dict[str, Filter], named: list[str]) -> tuple[dict[str, Filter], tuple[str, ...]]:
+    """The filters without those on the fields that are named; without names, none."""
+    words = stems(" ".join(named))
+    generic = re.fullmatch(r"\W*(?:all|any|the|every|\W)*", " ".join(named))
+    if generic:
+        return {}, ()
+    kept = {name: each for name, each in filters.items() if not words & stems(" ".join((name, *each.values)))}
+    if len(kept) == len(filters):
+        return filters, (reply("not_limited", filters=listed(list(filters), "and") or reply("no_filters")),)
+    return kept, ()

@@ -1,0 +1,195 @@
+"""One graph for every model: guard, look, decide, act, and approve where something would be saved or written.
+
+START ── guard ─┬─ look ── decide ── act ─┬─ END
+│  (page's own controls)  └─ approve ── END      waits for the person's yes
+├─ edit ── END
+└─ END                                           declined, empty, too long, or code
+"""
+
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import interrupt
+
+from agent import replies
+from agent.acting import Acting, Outcome
+from agent.approving import carry_out
+from agent.asking import next_step
+from agent.drafting import Unwanted
+from agent.guard import Refusal, check, check_spec
+from agent.look import Context, look
+from agent.rules.commands import hostile
+from agent.rules.grounding import framed, ground
+from agent.rules.wording import plain
+from agent.state import Memory, Reply
+from agent.steps import Step
+from encoders.errors import AudienceError
+from prompts.loader import reply
+from tools.types import AudienceSpec
+
+if TYPE_CHECKING:
+    from tools.service import AudienceService
+
+LONGEST_REQUEST = 2000
+"""Characters of a message that are read; a longer one is answered, and left alone."""
+
+_LINES = 8
+
+
+class Turn(TypedDict, total=False):
+    """The graph's state: ``memory`` outlives the turn, the rest is about this one."""
+
+    memory: Memory
+    text: str
+    edit: AudienceSpec | None
+    context: Context | None
+    step: Step | None
+    notes: list[str]
+    fell_back: str
+    reply: Reply
+
+
+Agent = CompiledStateGraph[Turn, None, Turn, Turn]
+
+
+def build_agent(
+    model: BaseChatModel, service: "AudienceService", checkpointer: BaseCheckpointSaver[Any], model_name: str
+) -> Agent:
+    """Compile the conversation of ``model``, called ``model_name`` for people, over ``service``."""
+    nodes = _Nodes(model, service, model_name)
+    graph: StateGraph[Turn, None, Turn, Turn] = StateGraph(Turn)
+    graph.add_node("guard", nodes.guard)
+    graph.add_node("edit", nodes.edit)
+    graph.add_node("look", nodes.look)
+    graph.add_node("decide", nodes.decide)
+    graph.add_node("act", nodes.act)
+    graph.add_node("approve", nodes.approve)
+    graph.add_edge(START, "guard")
+    graph.add_conditional_edges("guard", _after_guard, ["edit", "look", END])
+    graph.add_edge("look", "decide")
+    graph.add_edge("decide", "act")
+    graph.add_conditional_edges("act", _after_act, ["approve", END])
+    graph.add_edge("edit", END)
+    graph.add_edge("approve", END)
+    return graph.compile(checkpointer=checkpointer)
+
+
+def _after_guard(turn: Turn) -> str:
+    if turn["step"] is not None:
+        return END
+    return "edit" if turn.get("edit") else "look"
+
+
+def _after_act(turn: Turn) -> Literal["approve", "__end__"]:
+    return "approve" if turn["memory"].pending else "__end__"
+
+
+class _Nodes:
+    """The nodes; each returns what it changes in the state."""
+
+    def __init__(self, model: BaseChatModel, service: "AudienceService", name: str) -> None:
+        self.model, self.service, self.name = model, service, name
+        self.card = service.describe_data()
+        self.acting = Acting(service, self.card)
+
+    def guard(self, state: Turn) -> Turn:
+        """Answer what no model should read: nothing, far too much, code, and demands that may not be made."""
+        memory = state.get("memory") or Memory()
+        dropped = memory.pending is not None
+        memory = memory.model_copy(update={"pending": None})
+        text, edit = state.get("text", ""), state.get("edit")
+        refusal = check_spec(edit) if edit else check(text[:LONGEST_REQUEST])
+        problem = "" if edit else self._unreadable(text)
+        notes = [reply("still_pending")] if dropped else []
+        if not problem and not refusal:
+            return {"memory": memory, "step": None, "context": None, "notes": notes, "fell_back": ""}
+        if refusal and not problem:
+            outcome = self._declined(refusal, memory)
+        else:
+            outcome = self.acting.say(memory, problem, replies.examples(self.card), self.name)
+        return {**self._done(outcome, text[:200], notes), "step": Step(action="decline")}
+
+    def edit(self, state: Turn) -> Turn:
+        """Take over what was set with the page's own controls; no model is asked."""
+        spec, memory = state["edit"], state["memory"]
+        assert spec is not None
+        try:
+            outcome = self.acting.edit(spec, memory, self.name)
+        except AudienceError as error:
+            outcome = self.acting.say(memory, str(error), (), self.name)
+        return self._done(outcome, "", state["notes"])
+
+    def look(self, state: Turn) -> Turn:
+        """Find in the data what the message may be about."""
+        return {"context": look(self.service, self.card, state["memory"], state["text"].strip())}
+
+    def decide(self, state: Turn) -> Turn:
+        """Ask the model what to do."""
+        context = state["context"]
+        assert context is not None
+        decision = next_step(self.model, self.name, context, self.service.search_groups)
+        return {
+            "step": decision.step,
+            "notes": [*state["notes"], *decision.notes],
+            "fell_back": decision.fell_back,
+        }
+
+    def act(self, state: Turn) -> Turn:
+        """Do it, short of saving and exporting."""
+        step, context, memory = state["step"], state["context"], state["memory"]
+        assert step is not None
+        assert context is not None
+        try:
+            outcome = self.acting.act(step, tuple(state["notes"]), context, memory, self.name)
+        except Unwanted as unwanted:
+            outcome = self._declined(unwanted.refusal, memory)
+        except AudienceError as error:
+            outcome = self.acting.say(memory, str(error), (), self.name)
+        return self._done(outcome, state["text"], [state["fell_back"]] if state["fell_back"] else [])
+
+    def approve(self, state: Turn) -> Turn:
+        """Wait for the person's yes; then save or export, once."""
+        memory = state["memory"]
+        assert memory.pending is not None
+        answer = interrupt(memory.pending.model_dump())
+        waived = memory.model_copy(update={"pending": None})
+        if not answer["approved"]:
+            return self._done(self.acting.say(waived, reply("not_done"), (), self.name), replies.NO, [])
+        try:
+            outcome = carry_out(self.service, self.card, memory, answer["by"], self.name)
+        except AudienceError as error:
+            outcome = self.acting.say(waived, str(error), (), self.name)
+        return self._done(outcome, replies.YES, [])
+
+    def _unreadable(self, text: str) -> str:
+        """Why a message is not read at all; empty when it is."""
+        example = (replies.examples(self.card) or ("",))[0]
+        if not any(character.isalnum() for character in text):
+            return reply("empty", example=example)
+        if len(text) > LONGEST_REQUEST:
+            return reply("too_long", length=replies.count(len(text)), limit=replies.count(LONGEST_REQUEST))
+        kind = hostile(text)
+        return reply(kind, example=example) if kind else ""
+
+    def _declined(self, refusal: Refusal, memory: Memory) -> Outcome:
+        """Say why, and offer neighbours that the data has."""
+        found = [ground(words, self.service.search_groups(framed(words), 12)) for words in refusal.instead]
+        offers = tuple(
+            f"{self.card.unit_plural.capitalize()} that will buy {plain(each.item)}"
+            for each in found
+            if each.kind == "clear"
+        )
+        memory, shown = self.acting.say(memory, refusal.reason, offers[:3], self.name)
+        return memory, shown.model_copy(update={"refused": refusal.key})
+
+    def _done(self, outcome: Outcome, text: str, notes: list[str]) -> Turn:
+        """The end of a turn: the reply with what is left to say, and the lines the next turn remembers."""
+        memory, shown = outcome
+        if notes:
+            shown = shown.model_copy(update={"text": "\n\n".join((shown.text, *notes))})
+        lines = [f"person: {text}"] if text else []
+        said = (*memory.said, *lines, f"agent: {plain(shown.text, 300)}")[-_LINES:]
+        return {"memory": memory.model_copy(update={"said": said}), "reply": shown, "context": None}

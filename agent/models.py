@@ -1,0 +1,122 @@
+"""The chat model named in the settings.
+
+embedded        rules over what the data has; no language model, no network (the default)
+openai:NAME     OpenAI, with AUDIENCE_CHAT_KEY or OPENAI_API_KEY
+server:NAME     any OpenAI-compatible server at AUDIENCE_CHAT_URL: Ollama, vLLM, llama.cpp
+local:NAME      a model file in the workspace, run in this process by xllamacpp on a loopback port
+"""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import SecretStr
+
+from agent.embedded import EmbeddedChatModel
+from agent.model_files import model_path
+from encoders.errors import ChatModelError
+from encoders.settings import Settings
+
+TIMEOUT = 60.0
+"""Seconds a server may take for one answer."""
+
+LOCAL_TIMEOUT = 240.0
+"""Seconds for a local model, which reads some 40 to 60 tokens a second on two cores."""
+
+_CONTEXT = 8192
+_LONGEST_STEP = 300
+"""Tokens of an answer; a small model that has lost its way would go on until the timeout."""
+
+_OPENAI = "https://api.openai.com/v1"
+
+
+def chat_model(settings: Settings) -> BaseChatModel:
+    """The model that talks.
+
+    Raises:
+        ChatModelError: the settings name none, or something it needs is missing.
+    """
+    kind, _, name = settings.chat_model.partition(":")
+    if settings.chat_model == "embedded":
+        return EmbeddedChatModel()
+    if kind not in {"openai", "server", "local"} or not name:
+        raise ChatModelError(
+            f"'{settings.chat_model}' is no chat model; set AUDIENCE_CHAT_MODEL to embedded, openai:NAME, "
+            "server:NAME or local:NAME."
+        )
+    if kind == "openai":
+        key = settings.chat_key.get_secret_value() or os.environ.get("OPENAI_API_KEY", "")
+        if not key:
+            raise ChatModelError("OpenAI needs a key; set AUDIENCE_CHAT_KEY, or AUDIENCE_CHAT_MODEL=embedded.")
+        return _server(name, settings.chat_url or _OPENAI, key, TIMEOUT)
+    if kind == "server":
+        if not settings.chat_url.startswith(("http://", "https://")):
+            raise ChatModelError(
+                "AUDIENCE_CHAT_MODEL=server:NAME needs AUDIENCE_CHAT_URL, such as http://127.0.0.1:11434/v1."
+            )
+        return _server(name, settings.chat_url, settings.chat_key.get_secret_value() or "none", TIMEOUT, temperature=0)
+    return LocalChatModel(path=model_path(name, settings.workspace))
+
+
+def spoken_name(settings: Settings) -> str:
+    """Which model is talking, for people."""
+    kind, _, name = settings.chat_model.partition(":")
+    if kind == "openai":
+        return f"{name} (OpenAI)"
+    if kind == "server":
+        return f"{name} at {settings.chat_url}"
+    return f"{name} on this machine" if kind == "local" else "Built-in rules, no language model"
+
+
+def _server(name: str, url: str, key: str, timeout: float, **options: Any) -> BaseChatModel:
+    from langchain_openai import ChatOpenAI
+
+    return ChatOpenAI(model=name, base_url=url, api_key=SecretStr(key), timeout=timeout, max_retries=0, **options)
+
+
+class LocalChatModel(BaseChatModel):
+    """A GGUF file behind llama.cpp's own server, which starts with the first message and ends with the process."""
+
+    path: Path
+
+    @property
+    def _llm_type(self) -> str:
+        return "local"
+
+    def _generate(self, *args: Any, **kwargs: Any) -> Any:
+        return self._running()._generate(*args, **kwargs)
+
+    def with_structured_output(self, *args: Any, **kwargs: Any) -> Any:
+        """The structured output of the server behind this model."""
+        return self._running().with_structured_output(*args, **kwargs)
+
+    def _running(self) -> BaseChatModel:
+        url = f"{_start(self.path).listening_address}/v1"
+        return _server(self.path.stem, url, "none", LOCAL_TIMEOUT, temperature=0, max_tokens=_LONGEST_STEP)
+
+
+@cache
+def _start(path: Path) -> Any:
+    """Start the server for one model file, once a process.
+
+    Raises:
+        ChatModelError: xllamacpp is missing, or the file cannot be loaded.
+    """
+    try:
+        import xllamacpp
+    except ImportError:
+        raise ChatModelError("A local model needs xllamacpp; install it with: pip install xllamacpp") from None
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(path)
+    parameters.n_ctx = _CONTEXT
+    parameters.n_parallel = 1
+    parameters.port = 0
+    parameters.verbosity = 0
+    try:
+        return xllamacpp.Server(parameters)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ChatModelError(
+            f"{path} cannot be loaded ({error}); pull it again with 'audience models pull'."
+        ) from error

@@ -1,0 +1,121 @@
+"""What the agent says about an audience: texts from ``prompts/replies.toml``, filled from the service's answers."""
+
+from agent.rules.grounding import short_first
+from agent.rules.wording import conditions, listed, plain
+from agent.state import Clarification, Version
+from prompts.loader import reply
+from tools.types import AudienceSpec, DataCard, SizeEstimate
+
+YES, NO = "Yes", "No"
+BROADER, NARROWER, UNDO = "Broader", "Narrower", "Undo"
+FIRST, EVERYONE = "First-time buyers only", "Everyone, not only first-time buyers"
+LEAVE_OUT = "Leave out last month's buyers"
+SAVE, EXPORT, COMPARE = "Save this audience", "Export as CSV", "Compare with saved audiences"
+
+
+def examples(card: DataCard) -> tuple[str, ...]:
+    """Requests that this data can answer, about groups with short names."""
+    short = short_first(card.top_groups)
+    if not short:
+        return ()
+    precise, wish, liking = (plain(short[place % len(short)]) for place in range(3))
+    units = _capital(card.unit_plural)
+    return (
+        reply("example_precise", units=units, group=precise, days=card.horizon_days),
+        reply("example_wish", group=wish),
+        reply("example_liking", group=liking),
+    )
+
+
+def size_text(size: SizeEstimate, spec: AudienceSpec, card: DataCard) -> str:
+    """The size in one or two sentences, with what the service warns of."""
+    limits = [plain(each, 200) for each in conditions(spec)]
+    within = reply("with_conditions", conditions="; ".join(limits)) if limits else ""
+    if not size.eligible:
+        return reply("size_nobody", population=count(size.population), unit_plural=card.unit_plural, conditions=within)
+    text = reply(
+        "size",
+        users=count(size.users),
+        population=count(size.population),
+        unit_plural=card.unit_plural,
+        conditions=within,
+        percent=percent(size.cut),
+        low=count(size.responders.low),
+        high=count(size.responders.high),
+        lift=f"{size.lift:.1f}",
+    )
+    return " ".join((text, *size.warnings))
+
+
+def draft_text(key: str, version: Version, size: SizeEstimate, card: DataCard, notes: tuple[str, ...] = ()) -> str:
+    """The audience as it stands: its sentence, its size, and what was assumed."""
+    spec, assumed = version.draft.spec, version.draft.assumptions
+    text = reply(key, sentence=plain(spec.demand, 2000), size=size_text(size, spec, card))
+    paragraphs = [text, *notes]
+    if assumed and key == "proposal":
+        paragraphs.append(reply("assumed", assumptions="; ".join(assumed)))
+    return "\n\n".join(paragraphs)
+
+
+def next_options(version: Version, size: SizeEstimate, can_undo: bool) -> tuple[str, ...]:
+    """What one may want to say next, as clickable answers."""
+    if not size.eligible:
+        return (UNDO,) if can_undo else ()
+    if version.draft.saved:
+        return EXPORT, COMPARE, BROADER, NARROWER
+    first = version.parts is not None and version.parts.first_time
+    newness = EVERYONE if first else FIRST
+    return tuple(each for each in (BROADER, NARROWER, newness, "" if first else LEAVE_OUT, SAVE) if each)
+
+
+def data_text(card: DataCard) -> str:
+    """What the data has, for people."""
+    sources = [
+        reply(
+            "source",
+            source=each.source,
+            events=count(each.events),
+            users=count(each.users),
+            unit_plural=card.unit_plural,
+        )
+        for each in card.sources
+    ]
+    return reply(
+        "data",
+        title=card.title,
+        note=card.note,
+        as_of=card.as_of.strftime("%d %B %Y"),
+        population=count(card.population),
+        unit_plural=card.unit_plural,
+        sources="; ".join(sources).capitalize() + ".",
+        fields=listed([each.field for each in card.fields], "and") or "nothing",
+        groups=listed([plain(each) for each in card.top_groups[:8]], "and"),
+    )
+
+
+def default_name(version: Version) -> str:
+    """A short name for an audience nobody has named."""
+    parts = version.parts
+    if parts is None:
+        return plain(version.draft.spec.demand, 60)
+    first = ", first time" if parts.first_time else ""
+    return plain(_capital(f"{listed(parts.items, 'or')}{first}, next {parts.days} days"), 60)
+
+
+def question_text(question: Clarification, notes: tuple[str, ...] = ()) -> str:
+    """A question, after what has to be said before it."""
+    return "\n\n".join((*notes, question.question))
+
+
+def count(number: float) -> str:
+    """A number of users, as people write it."""
+    return f"{number:,.0f}"
+
+
+def percent(share: float) -> str:
+    """A share in 0..1 as a percentage: one digit below ten."""
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{round(100 * share, 1):g} %"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

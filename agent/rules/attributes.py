@@ -1,0 +1,169 @@
+"""Attribute filters in words ("only homeowners", "aged 35-44", "income over 100k"), mapped to values that exist."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import inf
+from typing import Any
+
+from prompts.loader import table
+from tools.types import Filter
+
+Fields = Mapping[str, Sequence[str]]
+"""Field name to its values."""
+
+_NEGATION = r"(?:not|no|non|excluding|exclude|except(?: for)?|without|leave out|leaving out|minus)(?:\s+(?:any|the))?"
+_LIMITS = r"(?:(?P<lead>only|just|for|who are|that are|and|but|with|an?)\s+)*"
+_NUMBER = r"\$?\d[\d,.]*\s?k?\b"
+_SPAN = rf"(?P<low>{_NUMBER})\s*(?:-|–|to|and)\s*(?P<high>{_NUMBER})"
+
+
+@dataclass(frozen=True)
+class _Band:
+    low: float
+    high: float
+
+    def inside(self, low: float, high: float) -> bool:
+        return self.low >= low and self.high <= high
+
+    def touches(self, low: float, high: float) -> bool:
+        return self.low <= high and self.high >= low
+
+
+def read_filters(text: str, fields: Fields) -> tuple[tuple[Filter, ...], str]:
+    """Filters that ``text`` asks for, at most one a field, and the text without their words."""
+    found: dict[str, Filter] = {}
+    for spotted, rest in _spot(text, fields):
+        text = rest
+        earlier = found.get(spotted.field)
+        if earlier is not None and earlier.op == spotted.op:
+            spotted = earlier.model_copy(update={"values": tuple(dict.fromkeys(earlier.values + spotted.values))})
+        found[spotted.field] = spotted
+    return tuple(found.values()), text
+
+
+def parse_filter(text: str, fields: Fields) -> tuple[Filter | None, str]:
+    """One "field = value | value" as a model writes it: the filter, or None and what exists instead."""
+    match = re.match(r"\s*(?P<field>.+?)\s*(?P<op>!=|=|\bis not\b|\bis\b)\s*(?P<values>.+?)\s*$", text)
+    if match is None:
+        return None, f"'{text}' is not of the form field = value"
+    names = {name.lower(): name for name in fields}
+    field = names.get(match["field"].lower())
+    if field is None:
+        near = _nearest(match["field"], fields)
+        return None, f"the data has no field '{match['field']}'; it has {near}"
+    values, known = [], {value.lower(): value for value in fields[field]}
+    for value in re.split(r"\s*\|\s*", match["values"]):
+        if value.lower() not in known:
+            return None, f"'{field}' has no value '{value}'; it has {_nearest(value, fields[field])}"
+        values.append(known[value.lower()])
+    op: Any = "is not" if match["op"] in {"!=", "is not"} else "is"
+    return Filter(field=field, op=op, values=tuple(values)), ""
+
+
+def write_filter(condition: Filter) -> str:
+    """The form that ``parse_filter`` reads."""
+    return f"{condition.field} {'=' if condition.op == 'is' else '!='} {' | '.join(condition.values)}"
+
+
+def _spot(text: str, fields: Fields) -> Iterable[tuple[Filter, str]]:
+    """Every filter with the text that is left after its words, one after the other."""
+    rules = table("attributes")
+    for rule in sorted(rules["words"], key=lambda each: -len(each["say"])):
+        for name, values in _named(rule["field"], fields):
+            wanted = tuple(value for value in values if re.search(rule["values"], value, re.IGNORECASE))
+            pattern = rf"\b(?P<negated>{_NEGATION}\s+)?{_LIMITS}\b(?:{rule['say']})\b"
+            if wanted and (match := re.search(pattern, text, re.IGNORECASE)):
+                text = _without(text, match)
+                yield Filter(field=name, op="is not" if match["negated"] else "is", values=wanted), text
+                break
+    for rule in rules["ranges"]:
+        match = re.search(rf"\b{_LIMITS}(?:{rule['say']})\b", text, re.IGNORECASE)
+        if match and (spotted := _within(rule["field"], rule.get("low", 0), rule.get("high", inf), fields)):
+            text = _without(text, match)
+            yield spotted, text
+    for rule in rules["numbers"]:
+        asked = _asked(rule, text)
+        if asked and (spotted := _within(rule["field"], asked[0], asked[1], fields)):
+            text = asked[2]
+            yield spotted, text
+    yield from _literal(text, fields)
+
+
+def _literal(text: str, fields: Fields) -> Iterable[tuple[Filter, str]]:
+    """Values that are written out in the text as they stand in the data, "field: value" included."""
+    for name, values in fields.items():
+        for value in values:
+            prefix = rf"(?<![\w$])(?P<negated>{_NEGATION}\s+)?(?:{re.escape(name)}\s*(?:=|:|is)?\s*)?"
+            pattern = rf"{prefix}{re.escape(value)}(?!\w)"
+            telling = len(value) > 3 and not value.isdigit()
+            if telling and (match := re.search(pattern, text, re.IGNORECASE)):
+                text = _without(text, match)
+                yield Filter(field=name, op="is not" if match["negated"] else "is", values=(value,)), text
+
+
+def _asked(rule: Mapping[str, str], text: str) -> tuple[float, float, str] | None:
+    """Low, high and the text left over, where ``text`` names a span of the rule's field."""
+    decade = re.search(r"\bin their (?P<decade>\d0)s\b", text, re.IGNORECASE)
+    if rule["field"] == "age" and decade:
+        low = float(decade["decade"])
+        return low, low + 9, _without(text, decade)
+    forms = [
+        rf"{rule['before']}\s*(?:between|from)?\s*{_SPAN}(?:\s*{rule['after']})?",
+        rf"(?:between\s+|from\s+)?{_SPAN}\s*{rule['after']}",
+        rf"{rule['before']}\s*(?:{rule['least']})\s*(?P<low>{_NUMBER})(?:\s*{rule['after']})?",
+        rf"(?:{rule['least']})\s*(?P<low>{_NUMBER})\s*{rule['after']}",
+        rf"{rule['before']}\s*(?:{rule['most']})\s*(?P<high>{_NUMBER})(?:\s*{rule['after']})?",
+        rf"(?:{rule['most']})\s*(?P<high>{_NUMBER})\s*{rule['after']}",
+    ]
+    for form in forms:
+        match = re.search(rf"\b{_LIMITS}{form}", text, re.IGNORECASE)
+        if match:
+            ends = match.groupdict()
+            low, high = _number(ends.get("low") or "0"), _number(ends["high"]) if ends.get("high") else inf
+            return low, high, _without(text, match)
+    return None
+
+
+def _within(field: str, low: float, high: float, fields: Fields) -> Filter | None:
+    """The values of the field whose whole band lies within the span; where there is none, those that touch it."""
+    for name, values in _named(field, fields):
+        bands = [(value, band) for value in values if (band := _band(value))]
+        bands.sort(key=lambda each: each[1].low)
+        inside = tuple(value for value, band in bands if band.inside(low, high))
+        touching = tuple(value for value, band in bands if band.touches(low, high))
+        if inside or touching:
+            return Filter(field=name, values=inside or touching)
+    return None
+
+
+def _band(value: str) -> _Band | None:
+    """Read "35-44", "under $15,000", "65 or older", "3 people" as a span of numbers; None for other words."""
+    numbers = [_number(found) for found in re.findall(_NUMBER, value, re.IGNORECASE)]
+    if not numbers:
+        return None
+    if re.search(r"^(?:under|below|less)", value, re.IGNORECASE):
+        return _Band(0, numbers[0] - 1)
+    if re.search(r"\+|or (?:more|older|over)", value, re.IGNORECASE):
+        return _Band(numbers[0], inf)
+    return _Band(numbers[0], numbers[-1])
+
+
+def _number(text: str) -> float:
+    digits = re.sub(r"[^\d.]", "", text).rstrip(".")
+    return float(digits) * (1000 if text.strip().lower().endswith("k") else 1)
+
+
+def _named(pattern: str, fields: Fields) -> list[tuple[str, Sequence[str]]]:
+    return [(name, values) for name, values in fields.items() if re.search(pattern, name, re.IGNORECASE)]
+
+
+def _nearest(word: str, existing: Iterable[str]) -> str:
+    names = list(existing)
+    near = get_close_matches(word.lower(), [name.lower() for name in names], n=3, cutoff=0.3)
+    return ", ".join([name for name in names if name.lower() in near] or names[:6])
+
+
+def _without(text: str, match: re.Match[str]) -> str:
+    return f"{text[: match.start()]} , {text[match.end() :]}"

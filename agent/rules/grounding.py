@@ -1,0 +1,118 @@
+"""Which item groups of the data a phrase means.
+
+A phrase is searched for inside a plain sentence (``framed``), since the encoders were made for sentences. The level of
+the similarities depends on the encoder, so only the floor is absolute; everything else is relative to the best group.
+Measured with the built-in multilingual encoder on the demo: the right group of a framed phrase lies at .41 to .69, the
+best group for nonsense or for what a grocer does not sell ("asdf qwer", "mortgage", "laptop") at .27 to .37.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tools.types import GroupHit
+
+FLOOR = 0.4
+"""Below it, a group that shares no word with the phrase is not what was meant."""
+
+NEAR = 0.85
+"""A group is a candidate beside the best one when it is at least so similar, relative to the best: for the German word
+for diapers, "baby diapers" has .53 and "grapes" .42."""
+
+KINDRED = 0.7
+"""The same for a group that shares a word with the phrase."""
+
+AT_MOST = 4
+"""Candidates a person is asked to choose among."""
+
+_SEPARATOR = re.compile(r"\s*(?:,|/|&|:|\band\b|\bor\b)\s*")
+
+
+@dataclass(frozen=True)
+class Grounded:
+    """What a phrase means in this data.
+
+    ``clear``: ``groups`` are what it names, and the phrase itself may stand in the demand. ``unclear``: ``groups`` are
+    candidates, best first. ``unknown``: nothing in the data is near; ``groups`` holds the nearest, for saying so.
+    """
+
+    phrase: str
+    kind: Literal["clear", "unclear", "unknown"]
+    groups: tuple[str, ...]
+    item: str = ""
+    """How the demand names it: the phrase where the data uses the same word, the group's own name otherwise."""
+
+
+def ground(phrase: str, hits: Sequence[GroupHit]) -> Grounded:
+    """Decide what ``phrase`` means, given the groups that a search found near it."""
+    ranked = sorted(_best(hits), key=lambda hit: -hit.similarity)
+    if not ranked:
+        return Grounded(phrase, "unknown", ())
+    if _names(phrase, ranked[0].group):
+        named = [hit for hit in ranked if _names(phrase, hit.group)]
+        equal = [hit for hit in named if stems(hit.group) == stems(phrase)]
+        return Grounded(phrase, "clear", tuple(hit.group for hit in equal or named)[:AT_MOST], phrase)
+    top = ranked[0].similarity
+    if top < FLOOR and not any(stems(phrase) <= stems(" ".join((hit.group, *hit.items))) for hit in ranked):
+        return Grounded(phrase, "unknown", tuple(hit.group for hit in ranked[:3]))
+    near = [hit for hit in ranked if hit.similarity >= NEAR * top]
+    sharing = [hit for hit in ranked if hit.similarity >= KINDRED * top and _shares(phrase, hit)]
+    groups = tuple(hit.group for hit in (sharing if len(sharing) > 1 else near)[:AT_MOST])
+    return Grounded(phrase, "clear", groups, groups[0]) if len(groups) == 1 else Grounded(phrase, "unclear", groups)
+
+
+def framed(phrase: str, verb: str = "buy") -> str:
+    """The sentence a phrase is searched for in."""
+    return f"people who will {verb} {phrase}"
+
+
+def stems(text: str) -> frozenset[str]:
+    """Words without their plural endings, for telling whether two texts name the same thing."""
+    return frozenset(_stem(word) for word in _words(text) if word not in {"and", "of", "or", "the"})
+
+
+def parts_of(group: str) -> list[str]:
+    """The things a group's name lists: "baby food and juices" lists two."""
+    return [part for part in _SEPARATOR.split(group) if _words(part)]
+
+
+def short_first(groups: Iterable[str]) -> tuple[str, ...]:
+    """The groups in their order, those that list several things last: the others read better as examples."""
+    return tuple(sorted(groups, key=lambda group: len(parts_of(group)) > 1))
+
+
+def _names(phrase: str, group: str) -> bool:
+    """Whether the phrase ends in the head noun of a part of the group's name, and has no word the name lacks.
+
+    "wine" names "imported wine", "dog food" names "dog food", but "baby" does not name "baby food".
+    """
+    words = [_stem(word) for word in _words(phrase)]
+    heads = [_stem(_words(part)[-1]) for part in parts_of(group)]
+    return bool(words) and words[-1] in heads and set(words) <= stems(group)
+
+
+def _shares(phrase: str, hit: GroupHit) -> bool:
+    """Whether the group or one of its items uses a word of the phrase."""
+    return bool(stems(phrase) & stems(" ".join((hit.group, *hit.items))))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.lower())
+
+
+def _best(hits: Iterable[GroupHit]) -> list[GroupHit]:
+    """One hit a group, the most similar."""
+    best: dict[str, GroupHit] = {}
+    for hit in hits:
+        if hit.group not in best or best[hit.group].similarity < hit.similarity:
+            best[hit.group] = hit
+    return list(best.values())
+
+
+def _stem(word: str) -> str:
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes", "oes")):
+        return word[:-2]
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

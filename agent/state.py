@@ -1,0 +1,84 @@
+"""The typed, serialisable things a conversation is made of."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agent.rules.wording import Parts
+from tools.types import AudienceSpec, Comparison, Explanation, ExportFile, SavedAudience, SizeEstimate
+
+
+class _State(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Clarification(_State):
+    """One question whose answers would change the audience; every option exists in the data."""
+
+    topic: str = Field(description="what the question settles: 'meaning', 'horizon', 'newness', 'exclusion', ...")
+    question: str
+    options: tuple[str, ...] = Field(min_length=2)
+
+
+class AudienceDraft(_State):
+    """The audience as it stands in the conversation."""
+
+    request: str = Field(description="what the marketer typed first")
+    spec: AudienceSpec
+    assumptions: tuple[str, ...] = ()
+    saved: SavedAudience | None = None
+
+
+class Pending(_State):
+    """A side effect that waits for the person's yes."""
+
+    action: Literal["save", "export"]
+    text: str
+    key: str = Field(description="idempotency key: running the same pending action twice has one effect")
+    arguments: dict[str, str] = {}
+
+
+class Reply(_State):
+    """What one turn gives back to a face of the agent."""
+
+    text: str = Field(description="markdown")
+    options: tuple[str, ...] = Field((), description="clickable answers, best first")
+    question: Clarification | None = None
+    draft: AudienceDraft | None = None
+    size: SizeEstimate | None = Field(None, description="the draft as sized; None while there is no draft")
+    pending: Pending | None = None
+    explanation: Explanation | None = None
+    comparison: Comparison | None = None
+    file: ExportFile | None = None
+    refused: str = Field("", description="why the request was declined; empty when it was not")
+    talking: str = Field(description="which model is talking, for people")
+
+
+# --- what the conversation remembers between two turns ----------------------------------------------
+
+
+class Answer(_State):
+    """A question that was asked, and what the person said to it."""
+
+    question: Clarification
+    text: str
+
+
+class Version(_State):
+    """One state of the audience; ``parts`` is what its sentence was written from, None for a sentence by hand."""
+
+    draft: AudienceDraft
+    parts: Parts | None = None
+
+
+class Memory(_State):
+    """Everything a thread knows; it outlives the process."""
+
+    request: str = ""
+    answers: tuple[Answer, ...] = ()
+    question: Clarification | None = Field(None, description="the question that is open")
+    asked: int = 0
+    now: Version | None = None
+    before: tuple[Version, ...] = Field((), description="for undo, latest last")
+    pending: Pending | None = None
+    said: tuple[str, ...] = Field((), description="the last lines of the conversation, for the model")

@@ -1,0 +1,75 @@
+"""The one flat JSON object that every model answers with, and how it is read."""
+
+import json
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Action = Literal[
+    "ask", "propose", "adjust", "filter", "exclude", "compare", "explain",
+    "save", "export", "answer", "decline", "undo", "restart",
+]  # fmt: skip
+
+
+Said = Annotated[str, Field(max_length=600)]
+Names = Annotated[list[str], Field(max_length=30)]
+
+
+class Step(BaseModel):
+    """What to do next. Everything but the action may be null; names are checked against the data before use."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    action: Action
+    say: Said | None = Field(None, description="answer, decline: one or two plain sentences for the person")
+    topic: Literal["meaning", "horizon", "newness", "exclusion", "data", "help", "hello", "unknown"] | None = Field(
+        None, description="ask: what the question settles; answer: what it is about"
+    )
+    question: Said | None = Field(None, description="ask: one short question")
+    options: Names | None = Field(None, description="ask: two to four groups of the data, as they are written there")
+    groups: Names | None = Field(None, description="propose, adjust: the groups the people will act on, all of them")
+    verb: str | None = Field(None, description="propose: an action of the data; null for the usual one")
+    newness: Literal["everyone", "first time"] | None = Field(None, description="null: the person said nothing of it")
+    horizon_days: int | None = Field(None, description="days ahead, only where the person named a time")
+    filters: Names | None = Field(None, description="propose, filter: 'field = value | value' or 'field != value'")
+    unfilter: Names | None = Field(None, description="filter: fields whose filter goes away")
+    without: Names | None = Field(None, description="propose, exclude: groups they must not have bought")
+    within: Names | None = Field(None, description="propose, exclude: groups they must have bought")
+    past_days: int | None = Field(None, description="how far back without and within look; null: at any time")
+    direction: Literal["broader", "narrower"] | None = Field(None, description="adjust: the audience, in size")
+    users: int | None = Field(None, description="adjust: so many people, where the person named a number")
+    percent: float | None = Field(None, description="adjust: the best so many percent, where the person named them")
+    audience: Names | None = Field(None, description="compare, export: saved audiences by name")
+    name: str | None = Field(None, description="save: the name the person gave")
+    user_id: str | None = Field(None, description="explain: the user asked about")
+    format: Literal["csv", "parquet"] | None = Field(None, description="export")
+    new_request: bool | None = Field(None, description="true when the person has changed the subject")
+    note: Said | None = Field(None, description="propose: how the request was read, in one sentence")
+
+
+class StepError(ValueError):
+    """A model's answer is not a step; the text says what is wrong with it, for the model's second try."""
+
+
+def step_schema() -> dict[str, Any]:
+    """The JSON schema a server holds an answer to. Only the action is required: nulls take time to write."""
+    return {**Step.model_json_schema(), "additionalProperties": False}
+
+
+def parse_step(text: str) -> Step:
+    """Read the first JSON object in ``text``.
+
+    Raises:
+        StepError: there is none, or it is not a step.
+    """
+    match = re.search(r"\{.*\}", text, re.DOTALL)
+    if match is None:
+        raise StepError("the answer holds no JSON object")
+    try:
+        return Step.model_validate(json.loads(match.group()))
+    except json.JSONDecodeError as error:
+        raise StepError(f"the answer is not valid JSON: {error.msg} at character {error.pos}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise StepError(f"{'.'.join(map(str, first['loc'])) or 'the object'}: {first['msg']}") from error

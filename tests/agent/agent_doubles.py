@@ -1,0 +1,200 @@
+"""Test doubles: a small honest service over planted groups, and chat models that follow a script."""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from difflib import SequenceMatcher
+from hashlib import sha256
+from typing import Any, Literal
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import PrivateAttr
+
+from agent.rules.grounding import stems
+from encoders.errors import RequestError, TooSmallError
+from tools.types import (
+    AudienceSpec,
+    Comparison,
+    CurvePoint,
+    DataCard,
+    Evidence,
+    Explanation,
+    ExportFile,
+    FieldCard,
+    GroupHit,
+    Interval,
+    Overlap,
+    SavedAudience,
+    SizeEstimate,
+    SourceCard,
+    ValueCount,
+)
+
+GROUPS = {
+    "baby food": ("baby food: cereal", "baby food: juices"),
+    "baby care": ("baby lotion and oil", "baby powder"),
+    "infant formula": ("infant formula: milk base", "baby isotonic drinks"),
+    "diapers and wipes": ("baby diapers", "baby wipes"),
+    "dog food": ("dry dog food", "dog biscuits"),
+    "cat food": ("dry cat food", "cat treats"),
+    "coffee": ("ground coffee", "instant coffee"),
+    "ice cream, milk shakes and sherbet": ("premium ice cream",),
+    "organic fruit and vegetables": ("organic carrots",),
+    "domestic wine": ("box wines",),
+    "imported wine": ("french wines",),
+    "vitamins": ("multivitamins",),
+    "soft drinks": ("cola",),
+}
+FOREIGN = {"windeln": "diapers and wipes"}
+"""What a multilingual encoder knows: words of another language, and the group they are near."""
+
+FIELDS = {
+    "age": ("19-24", "25-34", "35-44", "45-54", "55-64", "65 or older"),
+    "income": ("under $15,000", "$15,000-24,999", "$75,000-99,999", "$100,000-124,999", "$250,000 or more"),
+    "home ownership": ("homeowner", "probable homeowner", "renter", "probable renter"),
+    "marital status": ("married", "unmarried"),
+    "household size": ("1 person", "2 people", "3 people", "4 people", "5 or more people"),
+    "kids": ("no kids", "1 kid", "2 kids", "3 or more kids"),
+}
+POPULATION = 2000
+
+
+class PlantedService:
+    """Stands in for the audience service: similarities from words, sizes from the conditions, registry in memory."""
+
+    def __init__(self, groups: dict[str, tuple[str, ...]] | None = None) -> None:
+        self.groups = groups if groups is not None else GROUPS
+        self.saved: dict[str, SavedAudience] = {}
+        self.files: dict[str, ExportFile] = {}
+        self.saves = 0
+
+    def describe_data(self) -> DataCard:
+        fields = tuple(
+            FieldCard(field=name, values=tuple(ValueCount(value=each, users=100) for each in values), unknown=900)
+            for name, values in FIELDS.items()
+        )
+        source = SourceCard(
+            source="purchases", actions=("buy",), events=90_000, users=POPULATION, items=40,
+            first=date(2017, 1, 1), last=date(2017, 9, 30),
+        )  # fmt: skip
+        return DataCard(
+            title="Planted shop", note="A test world.", unit="household", unit_plural="households",
+            population=POPULATION, as_of=date(2017, 10, 1), horizon_days=28, sources=(source,), fields=fields,
+            top_groups=tuple(self.groups)[4:10], model_version="m1", data_version="d1",
+        )  # fmt: skip
+
+    def search_groups(self, words: str, limit: int = 8) -> tuple[GroupHit, ...]:
+        hits = [
+            GroupHit(group=group, source="purchases", similarity=self._near(words, group), users=200, items=items)
+            for group, items in self.groups.items()
+        ]
+        return tuple(sorted(hits, key=lambda hit: -hit.similarity)[:limit])
+
+    def _near(self, words: str, group: str) -> float:
+        words = words.removeprefix("people who will buy ")
+        said, named = stems(words), stems(" ".join((group, *self.groups[group])))
+        if any(FOREIGN.get(word) == group for word in said):
+            return 0.6
+        share = len(said & named) / max(len(said), 1)
+        spelled = SequenceMatcher(None, words.lower(), group).ratio()
+        return round(min(1.0, 0.25 * spelled + 0.75 * share if share else 0.3 * spelled), 4)
+
+    def size(self, spec: AudienceSpec) -> SizeEstimate:
+        eligible = POPULATION
+        for condition in spec.filters:
+            fields = {each.field: {value.value for value in each.values} for each in self.describe_data().fields}
+            if not set(condition.values) <= fields.get(condition.field, set()):
+                raise RequestError(f"There is no {condition.field} {condition.values}.")
+            eligible = eligible * len(condition.values) // len(fields[condition.field])
+        for _ in spec.behaviours:
+            eligible = eligible * 3 // 4
+        recommended = 0.1
+        cut = recommended if spec.cut is None else spec.cut
+        users = round(eligible * cut)
+        chance = Interval(low=0.2, mid=0.25, high=0.3)
+        responders = Interval(low=0.2 * users, mid=0.25 * users, high=0.3 * users)
+        return SizeEstimate(
+            demand=spec.demand, reads_as=tuple(hit.group for hit in self.search_groups(spec.demand, 2)),
+            horizon_days=28, as_of=date(2017, 10, 1), population=POPULATION, eligible=eligible, cut=cut,
+            recommended_cut=recommended, users=users, responders=responders, all_responders=responders,
+            precision=chance, lift=3.0, histogram=(), conditions=(),
+            curve=(CurvePoint(cut=cut, users=users, precision=chance, responders=responders, lift=3.0),),
+            warnings=("It is below the minimum size of 50.",) if users < 50 else (),
+        )  # fmt: skip
+
+    def explain(self, user_id: str, spec: AudienceSpec) -> Explanation:
+        if user_id != "1229":
+            raise RequestError(f"There is no household '{user_id}' in this data.")
+        evidence = Evidence(item="dog biscuits", source="purchases", times=4, last=date(2017, 9, 20), weight=0.8)
+        return Explanation(
+            user_id=user_id, probability=0.4, percentile=0.97, in_audience=True, reasons=(), evidence=(evidence,),
+            text="Household 1229 is in: it bought dog biscuits 4 times.",
+        )  # fmt: skip
+
+    def compare(self, audiences: Sequence[AudienceSpec | str]) -> Comparison:
+        names = ["this audience", *map(str, audiences[1:])]
+        overlap = Overlap(a=names[0], b=names[1], users_a=200, users_b=100, both=40, either=260, jaccard=40 / 260)
+        return Comparison(overlaps=(overlap,))
+
+    def save(self, spec: AudienceSpec, name: str, approved_by: str, key: str = "") -> SavedAudience:
+        if key in self.saved:
+            return self.saved[key]
+        self.saves += 1
+        size = self.size(spec)
+        self.saved[key] = SavedAudience(
+            id=f"a{self.saves}", name=name, version=1, spec=spec, definition=spec.demand, users=size.users,
+            holdout=size.users // 10, as_of=date(2017, 10, 1), model_version="m1", data_version="d1",
+            created=datetime(2017, 10, 1, tzinfo=UTC), approved_by=approved_by,
+        )  # fmt: skip
+        return self.saved[key]
+
+    def list_audiences(self) -> tuple[SavedAudience, ...]:
+        return tuple(self.saved.values())
+
+    def export(self, audience: str, format: Literal["csv", "parquet"] = "csv", key: str = "") -> ExportFile:
+        found = next(each for each in self.saved.values() if each.id == audience)
+        if found.users < 50:
+            raise TooSmallError("This audience is below the minimum size of 50, so it is not exported.")
+        rows = found.users - found.holdout
+        path, digest = f"/tmp/{audience}.{format}", sha256(key.encode()).hexdigest()
+        self.files[key] = ExportFile(
+            audience_id=audience, version=1, path=path, format=format, rows=rows, held_out=found.holdout,
+            columns=("user_id",), sha256=digest,
+        )  # fmt: skip
+        return self.files[key]
+
+
+class ScriptedModel(BaseChatModel):
+    """Answers with the lines of a script, one a call, and keeps what it was asked."""
+
+    script: list[str]
+    _left: deque[str] = PrivateAttr(default_factory=deque)
+    _asked: list[list[BaseMessage]] = PrivateAttr(default_factory=list)
+
+    def model_post_init(self, context: Any, /) -> None:
+        self._left = deque(self.script)
+
+    @property
+    def asked(self) -> list[list[BaseMessage]]:
+        return self._asked
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
+
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        self._asked.append(list(messages))
+        text = self._left.popleft() if len(self._left) > 1 else self._left[0]
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(content=text))])
+
+
+def in_threads(count: int, work: Any) -> None:
+    """Run ``work(number)`` in ``count`` threads and wait for all of them."""
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

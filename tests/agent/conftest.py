@@ -1,0 +1,25 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from agent_doubles import PlantedService
+
+from agent.conversation import Conversation
+from encoders.settings import Settings
+
+
+@pytest.fixture
+def service() -> PlantedService:
+    return PlantedService()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Settings:
+    return Settings(workspace=tmp_path, _env_file=None)
+
+
+@pytest.fixture
+def talk(service: PlantedService, workspace: Settings) -> Iterator[Conversation]:
+    conversation = Conversation(service, workspace)  # type: ignore[arg-type]
+    yield conversation
+    conversation.close()

@@ -1,0 +1,77 @@
+import pytest
+
+from agent.guard import check, check_spec
+from tools.types import AudienceSpec, Behaviour, Filter
+
+DECLINED = {
+    "pregnant women": "health_data",
+    "expecting mothers": "health_data",
+    "people with diabetes": "health_data",
+    "households that will buy pregnancy tests": "health_data",
+    "buyers of diabetes test strips": "health_data",
+    "Schwangere Frauen": "health_data",
+    "Muslims": "religious_beliefs",
+    "Jewish families who will buy wine": "religious_beliefs",
+    "people who go to church": "religious_beliefs",
+    "gay men": "sex_life_sexual_orientation",
+    "union members": "trade_union_membership",
+    "black women who buy hair care": "racial_ethnic_origin",
+    "people who are black": "racial_ethnic_origin",
+    "Latinos": "racial_ethnic_origin",
+    "Republican voters": "political_opinions",
+    "people with a DNA test": "genetic_data",
+    "facial recognition matches": "biometric_data",
+    "apartments for young families": "age_familial_status",
+    "job ads for people aged 25-34": "age_familial_status",
+    "credit cards for single parents": "age_familial_status",
+}
+ALLOWED = [
+    "baby food buyers",
+    "our new baby line",
+    "families with kids who will buy ice cream",
+    "seniors who will buy soup",
+    "black beans and black tea",
+    "white wine drinkers",
+    "hispanic foods",
+    "halal meat",
+    "kosher hot dogs",
+    "diabetic-friendly snacks",
+    "gluten-free bread",
+    "non-alcoholic wine",
+    "christmas decorations",
+    "family reunion party trays",
+    "vitamins and pain relievers",
+    "conserves and magazines",
+    "home loans",
+    "flat bread for families",
+]
+
+
+@pytest.mark.parametrize(("text", "key"), DECLINED.items())
+def test_restricted_traits_are_declined_with_the_reason(text: str, key: str) -> None:
+    refusal = check(text)
+    assert refusal is not None
+    assert refusal.key == key
+    assert refusal.reason.endswith(".")
+
+
+@pytest.mark.parametrize("text", ALLOWED)
+def test_what_people_buy_may_be_asked_for(text: str) -> None:
+    assert check(text) is None
+
+
+def test_the_final_audience_is_checked_whole() -> None:
+    assert check_spec(AudienceSpec(demand="Households that will buy tea")) is None
+    assert check_spec(AudienceSpec(demand="Pregnant women that will buy tea")) is not None
+    what = Behaviour(did=True, what="pregnancy tests")
+    assert check_spec(AudienceSpec(demand="Households that will buy tea", behaviours=(what,))) is not None
+    faith = Filter(field="religion", values=("Catholics",))
+    assert check_spec(AudienceSpec(demand="Households that will buy tea", filters=(faith,))) is not None
+
+
+def test_age_is_a_filter_for_groceries_but_not_for_loans() -> None:
+    age = (Filter(field="age", values=("25-34",)),)
+    assert check_spec(AudienceSpec(demand="Households that will buy tea", filters=age)) is None
+    refusal = check_spec(AudienceSpec(demand="Households that will take out loans", filters=age))
+    assert refusal is not None
+    assert refusal.key == "age_familial_status"

@@ -1,0 +1,129 @@
+"""How one message is taken apart: time, attributes, conditions, and the things it names."""
+
+import pytest
+from agent_doubles import FIELDS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.rules.attributes import parse_filter, read_filters, write_filter
+from agent.rules.hearing import hear
+from agent.rules.horizon import LONGEST, SHORTEST, ahead, restate
+from tools.types import Filter
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("who will buy wine next week", 7),
+        ("this weekend", 7),
+        ("in two weeks", 14),
+        ("in the next 28 days", 28),
+        ("next month", 28),
+        ("over the coming 6 weeks", 42),
+        ("next quarter", 91),
+        ("in the next 400 days", LONGEST),
+        ("within a day", SHORTEST),
+        ("people who buy wine", None),
+        ("who bought 2 weeks ago", None),
+    ],
+)
+def test_horizon_words_become_days(text: str, days: int | None) -> None:
+    assert ahead(text)[0] == days
+
+
+def test_a_horizon_in_a_sentence_by_hand_is_replaced() -> None:
+    assert restate("Folks that love tea in the next 28 days", 91) == "Folks that love tea in the next 91 days"
+    assert restate("Folks that love tea.", 7) == "Folks that love tea in the next 7 days"
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "op", "values"),
+    [
+        ("only homeowners", "home ownership", "is", ("homeowner",)),
+        ("no renters", "home ownership", "is not", ("renter",)),
+        ("families with kids", "kids", "is", ("1 kid", "2 kids", "3 or more kids")),
+        ("people without children", "kids", "is", ("no kids",)),
+        ("aged 35-44", "age", "is", ("35-44",)),
+        ("between 35 and 54 years old", "age", "is", ("35-44", "45-54")),
+        ("over 60 years old", "age", "is", ("65 or older",)),
+        ("in their 30s", "age", "is", ("25-34", "35-44")),
+        ("seniors", "age", "is", ("65 or older",)),
+        ("income over 100k", "income", "is", ("$100,000-124,999", "$250,000 or more")),
+        ("earning less than $25,000", "income", "is", ("under $15,000", "$15,000-24,999")),
+        ("households of 4 people", "household size", "is", ("4 people",)),
+        ("not married", "marital status", "is not", ("married",)),
+        ("income $75,000-99,999", "income", "is", ("$75,000-99,999",)),
+    ],
+)
+def test_attributes_in_words_become_filters_that_exist(text: str, field: str, op: str, values: tuple[str, ...]) -> None:
+    (found,), rest = read_filters(text, FIELDS)
+    assert (found.field, found.op, found.values) == (field, op, values)
+    assert hear(text, FIELDS).phrases == (), rest
+
+
+def test_words_without_such_a_field_become_no_filter() -> None:
+    assert read_filters("only homeowners aged 35-44", {"region": ("north", "south")})[0] == ()
+
+
+def test_a_filter_a_model_wrote_is_checked() -> None:
+    good, _ = parse_filter("Kids = 1 kid | 2 KIDS", FIELDS)
+    assert good == Filter(field="kids", values=("1 kid", "2 kids"))
+    assert good is not None
+    assert parse_filter(write_filter(good), FIELDS)[0] == good
+    assert parse_filter("kidz = 1 kid", FIELDS) == (None, "the data has no field 'kidz'; it has kids")
+    missing, why = parse_filter("home ownership = home owner", FIELDS)
+    assert missing is None
+    assert "homeowner" in why
+    assert parse_filter("homeowners", FIELDS)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "phrases"),
+    [
+        ("reach people for our new baby line", ("baby",)),
+        ("I want to sell more dog food", ("dog food",)),
+        ("coffee lovers", ("coffee",)),
+        ("households that will buy ice cream or frozen pizza in the next 28 days", ("ice cream", "frozen pizza")),
+        ("wine drinkers but not those who bought last month", ("wine",)),
+        ("Menschen, die Windeln kaufen werden", ("Windeln",)),
+        ("snacks for the game", ("snacks",)),
+        ("something for the garden", ("garden",)),
+        ("people who care to look for back to school things", ("back to school",)),
+        ("ready to eat soup, bottles of wine", ("soup", "bottles of wine")),
+        ("everyone", ()),
+    ],
+)
+def test_the_things_a_request_names(text: str, phrases: tuple[str, ...]) -> None:
+    assert hear(text, FIELDS).phrases == phrases
+
+
+def test_conditions_on_the_past() -> None:
+    heard = hear("beer buyers excluding last month's cat food buyers", FIELDS)
+    assert heard.without is not None
+    assert (heard.without.phrases, heard.without.days) == (("cat food",), 28)
+    heard = hear("people who bought beer in the last 2 weeks and will buy chips", FIELDS)
+    assert heard.within is not None
+    assert (heard.within.phrases, heard.within.days, heard.phrases) == (("beer",), 14, ("chips",))
+    assert hear("people who have never bought wine before", FIELDS).newness == "first time"
+    assert hear("first-time buyers of wine", FIELDS).newness == "first time"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Menschen, die Windeln kaufen werden", "German"),
+        ("Je veux des clients qui vont acheter du fromage", "French"),
+        ("想买蛋糕的人", "a language other than English"),
+        ("people who buy wine", ""),
+    ],
+)
+def test_the_language_is_noticed(text: str, language: str) -> None:
+    assert hear(text, FIELDS).foreign == language
+
+
+@given(st.text(max_size=300))
+def test_any_text_can_be_heard(text: str) -> None:
+    heard = hear(text, FIELDS)
+    assert heard.horizon_days is None or SHORTEST <= heard.horizon_days <= LONGEST
+    for each in heard.filters:
+        assert set(each.values) <= set(FIELDS[each.field])
