@@ -3,13 +3,19 @@
 from contextlib import closing
 from secrets import token_hex
 from socket import create_server
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agent.cli.console import Json, open_workspace, progress_bar, show
-from agent.state import Reply
+from agent.rules.replying import DECIDE
+from agent.state import Clarification, Reply
 from encoders.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from agent.conversation import Conversation
+
+_MOST_QUESTIONS = 2
 
 
 def ask(
@@ -18,15 +24,14 @@ def ask(
 ) -> None:
     """Give the assistant one request and print what it makes of it, without anybody answering its questions."""
     _, settings = open_workspace()
-    from tools.service import AudienceService
-
     from agent.conversation import Conversation
+    from tools.service import AudienceService
 
     with progress_bar() as progress:
         progress("Thinking")
         with closing(AudienceService.open(settings)) as service, closing(Conversation(service, settings)) as talk:
-            reply = talk.say(f"ask-{token_hex(8)}", request)
-    show(_turn(request, reply), as_json, lambda: _in_words(reply))
+            questions, reply = _settle(talk, request)
+    show(_turn(request, questions, reply), as_json, lambda: _in_words(questions, reply))
 
 
 def serve() -> None:
@@ -48,7 +53,18 @@ def serve() -> None:
         server.run(sockets=[listening])
 
 
-def _turn(request: str, reply: Reply) -> dict[str, Any]:
+def _settle(talk: "Conversation", request: str) -> tuple[list[Clarification], Reply]:
+    """Say the request and leave every question to the assistant; gives what it asked, and its last reply."""
+    thread = f"ask-{token_hex(8)}"
+    reply = talk.say(thread, request)
+    questions: list[Clarification] = []
+    while reply.question and len(questions) < _MOST_QUESTIONS:
+        questions.append(reply.question)
+        reply = talk.say(thread, DECIDE)
+    return questions, reply
+
+
+def _turn(request: str, questions: list[Clarification], reply: Reply) -> dict[str, Any]:
     spec = reply.draft.spec if reply.draft else None
     return {
         "request": request,
@@ -56,7 +72,7 @@ def _turn(request: str, reply: Reply) -> dict[str, Any]:
         "filters": spec.filters if spec else (),
         "behaviours": spec.behaviours if spec else (),
         "assumptions": reply.draft.assumptions if reply.draft else (),
-        "questions": [reply.question] if reply.question else [],
+        "questions": questions,
         "size": reply.size,
         "refused": reply.refused,
         "text": reply.text,
@@ -65,5 +81,6 @@ def _turn(request: str, reply: Reply) -> dict[str, Any]:
     }
 
 
-def _in_words(reply: Reply) -> str:
-    return "\n".join([reply.text, *(f"  - {option}" for option in reply.options)])
+def _in_words(questions: list[Clarification], reply: Reply) -> str:
+    asked = [f"(It asked: {each.question} and was told: {DECIDE}.)" for each in questions]
+    return "\n".join([*asked, reply.text, *(f"  - {option}" for option in reply.options)])

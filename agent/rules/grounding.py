@@ -93,8 +93,9 @@ def _names(phrase: str, group: str) -> bool:
 
 
 def _shares(phrase: str, hit: GroupHit) -> bool:
-    """Whether the group or one of its items uses a word of the phrase."""
-    return bool(stems(phrase) & stems(" ".join((hit.group, *hit.items))))
+    """Whether the group's name, or half of its items, use a word of the phrase; "baby crackers" alone do not count."""
+    wanted = stems(phrase)
+    return bool(wanted & stems(hit.group)) or 2 * sum(bool(wanted & stems(item)) for item in hit.items) > len(hit.items)
 
 
 def _words(text: str) -> list[str]:
