@@ -52,7 +52,7 @@ def _sources(forecaster: Forecaster) -> tuple[SourceCard, ...]:
 def _fields(attributes: pl.DataFrame) -> tuple[FieldCard, ...]:
     cards = []
     for name in (column for column in attributes.columns if column != "user_id"):
-        counts = attributes[name].drop_nulls().value_counts().sort(name)
+        counts = attributes.group_by(pl.col(name).alias("value")).len("users").drop_nulls("value").sort("value")
         values = tuple(ValueCount(value=value, users=users) for value, users in counts.iter_rows())
         cards.append(FieldCard(field=name, values=values, unknown=attributes[name].null_count()))
     return tuple(cards)

@@ -1,0 +1,79 @@
+import shutil
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import hypothesis
+import pytest
+from planted import SMALL_RECIPE, World, make_world, world_settings
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+import encoders.train
+from agent.cli import data
+from encoders import text
+from encoders.settings import settings
+from encoders.text import Matrix
+from encoders.train import train
+from encoders.workspace import Workspace
+from tools.service import AudienceService
+
+hypothesis.settings.register_profile("here", deadline=None, derandomize=True, database=None, max_examples=40)
+hypothesis.settings.load_profile("here")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _embed_once() -> Iterator[None]:
+    """Embed every batch of texts once: runs with equal seeds write equal labels. More threads would only wait."""
+    embed = lru_cache(maxsize=None)(text._Universal.encode)
+
+    def encode(encoder: text._Universal, texts: Sequence[str]) -> Matrix:
+        return embed(encoder, tuple(texts))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text._Universal, "encode", encode)
+        patch.setattr(text, "THREADS", 1)
+        patch.setattr(encoders.train, "THREADS", 1)
+        with threadpool_limits(1):
+            yield
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The planted world as a prepared data folder; only to be read."""
+    return make_world(tmp_path_factory.mktemp("world") / "data")
+
+
+@pytest.fixture(scope="session")
+def world_workspace(world: World, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The planted world with a trained model; only to be read."""
+    workspace = Workspace(tmp_path_factory.mktemp("trained"))
+    shutil.copytree(world.folder, workspace.data)
+    train(workspace, world_settings(workspace.path), recipe=SMALL_RECIPE)
+    return workspace
+
+
+@pytest.fixture
+def own_workspace(world_workspace: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of the trained planted world that a test may change."""
+    shutil.copytree(world_workspace.path, tmp_path / "workspace", ignore=shutil.ignore_patterns("locks", "registry.db"))
+    return Workspace(tmp_path / "workspace")
+
+
+@pytest.fixture(scope="session")
+def service(world_workspace: Workspace) -> Iterator[AudienceService]:
+    """The service on the trained planted world; only to be asked."""
+    opened = AudienceService.open(world_settings(world_workspace.path))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def demo_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """What `audience demo` leaves behind: the built-in data, prepared, trained and indexed; only to be read."""
+    workspace = Workspace(tmp_path_factory.mktemp("demo"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUDIENCE_WORKSPACE", str(workspace.path))
+        settings.cache_clear()
+        data.demo(as_json=True)
+    settings.cache_clear()
+    return workspace

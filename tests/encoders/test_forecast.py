@@ -1,0 +1,151 @@
+"""What the trained model finds in the planted world, where the right audience is known."""
+
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from planted import AS_OF, BABY_FOOD, DIAPERS, HABITS, HOSTILE, World
+
+from encoders.errors import ModelError
+from encoders.forecast import Forecast, Forecaster
+from encoders.metrics import auc, lift
+from encoders.scene import read_scene
+from tools.service import AudienceService
+
+
+@pytest.fixture(scope="module")
+def forecaster(service: AudienceService) -> Forecaster:
+    return service._forecaster
+
+
+def judged(forecaster: Forecaster, forecast: Forecast, audience: set[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores, probabilities and the truth for the population."""
+    here = forecaster.scene.histories.in_population
+    truth = np.array([user in audience for user in forecaster.scene.histories.user_ids])
+    return forecast.scores[here], forecast.probabilities[here], truth[here]
+
+
+@pytest.mark.parametrize(
+    ("demand", "group"),
+    [
+        ("Households that will buy coffee in the next 28 days", "coffee"),
+        ("people who are about to buy dog food", "dog food"),
+        ("people who will buy food for their cat", "cat food"),
+        ("wine lovers", "wine"),
+        ("pale ale or lager", "beer"),
+        ("people with a garden", "gardening"),
+        ("I want to reach people who do their laundry", "laundry"),
+        ("Leute, die Bier kaufen werden", "beer"),
+        ("families that will need diapers", "diapers"),
+        ("households that will buy baby food", "baby food"),
+    ],
+)
+def test_the_planted_audience_is_found(forecaster: Forecaster, world: World, demand: str, group: str) -> None:
+    scores, probabilities, truth = judged(forecaster, forecaster.forecast(demand), world.did(group))
+    assert auc(scores, truth) > 0.85
+    assert auc(probabilities, truth) > 0.85
+    assert lift(scores, truth) > 0.8 * min(10, 1 / truth.mean())
+
+
+def test_heavy_users_come_before_light_ones(forecaster: Forecaster, world: World) -> None:
+    scores, _, truth = judged(forecaster, forecaster.forecast("people who will buy bread"), world.did("bread", 7))
+    assert auc(scores, truth) > 0.6
+
+
+def test_first_time_demand_finds_those_who_bought_diapers(forecaster: Forecaster, world: World) -> None:
+    forecast = forecaster.forecast("Households that will buy baby food for the first time in the next 28 days")
+    users = np.array(forecaster.scene.histories.user_ids)
+    before, then = world.had_done("baby food"), world.did("baby food")
+    new = forecaster.scene.histories.in_population & np.array([user not in before for user in users])
+    truth = np.array([user in then for user in users])[new]
+    assert auc(forecast.scores[new], truth) > 0.85
+    assert not forecast.probabilities[[user in before for user in users]].any()
+    assert forecast.scores[~new & forecaster.scene.histories.in_population].max() < forecast.scores[new].min()
+    best = users[new][np.argsort(-forecast.scores[new])[:10]]
+    assert set(best) <= world.had_done("diapers")
+    reasons = forecaster.reasons(forecast, forecaster.scene.histories.row_of[best[0]])
+    assert forecaster.scene.vocabulary.texts[reasons[0].item] in DIAPERS
+    assert not reasons[0].direct
+
+
+@pytest.mark.parametrize(("demand", "group"), [("people who will buy dog food", "dog food"), ("wine lovers", "wine")])
+def test_evidence_is_what_the_user_really_did(forecaster: Forecaster, world: World, demand: str, group: str) -> None:
+    forecast = forecaster.forecast(demand)
+    events = world.dataset.before(AS_OF).events().collect()
+    for row in np.argsort(-forecast.scores)[:20]:
+        user = forecaster.scene.histories.user_ids[row]
+        assert user in world.habits[group] or user in world.had_done(group)
+        reasons = forecaster.reasons(forecast, int(row))
+        assert forecaster.scene.vocabulary.texts[reasons[0].item] in HABITS[group]
+        assert reasons[0].direct
+        assert [reason.weight for reason in reasons] == sorted((reason.weight for reason in reasons), reverse=True)
+        assert 0 < sum(reason.weight for reason in reasons) <= 1 + 1e-6
+        for reason in reasons:
+            days = events.filter((pl.col("user_id") == user) & (pl.col("item_id") == reason.item))["time"].dt.date()
+            assert (reason.times, reason.last) == (days.n_unique(), days.max())
+
+
+def test_both_either_and_not(forecaster: Forecaster, world: World) -> None:
+    coffee, tea = world.did("coffee"), world.did("tea")
+    answers = {
+        "people who will buy coffee or tea": coffee | tea,
+        "people who will buy both coffee and tea": coffee & tea,
+        "people who will buy coffee but not tea": coffee - tea,
+    }
+    expected = {}
+    for demand, audience in answers.items():
+        forecast = forecaster.forecast(demand)
+        scores, probabilities, truth = judged(forecaster, forecast, audience)
+        assert auc(scores, truth) > 0.8, demand
+        expected[demand] = probabilities.sum()
+    either, both, without = expected.values()
+    single = judged(forecaster, forecaster.forecast("people who will buy coffee"), coffee)[1].sum()
+    assert both < single < either
+    assert without < single
+
+
+def test_a_longer_horizon_has_more_responders(forecaster: Forecaster, world: World) -> None:
+    levels = [
+        judged(forecaster, forecaster.forecast(f"people who will buy beer in the next {horizon}"), set())[1].sum()
+        for horizon in ("week", "month", "quarter")
+    ]
+    assert levels == sorted(levels)
+    assert levels[0] < 0.85 * levels[1]
+    assert forecaster.forecast("people who will buy beer in the next week").demand.horizon_days == 7
+
+
+def test_nobody_does_what_nobody_did(forecaster: Forecaster) -> None:
+    forecast = forecaster.forecast("people who will buy a telescope")
+    _, probabilities, _ = judged(forecaster, forecast, set())
+    assert [forecaster.scene.vocabulary.groups[item] for item in forecast.items] == ["telescope"]
+    assert probabilities.mean() < 0.05
+
+
+@pytest.mark.parametrize(
+    "demand", [*HOSTILE, "$units ${x} {items} %s", "\x00\u202e🎉", "'\" OR 1=1 --", "a" * 2000, "?"]
+)
+def test_orders_in_a_demand_are_only_words(forecaster: Forecaster, demand: str) -> None:
+    forecast = forecaster.forecast(demand)
+    assert np.isfinite(forecast.scores).all()
+    assert ((forecast.probabilities >= 0) & (forecast.probabilities <= 1)).all()
+
+
+def test_a_model_may_not_score_its_own_past(forecaster: Forecaster, world: World) -> None:
+    earlier = read_scene(
+        world.dataset.before(AS_OF - timedelta(days=1)), forecaster.scene.vocabulary, forecaster.encoder
+    )
+    with pytest.raises(ModelError, match=f"was trained up to {AS_OF} and may not score"):
+        Forecaster(forecaster.model, earlier, forecaster.encoder)
+
+
+def test_vectors_from_an_index_give_the_same_forecast(forecaster: Forecaster) -> None:
+    fresh = Forecaster(forecaster.model, forecaster.scene, forecaster.encoder)
+    indexed, computed = (each.forecast("tea drinkers") for each in (fresh.index_with(fresh.user_vectors), fresh))
+    assert np.array_equal(indexed.scores, computed.scores)
+
+
+def test_what_baby_food_is_read_as(forecaster: Forecaster) -> None:
+    forecast = forecaster.forecast("households that will buy baby food")
+    assert {forecaster.scene.vocabulary.texts[item] for item in forecast.items} <= {*BABY_FOOD, *DIAPERS}
+    assert set(BABY_FOOD) & {forecaster.scene.vocabulary.texts[item] for item in forecast.items}

@@ -1,0 +1,63 @@
+import json
+from datetime import date, timedelta
+
+import pytest
+from planted import AS_OF
+
+from encoders.errors import ModelError
+from encoders.model_folder import FORMAT, read_config, read_model, usable_model
+from encoders.workspace import Workspace
+
+
+def change_config(workspace: Workspace, **changes: object) -> None:
+    path = workspace.newest_model() / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_model_of_another_version_says_so(own_workspace: Workspace) -> None:
+    change_config(own_workspace, format=FORMAT + 1)
+    with pytest.raises(ModelError, match=f"has format {FORMAT + 1}, this program reads format {FORMAT}; run"):
+        read_model(own_workspace.newest_model())
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", f'{{"format": {FORMAT}}}', '{"format": "1"}', "\x00"])
+def test_a_damaged_config_is_one_sentence(own_workspace: Workspace, text: str) -> None:
+    (own_workspace.newest_model() / "config.json").write_text(text)
+    with pytest.raises(ModelError, match="run 'audience train'"):
+        read_config(own_workspace.newest_model())
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "empty", "other weights"])
+def test_damaged_weights_are_one_sentence(own_workspace: Workspace, damage: str) -> None:
+    folder = own_workspace.newest_model()
+    weights = folder / "model.safetensors"
+    if damage == "missing":
+        weights.unlink()
+    elif damage == "truncated":
+        weights.write_bytes(weights.read_bytes()[:1000])
+    elif damage == "empty":
+        weights.write_bytes(b"")
+    else:
+        weights.write_bytes(next((own_workspace.path / "cache").glob("*.safetensors")).read_bytes())
+    with pytest.raises(ModelError, match=r"do not fit this program .*; run 'audience train'"):
+        read_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "as_of", "fits"),
+    [
+        ({}, AS_OF, True),
+        ({}, AS_OF + timedelta(days=5), True),
+        ({}, AS_OF - timedelta(days=1), False),
+        ({"text_encoder": "minilm"}, AS_OF, False),
+        ({"data_version": "other"}, AS_OF, False),
+        ({"format": 0}, AS_OF, False),
+    ],
+)
+def test_only_a_fitting_model_is_used(
+    own_workspace: Workspace, changes: dict[str, object], as_of: date, fits: bool
+) -> None:
+    model = own_workspace.newest_model()
+    version = read_config(model).data_version
+    change_config(own_workspace, **changes)
+    assert usable_model(own_workspace, "use", version, as_of) == (model if fits else None)

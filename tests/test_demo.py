@@ -1,0 +1,63 @@
+"""The demo as a whole: what one command leaves behind."""
+
+from datetime import date
+
+import pytest
+
+from agent.cli import data
+from encoders.events import Dataset
+from encoders.settings import Settings, settings
+from encoders.workspace import Workspace
+from tools.service import AudienceService
+from tools.types import AudienceSpec
+
+AS_OF = date(2017, 10, 1)
+BABY = AudienceSpec(demand="Households that will buy baby food or diapers in the next 28 days")
+
+
+@pytest.mark.slow
+def test_the_demo_answers_the_story(demo_workspace: Workspace) -> None:
+    chosen = Settings(workspace=demo_workspace.path, _env_file=None)
+    service = AudienceService.open(chosen)
+    card = service.describe_data()
+    assert card.as_of == AS_OF
+    assert all(source.last < AS_OF for source in card.sources)
+    estimate = service.size(BABY)
+    assert any("baby" in group or "diaper" in group for group in estimate.reads_as)
+    assert 50 <= estimate.users < 0.3 * estimate.eligible
+    assert estimate.lift > 3
+    assert len(service.preview(BABY)) == 5
+    assert service.profile(BABY)[0].index > 150
+    service.close()
+
+
+@pytest.mark.slow
+def test_then_october_comes(demo_workspace: Workspace) -> None:
+    """The best tenth of an audience responds far more often than the rest, in weeks nobody had seen."""
+    chosen = Settings(workspace=demo_workspace.path, _env_file=None)
+    service = AudienceService.open(chosen)
+    dataset = Dataset(demo_workspace.data)
+    items = set(service._forecaster.forecast(BABY.demand).items.tolist())
+    future = dataset.outcome(AS_OF)
+    then = set(future.filter(future["item_id"].is_in(list(items)))["user_id"])
+    population = dataset.before(AS_OF).population
+    forecast = service._forecaster.forecast(BABY.demand)
+    rows = service._forecaster.scene.histories.row_of
+    ranked = sorted(population, key=lambda user: -forecast.scores[rows[user]])
+    top = ranked[: len(ranked) // 10]
+    assert sum(user in then for user in top) / len(top) > 3 * sum(user in then for user in population) / len(population)
+    service.close()
+
+
+@pytest.mark.slow
+def test_a_second_demo_prepares_nothing_again(demo_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def state() -> dict[str, int]:
+        files = [*demo_workspace.data.iterdir(), *demo_workspace.models_folder.glob("*/*")]
+        return {str(path): path.stat().st_mtime_ns for path in files}
+
+    before = state()
+    monkeypatch.setenv("AUDIENCE_WORKSPACE", str(demo_workspace.path))
+    settings.cache_clear()
+    data.demo(as_json=True)
+    settings.cache_clear()
+    assert state() == before

@@ -1,0 +1,464 @@
+import csv
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planted import AS_OF, BABY_FOOD, DIAPERS, FIELDS, FIRST, HABITS, HOSTILE, NOBODY, STAPLES, World, world_settings
+from pydantic import ValidationError
+
+from encoders.errors import DataError, RequestError, TooSmallError, WorkspaceError
+from encoders.workspace import Workspace
+from tools.service import AudienceService
+from tools.types import AudienceSpec, Behaviour, Filter
+
+DOGS = AudienceSpec(demand="Households that will buy dog food in the next 28 days")
+NEW_PARENTS = AudienceSpec(demand="Households that will buy baby food for the first time in the next 28 days")
+EVERYBODY = AudienceSpec(demand="people who will buy bread", cut=1.0)
+DEMANDS = [*HABITS, *STAPLES, "diapers", "baby food"]
+
+
+@pytest.fixture
+def own(service: AudienceService, world: World, tmp_path: Path) -> Iterator[AudienceService]:
+    """The same service, with a registry and exports of its own."""
+    workspace = Workspace(tmp_path / "own")
+    workspace.path.mkdir()
+    workspace.data.symlink_to(world.folder)
+    opened = AudienceService(service.settings, workspace, service._forecaster)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def members(own: AudienceService) -> Callable[[str], set[str]]:
+    """Who is in a saved audience, the held-out users included."""
+
+    def members(name: str) -> set[str]:
+        saved = own._registry.get(name)
+        return set(own._registry.members(saved.id, saved.version)[0])
+
+    return members
+
+
+# --- the data -------------------------------------------------------------------------------------
+
+
+def test_the_data_card_counts_what_there_is(service: AudienceService, world: World) -> None:
+    card = service.describe_data()
+    events = pl.read_parquet(world.folder / "events.parquet").filter(pl.col("time").dt.date() < AS_OF)
+    assert (card.title, card.unit, card.unit_plural, card.as_of) == ("A planted shop", "household", "households", AS_OF)
+    assert card.population == len(world.dataset.before(AS_OF).population)
+    assert [source.source for source in card.sources] == ["purchases", "views", "coupons"]
+    for source in card.sources:
+        mine = events.filter(pl.col("source") == source.source)
+        assert (source.events, source.users) == (len(mine), mine["user_id"].n_unique())
+        assert source.first >= FIRST
+        assert source.last < AS_OF
+    assert [field.field for field in card.fields] == [*FIELDS]
+    for field in card.fields:
+        assert sum(value.users for value in field.values) + field.unknown == card.population
+    assert set(card.top_groups[:3]) == set(STAPLES)
+    assert NOBODY not in card.top_groups
+
+
+def test_words_are_grounded_in_items_and_groups(service: AudienceService, world: World) -> None:
+    assert {hit.text for hit in service.search_items("puppy chow", 9)} == set(HABITS["dog food"])
+    hit = service.search_groups("something for the baby", 2)[0]
+    assert hit.group in ("diapers", "baby food")
+    assert set(hit.items) <= {*DIAPERS, *BABY_FOOD}
+    population = set(world.dataset.before(AS_OF).population)
+    lately = world.dataset.before(AS_OF).events(91).collect().join(world.dataset.items, on="item_id")
+    found = lately.filter((pl.col("text") == "dry dog food") & (pl.col("source") == "purchases"))
+    [dry] = [
+        hit for hit in service.search_items("dry dog food") if hit.source == "purchases" and hit.text == "dry dog food"
+    ]
+    assert (dry.users, dry.events) == (len(set(found["user_id"]) & population), len(found))
+
+
+def test_at_most_so_many_hits(service: AudienceService) -> None:
+    assert len(service.search_items("food", 2)) == 2
+    assert len(service.search_items("food", 10_000)) == 50
+
+
+@pytest.mark.parametrize("words", ["", " \n\t"])
+def test_empty_words_are_refused(service: AudienceService, words: str) -> None:
+    for search in (service.search_items, service.search_groups):
+        with pytest.raises(RequestError, match="the words are empty"):
+            search(words)
+
+
+@pytest.mark.parametrize("words", ["x" * 50_000, *HOSTILE, "§$%&/()=?"])
+def test_any_words_can_be_searched(service: AudienceService, words: str) -> None:
+    assert service.search_items(words)
+    assert service.search_groups(words)
+
+
+# --- size -----------------------------------------------------------------------------------------
+
+
+def test_the_interval_contains_the_truth_for_most_demands(service: AudienceService, world: World) -> None:
+    population = set(world.dataset.before(AS_OF).population)
+    inside = []
+    for group in DEMANDS:
+        estimate = service.size(AudienceSpec(demand=f"Households that will buy {group} in the next 28 days"))
+        truth = len(world.did(group) & population)
+        inside.append(estimate.all_responders.low <= truth <= estimate.all_responders.high)
+    assert np.mean(inside) >= 0.6
+
+
+def test_size_is_consistent_with_itself(service: AudienceService) -> None:
+    estimate = service.size(DOGS)
+    assert estimate.reads_as == ("dog food",)
+    assert estimate.eligible == estimate.population == service.describe_data().population
+    assert estimate.cut == estimate.recommended_cut
+    assert estimate.users == round(estimate.cut * estimate.eligible)
+    assert sum(bucket.users for bucket in estimate.histogram) == estimate.eligible
+    assert len(estimate.histogram) == 20
+    assert estimate.precision.mid == pytest.approx(estimate.responders.mid / estimate.users)
+    assert estimate.lift > 1.5
+    assert estimate.users in [point.users for point in estimate.curve]
+    assert estimate.curve[-1].responders == estimate.all_responders
+    assert estimate.warnings == ()
+
+
+@settings(max_examples=25)
+@given(st.sampled_from(DEMANDS), st.floats(0, 1), st.booleans())
+def test_the_reach_curve_is_monotone_and_its_intervals_ordered(
+    service: AudienceService, group: str, cut: float, first_time: bool
+) -> None:
+    words = "for the first time " if first_time else ""
+    estimate = service.size(AudienceSpec(demand=f"people who will buy {group} {words}next month", cut=cut))
+    for before, after in pairwise(estimate.curve):
+        assert before.users < after.users
+        assert before.responders.mid <= after.responders.mid + 1e-9
+        assert before.precision.mid >= after.precision.mid - 1e-9
+        assert before.lift >= after.lift - 1e-9
+    for point in estimate.curve:
+        for interval in (point.responders, point.precision):
+            assert 0 <= interval.low <= interval.mid <= interval.high
+        assert point.responders.high <= point.users
+        assert point.precision.high <= 1
+    assert estimate.users == (max(1, round(cut * estimate.eligible)) if estimate.eligible else 0)
+
+
+def test_a_longer_horizon_is_larger_and_says_where_its_level_comes_from(service: AudienceService, world: World) -> None:
+    week, month = (
+        service.size(AudienceSpec(demand=f"people who will buy beer next {unit}")) for unit in ("week", "month")
+    )
+    assert (week.horizon_days, month.horizon_days) == (7, 28)
+    assert week.all_responders.mid < 0.85 * month.all_responders.mid
+    population = set(world.dataset.before(AS_OF).population)
+    assert week.all_responders.low <= len(world.did("beer", 7) & population) <= week.all_responders.high
+    assert "learned from futures of 28 days" in week.warnings[0]
+    assert month.warnings == ()
+
+
+def test_a_sentence_about_nothing_in_the_data_is_marked(service: AudienceService) -> None:
+    estimate = service.size(AudienceSpec(demand="zzqx jjwv"))
+    assert estimate.reads_as == ()
+    assert "Nothing in the data is like" in estimate.warnings[0]
+
+
+@pytest.mark.parametrize("cut", [-0.1, 1.1, float("nan")])
+def test_a_cut_outside_zero_to_one_is_no_spec(cut: float) -> None:
+    with pytest.raises(ValidationError):
+        AudienceSpec(demand="tea", cut=cut)
+
+
+# --- hard conditions ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_is_and_is_not_and_unknown_are_everyone(service: AudienceService, field: str) -> None:
+    card = next(card for card in service.describe_data().fields if card.field == field)
+    value = card.values[0].value
+    sizes = [
+        service.size(EVERYBODY.model_copy(update={"filters": (Filter(field=field, op=op, values=(value,)),)})).eligible
+        for op in ("is", "is not")
+    ]
+    assert sizes[0] == card.values[0].users
+    assert sum(sizes) + card.unknown == service.describe_data().population
+
+
+@settings(max_examples=20)
+@given(st.data())
+def test_filters_keep_exactly_who_has_the_values(service: AudienceService, world: World, data: st.DataObject) -> None:
+    users = world.dataset.users
+    population = set(world.dataset.before(AS_OF).population)
+    expected, filters = population, []
+    for field in data.draw(st.lists(st.sampled_from(FIELDS), max_size=3)):
+        known = sorted(users[field].drop_nulls().unique())
+        values = data.draw(st.lists(st.sampled_from(known), min_size=1, max_size=3))
+        op = data.draw(st.sampled_from(["is", "is not"]))
+        filters.append(Filter(field=field.upper(), op=op, values=tuple(value.upper() for value in values)))
+        has = {
+            user
+            for user, value in users.select("user_id", field).rows()
+            if value is not None and (value in values) == (op == "is")
+        }
+        expected = expected & has
+    estimate = service.size(AudienceSpec(demand="people who will buy bread", filters=tuple(filters)))
+    assert estimate.eligible == len(expected)
+    assert [each.kept + each.dropped for each in estimate.conditions] == [len(population)] * len(filters)
+
+
+@pytest.mark.parametrize("days", [None, 30])
+@pytest.mark.parametrize("did", [True, False])
+def test_behaviours_keep_who_did_or_did_not(
+    service: AudienceService, world: World, did: bool, days: int | None
+) -> None:
+    events = world.dataset.before(AS_OF).events(days).collect().join(world.dataset.items, on="item_id")
+    bought = set(events.filter((pl.col("group") == "diapers") & (pl.col("source") == "purchases"))["user_id"])
+    population = set(world.dataset.before(AS_OF).population)
+    spec = EVERYBODY.model_copy(update={"behaviours": (Behaviour(did=did, what="diapers", days=days),)})
+    estimate = service.size(spec)
+    expected = len(population & bought) if did else len(population - bought)
+    assert abs(estimate.eligible - expected) <= 0.1 * len(population), "baby wipes may or may not be meant"
+    assert estimate.conditions[0].condition.startswith("did 'diapers'" if did else "did not do 'diapers'")
+
+
+def test_first_time_leaves_out_who_has_done_it(service: AudienceService, world: World) -> None:
+    estimate = service.size(NEW_PARENTS)
+    assert [each.condition for each in estimate.conditions] == ["has never done it before"]
+    assert estimate.eligible == len(set(world.dataset.before(AS_OF).population) - world.had_done("baby food"))
+
+
+@pytest.mark.parametrize(
+    ("filter_", "complaint"),
+    [
+        (Filter(field="agee", values=("25-34",)), "No user has the attribute 'agee'; there is 'age'"),
+        (Filter(field="shoe size", values=("9",)), "there is "),
+        (Filter(field="age", values=("25-35",)), "'age' has no value '25-35'; there is '25-34'"),
+        (Filter(field="region", values=("north", "nort")), "'region' has no value 'nort'; there is 'north'"),
+        (Filter(field="user_id", values=("h100",)), "No user has the attribute 'user_id'"),
+        (Filter(field="email", values=("x",)), "No user has the attribute 'email'"),
+    ],
+)
+def test_unknown_fields_and_values_name_the_nearest(service: AudienceService, filter_: Filter, complaint: str) -> None:
+    spec = DOGS.model_copy(update={"filters": (filter_,)})
+    for ask in (service.size, service.preview, service.profile):
+        with pytest.raises(RequestError, match=complaint):
+            ask(spec)
+
+
+def test_a_behaviour_that_is_nothing_in_the_data(service: AudienceService) -> None:
+    with pytest.raises(RequestError, match="Nothing in the data is like 'zzqx jjwv'"):
+        service.size(DOGS.model_copy(update={"behaviours": (Behaviour(what="zzqx jjwv"),)}))
+
+
+# --- members --------------------------------------------------------------------------------------
+
+
+def test_sample_users_are_masked_and_have_evidence(service: AudienceService, world: World) -> None:
+    samples = service.preview(DOGS, count=7)
+    assert len(samples) == 7
+    assert [user.probability for user in samples] == sorted((user.probability for user in samples), reverse=True)
+    assert samples[0].evidence[0].item in HABITS["dog food"]
+    assert samples[0].evidence[0].item in samples[0].why
+    everything = "".join(user.model_dump_json() for user in samples)
+    assert not any(f'"{user}"' in everything or f" {user}" in everything for user in world.dataset.users["user_id"])
+    assert "@" not in everything
+    assert samples == service.preview(DOGS, count=7)
+
+
+def test_the_profile_shows_what_was_planted(service: AudienceService) -> None:
+    rows = service.profile(AudienceSpec(demand="wine lovers", cut=0.2))
+    by_value = {(row.field, row.value): row for row in rows}
+    assert ("income", "high") in by_value
+    assert by_value["did in the last 91 days", "wine"].index > 200
+    assert [row.index for row in rows] == sorted((row.index for row in rows), reverse=True)
+    for row in rows:
+        assert row.index == pytest.approx(100 * row.audience_share / row.everyone_share)
+        assert row.users >= 10
+        assert row.audience_share > row.everyone_share
+
+
+def test_everybody_is_like_everybody(service: AudienceService) -> None:
+    assert service.profile(EVERYBODY) == ()
+
+
+@pytest.mark.parametrize("cut", [0.0, 0.01])
+def test_small_audiences_are_not_looked_at(own: AudienceService, cut: float) -> None:
+    spec = DOGS.model_copy(update={"cut": cut})
+    assert "members are not shown or exported" in own.size(spec).warnings[-1]
+    saved = own.save(spec, f"few {cut}", "Ada")
+    for look in (lambda: own.preview(spec), lambda: own.profile(spec), lambda: own.export(saved.id)):
+        with pytest.raises(TooSmallError, match="below 20 its members are not shown or exported"):
+            look()
+    assert not list(own._workspace.exports.glob("*"))
+
+
+def test_nobody_is_eligible(service: AudienceService) -> None:
+    nobody = EVERYBODY.model_copy(
+        update={"filters": (Filter(field="region", values=("north",)), Filter(field="region", values=("south",)))}
+    )
+    estimate = service.size(nobody)
+    assert (estimate.eligible, estimate.users, estimate.lift) == (0, 0, 0.0)
+    assert estimate.responders.high == 0
+    with pytest.raises(TooSmallError):
+        service.preview(nobody)
+
+
+def test_explaining_one_user(service: AudienceService, world: World) -> None:
+    forecast = service._forecaster.forecast(DOGS.demand)
+    best = service._forecaster.scene.histories.user_ids[int(np.argmax(forecast.probabilities))]
+    explained = service.explain(best, DOGS)
+    assert explained.in_audience
+    assert explained.reasons == ()
+    assert explained.percentile > 0.95
+    assert explained.evidence[0].item in HABITS["dog food"]
+    assert explained.text.startswith(f"Household {best} is in the audience. Before the as-of date: ")
+
+
+def test_explaining_why_somebody_is_out(service: AudienceService, world: World) -> None:
+    gone = sorted(world.gone)[3]
+    assert service.explain(gone, DOGS).reasons == (f"not active in the 91 days before {AS_OF}",)
+    population = set(world.dataset.before(AS_OF).population)
+    parent = min(world.had_done("baby food") & population)
+    assert service.explain(parent, NEW_PARENTS).reasons == ("does not meet the condition: has never done it before",)
+    ages = dict(world.dataset.users.select("user_id", "age").rows())
+    unknown = min(user for user in population - world.had_done("wine") if ages[user] is None)
+    spec = EVERYBODY.model_copy(
+        update={
+            "filters": (Filter(field="age", values=("25-34",)),),
+            "behaviours": (Behaviour(did=True, what="wine"), Behaviour(did=True, what="bread")),
+        }
+    )
+    assert service.explain(unknown, spec).reasons == (
+        "does not meet the condition: age is 25-34",
+        "does not meet the condition: did 'wine' ever",
+    )
+    no_dog = min(population - world.had_done("dog food"))
+    assert service.explain(no_dog, DOGS).reasons == ("the probability is below the cut",)
+
+
+@pytest.mark.parametrize("user", ["", "h999", "' OR 1=1 --", "x" * 5000])
+def test_an_unknown_user(service: AudienceService, world: World, user: str) -> None:
+    with pytest.raises(RequestError, match=f"There is no household .* with events before {AS_OF}") as caught:
+        service.explain(user, DOGS)
+    assert len(str(caught.value)) < 200
+    with pytest.raises(RequestError):
+        service.explain(min(world.late), DOGS)
+
+
+# --- audiences that are kept ----------------------------------------------------------------------
+
+
+def test_a_saved_audience_is_what_was_sized(own: AudienceService, members: Callable[[str], set[str]]) -> None:
+    estimate = own.size(DOGS)
+    saved = own.save(DOGS, "Dog people", "Ada")
+    assert (saved.users, saved.version, saved.as_of) == (estimate.users, 1, AS_OF)
+    assert saved.spec == DOGS.model_copy(update={"cut": estimate.cut})
+    assert len(members("Dog people")) == estimate.users
+    assert saved.holdout == pytest.approx(0.1 * saved.users, abs=1)
+    assert own.list_audiences() == (saved,)
+    assert own.save(DOGS, "dog people", "Ada").version == 2
+
+
+def test_saving_twice_with_one_key_saves_once(own: AudienceService) -> None:
+    assert own.save(DOGS, "Dogs", "Ada", key="k") == own.save(DOGS, "Dogs", "Ada", key="k")
+    assert [saved.version for saved in own.list_audiences()] == [1]
+
+
+@settings(max_examples=12)
+@given(
+    st.sampled_from(["and", "or", "not"]),
+    st.lists(st.tuples(st.sampled_from(sorted(HABITS)), st.sampled_from([0.1, 0.35, 0.8])), min_size=2, max_size=3),
+)
+def test_combining_is_set_algebra(
+    service: AudienceService,
+    tmp_path_factory: pytest.TempPathFactory,
+    operation: Literal["and", "or", "not"],
+    wanted: list[tuple[str, float]],
+) -> None:
+    own = AudienceService(service.settings, Workspace(tmp_path_factory.mktemp("own")), service._forecaster)
+    sets: list[set[str]] = []
+    for number, (group, cut) in enumerate(wanted):
+        saved = own.save(AudienceSpec(demand=f"people who will buy {group}", cut=cut), f"a{number}", "Ada")
+        sets.append(set(own._registry.members(saved.id, saved.version)[0]))
+    joined = own.combine(operation, [f"a{number}" for number in range(len(wanted))], "joined", "Ada")
+    first, *others = sets
+    algebra: dict[str, Callable[..., set[str]]] = {
+        "and": first.intersection,
+        "or": first.union,
+        "not": first.difference,
+    }
+    expected = algebra[operation](*others)
+    assert set(own._registry.members(joined.id, joined.version)[0]) == expected
+    assert (joined.users, joined.spec) == (len(expected), None)
+    overlaps = own.compare([f"a{number}" for number in range(len(wanted))]).overlaps
+    assert overlaps[0].both == len(sets[0] & sets[1])
+    assert overlaps[0].either == len(sets[0] | sets[1])
+    assert overlaps[0].jaccard == pytest.approx(len(sets[0] & sets[1]) / len(sets[0] | sets[1]))
+    assert len(overlaps) == len(wanted) * (len(wanted) - 1) / 2
+    own.close()
+
+
+def test_comparing_needs_two_audiences_that_are_there(own: AudienceService) -> None:
+    own.save(DOGS, "Dogs", "Ada")
+    for audiences in ([], ["Dogs"]):
+        with pytest.raises(RequestError, match="at least two"):
+            own.compare(audiences)
+        with pytest.raises(RequestError, match="at least two"):
+            own.combine("and", audiences, "x", "Ada")
+    with pytest.raises(RequestError, match="Dogs"):
+        own.compare(["Dogs", "Dugs"])
+    [overlap] = own.compare(["Dogs", DOGS]).overlaps
+    assert overlap.jaccard == 1
+
+
+def test_the_export_holds_everybody_but_the_held_out(own: AudienceService, members: Callable[[str], set[str]]) -> None:
+    saved = own.save(DOGS, "Dogs", "Ada")
+    file = own.export("Dogs")
+    with Path(file.path).open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    exported = {row["user_id"] for row in rows}
+    assert exported < members("Dogs")
+    assert (len(rows), file.rows, file.held_out) == (saved.users - saved.holdout, len(rows), saved.holdout)
+    hashed = {row["user_id"]: row["email_sha256"] for row in rows}
+    for user, digest in hashed.items():
+        known = int(user[1:]) % 2 == 0
+        assert digest == (hashlib.sha256(f"{user}@example.org".encode()).hexdigest() if known else "")
+
+
+def test_a_name_that_gives_orders_is_only_a_name(own: AudienceService) -> None:
+    for name in HOSTILE:
+        assert own.save(DOGS, name, "Ada; DROP TABLE members").name == name
+    assert len(own.list_audiences()) == len(HOSTILE)
+
+
+# --- opening --------------------------------------------------------------------------------------
+
+
+def test_an_empty_workspace_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="run 'audience demo' or 'audience prepare'"):
+        AudienceService.open(world_settings(tmp_path))
+
+
+def test_data_without_a_model_says_what_to_run(world: World, tmp_path: Path) -> None:
+    (tmp_path / "data").symlink_to(world.folder)
+    with pytest.raises(WorkspaceError, match=f"run 'audience train --as-of {AS_OF}'"):
+        AudienceService.open(world_settings(tmp_path))
+
+
+def test_an_as_of_date_before_the_model_or_outside_the_data(world_workspace: Workspace) -> None:
+    chosen = world_settings(world_workspace.path)
+    with pytest.raises(WorkspaceError, match="has no model for this data"):
+        AudienceService.open(chosen, AS_OF - timedelta(days=1))
+    with pytest.raises(DataError, match="is outside the data"):
+        AudienceService.open(chosen, FIRST)
+
+
+def test_many_threads_get_the_same_answers(service: AudienceService) -> None:
+    specs = [AudienceSpec(demand=f"people who will buy {group} soon", cut=0.3) for group in HABITS]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(service.size, specs * 2))
+    assert together == [service.size(spec) for spec in specs] * 2
