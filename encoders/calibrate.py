@@ -37,7 +37,7 @@ class Calibration(BaseModel):
     weights: tuple[float, ...]
     """Of the features of the standardised score; every demand gets the intercept that meets its rate."""
     spread: float
-    """Relative error of a predicted number of responders, beyond what chance alone exsures."""
+    """Relative error of a predicted number of responders, beyond what chance alone explains."""
 
     def probabilities(self, standard: Vector, level: float, population: npt.NDArray[np.bool_]) -> Vector:
         """Probability that each user responds.

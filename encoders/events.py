@@ -62,6 +62,8 @@ class DatasetCard(BaseModel):
     """Per source, how a sentence says what the user does: "buy {items}"."""
     rejected: dict[str, int] = {}
     """Rows left out while preparing, by reason."""
+    recipe: str = ""
+    """Digest of what built-in data was made from and by; empty for one's own tables."""
 
 
 @dataclass(frozen=True)

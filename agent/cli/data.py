@@ -84,7 +84,7 @@ def _demo_data(workspace: Workspace, progress: Progress) -> "DatasetCard":
             f"{workspace.path} holds your data '{card.title}', which the demo would replace; "
             "name another folder: audience --workspace FOLDER demo."
         )
-    return card
+    return card if card.recipe == completejourney.recipe() else completejourney.prepare(workspace.data, progress)
 
 
 def _demo_model(workspace: Workspace, settings: Settings, progress: Progress) -> Path:
@@ -100,7 +100,6 @@ def _demo_model(workspace: Workspace, settings: Settings, progress: Progress) ->
 
 def _demo_index(workspace: Workspace, settings: Settings, card: "DatasetCard", model: Path, progress: Progress) -> None:
     from tools.indexing import build_index
-
     from tools.store import VectorStore, collection_name
 
     with VectorStore(workspace, settings.chroma_url) as store:

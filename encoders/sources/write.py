@@ -52,6 +52,7 @@ class About:
     """None: the day after the last event of the main source."""
     wordings: dict[str, str]
     rejected: dict[str, int]
+    recipe: str = ""
 
 
 def write_folder(folder: Path, tables: Tables, about: About, progress: Progress = silent) -> DatasetCard:

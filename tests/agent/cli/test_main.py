@@ -127,9 +127,10 @@ def test_the_demo_does_only_what_is_not_there_yet(
 
     def prepare(folder: Path, progress: object) -> DatasetCard:
         done.append("prepare")
-        folder.mkdir(parents=True)
-        (folder / "dataset.json").write_text(json.dumps(CARD))
-        return DatasetCard.model_validate(CARD)
+        folder.mkdir(parents=True, exist_ok=True)
+        card = DatasetCard.model_validate(CARD | {"recipe": completejourney.recipe()})
+        (folder / "dataset.json").write_text(card.model_dump_json())
+        return card
 
     def train(workspace: Workspace, *_: object) -> Path:
         done.append("train")
@@ -164,6 +165,10 @@ def test_the_demo_does_only_what_is_not_there_yet(
     (tmp_path / "workspace" / "models" / "m1").rename(tmp_path / "away")
     run("demo")
     assert done == ["prepare", "train", "index", "train"]
+    done.clear()
+    monkeypatch.setattr(completejourney, "recipe", lambda: "a newer one")
+    run("demo")
+    assert done[0] == "prepare"
 
 
 def test_the_demo_does_not_replace_your_own_data(run: Run, tmp_path: Path) -> None:
