@@ -23,6 +23,7 @@ INTERVAL = 0.8
 CLOSE = 0.25
 """A predicted number of responders is close when it is off by at most this share."""
 _USERS_PER_LABEL = 100
+_FEWEST_RATES = 10
 _SHARES = (1.0, 0.1)
 """Audiences whose responders are checked: everyone, and the best tenth."""
 
@@ -126,14 +127,6 @@ def _fit(
 ) -> Calibration:
     """The rate from how many responded; the weights beside a free intercept per label."""
     users = len(standard)
-    known = labels[sure[labels]]
-    responders = truth[:, known].sum(0)
-    base = np.array([_logit(float(level)) for level in levels[known]])
-    rate = LogisticRegression(C=100.0).fit(
-        np.concatenate([base, base])[:, None],
-        np.repeat([True, False], len(known)),
-        sample_weight=np.concatenate([responders, users - responders]) / users,
-    )
     rows = np.arange(0, users, max(1, users // _USERS_PER_LABEL))
     features = np.concatenate([_features(standard[rows, label], float(levels[label])) for label in labels])
     number = np.repeat(np.arange(len(labels)), len(rows))
@@ -143,7 +136,21 @@ def _fit(
         sp.hstack([features, own]).tocsr(), outcome
     )
     weights = tuple(float(weight) for weight in model.coef_[0][: features.shape[1]])
-    return Calibration(rate=(float(rate.intercept_[0]), float(rate.coef_[0, 0])), weights=weights, spread=0.0)
+    known = labels[sure[labels]]
+    return Calibration(rate=_fit_rate(levels[known], truth[:, known].mean(0)), weights=weights, spread=0.0)
+
+
+def _fit_rate(levels: Vector, rates: Vector) -> tuple[float, float]:
+    """Intercept and slope from levels to rates; a few demands say too little, so their rate is the level itself."""
+    if len(levels) < _FEWEST_RATES:
+        return 0.0, 1.0
+    base = np.array([_logit(float(level)) for level in levels])
+    model = LogisticRegression(C=100.0).fit(
+        np.concatenate([base, base])[:, None],
+        np.repeat([True, False], len(levels)),
+        sample_weight=np.concatenate([rates, 1 - rates]),
+    )
+    return float(model.intercept_[0]), float(model.coef_[0, 0])
 
 
 def _deviation(probabilities: Vector, spread: float) -> float:

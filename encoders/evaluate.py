@@ -3,15 +3,16 @@
 Our model is trained for the benchmark without the held-out categories, on no event on or after the as-of date.
 """
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from encoders.baselines import baselines
-from encoders.benchmark import Outcome, category_demands, first_time_counts, observe
+from encoders.benchmark import EDGE, Outcome, category_demands, first_time_counts, observe
 from encoders.calibrate import CLOSE
+from encoders.errors import DataError
 from encoders.events import HORIZON_DAYS, Dataset
 from encoders.fit import Recipe
 from encoders.forecast import Forecaster
@@ -84,20 +85,27 @@ class EvaluationTable(_Model):
 
 
 def evaluate(
-    workspace: Workspace, settings: Settings, as_of: date | None = None, progress: Progress = silent
+    workspace: Workspace,
+    settings: Settings,
+    as_of: date | None = None,
+    progress: Progress = silent,
+    recipe: Recipe | None = None,
 ) -> EvaluationTable:
     """Train without the held-out categories, then score every demand with every scorer.
+
+    Without a date, the data set's own is taken, or the last one whose horizon is over.
 
     Raises:
         DataError: the horizon after the as-of date is not over in the data.
     """
     dataset = Dataset(workspace.data)
-    as_of = as_of or dataset.card.default_as_of
+    latest = dataset.card.last + timedelta(days=1 - HORIZON_DAYS)
+    as_of = as_of or min(dataset.card.default_as_of, latest)
     past = dataset.before(as_of)
     dataset.outcome(as_of, HORIZON_DAYS)
     demands = category_demands(dataset, settings.seed)
     held_out = frozenset(int(item) for demand in demands if demand.held_out for item in demand.items)
-    recipe = Recipe()
+    recipe = recipe or Recipe()
     version = f"benchmark-{version_of(settings, past, recipe)}"
     checkpoint = workspace.checkpoints / f"{version}.safetensors"
     model, _ = fit_model(workspace, settings, past, recipe, version, checkpoint, progress, held_out)
@@ -107,6 +115,10 @@ def evaluate(
     encoder = text_encoder(settings.text_encoder)
     scene = read_scene(past, read_vocabulary(dataset, encoder, workspace), encoder)
     outcome = observe(dataset, scene, demands, as_of)
+    if not outcome.demands:
+        raise DataError(
+            f"No category has {EDGE} responders and {EDGE} others after {as_of}; there is nothing to measure."
+        )
     forecaster = Forecaster(model, scene, encoder)
     forecasts = [forecaster.forecast(demand.sentence) for demand in outcome.demands]
     scores = np.stack([forecast.scores[outcome.rows] for forecast in forecasts], axis=1)
@@ -165,4 +177,5 @@ def _row(name: str, knows: bool, scores: npt.NDArray[np.float64], outcome: Outco
 
 def _figure(values: npt.NDArray[np.float64]) -> Figure:
     low, high = bootstrap_interval(values)
-    return Figure(value=float(np.nanmean(values)), low=low, high=high)
+    known = values[~np.isnan(values)]
+    return Figure(value=float(known.mean()) if len(known) else float("nan"), low=low, high=high)

@@ -39,6 +39,8 @@ def bootstrap_interval(values: Vector, level: float = 0.95, draws: int = 2000, s
     """Percentile interval of the mean when the ``values`` (one per demand) are drawn again with replacement."""
     values = np.asarray(values)
     values = values[~np.isnan(values)]
+    if not len(values):
+        return float("nan"), float("nan")
     rng = np.random.default_rng(seed)
     means = values[rng.integers(0, len(values), (draws, len(values)))].mean(1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])

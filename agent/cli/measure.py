@@ -1,5 +1,6 @@
 """Figures: evaluate, score, size."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,7 @@ def evaluate(as_of: AsOf = None, as_json: Json = False) -> None:
     workspace, settings = open_workspace()
     with progress_bar() as progress:
         result = run(workspace, settings, as_of, progress)
-    show(result, as_json, lambda: "\n".join("  ".join(str(cell) for cell in row) for row in result.table()))
+    show(result, as_json, lambda: _aligned(result.table()))
 
 
 def score(
@@ -56,6 +57,16 @@ def size(
         with closing(AudienceService.open(settings, as_of)) as service:
             estimate = service.size(spec)
     show(estimate, as_json, lambda: _in_words(estimate))
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """A table in columns, the first one flush left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *rest in rows:
+        cells = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
+        lines.append("  ".join([first.ljust(widths[0]), *cells]))
+    return "\n".join(lines)
 
 
 def _in_words(size: SizeEstimate) -> str:

@@ -49,8 +49,8 @@ def serve() -> None:
     with listening:
         host, port = listening.getsockname()[:2]
         typer.echo(f"The app is at http://{host}:{port} - stop it with Ctrl-C.", err=True)
-        server = uvicorn.Server(uvicorn.Config("app_gradio:create_app", factory=True, log_level="warning"))
-        server.run(sockets=[listening])
+        config = uvicorn.Config("app_gradio:create_app", factory=True, log_level="warning", timeout_graceful_shutdown=2)
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _settle(talk: "Conversation", request: str) -> tuple[list[Clarification], Reply]:
