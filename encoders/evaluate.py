@@ -17,7 +17,7 @@ from encoders.events import HORIZON_DAYS, Dataset
 from encoders.fit import Recipe
 from encoders.forecast import Forecaster
 from encoders.metrics import auc, bootstrap_interval, calibration_error, lift
-from encoders.scene import read_scene, read_vocabulary
+from encoders.scene import Scene, read_scene, read_vocabulary
 from encoders.settings import Settings
 from encoders.text import text_encoder
 from encoders.train import fit_model, version_of
@@ -119,32 +119,42 @@ def evaluate(
         raise DataError(
             f"No category has {EDGE} responders and {EDGE} others after {as_of}; there is nothing to measure."
         )
-    forecaster = Forecaster(model, scene, encoder)
-    forecasts = [forecaster.forecast(demand.sentence) for demand in outcome.demands]
-    scores = np.stack([forecast.scores[outcome.rows] for forecast in forecasts], axis=1)
-    chances = np.stack([forecast.probabilities[outcome.rows] for forecast in forecasts], axis=1)
+    rows = _baseline_rows(scene, outcome, settings.seed, progress)
+    return _table(dataset, Forecaster(model, scene, encoder), outcome, rows, settings.seed)
+
+
+def _baseline_rows(scene: Scene, outcome: Outcome, seed: int, progress: Progress) -> list[EvaluationRow]:
     rows = []
     references = baselines(text_encoder("minilm"))
     for number, baseline in enumerate(references):
         progress(f"Scoring: {baseline.name}", number / len(references))
         found = baseline.score(scene, outcome.demands)[outcome.rows]
-        rows.append(_row(baseline.name, baseline.knows_items, found, outcome, settings.seed))
-    rows.append(_row(OURS, False, scores, outcome, settings.seed))
+        rows.append(_row(baseline.name, baseline.knows_items, found, outcome, seed))
+    return rows
 
-    intervals = np.array([model.config.calibration.responders(column) for column in chances.T])
+
+def _table(
+    dataset: Dataset, forecaster: Forecaster, outcome: Outcome, rows: list[EvaluationRow], seed: int
+) -> EvaluationTable:
+    """Add our row and the figures about our probabilities."""
+    forecasts = [forecaster.forecast(demand.sentence) for demand in outcome.demands]
+    scores = np.stack([forecast.scores[outcome.rows] for forecast in forecasts], axis=1)
+    chances = np.stack([forecast.probabilities[outcome.rows] for forecast in forecasts], axis=1)
+    config = forecaster.model.config
+    intervals = np.array([config.calibration.responders(column) for column in chances.T])
     actual = outcome.responded.sum(0)
     return EvaluationTable(
         title=dataset.card.title,
         note=dataset.card.note,
-        as_of=as_of,
+        as_of=config.as_of,
         horizon_days=HORIZON_DAYS,
         population=len(outcome.rows),
         demands=len(outcome.demands),
         held_out_demands=sum(demand.held_out for demand in outcome.demands),
-        seed=settings.seed,
-        model_version=version,
+        seed=seed,
+        model_version=config.version,
         data_version=dataset.card.version,
-        rows=tuple(rows),
+        rows=(*rows, _row(OURS, False, scores, outcome, seed)),
         calibration_error=calibration_error(chances.ravel(), outcome.responded.ravel()),
         responders_close=float((np.abs(intervals[:, 1] - actual) <= CLOSE * actual).mean()),
         interval_coverage=float(((intervals[:, 0] <= actual) & (actual <= intervals[:, 2])).mean()),

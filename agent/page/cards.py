@@ -1,0 +1,214 @@
+"""The cards of the page as HTML. Every word that comes from data or from a person is escaped."""
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from agent.page.words import count, day, percent, span, times
+from tools.types import DataCard, ExportFile, Overlap, ProfileRow, SampleUser, SavedAudience, SizeEstimate
+
+BAR_LIMIT = 400.0
+"""Bars stop growing at four times the average, so that one rare habit does not flatten the others."""
+
+
+class Units(NamedTuple):
+    """What one user is called in this data, such as household and households."""
+
+    one: str
+    many: str
+
+
+def masthead(card: DataCard | None, talking: str) -> str:
+    """The line at the top: the name, what is talking, the as-of date, and how far to trust the data."""
+    pills = []
+    note = ""
+    if card:
+        pills = [f"{count(card.population)} {escape(card.unit_plural)}", f"as of {day(card.as_of)}"]
+        note = f'<p class="note"><strong>About the data.</strong> {escape(card.title)}. {escape(card.note)}</p>'
+    if talking:
+        pills.append(f"Talking: {escape(talking)}")
+    labels = "".join(f"<span>{pill}</span>" for pill in pills)
+    return (
+        '<header class="masthead"><div class="brand"><h1>Audience</h1><p>Say whom you want to reach. '
+        f"See how many there are, and why.</p></div><div class='pills'>{labels}</div>{note}</header>"
+    )
+
+
+def notice(text: str, kind: str = "wait") -> str:
+    """One plain sentence above the audience; ``kind`` is 'wait' (with a turning mark) or 'alert'."""
+    if not text:
+        return ""
+    role, mark = ("alert", "!") if kind == "alert" else ("status", "")
+    return f'<div class="notice {kind}" role="{role}"><i aria-hidden="true">{mark}</i><p>{escape(text)}</p></div>'
+
+
+def empty(card: DataCard | None) -> str:
+    """What the right side shows before there is an audience: the way there, and what the data has."""
+    steps = (
+        ("Say it your way", "A vague wish is fine. Type it, or pick an example."),
+        ("Answer a question or two", "Only where the answer changes who is reached."),
+        ("See the audience", "How many, how sure, who they are and why each one is in."),
+    )
+    rows = "".join(
+        f'<li><b aria-hidden="true">{number}</b><div><h3>{title}</h3><p>{text}</p></div></li>'
+        for number, (title, text) in enumerate(steps, start=1)
+    )
+    has = ""
+    if card and card.top_groups:
+        groups = "".join(f"<span>{escape(group)}</span>" for group in card.top_groups[:10])
+        has = f'<h3>What this data knows most about</h3><div class="pills">{groups}</div>'
+    return f'<section class="empty"><h2>Your audience will appear here</h2><ol>{rows}</ol>{has}</section>'
+
+
+def headline(size: SizeEstimate, units: Units) -> str:
+    """The size in one paragraph and three figures: who is kept, how many of them will, how much better than average."""
+    many = escape(units.many)
+    tiles = (
+        (count(size.users), f"{many} in the audience", f"the best {percent(size.cut)} of {count(size.eligible)}"),
+        (count(size.responders.mid), "expected to do this", f"{span(size.responders)}, in 8 of 10 cases"),
+        (f"{times(size.lift)} ×", "the average", f"{percent(size.precision.mid)} do it, not {_average(size)}"),
+    )
+    boxes = "".join(
+        f'<div><span class="figure">{figure}</span><strong>{label}</strong><small>{detail}</small></div>'
+        for figure, label, detail in tiles
+    )
+    passing = "" if size.eligible == size.population else f" that meet the conditions (of {count(size.population)})"
+    sentence = (
+        f"About {count(size.all_responders.mid)} of {count(size.eligible)} {many}{passing} will do this within "
+        f"{size.horizon_days} days ({span(size.all_responders)}). The audience keeps the best {count(size.users)}: "
+        f"expect {count(size.responders.mid)} of them ({span(size.responders)}), {times(size.lift)} times the average."
+    )
+    reads = ""
+    if size.reads_as:
+        reads = f'<p class="quiet">Read as: {", ".join(escape(group) for group in size.reads_as)}.</p>'
+    dropped = "".join(
+        f"<li>{escape(one.condition)}: keeps {count(one.kept)}, leaves out {count(one.dropped)}</li>"
+        for one in size.conditions
+    )
+    warned = "".join(notice(text, "alert") for text in size.warnings)
+    return (
+        f'<section class="headline" aria-label="Size of the audience"><p class="lead">{sentence}</p>'
+        f'<div class="tiles">{boxes}</div>{reads}{f"<ul>{dropped}</ul>" if dropped else ""}{warned}</section>'
+    )
+
+
+def assumptions(texts: Sequence[str]) -> str:
+    """What was taken for granted on the way to the sentence."""
+    if not texts:
+        return ""
+    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return f'<section class="assumed"><h3>Taken for granted</h3><ul>{items}</ul></section>'
+
+
+def profile(rows: Sequence[ProfileRow], units: Units) -> str:
+    """What these people have or do more than everyone, as bars around the line at 100."""
+    habits = {f" Habits are what they {escape(row.field)}." for row in rows if row.kind == "behaviour"}
+    sub = f"100 is the average of everyone; 200 is twice as common here.{''.join(sorted(habits))}"
+    head = _head("What sets these people apart", sub)
+    if not rows:
+        return f"<section>{head}<p class='quiet'>Nothing stands out at this size.</p></section>"
+    bars = "".join(_bar(row, units) for row in rows)
+    ticks = "".join(_tick(at) for at in (0, 100, 200, 400))
+    axis = f'<div class="axis" aria-hidden="true"><span></span><span>{ticks}</span></div>'
+    title = '<p class="axis-title">Index against everyone (100 = average)</p>'
+    return f'<section class="profile">{head}<ul>{bars}</ul>{axis}{title}</section>'
+
+
+def samples(users: Sequence[SampleUser], units: Units) -> str:
+    """A handful of masked users, each with the past events that put them in."""
+    head = _head(f"Some of these {escape(units.many)}", "Names are masked. Each is here because of what it did before:")
+    return f'<section class="samples">{head}<ul>{"".join(_sample(user) for user in users)}</ul></section>'
+
+
+def saved(audiences: Sequence[tuple[SavedAudience, Overlap]], units: Units) -> str:
+    """The saved audiences, and how many of the present one (the ``a`` of each overlap) are already in each."""
+    if not audiences:
+        return ""
+    rows = "".join(_saved_row(one, shared) for one, shared in audiences)
+    head = _head("Saved audiences", f"And how many of the present {escape(units.many)} are already in each.")
+    return (
+        f'<section class="saved">{head}<table><thead><tr><th scope="col">Name</th><th scope="col">Size</th>'
+        '<th scope="col">Also in the present one</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></section>"
+    )
+
+
+def apart(title: str, text: str) -> str:
+    """A card that can only say why it has nothing to show."""
+    return f"<section>{_head(title, '')}{notice(text, 'alert')}</section>"
+
+
+def curve_head() -> str:
+    """What the reach curve is, in a sentence."""
+    return _head(
+        "How far to reach",
+        "Move the cut: a small audience is more certain, a large one misses fewer. The band holds in 8 of 10 cases.",
+    )
+
+
+def keep_head(kept: SavedAudience | None) -> str:
+    """Whether the audience is saved."""
+    if kept is None:
+        return _head("Keep it", "A saved audience is a snapshot with its date; it does not change by itself.")
+    told = f"Version {kept.version}: {count(kept.users)} as of {day(kept.as_of)}, {count(kept.holdout)} held back."
+    return _head(f"Saved as {escape(kept.name)}", told)
+
+
+def download(file: ExportFile) -> str:
+    """The link to an exported file and what is in it."""
+    name = Path(file.path).name
+    held = f" {count(file.held_out)} are held back to measure the effect later." if file.held_out else ""
+    return (
+        f'<div class="download"><a href="/exports/{quote(name)}" download="{escape(name)}">Download {escape(name)}</a>'
+        f"<p>{count(file.rows)} rows: {escape(', '.join(file.columns))}.{held}</p></div>"
+    )
+
+
+def _average(size: SizeEstimate) -> str:
+    return percent(size.all_responders.mid / size.eligible if size.eligible else 0)
+
+
+def _head(title: str, sub: str) -> str:
+    return f"<h3>{title}</h3>" + (f'<p class="quiet">{sub}</p>' if sub else "")
+
+
+def _width(index: float) -> float:
+    return round(100 * min(max(index, 0.0), BAR_LIMIT) / BAR_LIMIT, 1)
+
+
+def _tick(index: int) -> str:
+    last = f"{index}+" if index == BAR_LIMIT else str(index)
+    return f'<i style="left:{_width(index)}%">{last}</i>'
+
+
+def _bar(row: ProfileRow, units: Units) -> str:
+    name = escape(row.value) if row.kind == "behaviour" else f"{escape(row.field)}: {escape(row.value)}"
+    told = f"{percent(row.audience_share)} here, {percent(row.everyone_share)} of everyone"
+    return (
+        f'<li aria-label="{name}: index {row.index:.0f}, {told}"><span class="what" title="{name}">{name}'
+        f"<small>{told}</small></span>"
+        f'<span class="track" aria-hidden="true"><i style="width:{_width(row.index)}%"></i></span>'
+        f'<b title="{count(row.users)} {escape(units.many)}">{row.index:.0f}</b></li>'
+    )
+
+
+def _sample(user: SampleUser) -> str:
+    facts = "".join(
+        f"<li><span>{escape(fact.item)}</span><small>{escape(fact.source)}, "
+        f"{'once' if fact.times == 1 else f'on {fact.times} days'}, last on {day(fact.last)}</small></li>"
+        for fact in user.evidence
+    )
+    return (
+        f'<li><div class="who"><b>{escape(user.masked_id)}</b><span>{percent(user.probability)} likely</span></div>'
+        f"<ul>{facts}</ul></li>"
+    )
+
+
+def _saved_row(one: SavedAudience, shared: Overlap) -> str:
+    also = f"{count(shared.both)} of {count(shared.users_a)}"
+    return (
+        f'<tr><th scope="row">{escape(one.name)} <small>version {one.version}, as of {day(one.as_of)}</small></th>'
+        f"<td>{count(one.users)}</td><td>{also}</td></tr>"
+    )

@@ -1,0 +1,65 @@
+"""What the controls of the page change about an audience, checked before anything is counted."""
+
+from collections.abc import Sequence
+
+from agent.page.words import count
+from agent.rules import wording
+from encoders.errors import RequestError
+from tools.types import AudienceSpec, Behaviour, Filter, SizeEstimate
+
+
+def demand(spec: AudienceSpec, text: str) -> AudienceSpec:
+    """Another sentence.
+
+    Raises:
+        RequestError: it is empty or too long.
+    """
+    if not text.strip():
+        raise RequestError("The sentence is empty; say in one sentence whom you want to reach.")
+    if len(text) > 2000:
+        raise RequestError(f"The sentence has {len(text):,} characters; keep it under 2,000.")
+    return spec.model_copy(update={"demand": text.strip()})
+
+
+def conditions(spec: AudienceSpec) -> list[str]:
+    """Each hard condition of an audience in words, so that each can be removed by itself."""
+    return [*map(_words, spec.filters), *map(_words, spec.behaviours)]
+
+
+def keep_conditions(spec: AudienceSpec, kept: Sequence[str]) -> AudienceSpec:
+    """Only those hard conditions whose words are among ``kept``."""
+    return spec.model_copy(
+        update={
+            "filters": tuple(one for one in spec.filters if _words(one) in kept),
+            "behaviours": tuple(one for one in spec.behaviours if _words(one) in kept),
+        }
+    )
+
+
+def cut_to_percent(spec: AudienceSpec, size: SizeEstimate, percent: float) -> AudienceSpec:
+    """Keep the best ``percent`` (0..100) of the eligible users; the cut stays where the slider already shows it."""
+    if round(100 * size.cut, 1) == round(percent, 1):
+        return spec
+    return spec.model_copy(update={"cut": min(max(percent / 100, 0.0), 1.0)})
+
+
+def cut_to_users(spec: AudienceSpec, size: SizeEstimate, users: float | None) -> AudienceSpec:
+    """Keep exactly so many of the eligible users.
+
+    Raises:
+        RequestError: the number is missing, below one or above the number of eligible users.
+    """
+    if users is None or not 1 <= users <= size.eligible:
+        raise RequestError(f"Type a number of users between 1 and {count(size.eligible)}.")
+    return spec if users == size.users else spec.model_copy(update={"cut": users / size.eligible})
+
+
+def save_request(name: str) -> str:
+    """What a click on Save says to the conversation."""
+    named = " ".join(name.replace('"', "'").split())
+    return f'Save as "{named}"' if named else "Save this audience"
+
+
+def _words(condition: Filter | Behaviour) -> str:
+    kind = "filters" if isinstance(condition, Filter) else "behaviours"
+    return wording.conditions(AudienceSpec.model_validate({"demand": "-", kind: (condition,)}))[0]

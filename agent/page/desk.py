@@ -1,0 +1,78 @@
+"""What the page talks to, opened in the background while the page is already there."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from encoders.errors import AudienceError
+
+if TYPE_CHECKING:
+    from agent.conversation import Conversation
+    from tools.service import AudienceService
+
+log = logging.getLogger(__name__)
+
+BROKEN = "Something went wrong on our side; nothing was lost. The details are in the log of the app; please try again."
+"""What a person reads when the cause is a bug and not something to mend."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The conversation and the service behind one page."""
+
+    conversation: "Conversation"
+    service: "AudienceService"
+
+    def close(self) -> None:
+        """Close what is behind the page."""
+        self.conversation.close()
+        self.service.close()
+
+
+class Opening:
+    """Opens the desk once, in a thread of its own; a failed opening is tried again when the page is loaded again."""
+
+    def __init__(self, open_desk: Callable[[], Desk]) -> None:
+        self._open = open_desk
+        self._lock = Lock()
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="opening")
+        self._future: Future[Desk] | None = None
+
+    def start(self) -> None:
+        """Begin to open, unless that is under way or done."""
+        with self._lock:
+            if self._future is None or (self._future.done() and self._future.exception()):
+                self._future = self._worker.submit(self._open)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the desk is open."""
+        future = self._future
+        return bool(future and future.done() and not future.exception())
+
+    def desk(self) -> Desk:
+        """Wait for the desk.
+
+        Raises:
+            AudienceError: it cannot be opened; the text says which command mends it.
+        """
+        self.start()
+        assert self._future is not None
+        return self._future.result()
+
+    def close(self) -> None:
+        """Close the desk, if it was opened."""
+        self._worker.shutdown(cancel_futures=True)
+        if self.ready:
+            self.desk().close()
+
+
+def sentence(error: Exception) -> str:
+    """What a person reads about an error; a bug goes to the log instead."""
+    if isinstance(error, AudienceError):
+        return str(error)
+    log.error("Unexpected error behind the page", exc_info=error)
+    return BROKEN

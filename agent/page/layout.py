@@ -1,0 +1,84 @@
+"""What is on the page and where: a conversation on the left, the audience as it stands on the right."""
+
+from functools import partial
+
+import gradio as gr
+from gradio.blocks import Block
+
+from agent.page import cards
+
+_html = partial(gr.HTML, apply_default_css=False)
+
+
+class Layout:
+    """The parts of the page, empty, by name."""
+
+    def __init__(self) -> None:
+        with gr.Blocks(title="Audience", analytics_enabled=False, fill_width=True) as self.blocks:
+            self.browser = gr.BrowserState(storage_key="audience", secret="audience")
+            self.masthead = _html(cards.masthead(None, ""))
+            self.notice = _html(cards.notice("Getting ready: reading the data and the model"), elem_id="notice")
+            with gr.Row(elem_id="desk"):
+                with gr.Column(scale=5, min_width=330, elem_id="talk"):
+                    self._lay_out_talk()
+                with gr.Column(scale=8, min_width=330, elem_id="sheet"):
+                    self.empty = _html(cards.empty(None))
+                    with gr.Column(visible=False, elem_id="audience") as self.audience:
+                        self._lay_out_audience()
+        self.parts = [value for value in vars(self).values() if isinstance(value, Block) and value is not self.blocks]
+
+    def _lay_out_talk(self) -> None:
+        self.chat = gr.Chatbot(
+            label="Conversation",
+            show_label=False,
+            elem_id="chat",
+            height="100%",
+            buttons=[],
+            latex_delimiters=[],
+            allow_tags=False,
+            placeholder="## Whom do you want to reach?\nSay it the way you would say it to a colleague.",
+        )
+        self.box = gr.Textbox(
+            label="Your request",
+            show_label=False,
+            placeholder="Whom do you want to reach?",
+            submit_btn="Send",
+            max_lines=6,
+            elem_id="box",
+            interactive=False,
+        )
+        self.again = gr.Button("Start a new conversation", size="sm", elem_id="again")
+
+    def _lay_out_audience(self) -> None:
+        with gr.Column(elem_classes="card"):
+            self.sentence = gr.Textbox(
+                label="The audience in one sentence", lines=2, max_lines=5, submit_btn="Update", elem_id="sentence"
+            )
+            self.conditions = gr.CheckboxGroup(label="Conditions (click one to remove it)", elem_id="conditions")
+            self.assumed = _html()
+        self.headline = _html(elem_classes="card")
+        with gr.Column(elem_classes="card"):
+            _html(cards.curve_head())
+            self.curve = gr.Plot(label="Reach curve", show_label=False, container=False, elem_id="curve")
+            with gr.Row(elem_id="cut"):
+                self.percent = gr.Slider(
+                    0.5, 100, step=0.1, label="Keep the best (in %)", buttons=[], elem_id="percent"
+                )
+                self.users = gr.Number(label="or exactly so many", precision=0, elem_id="users")
+        self.profile = _html(elem_classes="card")
+        self.samples = _html(elem_classes="card")
+        self.saved = _html(elem_classes="card")
+        with gr.Column(elem_classes="card", elem_id="keep"):
+            self.kept = _html()
+            with gr.Row():
+                self.name = gr.Textbox(
+                    label="Name", placeholder="Autumn launch", max_length=80, scale=4, elem_id="name"
+                )
+                self.save = gr.Button("Save", variant="primary", min_width=110, elem_id="save")
+                self.export = gr.Button("Export", min_width=110, elem_id="export")
+            with gr.Group(visible=False, elem_id="confirm") as self.confirm:
+                self.asked = gr.Markdown()
+                with gr.Row():
+                    self.yes = gr.Button("Yes, do it", variant="primary", elem_id="yes")
+                    self.no = gr.Button("No, leave it", elem_id="no")
+            self.file = _html()

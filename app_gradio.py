@@ -1,0 +1,283 @@
+"""The front door: one ASGI app with the page at /.
+
+The page shows a conversation on the left and, on the right, the audience as it stands. It decides nothing itself:
+what a person types, clicks or drags goes to the conversation, and what comes back is drawn by ``agent.page``.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import gradio as gr
+from fastapi import FastAPI, HTTPException
+from fastapi.responses import FileResponse
+
+from agent.page import cards, changes, panel, theme
+from agent.page.desk import Desk, Opening, sentence
+from agent.page.figures import reach_curve
+from agent.page.layout import Layout
+from agent.page.policy import OnlyFromHere
+from agent.page.transcript import Transcript
+from agent.state import Reply
+from encoders.errors import RequestError
+from encoders.settings import settings
+from tools.types import AudienceSpec, SizeEstimate
+
+KEYS_COUNT_TOO = """() => document.addEventListener('keyup', event => {
+    if (event.target.closest('#percent')) event.target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
+})"""
+"""Gradio calls a slider released when a pointer lets go of it; this makes a key do the same."""
+
+TO_THE_END = """() => setTimeout(() => {
+    const said = document.querySelector('#chat .bubble-wrap');
+    said?.scrollTo({top: said.scrollHeight, behavior: 'smooth'});
+}, 100)"""
+"""Gradio leaves the chat where it is once a click has scrolled it; the newest message is what one wants to see."""
+
+Act = Callable[[Desk, str], Reply]
+Change = Callable[[AudienceSpec, SizeEstimate], AudienceSpec]
+Updates = dict[Any, Any]
+
+
+def open_desk() -> Desk:
+    """Open the workspace named in the settings; the imports behind it take seconds, so they happen here."""
+    from agent.conversation import Conversation
+    from tools.service import AudienceService
+
+    service = AudienceService.open(settings())
+    return Desk(conversation=Conversation(service, settings()), service=service)
+
+
+def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
+    """Build the app; what ``opener`` opens is opened in the background while the page is already there."""
+    opening = Opening(opener)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        opening.start()
+        yield
+        opening.close()
+
+    app = FastAPI(title="Audience", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_middleware(OnlyFromHere)
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, bool]:
+        return {"ready": opening.ready}
+
+    @app.get("/exports/{name}")
+    def exported(name: str) -> FileResponse:
+        path = settings().workspace / "exports" / name
+        if not path.is_file():
+            raise HTTPException(404, "There is no such file; export the audience again.")
+        return FileResponse(path, filename=name)
+
+    blocks = Page(opening).blocks.queue(default_concurrency_limit=8)
+    look = {"theme": theme.theme(), "css_paths": theme.STYLE, "footer_links": [], "ssr_mode": False}
+    gr.mount_gradio_app(app, blocks, path="/", run_history=False, **look)
+    return app
+
+
+class Page(Layout):
+    """What each control of the page does."""
+
+    def __init__(self, opening: Opening) -> None:
+        super().__init__()
+        self.opening = opening
+        with self.blocks:
+            self._wire()
+
+    def _wire(self) -> None:
+        """Connect every control to what it does; each may change any part of the page."""
+        common: dict[str, Any] = {"outputs": self.parts, "show_progress": "hidden", "api_visibility": "private"}
+        here = self.browser
+        self.blocks.load(self.on_load, here, **common, concurrency_limit=None)
+        self.blocks.load(None, js=KEYS_COUNT_TOO)
+        self.chat.change(None, js=TO_THE_END)
+        running = [
+            self.box.submit(self.on_say, [here, self.box], **common),
+            self.chat.option_select(self.on_pick, here, **common),
+            self.chat.example_select(self.on_example, here, **common),
+            self.save.click(self.on_save, [here, self.name], **common),
+            self.name.submit(self.on_save, [here, self.name], **common),
+            self.export.click(self.on_export, here, **common),
+            self.yes.click(partial(self.on_decide, True), here, **common),
+            self.no.click(partial(self.on_decide, False), here, **common),
+            self.sentence.submit(self.on_sentence, [here, self.sentence], **common),
+            self.conditions.input(self.on_conditions, [here, self.conditions], **common),
+            self.percent.input(self.on_drag, [here, self.percent], trigger_mode="always_last", **common),
+            self.percent.release(self.on_percent, [here, self.percent], **common),
+            gr.on([self.users.submit, self.users.blur], self.on_users, [here, self.users], **common),
+        ]
+        self.box.stop(self.on_stop, here, cancels=running, **common)
+        self.again.click(self.on_again, cancels=running, **common)
+
+    # --- what the controls do ---------------------------------------------------------------------
+
+    def on_load(self, stored: Any) -> Iterator[Updates]:
+        """Show the conversation where it was; where the desk is not open yet, wait for it."""
+        transcript = Transcript.recall(stored)
+        ready_to_type = gr.update(interactive=True)
+        yield {self.browser: transcript, self.chat: transcript.messages(), self.box: ready_to_type}
+        try:
+            desk = self.opening.desk()
+            card = desk.service.describe_data()
+            reply = desk.conversation.current(transcript.thread)
+        except Exception as error:
+            yield {self.notice: "", self.empty: cards.apart("The app is not ready", sentence(error))}
+            return
+        yield {
+            self.masthead: cards.masthead(card, reply.talking),
+            self.empty: cards.empty(card),
+            self.notice: "",
+            self.chat: gr.update(examples=[{"text": option} for option in reply.options]),
+        }
+        yield from self._show(desk, reply)
+
+    def on_say(self, stored: Any, text: str) -> Iterator[Updates]:
+        """A request or a follow-up was typed."""
+        yield from self._talk(stored, text, lambda desk, thread: desk.conversation.say(thread, text))
+
+    def on_pick(self, stored: Any, event: gr.SelectData) -> Iterator[Updates]:
+        """An answer was clicked."""
+        yield from self.on_say(stored, event.value)
+
+    def on_example(self, stored: Any, event: gr.SelectData) -> Iterator[Updates]:
+        """An example was clicked."""
+        yield from self.on_say(stored, event.value["text"])
+
+    def on_save(self, stored: Any, name: str) -> Iterator[Updates]:
+        """Save was clicked: the conversation asks for the yes."""
+        yield from self.on_say(stored, changes.save_request(name))
+
+    def on_export(self, stored: Any) -> Iterator[Updates]:
+        """Export was clicked: the conversation asks for the yes."""
+        yield from self.on_say(stored, "Export as CSV")
+
+    def on_decide(self, approved: bool, stored: Any) -> Iterator[Updates]:
+        """What was waiting for a yes is done, or dropped."""
+        said = "Yes" if approved else "No"
+        yield from self._talk(stored, said, lambda desk, thread: desk.conversation.decide(thread, approved))
+
+    def on_sentence(self, stored: Any, text: str) -> Iterator[Updates]:
+        """The sentence was rewritten by hand."""
+        yield from self._edit(stored, lambda spec, _: changes.demand(spec, text))
+
+    def on_conditions(self, stored: Any, kept: list[str]) -> Iterator[Updates]:
+        """A condition was clicked away."""
+        yield from self._edit(stored, lambda spec, _: changes.keep_conditions(spec, kept))
+
+    def on_percent(self, stored: Any, percent: float) -> Iterator[Updates]:
+        """The slider was let go."""
+        yield from self._edit(stored, lambda spec, size: changes.cut_to_percent(spec, size, percent))
+
+    def on_users(self, stored: Any, users: float | None) -> Iterator[Updates]:
+        """A number of users was typed."""
+        yield from self._edit(stored, lambda spec, size: changes.cut_to_users(spec, size, users))
+
+    def on_drag(self, stored: Any, percent: float) -> Updates:
+        """The slider moves: count along; the audience itself changes when it is let go."""
+        try:
+            desk, spec, size = self._now(Transcript.recall(stored))
+            size = desk.service.size(changes.cut_to_percent(spec, size, percent))
+        except Exception as error:
+            return {self.notice: cards.notice(sentence(error), "alert")}
+        return self._sized(desk, size)
+
+    def on_stop(self, stored: Any) -> Updates:
+        """What was running is no longer waited for."""
+        transcript = Transcript.recall(stored)
+        transcript.agent("Stopped. The page shows the audience as it was.")
+        return self._idle(transcript)
+
+    def on_again(self) -> Iterator[Updates]:
+        """Begin a new conversation; saved audiences stay."""
+        yield self._idle(Transcript()) | {self.empty: gr.update(visible=True), self.audience: gr.update(visible=False)}
+
+    # --- one turn ---------------------------------------------------------------------------------
+
+    def _talk(self, stored: Any, spoken: str, act: Act) -> Iterator[Updates]:
+        transcript = Transcript.recall(stored)
+        transcript.person(spoken)
+        yield {
+            self.browser: transcript,
+            self.chat: transcript.messages(working="Looking at the data"),
+            self.box: gr.update(value="", submit_btn=False, stop_btn="Stop"),
+        }
+        try:
+            desk = self.opening.desk()
+            reply = act(desk, transcript.thread)
+        except Exception as error:
+            transcript.agent(sentence(error))
+            yield self._idle(transcript)
+            return
+        transcript.agent(reply.text, reply.options)
+        yield self._idle(transcript)
+        yield from self._show(desk, reply)
+
+    def _edit(self, stored: Any, change: Change) -> Iterator[Updates]:
+        transcript = Transcript.recall(stored)
+        try:
+            desk, spec, size = self._now(transcript)
+            changed = change(spec, size)
+            yield {self.notice: cards.notice("Counting again") if changed != spec else ""}
+            if changed == spec:
+                return
+            reply = desk.conversation.edit(transcript.thread, changed)
+        except Exception as error:
+            yield {self.notice: cards.notice(sentence(error), "alert")}
+            return
+        transcript.options = list(reply.options)
+        yield {self.browser: transcript, self.chat: transcript.messages()}
+        yield from self._show(desk, reply)
+
+    def _now(self, transcript: Transcript) -> tuple[Desk, AudienceSpec, SizeEstimate]:
+        """The audience as it stands in the conversation."""
+        desk = self.opening.desk()
+        reply = desk.conversation.current(transcript.thread)
+        if reply.draft is None or reply.size is None:
+            raise RequestError("There is no audience here yet; say whom you want to reach first.")
+        return desk, reply.draft.spec, reply.size
+
+    def _idle(self, transcript: Transcript) -> Updates:
+        return {
+            self.browser: transcript,
+            self.chat: transcript.messages(),
+            self.box: gr.update(submit_btn="Send", stop_btn=False),
+            self.notice: "",
+        }
+
+    def _sized(self, desk: Desk, size: SizeEstimate) -> Updates:
+        units = panel.units(desk.service)
+        return {
+            self.notice: "",
+            self.headline: cards.headline(size, units),
+            self.curve: reach_curve(size, units.many),
+            self.users: size.users,
+        }
+
+    def _show(self, desk: Desk, reply: Reply) -> Iterator[Updates]:
+        """Draw a reply: what is known at once, then who the users are."""
+        draft, size = reply.draft, reply.size
+        if draft is None or size is None:
+            return
+        labels = changes.conditions(draft.spec)
+        yield self._sized(desk, size) | {
+            self.empty: gr.update(visible=False),
+            self.audience: gr.update(visible=True),
+            self.sentence: draft.spec.demand,
+            self.conditions: gr.update(choices=labels, value=labels, visible=bool(labels)),
+            self.assumed: cards.assumptions(draft.assumptions),
+            self.percent: max(0.5, round(100 * size.cut, 1)),
+            self.kept: cards.keep_head(draft.saved),
+            self.confirm: gr.update(visible=reply.pending is not None),
+            self.asked: reply.pending.text if reply.pending else "",
+            self.file: cards.download(reply.file) if reply.file else "",
+        }
+        try:
+            found = panel.details(desk.service, draft)
+        except Exception as error:
+            yield {self.notice: cards.notice(sentence(error), "alert")}
+            return
+        yield {self.profile: found.profile, self.samples: found.samples, self.saved: found.saved}

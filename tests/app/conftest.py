@@ -1,0 +1,94 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from shutil import which
+from socket import create_server
+from threading import Thread
+from urllib.parse import urlsplit
+
+import pytest
+import uvicorn
+from browsing import LAPTOP, Serve, Visit
+from page_doubles import make_desk
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from agent.page.desk import Desk
+from app_gradio import create_app
+from encoders.settings import settings
+
+PATIENCE = 30_000
+"""How long a page may take to show something, in milliseconds; a busy machine is slow."""
+
+CHROMIUM = which("chromium") or ""
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM:
+        pytest.skip("Chromium is not installed")
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Open a page in a browser of its own; nothing may be asked for elsewhere, and no script may fail."""
+    asked: list[str] = []
+    faults: list[str] = []
+    contexts = []
+
+    def go(address: str, size: tuple[int, int] = LAPTOP) -> Page:
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(address)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    elsewhere = [url for url in asked if urlsplit(url).scheme not in {"data", "blob"}]
+    assert {urlsplit(url).hostname for url in elsewhere} <= {"127.0.0.1"}
+    assert faults == []
+
+
+@pytest.fixture
+def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Serve the page over some desk, in a thread, on a free port; gives its address."""
+    monkeypatch.setenv("AUDIENCE_WORKSPACE", str(tmp_path))
+    settings.cache_clear()
+    running: list[tuple[uvicorn.Server, Thread]] = []
+
+    def start(opener: Callable[[], Desk]) -> str:
+        listening = create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(create_app(opener), log_level="warning", timeout_graceful_shutdown=1))
+        thread = Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        running.append((server, thread))
+        return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+    yield start
+    for server, thread in running:
+        server.should_exit = True
+        thread.join(20)
+    settings.cache_clear()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return make_desk(tmp_path / "exports")

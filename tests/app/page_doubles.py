@@ -1,0 +1,290 @@
+"""A conversation and a service with fixed answers, so that the page can be tried without data or a model."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from threading import Event
+from typing import Literal
+
+from agent.page.desk import Desk
+from agent.state import AudienceDraft, Clarification, Pending, Reply
+from encoders.errors import RequestError, TooSmallError
+from tools.types import (
+    AudienceSpec,
+    Behaviour,
+    Comparison,
+    CurvePoint,
+    DataCard,
+    Dropped,
+    Evidence,
+    ExportFile,
+    Interval,
+    Overlap,
+    ProfileRow,
+    SampleUser,
+    SavedAudience,
+    SizeEstimate,
+)
+
+POPULATION = 2317
+AS_OF = date(2017, 10, 1)
+DEMAND = "Households that will buy baby food or diapers for the first time in the next 28 days"
+HOSTILE = "<img src=x onerror=alert(1)> & baby"
+
+
+def interval(mid: float, spread: float = 0.18) -> Interval:
+    return Interval(low=mid * (1 - spread), mid=mid, high=mid * (1 + spread))
+
+
+def point(cut: float, eligible: int) -> CurvePoint:
+    """A smooth curve: about 6 % of everyone respond, the best of them eight times as often."""
+    users = max(1, round(cut * eligible))
+    precision = 0.5 * (1 - cut) ** 6 + 0.0604
+    return CurvePoint(
+        cut=cut,
+        users=users,
+        precision=interval(precision),
+        responders=interval(precision * users),
+        lift=precision / 0.0604,
+    )
+
+
+class Service:
+    """The audience service over an imagined population."""
+
+    def __init__(self, exports: Path) -> None:
+        self.exports = exports
+        self.kept: list[SavedAudience] = []
+        self.closed = False
+
+    def describe_data(self) -> DataCard:
+        return DataCard(
+            title="A year of purchases of 2,469 households",
+            note="The data is simulated from the patterns of a real grocery chain; no real person is in it.",
+            unit="household",
+            unit_plural="households",
+            population=POPULATION,
+            as_of=AS_OF,
+            horizon_days=28,
+            sources=(),
+            fields=(),
+            top_groups=("milk", "soft drinks", "baby food", "diapers", "frozen pizza", "cheese"),
+            model_version="m1",
+            data_version="d1",
+        )
+
+    def size(self, spec: AudienceSpec) -> SizeEstimate:
+        eligible = POPULATION - 412 * len(spec.behaviours) - 300 * len(spec.filters)
+        cut = 0.1 if spec.cut is None else spec.cut
+        here = point(cut, eligible)
+        everyone = point(1.0, eligible)
+        warnings = ("Below 50 households the members are not shown.",) if here.users < 50 else ()
+        return SizeEstimate(
+            demand=spec.demand,
+            reads_as=("baby food", "diapers", HOSTILE),
+            horizon_days=28,
+            as_of=AS_OF,
+            population=POPULATION,
+            eligible=eligible,
+            cut=cut,
+            recommended_cut=0.1,
+            users=here.users,
+            responders=here.responders,
+            all_responders=everyone.responders,
+            precision=here.precision,
+            lift=here.lift,
+            curve=tuple(point(step / 40, eligible) for step in range(1, 41)),
+            histogram=(),
+            conditions=tuple(
+                Dropped(condition=f"did not {one.what}", kept=POPULATION - 412, dropped=412) for one in spec.behaviours
+            ),
+            warnings=warnings,
+        )
+
+    def preview(self, spec: AudienceSpec, count: int = 5) -> tuple[SampleUser, ...]:
+        self._guard(spec)
+        facts = (
+            Evidence(
+                item="Baby food, strained, stage 1", source="purchases", times=4, last=date(2017, 9, 24), weight=0.5
+            ),
+            Evidence(item=HOSTILE, source="redeemed coupons", times=1, last=date(2017, 9, 2), weight=0.3),
+        )
+        return tuple(
+            SampleUser(
+                masked_id=f"household ••{number}7",
+                probability=0.61 - number / 20,
+                evidence=facts,
+                why="Bought baby food four times since July.",
+            )
+            for number in range(count)
+        )
+
+    def profile(self, spec: AudienceSpec, limit: int = 12) -> tuple[ProfileRow, ...]:
+        self._guard(spec)
+        rows: tuple[tuple[Literal["behaviour", "attribute"], str, str, float, float, float], ...] = (
+            ("behaviour", "did in the last 91 days", "Baby food", 0.41, 0.06, 683),
+            ("behaviour", "did in the last 91 days", HOSTILE, 0.3, 0.1, 300),
+            ("attribute", "age", "25-34", 0.29, 0.13, 223),
+            ("attribute", "household size", "3", 0.22, 0.12, 183),
+            ("attribute", "age", "65+", 0.03, 0.1, 31),
+        )
+        return tuple(
+            ProfileRow(kind=k, field=f, value=v, audience_share=a, everyone_share=e, index=i, users=round(a * 232))
+            for k, f, v, a, e, i in rows[:limit]
+        )
+
+    def compare(self, audiences: Sequence[AudienceSpec | str]) -> Comparison:
+        present, *names = audiences
+        assert isinstance(present, AudienceSpec)
+        users = self.size(present).users
+        return Comparison(
+            overlaps=tuple(
+                Overlap(a="this audience", b=str(name), users_a=users, users_b=232, both=90, either=300, jaccard=0.3)
+                for name in names
+            )
+        )
+
+    def list_audiences(self) -> tuple[SavedAudience, ...]:
+        return tuple(self.kept)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _guard(self, spec: AudienceSpec) -> None:
+        if self.size(spec).users < 50:
+            raise TooSmallError("Fewer than 50 households: too few to show who they are. Widen the cut.")
+
+
+class Conversation:
+    """A scripted agent: one question, then one sentence; knows the few follow-ups the tests play."""
+
+    talking = "built-in assistant (no language model)"
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.replies: dict[str, Reply] = {}
+        self.go_on = Event()
+
+    def say(self, thread: str, text: str) -> Reply:
+        words = text.strip().lower()
+        now = self.replies.get(thread)
+        if not words:
+            raise RequestError("Say whom you want to reach, for example: people for our new baby line.")
+        if "break" in words:
+            raise ZeroDivisionError("a bug")
+        if "slowly" in words:
+            self.go_on.wait(60)
+        if "unicorn" in words:
+            raise RequestError("Nothing in this data is near 'unicorn'; try baby food, diapers or milk.")
+        if now is None:
+            return self._keep(thread, self._ask())
+        if now.draft is None:
+            draft = AudienceDraft(
+                request=text,
+                spec=AudienceSpec(demand=DEMAND),
+                assumptions=("'First time' means not in the last 12 weeks.",),
+            )
+            return self._keep(thread, self._show(draft, f"Here is whom I would reach:\n\n**{DEMAND}.**"))
+        spec = now.draft.spec
+        if words.startswith("exclude"):
+            out = Behaviour(what="buy baby food", days=28)
+            return self.edit(thread, spec.model_copy(update={"behaviours": (out,)}))
+        action: Literal["save", "export"] = "export" if "export" in words else "save"
+        name = text.split('"')[1] if '"' in text else "Baby line"
+        pending = Pending(
+            action=action,
+            text=f"Shall I {action} **{name}** with {now.size.users if now.size else 0} households?",
+            key="k1",
+            arguments={"name": name},
+        )
+        return self._keep(
+            thread,
+            self._show(now.draft, pending.text).model_copy(update={"pending": pending, "options": ("Yes", "No")}),
+        )
+
+    def edit(self, thread: str, spec: AudienceSpec) -> Reply:
+        now = self.replies[thread]
+        assert now.draft is not None
+        return self._keep(thread, self._show(now.draft.model_copy(update={"spec": spec}), "Updated."))
+
+    def decide(self, thread: str, approved: bool) -> Reply:
+        now = self.replies[thread]
+        assert now.draft is not None
+        assert now.pending is not None
+        assert now.size is not None
+        if not approved:
+            return self._keep(thread, self._show(now.draft, "Left as it was."))
+        if now.pending.action == "export":
+            file = self._write(now.size.users)
+            return self._keep(thread, self._show(now.draft, "Exported.").model_copy(update={"file": file}))
+        saved = SavedAudience(
+            id="a1",
+            name=now.pending.arguments["name"],
+            version=1,
+            spec=now.draft.spec,
+            definition=now.draft.spec.demand,
+            users=now.size.users,
+            holdout=round(now.size.users / 10),
+            as_of=AS_OF,
+            model_version="m1",
+            data_version="d1",
+            created=datetime(2017, 10, 1, tzinfo=UTC),
+            approved_by="page",
+        )
+        self.service.kept.append(saved)
+        return self._keep(thread, self._show(now.draft.model_copy(update={"saved": saved}), "Saved."))
+
+    def current(self, thread: str) -> Reply:
+        hello = Reply(text="Hello.", options=("I want to reach people for our new baby line",), talking=self.talking)
+        return self.replies.get(thread, hello)
+
+    def close(self) -> None:
+        self.go_on.set()
+
+    def _ask(self) -> Reply:
+        question = Clarification(
+            topic="meaning",
+            question="Whom do you mean?",
+            options=("Families who start buying baby food", "Families who stock up on diapers"),
+        )
+        return Reply(text=question.question, options=question.options, question=question, talking=self.talking)
+
+    def _show(self, draft: AudienceDraft, text: str) -> Reply:
+        return Reply(
+            text=text,
+            options=("Broader", "Narrower", "Exclude those who bought it in the last 28 days"),
+            draft=draft,
+            size=self.service.size(draft.spec),
+            talking=self.talking,
+        )
+
+    def _keep(self, thread: str, reply: Reply) -> Reply:
+        self.replies[thread] = reply
+        return reply
+
+    def _write(self, users: int) -> ExportFile:
+        self.service.exports.mkdir(parents=True, exist_ok=True)
+        path = self.service.exports / "baby-line-v1.csv"
+        held = round(users / 10)
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([["user_id"], *([f"h{number}"] for number in range(users - held))])
+        return ExportFile(
+            audience_id="a1",
+            version=1,
+            path=str(path),
+            format="csv",
+            rows=users - held,
+            held_out=held,
+            columns=("user_id",),
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        )
+
+
+def make_desk(exports: Path) -> Desk:
+    """A desk with the doubles behind it."""
+    service = Service(exports)
+    return Desk(conversation=Conversation(service), service=service)  # type: ignore[arg-type]

@@ -1,0 +1,161 @@
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from page_doubles import AS_OF, HOSTILE, POPULATION, Service
+
+from agent.page import cards, panel
+from agent.page.cards import Units
+from agent.state import AudienceDraft
+from tools.types import AudienceSpec, Behaviour, ExportFile, Interval, Overlap, SavedAudience
+
+HOUSEHOLDS = Units("household", "households")
+SPEC = AudienceSpec(demand="Households that will buy milk in the next 28 days", cut=0.1)
+DRAFT = AudienceDraft(request="milk", spec=SPEC)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Service:
+    return Service(tmp_path)
+
+
+def saved(name: str) -> SavedAudience:
+    return SavedAudience(
+        id="a1",
+        name=name,
+        version=2,
+        spec=SPEC,
+        definition=SPEC.demand,
+        users=232,
+        holdout=23,
+        as_of=AS_OF,
+        model_version="m1",
+        data_version="d1",
+        created=datetime(2017, 10, 1, tzinfo=UTC),
+        approved_by="somebody",
+    )
+
+
+def test_the_headline_says_how_many_will_and_how_many_are_kept(service: Service) -> None:
+    html = cards.headline(service.size(SPEC), HOUSEHOLDS)
+    assert "About 140 of 2,317 households will do this within 28 days (115 to 165)." in html
+    assert "The audience keeps the best 232: expect 76 of them (62 to 89), 5.4 times the average." in html
+    assert "meet the conditions" not in html
+
+
+def test_conditions_are_counted_in_the_headline(service: Service) -> None:
+    narrowed = SPEC.model_copy(update={"behaviours": (Behaviour(what="buy milk", days=28),)})
+    html = cards.headline(service.size(narrowed), HOUSEHOLDS)
+    assert "of 1,905 households that meet the conditions (of 2,317)" in html
+    assert "did not buy milk: keeps 1,905, leaves out 412" in html
+
+
+def test_warnings_are_alerts_in_plain_words(service: Service) -> None:
+    tiny = service.size(SPEC.model_copy(update={"cut": 0.01}))
+    html = cards.headline(tiny, HOUSEHOLDS)
+    assert 'role="alert"' in html
+    assert "Below 50 households the members are not shown." in html
+
+
+def test_nobody_left_is_said_and_not_divided_by(service: Service) -> None:
+    nobody = service.size(SPEC).model_copy(
+        update={"eligible": 0, "users": 0, "lift": 0.0, "all_responders": Interval(low=0, mid=0, high=0), "curve": ()}
+    )
+    assert "About 0 of 0 households" in cards.headline(nobody, HOUSEHOLDS)
+
+
+def test_texts_from_the_data_never_become_markup(service: Service) -> None:
+    card = service.describe_data().model_copy(update={"title": HOSTILE, "note": HOSTILE, "top_groups": (HOSTILE,)})
+    file = ExportFile(
+        audience_id="a1",
+        version=1,
+        path=f"exports/{HOSTILE.replace('/', '')}.csv",
+        format="csv",
+        rows=1,
+        held_out=0,
+        columns=(HOSTILE,),
+        sha256="0",
+    )
+    overlap = Overlap(a="here", b="there", users_a=10, users_b=20, both=5, either=25, jaccard=0.2)
+    drawn = [
+        cards.masthead(card, HOSTILE),
+        cards.empty(card),
+        cards.notice(HOSTILE, "alert"),
+        cards.headline(service.size(SPEC), HOUSEHOLDS),
+        cards.assumptions([HOSTILE]),
+        cards.profile(service.profile(SPEC), Units(HOSTILE, HOSTILE)),
+        cards.samples(service.preview(SPEC), Units(HOSTILE, HOSTILE)),
+        cards.saved([(saved(HOSTILE), overlap)], Units(HOSTILE, HOSTILE)),
+        cards.keep_head(saved(HOSTILE)),
+        cards.download(file),
+    ]
+    for html in drawn:
+        assert "<img" not in html
+        assert "&lt;img" in html
+
+
+def test_bars_stop_at_four_times_the_average_and_say_their_number(service: Service) -> None:
+    html = cards.profile(service.profile(SPEC), HOUSEHOLDS)
+    assert "width:100.0%" in html
+    assert ">683<" in html
+    assert "width:7.8%" in html
+    assert 'aria-label="age: 65+: index 31, 3.0 % here, 10 % of everyone"' in html
+    assert "Habits are what they did in the last 91 days." in html
+
+
+def test_an_empty_profile_says_so() -> None:
+    assert "Nothing stands out" in cards.profile((), HOUSEHOLDS)
+
+
+def test_a_sample_shows_its_evidence_in_days(service: Service) -> None:
+    html = cards.samples(service.preview(SPEC), HOUSEHOLDS)
+    assert "household ••07" in html
+    assert "on 4 days, last on 24 September 2017" in html
+    assert "once, last on 2 September 2017" in html
+
+
+def test_a_download_links_to_the_file_by_its_name_only() -> None:
+    file = ExportFile(
+        audience_id="a1",
+        version=1,
+        path="/somewhere/private/exports/a 1.csv",
+        format="csv",
+        rows=209,
+        held_out=23,
+        columns=("user_id", "email_sha256"),
+        sha256="0",
+    )
+    html = cards.download(file)
+    assert 'href="/exports/a%201.csv" download="a 1.csv"' in html
+    assert "private" not in html
+    assert "209 rows: user_id, email_sha256. 23 are held back" in html
+
+
+def test_a_small_audience_is_explained_where_its_members_would_be(service: Service) -> None:
+    small = DRAFT.model_copy(update={"spec": SPEC.model_copy(update={"cut": 0.01})})
+    found = panel.details(service, small)  # type: ignore[arg-type]
+    assert "Fewer than 50 households" in found.profile
+    assert found.samples == ""
+
+
+def test_overlaps_belong_to_the_saved_audience_beside_them(service: Service) -> None:
+    service.kept = [
+        saved("Milk").model_copy(update={"id": "old", "created": datetime(2017, 9, 1, tzinfo=UTC)}),
+        saved("Bread").model_copy(update={"id": "new"}),
+    ]
+    html = panel.details(service, DRAFT).saved  # type: ignore[arg-type]
+    assert html.index("Bread") < html.index("Milk")
+    assert html.count("90 of 232") == 2
+
+
+def test_the_masthead_names_data_date_and_who_is_talking(service: Service) -> None:
+    html = cards.masthead(service.describe_data(), "Built-in rules")
+    assert f"{POPULATION:,} households" in html
+    assert "as of 1 October 2017" in html
+    assert "Talking: Built-in rules" in html
+    assert "simulated" in html
+
+
+def test_a_saved_audience_is_dated() -> None:
+    assert "Version 2: 232 as of 1 October 2017, 23 held back." in cards.keep_head(saved("Milk"))
+    assert saved("Milk").as_of == date(2017, 10, 1)

@@ -1,0 +1,199 @@
+"""The page in a real browser over a desk of doubles: what goes wrong, what waits, what stays text."""
+
+import re
+from threading import Event
+
+import pytest
+from browsing import PHONE, Serve, Visit, say
+from page_doubles import HOSTILE, Conversation
+from playwright.sync_api import Page, expect
+
+from agent.page.desk import BROKEN, Desk
+from encoders.errors import ModelError
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning"),  # from Gradio's own statistics
+]
+
+
+def reach_an_audience(page: Page) -> None:
+    say(page, "people for our new baby line")
+    page.get_by_role("button", name="Families who start buying baby food").click()
+    expect(page.get_by_text("The audience keeps the best 232")).to_be_visible()
+    expect(page.get_by_role("heading", name="Some of these households")).to_be_visible()
+
+
+def test_the_page_is_there_before_the_workspace_is_open(serve: Serve, visit: Visit, desk: Desk) -> None:
+    opened = Event()
+
+    def slow() -> Desk:
+        opened.wait(60)
+        return desk
+
+    page = visit(serve(slow))
+    expect(page.get_by_text("Getting ready")).to_be_visible()
+    assert page.request.get(f"{page.url}healthz").json() == {"ready": False}
+    say(page, "people for our new baby line")
+    expect(page.get_by_text("Looking at the data")).to_be_visible()
+    opened.set()
+    expect(page.get_by_role("button", name="Families who start buying baby food")).to_be_visible()
+    expect(page.get_by_text("Getting ready")).to_be_hidden()
+    expect(page.get_by_text("Talking: built-in assistant")).to_be_visible()
+    assert page.request.get(f"{page.url}healthz").json() == {"ready": True}
+
+
+def test_a_workspace_that_is_not_prepared_is_one_sentence(serve: Serve, visit: Visit, desk: Desk) -> None:
+    mended = Event()
+
+    def opener() -> Desk:
+        if not mended.is_set():
+            raise ModelError("There is no trained model in ./workspace; run 'audience demo'.")
+        return desk
+
+    page = visit(serve(opener))
+    expect(page.get_by_role("alert")).to_have_text(re.compile("run 'audience demo'"))
+    say(page, "milk")
+    expect(page.get_by_label(re.compile("bot's message"))).to_contain_text("run 'audience demo'")
+    mended.set()
+    page.reload()
+    expect(page.get_by_text("as of 1 October 2017")).to_be_visible()
+
+
+def test_errors_are_plain_sentences_in_the_chat(serve: Serve, visit: Visit, desk: Desk) -> None:
+    page = visit(serve(lambda: desk))
+    chat = page.get_by_role("log")
+    say(page, "   ")
+    expect(chat).to_contain_text("Say whom you want to reach, for example: people for our new baby line.")
+    say(page, "unicorn food")
+    expect(chat).to_contain_text("Nothing in this data is near 'unicorn'; try baby food, diapers or milk.")
+    say(page, "break it")
+    expect(chat).to_contain_text(BROKEN)
+    expect(page.locator("body")).not_to_contain_text("ZeroDivision")
+    reach_an_audience(page)
+
+
+def test_markup_in_requests_and_data_stays_text(serve: Serve, visit: Visit, desk: Desk) -> None:
+    page = visit(serve(lambda: desk))
+    typed = "![x](http://example.org/a.png) <img src=http://example.org/b.png> baby"
+    say(page, typed)
+    page.get_by_role("button", name="Families who start").click()
+    expect(page.get_by_role("log")).to_contain_text(typed)
+    expect(page.get_by_role("heading", name="Some of these households")).to_be_visible()
+    expect(page.locator("#audience").get_by_text(HOSTILE).first).to_be_visible()
+    assert page.locator("#chat img, #audience img").count() == 0
+
+
+def test_what_runs_can_be_stopped(serve: Serve, visit: Visit, desk: Desk) -> None:
+    page = visit(serve(lambda: desk))
+    say(page, "slowly please")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("log")).to_contain_text("Stopped.")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    assert isinstance(desk.conversation, Conversation)
+    desk.conversation.go_on.set()
+    say(page, "unicorn food")
+    expect(page.get_by_role("log")).to_contain_text("near 'unicorn'")
+
+
+def test_the_cut_by_number_by_pointer_and_by_key(serve: Serve, visit: Visit, desk: Desk) -> None:
+    page = visit(serve(lambda: desk))
+    reach_an_audience(page)
+    headline = page.get_by_label("Size of the audience")
+    users = page.get_by_label("or exactly so many")
+    slider = page.get_by_label("range slider for Keep the best")
+
+    users.fill("500")
+    users.press("Enter")
+    expect(headline).to_contain_text("keeps the best 500")
+    expect(slider).to_have_value("21.6")
+
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    assert box
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.22 * box["width"], middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], middle, steps=4)
+    page.mouse.up()
+    expect(headline).to_contain_text(re.compile(r"keeps the best 1,\d\d\d"))
+    dragged = float(slider.input_value())
+    assert 45 < dragged < 55
+    expect(users).to_have_value(str(round(dragged / 100 * 2317)))
+
+    slider.focus()
+    slider.press("ArrowLeft")
+    pressed = round(dragged - 0.1, 1)
+    expect(users).to_have_value(str(round(pressed / 100 * 2317)))
+    page.reload()
+    expect(users).to_have_value(str(round(pressed / 100 * 2317)))
+
+
+def test_a_number_that_cannot_be_is_a_sentence_and_changes_nothing(serve: Serve, visit: Visit, desk: Desk) -> None:
+    page = visit(serve(lambda: desk))
+    reach_an_audience(page)
+    users = page.get_by_label("or exactly so many")
+    users.fill("99999")
+    users.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text(re.compile("Type a number of users between 1 and 2,317."))
+    expect(page.get_by_label("Size of the audience")).to_contain_text("keeps the best 232")
+    users.fill("20")
+    users.press("Enter")
+    expect(page.get_by_text("Fewer than 50 households: too few to show who they are.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Some of these households")).to_be_hidden()
+
+
+def test_a_condition_is_clicked_away_and_the_sentence_rewritten(serve: Serve, visit: Visit, desk: Desk) -> None:
+    page = visit(serve(lambda: desk))
+    reach_an_audience(page)
+    page.get_by_role("button", name="Exclude those who bought it").click()
+    headline = page.get_by_label("Size of the audience")
+    expect(headline).to_contain_text("1,905 households that meet the conditions")
+    page.get_by_text("no buy baby food in the last 28 days").click()
+    expect(headline).not_to_contain_text("conditions")
+    page.get_by_label("The audience in one sentence").fill("Households that will buy cheese")
+    page.get_by_role("button", name="Update").click()
+    page.reload()
+    expect(page.get_by_label("The audience in one sentence")).to_have_value("Households that will buy cheese")
+
+
+def test_a_no_saves_nothing(serve: Serve, visit: Visit, desk: Desk) -> None:
+    page = visit(serve(lambda: desk))
+    reach_an_audience(page)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Shall I save")).to_have_count(2)
+    page.get_by_role("button", name="No, leave it").click()
+    expect(page.get_by_role("log")).to_contain_text("Left as it was.")
+    expect(page.get_by_role("button", name="Yes, do it")).to_be_hidden()
+    assert desk.service.list_audiences() == ()
+
+
+def test_a_new_conversation_starts_empty_and_keeps_nothing_of_the_old_one(
+    serve: Serve, visit: Visit, desk: Desk
+) -> None:
+    page = visit(serve(lambda: desk))
+    reach_an_audience(page)
+    page.get_by_role("button", name="Start a new conversation").click()
+    expect(page.get_by_role("heading", name="Your audience will appear here")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="Your audience will appear here")).to_be_visible()
+    expect(page.get_by_label("Size of the audience")).to_be_hidden()
+
+
+def test_nothing_sticks_out_on_a_phone(serve: Serve, visit: Visit, desk: Desk) -> None:
+    page = visit(serve(lambda: desk), PHONE)
+    expect(page.get_by_text("as of 1 October 2017")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    reach_an_audience(page)
+    expect(page.locator("#curve .main-svg").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    wide = "[...document.querySelectorAll('#talk, .card')].filter(e => e.getBoundingClientRect().right > innerWidth)"
+    assert page.evaluate(f"{wide}.length") == 0
+
+
+def test_every_answer_carries_the_policy(serve: Serve, visit: Visit, desk: Desk) -> None:
+    page = visit(serve(lambda: desk))
+    for path in ("", "healthz", "exports/none.csv"):
+        answer = page.request.get(f"{page.url}{path}")
+        assert answer.headers["content-security-policy"].startswith("default-src 'self'")
+    assert page.request.get(f"{page.url}exports/..%2Fcheckpoints.db").status == 404

@@ -1,0 +1,184 @@
+import string
+from pathlib import Path
+from threading import Event
+
+import pytest
+from page_doubles import Service, make_desk
+
+from agent.page import changes
+from agent.page.desk import BROKEN, Desk, Opening, sentence
+from agent.page.figures import reach_curve
+from agent.page.transcript import KEPT_MESSAGES, SHOWN_CHARACTERS, Transcript
+from agent.page.words import literal, percent
+from encoders.errors import DataError, RequestError
+from tools.types import AudienceSpec, Behaviour, Filter, SizeEstimate
+
+SPEC = AudienceSpec(
+    demand="Households that will buy milk",
+    filters=(Filter(field="age", op="is not", values=("65+", "55-64")),),
+    behaviours=(Behaviour(what="milk", days=28), Behaviour(what="cream", days=28)),
+    cut=0.1,
+)
+
+
+@pytest.fixture
+def size(tmp_path: Path) -> SizeEstimate:
+    return Service(tmp_path).size(AudienceSpec(demand="Households that will buy milk", cut=0.1))
+
+
+# --- the reach curve ----------------------------------------------------------------------------
+
+
+def test_both_axes_of_the_curve_read_the_same_line(size: SizeEstimate) -> None:
+    figure = reach_curve(size, "households")
+    average = size.all_responders.mid / size.eligible
+    top, most = figure.layout.yaxis.range[1], figure.layout.yaxis2.range[1]
+    assert most == pytest.approx(top / 100 / average)
+    expected = next(trace for trace in figure.data if trace.name == "expected")
+    times = next(trace for trace in figure.data if trace.yaxis == "y2")
+    assert [y / top for y in expected.y] == pytest.approx([y / most for y in times.y])
+
+
+def test_the_curve_marks_the_cut_and_names_its_axes(size: SizeEstimate) -> None:
+    figure = reach_curve(size, "households")
+    cut = next(trace for trace in figure.data if trace.name == "your cut: 232")
+    assert (cut.x[0], cut.y[0]) == (232, pytest.approx(100 * size.precision.mid))
+    titles = [axis.title.text for axis in (figure.layout.xaxis, figure.layout.yaxis, figure.layout.yaxis2)]
+    assert titles == ["households in the audience", "share expected to do it", "times the average"]
+
+
+def test_a_curve_of_nobody_is_drawn(size: SizeEstimate) -> None:
+    nobody = size.model_copy(update={"eligible": 0, "users": 0, "curve": ()})
+    assert reach_curve(nobody, "households").layout.yaxis.range[0] == 0
+
+
+# --- what the controls change -------------------------------------------------------------------
+
+
+def test_each_condition_has_its_own_words_and_goes_alone() -> None:
+    words = changes.conditions(SPEC)
+    assert words == ["age: not 65+ or 55-64", "no milk in the last 28 days", "no cream in the last 28 days"]
+    left = changes.keep_conditions(SPEC, [words[0], words[2]])
+    assert (left.filters, left.behaviours) == (SPEC.filters, SPEC.behaviours[1:])
+
+
+def test_a_number_of_users_becomes_exactly_that_cut(size: SizeEstimate) -> None:
+    for users in (1, 77, 1000, size.eligible):
+        changed = changes.cut_to_users(SPEC, size, users)
+        assert changed.cut is not None
+        assert round(changed.cut * size.eligible) == users
+
+
+@pytest.mark.parametrize("users", [None, 0, -5, 2318])
+def test_an_impossible_number_of_users_names_the_range(size: SizeEstimate, users: float | None) -> None:
+    with pytest.raises(RequestError, match=r"between 1 and 2,317"):
+        changes.cut_to_users(SPEC, size, users)
+
+
+def test_touching_a_control_without_moving_it_changes_nothing(size: SizeEstimate) -> None:
+    assert changes.cut_to_users(SPEC, size, size.users) is SPEC
+    assert changes.cut_to_percent(SPEC, size, 10.0) is SPEC
+    assert changes.cut_to_percent(SPEC, size, 20.0).cut == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(("text", "message"), [("  ", "is empty"), ("a" * 2001, "under 2,000")])
+def test_a_sentence_that_cannot_be_is_refused(text: str, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        changes.demand(SPEC, text)
+
+
+def test_a_name_cannot_end_its_own_quotes() -> None:
+    assert changes.save_request(' Say "hi" \n there ') == "Save as \"Say 'hi' there\""
+    assert changes.save_request("  ") == "Save this audience"
+
+
+# --- what the browser keeps ---------------------------------------------------------------------
+
+
+def test_what_a_person_typed_is_shown_letter_by_letter() -> None:
+    shown = literal("![x](http://example.org) <b> www.example.org")
+    assert shown.replace("\\", "") == "![x](http://example.org) <b> www.example.org"
+    assert all(f"\\{sign}" in literal(sign) for sign in string.punctuation)
+
+
+def test_a_transcript_survives_the_browser_and_foreign_ones_do_not() -> None:
+    transcript = Transcript()
+    transcript.person("milk")
+    transcript.agent("Which?", ("white", "brown"))
+    again = Transcript.recall(transcript.model_dump())
+    assert again == transcript
+    last = again.messages()[-1]
+    assert (last.content, last.options) == ("Which?", [{"value": "white"}, {"value": "brown"}])
+    assert Transcript.recall({"thread": "../../etc"}).said == []
+    assert Transcript.recall("nonsense").thread != transcript.thread
+
+
+def test_a_transcript_stays_small() -> None:
+    transcript = Transcript()
+    for _ in range(KEPT_MESSAGES + 20):
+        transcript.person("a" * 50_000)
+    assert len(transcript.said) == KEPT_MESSAGES
+    assert len(transcript.said[0].text) < SHOWN_CHARACTERS + 100
+    assert "50,000 characters" in transcript.said[0].text.replace("\\", "")
+
+
+def test_old_answers_cannot_be_clicked() -> None:
+    transcript = Transcript()
+    transcript.agent("Which?", ("white", "brown"))
+    transcript.person("white")
+    assert [message.options for message in transcript.messages(working="Looking")] == [[], [], []]
+
+
+def test_shares_keep_a_decimal_only_where_it_says_something() -> None:
+    assert [percent(share) for share in (0, 0.004, 0.0604, 0.0999, 0.334, 1)] == [
+        "0 %",
+        "0.4 %",
+        "6.0 %",
+        "10 %",
+        "33 %",
+        "100 %",
+    ]
+
+
+# --- opening ------------------------------------------------------------------------------------
+
+
+def test_the_desk_opens_once_and_closes_what_is_behind_it(tmp_path: Path) -> None:
+    opened: list[Desk] = []
+
+    def opener() -> Desk:
+        opened.append(make_desk(tmp_path))
+        return opened[-1]
+
+    opening = Opening(opener)
+    assert not opening.ready
+    assert opening.desk() is opening.desk()
+    assert opening.ready
+    opening.close()
+    assert len(opened) == 1
+    service = opened[0].service
+    assert isinstance(service, Service)
+    assert service.closed
+
+
+def test_a_failed_opening_is_tried_again(tmp_path: Path) -> None:
+    mended = Event()
+
+    def opener() -> Desk:
+        if not mended.is_set():
+            raise DataError("No prepared data; run 'audience demo'.")
+        return make_desk(tmp_path)
+
+    opening = Opening(opener)
+    with pytest.raises(DataError, match="audience demo"):
+        opening.desk()
+    assert not opening.ready
+    mended.set()
+    assert opening.desk().service
+    opening.close()
+
+
+def test_a_bug_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    assert sentence(RequestError("Say whom.")) == "Say whom."
+    assert sentence(ZeroDivisionError("division by zero")) == BROKEN
+    assert "division by zero" in caplog.text
