@@ -4,6 +4,10 @@
     models/<version>/   config.json, model.safetensors, report.json
     chroma/             the users' vectors, unless a Chroma server holds them
     checkpoints/        what an interrupted run continues from
+    cache/              embedded vocabularies
+    checkpoints.db      conversations
+    llm/                language models that were pulled
+    gradio/             what the page keeps while it runs
     exports/            files for ad platforms
     registry.db         saved audiences
     locks/              who is writing right now

@@ -1,5 +1,6 @@
 """The conversation: ask one question from here, or serve the app."""
 
+import os
 from contextlib import closing
 from secrets import token_hex
 from socket import create_server
@@ -44,6 +45,7 @@ def serve() -> None:
         raise WorkspaceError(
             f"The app cannot listen on {settings.host}:{settings.port} ({reason}); set AUDIENCE_PORT to another number."
         ) from None
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(settings.workspace / "gradio"))  # read when gradio is imported
     import uvicorn
 
     with listening:
