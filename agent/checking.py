@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 
 from agent.look import Context
 from agent.rules.attributes import parse_filter, write_filter
-from agent.rules.grounding import Grounded, framed, ground, stems
+from agent.rules.grounding import Grounded, framed, ground
 from agent.rules.hearing import Heard, hear
 from agent.rules.replying import HORIZONS, NEWNESS
 from agent.rules.wording import listed, plain
 from agent.steps import Step, StepError
+from encoders.naming import stems
 from prompts.loader import reply
 from tools.types import GroupHit
 

@@ -8,11 +8,11 @@ from agent.guard import Refusal, check_spec
 from agent.look import Context
 from agent.replies import count
 from agent.rules.attributes import parse_filter
-from agent.rules.grounding import stems
 from agent.rules.horizon import restate
 from agent.rules.wording import Parts, listed
 from agent.state import AudienceDraft, Memory, Version
 from agent.steps import Step
+from encoders.naming import stems
 from prompts.loader import reply
 from tools.types import AudienceSpec, Behaviour, DataCard, Filter
 

@@ -20,6 +20,7 @@ from encoders.events import Dataset
 from encoders.histories import done_in, level
 from encoders.match import Nearness
 from encoders.model_folder import TrainedModel, read_model
+from encoders.naming import names, stems
 from encoders.scene import Scene, read_scene, read_vocabulary
 from encoders.settings import Settings
 from encoders.text import TextEncoder, text_encoder
@@ -126,8 +127,7 @@ class Forecaster:
     def items_meant(self, words: str) -> Items:
         """Items of the main source that a phrase means, best first."""
         main = self.scene.of_source(np.zeros(1, np.int64))[0]
-        near = self._nearness(words)
-        return self.model.config.grounding.meant(near.text[0].numpy(), near.group[0].numpy(), main)
+        return self._meant(read_demand(words).parts[0].phrases, self._nearness(words), main)
 
     def done_within(self, days: int | None) -> sp.csr_matrix:
         """What every user did in the last ``days`` before the as-of date (None: ever), [N, V]."""
@@ -163,6 +163,21 @@ class Forecaster:
         histories = self.scene.histories
         return done_in(histories.past.events(days).collect(), histories.user_ids, len(self.scene.vocabulary.texts))
 
+    def _meant(self, phrases: tuple[str, ...], near: Nearness, belongs: npt.NDArray[np.bool_]) -> Items:
+        """Items of all groups that the phrases name; where one of them names none, what the encoder finds near."""
+        named = [self._named(phrase) & belongs for phrase in phrases]
+        found = self.model.config.grounding.meant(near.text[0].numpy(), near.group[0].numpy(), belongs)
+        known = np.flatnonzero(np.any(named, axis=0))
+        if all(mask.any() for mask in named):
+            found = found[np.isin(found, known)]
+        return np.concatenate([found, known[~np.isin(known, found)]])
+
+    def _named(self, phrase: str) -> npt.NDArray[np.bool_]:
+        groups = self.scene.vocabulary.groups
+        called = {group for group in set(groups) if names(phrase, group)}
+        called = {group for group in called if stems(group) == stems(phrase)} or called
+        return np.array([group in called for group in groups])
+
     @torch.no_grad()
     def _nearness(self, words: str) -> Nearness:
         parts, _ = encode_parts(self.encoder, [Demand(words, read_demand(words).parts[:1])], [0])
@@ -177,7 +192,10 @@ class Forecaster:
         users = torch.from_numpy(self.user_vectors)
         raw = model.score(self.scene, parts, near, users).numpy()
         belongs = self.scene.of_source(parts.source)
-        meant = [*map(self.model.config.grounding.meant, near.text.numpy(), near.group.numpy(), belongs)]
+        meant = [
+            self._meant(part.phrases, Nearness(near.text[k : k + 1], near.group[k : k + 1]), belongs[k])
+            for k, (_, part) in enumerate(owners)
+        ]
         here = self.scene.histories.in_population
         recent = self.done_within(demand.horizon_days)[here]
         chances = [

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from agent.look import Context
 from agent.rules.attributes import write_filter
 from agent.rules.commands import command
-from agent.rules.grounding import Grounded, ground, stems
+from agent.rules.grounding import Grounded, ground
 from agent.rules.hearing import Condition, Heard, hear
 from agent.rules.refining import refine
 from agent.rules.replying import NEWNESS, choose
 from agent.rules.wording import listed, plain, verb
 from agent.steps import Step
+from encoders.naming import stems
 from prompts.loader import reply
 
 

@@ -6,11 +6,11 @@ Measured with the built-in multilingual encoder on the demo: the right group of 
 best group for nonsense or for what a grocer does not sell ("asdf qwer", "mortgage", "laptop") at .27 to .37.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from encoders.naming import names, parts_of, stems
 from tools.types import GroupHit
 
 FLOOR = 0.4
@@ -25,8 +25,6 @@ KINDRED = 0.7
 
 AT_MOST = 4
 """Candidates a person is asked to choose among."""
-
-_SEPARATOR = re.compile(r"\s*(?:,|/|&|:|\band\b|\bor\b)\s*")
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,8 @@ def ground(phrase: str, hits: Sequence[GroupHit]) -> Grounded:
     ranked = sorted(_best(hits), key=lambda hit: -hit.similarity)
     if not ranked:
         return Grounded(phrase, "unknown", ())
-    if _names(phrase, ranked[0].group):
-        named = [hit for hit in ranked if _names(phrase, hit.group)]
+    if names(phrase, ranked[0].group):
+        named = [hit for hit in ranked if names(phrase, hit.group)]
         equal = [hit for hit in named if stems(hit.group) == stems(phrase)]
         return Grounded(phrase, "clear", tuple(hit.group for hit in equal or named)[:AT_MOST], phrase)
     top = ranked[0].similarity
@@ -67,39 +65,15 @@ def framed(phrase: str, verb: str = "buy") -> str:
     return f"people who will {verb} {phrase}"
 
 
-def stems(text: str) -> frozenset[str]:
-    """Words without their plural endings, for telling whether two texts name the same thing."""
-    return frozenset(_stem(word) for word in _words(text) if word not in {"and", "of", "or", "the"})
-
-
-def parts_of(group: str) -> list[str]:
-    """The things a group's name lists: "baby food and juices" lists two."""
-    return [part for part in _SEPARATOR.split(group) if _words(part)]
-
-
 def short_first(groups: Iterable[str]) -> tuple[str, ...]:
     """The groups in their order, those that list several things last: the others read better as examples."""
     return tuple(sorted(groups, key=lambda group: len(parts_of(group)) > 1))
-
-
-def _names(phrase: str, group: str) -> bool:
-    """Whether the phrase ends in the head noun of a part of the group's name, and has no word the name lacks.
-
-    "wine" names "imported wine", "dog food" names "dog food", but "baby" does not name "baby food".
-    """
-    words = [_stem(word) for word in _words(phrase)]
-    heads = [_stem(_words(part)[-1]) for part in parts_of(group)]
-    return bool(words) and words[-1] in heads and set(words) <= stems(group)
 
 
 def _shares(phrase: str, hit: GroupHit) -> bool:
     """Whether the group's name, or half of its items, use a word of the phrase; "baby crackers" alone do not count."""
     wanted = stems(phrase)
     return bool(wanted & stems(hit.group)) or 2 * sum(bool(wanted & stems(item)) for item in hit.items) > len(hit.items)
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+", text.lower())
 
 
 def _best(hits: Iterable[GroupHit]) -> list[GroupHit]:
@@ -109,11 +83,3 @@ def _best(hits: Iterable[GroupHit]) -> list[GroupHit]:
         if hit.group not in best or best[hit.group].similarity < hit.similarity:
             best[hit.group] = hit
     return list(best.values())
-
-
-def _stem(word: str) -> str:
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes", "oes")):
-        return word[:-2]
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

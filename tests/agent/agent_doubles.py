@@ -13,8 +13,8 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
-from agent.rules.grounding import stems
 from encoders.errors import RequestError, TooSmallError
+from encoders.naming import stems
 from tools.types import (
     AudienceSpec,
     Comparison,

@@ -127,3 +127,10 @@ def test_any_text_can_be_heard(text: str) -> None:
     assert heard.horizon_days is None or SHORTEST <= heard.horizon_days <= LONGEST
     for each in heard.filters:
         assert set(each.values) <= set(FIELDS[each.field])
+
+
+def test_not_those_who_bought_is_a_condition_on_the_past() -> None:
+    heard = hear("not those who bought last month", FIELDS)
+    assert heard.without is not None
+    assert heard.without.days == 28
+    assert heard.within is None
