@@ -6,6 +6,7 @@ sentence alone, as our model does. Their constants were chosen on 2017-09-01, be
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import torch
 
 from encoders.benchmark import BenchmarkDemand
 from encoders.scene import Scene
-from encoders.text import TextEncoder
+from encoders.text import TextEncoder, text_encoder
 
 Scores = npt.NDArray[np.float64]
 
@@ -123,7 +124,13 @@ def _by_demand(counts: sp.csr_matrix, demands: Sequence[BenchmarkDemand]) -> Sco
 
 
 def _item_vectors(scene: Scene, encoder: TextEncoder) -> npt.NDArray[np.float32]:
-    return encoder.encode(scene.vocabulary.texts)
+    return _embedded(encoder.name, tuple(scene.vocabulary.texts))
+
+
+@lru_cache(maxsize=1)
+def _embedded(encoder: str, texts: tuple[str, ...]) -> npt.NDArray[np.float32]:
+    """Three baselines read the same vocabulary; it is embedded once."""
+    return text_encoder(encoder).encode(texts)
 
 
 def _sentences(demands: Sequence[BenchmarkDemand], encoder: TextEncoder) -> npt.NDArray[np.float32]:

@@ -48,7 +48,7 @@ class Histories:
         """[V]: whether anybody had done it; an item that comes up later is not known of yet."""
         return np.asarray(self.counts[-1].getnnz(axis=0) > 0)
 
-    @property
+    @cached_property
     def logged(self) -> sp.csr_matrix:
         """Logarithm of one plus the never-forgetting count, [N, V]."""
         matrix = self.counts[-1].copy()
