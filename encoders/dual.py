@@ -1,6 +1,6 @@
 """The dual encoder: sentences on one side, histories on the other, one score for each pair.
 
-    score(user, demand) = head(match channels, activity) + scale * cosine(user vector, sentence vector)
+    score(user, demand) = head(match channels, activity, cosine of user vector and sentence vector)
 
 The cosine is FOUND's alignment (arXiv 2412.12468): what users do next pulls their vectors towards the sentences that
 say so. The match keeps the counts that a single vector forgets (see ``encoders.match``).
@@ -14,15 +14,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from encoders.counted import Rows
 from encoders.demand import Demand, Part
-from encoders.histories import ACTIVITY_FEATURES
-from encoders.match import CHANNELS, Match, Nearness, Vocabulary
+from encoders.head import Addition, Head
+from encoders.match import Attention, Match, Nearness, Vocabulary, channels
 from encoders.scene import Scene
-from encoders.text import TextEncoder
+from encoders.text import LearningEncoder, TextEncoder
 from encoders.user import UserTower
 
 WIDTH = 128
-_HIDDEN = 32
+_SCALE = 10.0
+"""Where the scale of the cosine begins."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,12 @@ class EncodedParts:
 
 
 def encode_parts(
-    encoder: TextEncoder, demands: list[Demand], source_of: list[int]
+    encoder: TextEncoder | LearningEncoder, demands: list[Demand], source_of: list[int]
 ) -> tuple[EncodedParts, list[tuple[int, Part]]]:
     """Embed the parts of ``demands``.
 
     Args:
-        encoder: the frozen text encoder.
+        encoder: the text encoder; the parts carry its gradient where it gives one.
         demands: sentences, taken apart.
         source_of: the source each demand speaks of.
 
@@ -72,9 +74,10 @@ def encode_parts(
     phrases = [phrase for _, part in parts for phrase in part.phrases]
     owner = np.repeat(np.arange(len(parts)), [len(part.phrases) for _, part in parts])
     distinct = sorted({*sentences, *phrases})
-    vectors = dict(zip(distinct, encoder.encode(distinct), strict=True))
-    whole = torch.from_numpy(np.stack([vectors[text] for text in sentences]))
-    single = torch.from_numpy(np.stack([vectors[text] for text in phrases]))
+    place = {text: number for number, text in enumerate(distinct)}
+    vectors = torch.as_tensor(encoder.encode(distinct))
+    whole = vectors[[place[text] for text in sentences]]
+    single = vectors[[place[text] for text in phrases]]
     mixed = functional.normalize(single + whole[owner], dim=-1)
     source = np.array([source_of[number] for number, _ in parts], np.int64)
     return EncodedParts(mixed, torch.from_numpy(owner), whole, source), parts
@@ -83,39 +86,54 @@ def encode_parts(
 class DualEncoder(nn.Module):
     """Both towers, the match and the head."""
 
-    def __init__(self, dimension: int, width: int = WIDTH) -> None:
-        """Make a model over text vectors of ``dimension``; user and sentence vectors get ``width`` numbers."""
-        super().__init__()
-        self.dimension, self.width = dimension, width
-        self.match = Match(dimension)
-        self.users = UserTower(dimension, width)
-        self.texts = nn.Sequential(nn.Linear(dimension, width), nn.GELU(), nn.Linear(width, width))
-        features = 2 * CHANNELS + ACTIVITY_FEATURES
-        self.linear = nn.Linear(features, 1)
-        self.head = nn.Sequential(nn.Linear(features, _HIDDEN), nn.GELU(), nn.Linear(_HIDDEN, 1))
-        self.log_dense = nn.Parameter(torch.zeros(()))
+    def __init__(self, dimension: int, width: int = WIDTH, without: tuple[Addition, ...] = ()) -> None:
+        """Make a model over text vectors of ``dimension``; user and sentence vectors get ``width`` numbers.
 
-    def user_vectors(self, scene: Scene, rows: npt.NDArray[np.int64] | None = None) -> Tensor:
+        Args:
+            dimension: of the text vectors.
+            width: of the dense vectors.
+            without: what to leave out, for finding out what it is worth.
+        """
+        super().__init__()
+        self.dimension, self.width, self.without = dimension, width, without
+        self.match = Match(dimension)
+        alone = {"match", "structure", "activity"} <= set(without)
+        self.users = UserTower(dimension, width, with_activity=alone)
+        self.texts = nn.Sequential(nn.Linear(dimension, width), nn.GELU(), nn.Linear(width, width))
+        self.alone = alone
+        self.head = Head(without)
+        self.log_scale = nn.Parameter(torch.tensor(_SCALE).log())
+
+    def user_vectors(self, scene: Scene, rows: Rows | None = None) -> Tensor:
         """Unit vectors of the scene's users (or of some ``rows``), [N, width]."""
-        inputs = scene.inputs if rows is None else scene.inputs.rows(rows)
-        vectors: Tensor = self.users(torch.from_numpy(inputs.pools), torch.from_numpy(inputs.activity))
+        inputs = scene.inputs if rows is None else scene.inputs.take(rows)
+        vectors: Tensor = self.users(torch.from_numpy(scene.vocabulary.text_vectors), inputs)
         return vectors
 
     def sentence_vectors(self, parts: EncodedParts) -> Tensor:
         """Unit vectors of the parts, [B, width]."""
         return functional.normalize(self.texts(parts.sentences), dim=-1)
 
+    def aligned(self, parts: EncodedParts, users: Tensor) -> Tensor:
+        """Scaled cosines of users [N, width] with parts: FOUND's score, [N, B]."""
+        return self.log_scale.exp() * (users @ self.sentence_vectors(parts).T)
+
     def nearness(self, vocabulary: Vocabulary, parts: EncodedParts) -> Nearness:
-        """How near every item and its group are to every part."""
+        """How near every item and group are to every part."""
         return self.match.nearness(parts.phrases, parts.owner, vocabulary, len(parts))
 
+    def attention(self, scene: Scene, parts: EncodedParts, near: Nearness) -> Attention:
+        """Where the parts look, among what had been seen by the scene's date."""
+        belongs = scene.of_source(parts.source)
+        return self.match.attention(
+            near,
+            torch.from_numpy(belongs),
+            torch.from_numpy(scene.groups_of_source(parts.source)),
+            torch.from_numpy(scene.histories.seen & ~belongs),
+        )
+
     def score(
-        self,
-        scene: Scene,
-        parts: EncodedParts,
-        near: Nearness,
-        users: Tensor,
-        rows: npt.NDArray[np.int64] | None = None,
+        self, scene: Scene, parts: EncodedParts, near: Nearness, users: Tensor, rows: Rows | None = None
     ) -> Tensor:
         """Score users against parts.
 
@@ -129,16 +147,14 @@ class DualEncoder(nn.Module):
         Returns:
             [N, B] logits.
         """
-        belongs = scene.of_source(parts.source)
-        relevance = self.match.relevance(near)
-        target = self.match.attention(relevance, torch.from_numpy(belongs))
-        other = self.match.attention(relevance, torch.from_numpy(scene.histories.seen & ~belongs))[0]
-        counts, logged, activity, everyone = scene.counted(rows)
-        channels = self.match.channels(counts, logged, scene.structure, target, other)
-        mean, deviation = channels[everyone].mean(0), channels[everyone].std(0, correction=0)
-        standard = (channels - mean) / (deviation + 0.05)
-        level = (mean / 4.0).expand_as(channels)
-        features = torch.cat([standard, level, activity[:, None].expand(-1, len(parts), -1)], dim=-1)
-        matched = (self.linear(features) + self.head(features)).squeeze(-1)
-        aligned = users @ self.sentence_vectors(parts).T
-        return torch.add(matched, self.log_dense.exp() * aligned)
+        aligned = self.aligned(parts, users)
+        if self.alone:
+            return aligned
+        found = self.channels(scene, parts, near, rows)
+        scores: Tensor = self.head(found, aligned, scene.activity(rows), scene.in_population(rows))
+        return scores
+
+    def channels(self, scene: Scene, parts: EncodedParts, near: Nearness, rows: Rows | None = None) -> Tensor:
+        """The match of users with parts, [N, B, len(CHANNELS)]; arguments as of ``score``."""
+        attention = self.attention(scene, parts, near)
+        return channels(scene.counted(rows), attention, scene.structure, scene.group_structures, scene.directions)

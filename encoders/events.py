@@ -10,6 +10,9 @@ A prepared data folder holds
     users.parquet     user_id and one text column per attribute, null where unknown
     contacts.parquet  user_id and contact columns; only the export reads it; present only where there are any
     dataset.json      DatasetCard
+
+and may hold topics.parquet, campaigns.parquet and campaign_items.parquet, which only the benchmark reads (see
+``encoders.benchmark.topics`` and ``encoders.benchmark.tasks.campaigns``).
 """
 
 from collections.abc import Iterator
@@ -18,6 +21,8 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -64,6 +69,8 @@ class DatasetCard(BaseModel):
     """Rows left out while preparing, by reason."""
     recipe: str = ""
     """Digest of what built-in data was made from and by; empty for one's own tables."""
+    benchmark_levels: list[str] = []
+    """Levels of topics.parquet that the benchmark makes a demand of each topic of; empty for all of them."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,22 @@ class Dataset:
     def items(self) -> pl.DataFrame:
         """The item vocabulary, sorted by item_id; item_id equals the row number."""
         return self._read("items.parquet")
+
+    @cached_property
+    def groups(self) -> pl.DataFrame:
+        """The groups of items, one row each: source, group; an item without a group is its own."""
+        return self._grouped.select("source", "group").unique().sort("source", "group")
+
+    @cached_property
+    def group_of(self) -> npt.NDArray[np.int64]:
+        """Row of ``groups`` per item, [V]."""
+        numbered = self.groups.with_row_index("group_id")
+        joined = self._grouped.join(numbered, on=["source", "group"], maintain_order="left")
+        return np.array(joined["group_id"], np.int64)
+
+    @property
+    def _grouped(self) -> pl.DataFrame:
+        return self.items.with_columns(group=pl.coalesce("group", "text"))
 
     @cached_property
     def users(self) -> pl.DataFrame:

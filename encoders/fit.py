@@ -7,19 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from encoders.demand import read_demand
-from encoders.dual import DualEncoder, EncodedParts, encode_parts
+from encoders.dual import DualEncoder, EncodedParts
 from encoders.errors import DataError
-from encoders.labels import Label, LabelWriter, came_true
+from encoders.head import Addition
+from encoders.labels import LabelWriter, came_true
+from encoders.lora import LiveParts, parts_to_learn, trainable
 from encoders.losses import MaskedInfoNCE
 from encoders.scene import Scene
+from encoders.stage_one import align_windows
 from encoders.text import TextEncoder
+from encoders.windows import Example
 from encoders.workspace import Progress, atomic_file
 
 
@@ -28,7 +30,7 @@ class Recipe:
     """What decides a training run, besides the data and the seed."""
 
     windows: int = 6
-    """How many windows of the calendar, the one for calibration included."""
+    """How many windows of the calendar, the latest included."""
     epochs: int = 3
     steps: int = 60
     sentences: int = 48
@@ -37,34 +39,29 @@ class Recipe:
     """Users per step."""
     learning_rate: float = 3e-3
     text_rate: float = 0.3
-    """Learning rate of the match, as a share of ``learning_rate``: it starts from a good place."""
+    """Learning rate of the match and of the adapter, as a share of ``learning_rate``: it starts from a good place."""
     weight_decay: float = 0.01
-
-
-@dataclass(frozen=True)
-class Example:
-    """One window: who was there before, and what they did after."""
-
-    scene: Scene
-    done: sp.csr_matrix
-    """[N, V]"""
-
-
-def encode_labels(encoder: TextEncoder, labels: list[Label]) -> tuple[EncodedParts, list[Label]]:
-    """Embed labels. A wording that happens to read as two demands at once is dropped."""
-    read = [(label, read_demand(label.sentence)) for label in labels]
-    single = [(label, demand) for label, demand in read if len(demand.parts) == 1]
-    parts, _ = encode_parts(encoder, [demand for _, demand in single], [label.source for label, _ in single])
-    return parts, [label for label, _ in single]
+    head_steps: int = 800
+    """Steps of the head alone, afterwards."""
+    stage_one_steps: int = 0
+    """Steps of self-supervised Stage I before the alignment with sentences."""
+    without: tuple[Addition, ...] = ()
+    """Parts of the score that are left out, for finding out what they are worth."""
+    mask: bool = True
+    """Whether all true pairs are known to the loss; else in-batch pairs count as negatives, as in plain InfoNCE."""
+    lora_rank: int = 0
+    """Rank of the adapter that the text encoder learns with; 0 leaves it frozen."""
 
 
 class _Run(nn.Module):
-    """The model with its loss, so that one state dict holds both."""
+    """The model with its loss and its text encoder's adapter, so that one state dict holds all."""
 
-    def __init__(self, model: DualEncoder) -> None:
+    def __init__(self, model: DualEncoder, encoder: TextEncoder) -> None:
         super().__init__()
         self.model = model
+        self.lora = nn.ParameterList(trainable(encoder))
         self.loss = MaskedInfoNCE()
+        self.align = MaskedInfoNCE()
 
 
 def fit(
@@ -84,8 +81,8 @@ def fit(
     Returns:
         One dict of mean loss terms per epoch.
     """
-    run = _Run(model)
-    match = list(model.match.parameters())
+    run = _Run(model, encoder)
+    match = [*model.match.parameters(), *run.lora]
     known = {id(parameter) for parameter in match}
     rest = [parameter for parameter in run.parameters() if id(parameter) not in known]
     optimiser = torch.optim.AdamW(
@@ -93,6 +90,9 @@ def fit(
         weight_decay=recipe.weight_decay,
     )
     history = _resume(run, optimiser, checkpoint)
+    if recipe.stage_one_steps and not history:
+        scenes = [example.scene for example in examples]
+        align_windows(model.users, scenes, recipe.stage_one_steps, seed, progress)
     for epoch in range(len(history), recipe.epochs):
         rng = np.random.default_rng([seed, epoch])
         pools = _write_pools(examples, writer, encoder, recipe, rng)
@@ -114,7 +114,7 @@ class _Pool:
     """The labels of one epoch for one window."""
 
     scene: Scene
-    parts: EncodedParts
+    parts: EncodedParts | LiveParts
     truth: npt.NDArray[np.bool_]
 
 
@@ -126,7 +126,7 @@ def _write_pools(
     for example in examples:
         written = writer.write(example.done, per_window, rng)
         if written:
-            parts, labels = encode_labels(encoder, written)
+            parts, labels = parts_to_learn(encoder, written)
             pools.append(_Pool(example.scene, parts, came_true(labels, example.done)))
     if not pools:
         raise DataError("Nothing happened in any training window, so there is nothing to learn from.")
@@ -143,12 +143,22 @@ def _step(
     users = run.model.user_vectors(pool.scene, rows)
     near = run.model.nearness(pool.scene.vocabulary, batch)
     scores = run.model.score(pool.scene, batch, near, users, rows)
-    terms: dict[str, Tensor] = run.loss(scores, torch.from_numpy(pool.truth[np.ix_(rows, chosen)]))
+    known = pool.truth[np.ix_(rows, chosen)]
+    truth = torch.from_numpy(known if recipe.mask else _one_true_pair(known, rng))
+    terms: dict[str, Tensor] = run.loss(scores, truth)
+    if not run.model.alone and "dense" not in run.model.without:
+        terms |= {f"dense_{name}": term for name, term in run.align(run.model.aligned(batch, users), truth).items()}
     optimiser.zero_grad()
     torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(run.parameters(), 1.0)
     optimiser.step()
     return {name: float(term.detach()) for name, term in terms.items()}
+
+
+def _one_true_pair(truth: npt.NDArray[np.bool_], rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """One of the true pairs of each sentence, all others forgotten: what plain InfoNCE knows of a batch."""
+    chosen = (truth * rng.random(truth.shape)).argmax(0)
+    return np.asarray(truth & (np.arange(len(truth))[:, None] == chosen))
 
 
 def _warm_then_cosine(done: float, warm: float = 0.2) -> float:

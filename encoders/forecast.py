@@ -77,14 +77,17 @@ class Forecaster:
             vectors: [N, width] user vectors from an index; None to compute them here.
 
         Raises:
-            ModelError: the model has seen the future of the scene, or uses another text encoder.
+            ModelError: the model has seen the future of the scene. A model of another data set has not: its calendar
+                is another one.
         """
-        if model.config.as_of > scene.histories.past.as_of:
+        same = model.config.data_name == scene.histories.past.dataset.card.name
+        if same and model.config.as_of > scene.histories.past.as_of:
             raise ModelError(
                 f"Model {model.config.version} was trained up to {model.config.as_of} and may not score "
                 f"{scene.histories.past.as_of}; train one with --as-of {scene.histories.past.as_of}."
             )
-        self.model, self.scene, self.encoder = model, scene, encoder
+        self.model, self.scene = model, scene
+        self.encoder: TextEncoder = model.adapted or encoder
         self.dataset = scene.histories.past.dataset
         self._indexed = vectors
         self._forecast = lru_cache(maxsize=256)(self._compute)
@@ -155,7 +158,7 @@ class Forecaster:
         facts = {item: (times, last) for item, times, last in seen.iter_rows()}
         total = float(carried.sum())
         return [
-            Reason(int(items[k]), *facts[int(items[k])], float(carried[k]) / total, bool(own[k] >= related[k]))
+            Reason(int(items[k]), *facts[int(items[k])], float(carried[k]) / total, bool(items[k] in forecast.items))
             for k in best
         ]
 
@@ -193,7 +196,7 @@ class Forecaster:
         raw = model.score(self.scene, parts, near, users).numpy()
         belongs = self.scene.of_source(parts.source)
         meant = [
-            self._meant(part.phrases, Nearness(near.text[k : k + 1], near.group[k : k + 1]), belongs[k])
+            self._meant(part.phrases, Nearness(*(found[k : k + 1] for found in near)), belongs[k])
             for k, (_, part) in enumerate(owners)
         ]
         here = self.scene.histories.in_population
@@ -213,10 +216,9 @@ class Forecaster:
             before = np.asarray(self.done_within(None)[:, items].sum(axis=1)).ravel() > 0
             scores = np.where(before, scores - np.ptp(scores) - 1.0, scores)
             probability = np.where(before, 0.0, probability)
-        allowed = torch.from_numpy(belongs)
-        attention = model.match.attention(model.match.relevance(near), allowed).mean(0)[wanted].mean(0)
-        related = (self.scene.structure @ attention).numpy()
-        return Forecast(demand, scores, probability, items, attention.numpy(), related)
+        attention = model.attention(self.scene, parts, near).items.mean(0)[wanted].mean(0, keepdim=True)
+        related = self.scene.structure.spread(attention)
+        return Forecast(demand, scores, probability, items, attention[0].numpy(), related[0].numpy())
 
     def _source_spoken_of(self, sentence: str) -> int:
         """A source other than the main one is meant when the sentence uses the words of its wording."""

@@ -44,3 +44,30 @@ def _contrast(logits: Tensor, positive: Tensor) -> Tensor:
         return logits.sum() * 0.0
     per_row = torch.where(positive, terms, 0.0).sum(1)[usable] / count[usable]
     return per_row.mean()
+
+
+class WindowContrast(nn.Module):
+    """Stage I: time windows of one user are near each other, and look alike from everybody else's place.
+
+    InfoNCE between each window and the next, and a cyclic KL term that keeps what the windows say about the other
+    users of the batch the same all the way round (FOUND, arXiv 2412.12468).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(10.0).log())
+
+    def forward(self, windows: list[Tensor]) -> dict[str, Tensor]:
+        """Compare the windows of N users, each [N, width] of unit vectors, in the order of time.
+
+        Returns:
+            ``window_loss`` and ``cyclic_loss``, scalars.
+        """
+        same = torch.arange(len(windows[0]))
+        nexts = [*windows[1:], windows[0]]
+        views = [self.log_scale.exp() * one @ other.T for one, other in zip(windows, nexts, strict=True)]
+        contrast = [functional.cross_entropy(view, same) for view in views]
+        beliefs = [view.log_softmax(1) for view in views]
+        turns = zip(beliefs, [*beliefs[1:], beliefs[0]], strict=True)
+        cyclic = [functional.kl_div(one, other, log_target=True, reduction="batchmean") for one, other in turns]
+        return {"window_loss": torch.stack(contrast).mean(), "cyclic_loss": torch.stack(cyclic).mean()}

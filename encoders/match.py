@@ -1,12 +1,12 @@
 """The demand-conditioned match: a sentence attends to the items of the data, and so to every user's own events.
 
-One dense vector forgets counts. Here the sentence becomes a weight per item, and a user's match is the weighted count
-of her own events, which is one sparse product for all users: exact, fast, and its own explanation. A second product
-goes through item-item structure (EASE) and so reaches what a user has not done yet.
+One dense vector forgets counts. Here the sentence becomes a weight per item and per group, and a user's match is the
+weighted count of her own events, which is one sparse product for all users: exact, fast, and its own explanation.
+Further products go through what goes together (EASE, main directions) and so reach what a user has not done yet.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,36 +15,47 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from encoders.histories import HALF_LIVES, Histories
+from encoders.counted import Counted
+from encoders.histories import GROUP_HALF_LIVES, HALF_LIVES
+from encoders.products import sparse_product
+from encoders.structure import Factors, Structure
 
 Matrix = npt.NDArray[np.float32]
 
 SHARPNESS = (16.0, 32.0)
-"""Where the scales of the two attention heads begin: one wide, one narrow."""
+"""Where the scales of the two attention heads over items begin: one wide, one narrow."""
+_GROUP_SHARPNESS = 32.0
 
-CHANNELS = len(HALF_LIVES) * len(SHARPNESS) + 3
-"""Counts per head and half-life, item-item structure per head, and the other sources."""
+Family = Literal["match", "structure"]
+_MATCH: tuple[Family, ...] = ("match",)
+_HEAD: tuple[Family, ...] = (*(len(HALF_LIVES) * _MATCH), "structure")
+_GROUP: tuple[Family, ...] = (*(len(GROUP_HALF_LIVES) * _MATCH), "match", "structure", "structure")
+CHANNELS: tuple[Family, ...] = (*(len(SHARPNESS) * _HEAD), "match", "match", "structure", *_GROUP, "match")
+"""What each channel is made of: own events, or what goes together."""
 
 _FLOOR = 1e-3
-_EASE_ITEMS = 4096
-_EASE_PENALTY = 300.0
 _MISFIT = -1e4
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The items of the data in the space of the text encoder."""
+    """The V items and G groups of the data in the space of the text encoder."""
 
     texts: list[str]
     groups: list[str]
+    """Name of the group of each item, [V]."""
     sources: list[str]
     """Names of the sources, the main one first."""
     source_of: npt.NDArray[np.int64]
     """[V]: index into ``sources``."""
+    group_of: npt.NDArray[np.int64]
+    """[V]: number of the item's group."""
+    source_of_group: npt.NDArray[np.int64]
+    """[G]: index into ``sources``."""
     text_vectors: Matrix
     """[V, D]"""
     group_vectors: Matrix
-    """[V, D]: the vector of the item's group."""
+    """[G, D]"""
 
     @property
     def main_items(self) -> npt.NDArray[np.bool_]:
@@ -53,55 +64,25 @@ class Vocabulary:
 
 
 class Nearness(NamedTuple):
-    """Cosines of B demands with V items."""
+    """Cosines of B demands with V items and G groups."""
 
     text: Tensor
     """[B, V]: with the items' own texts."""
     group: Tensor
     """[B, V]: with the names of their groups."""
+    groups: Tensor
+    """[B, G]: with the names of all groups."""
 
 
-class _Product(torch.autograd.Function):
-    """A constant sparse matrix times a dense one; scipy does it several times faster than torch on a CPU."""
+class Attention(NamedTuple):
+    """Where B demands look; every row sums to one, or to zero where nothing is allowed."""
 
-    @staticmethod
-    def forward(ctx: Any, matrix: sp.csr_matrix, dense: Tensor) -> Tensor:
-        ctx.matrix = matrix
-        return torch.from_numpy(np.ascontiguousarray(matrix @ dense.detach().numpy()))
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
-        return None, torch.from_numpy(np.ascontiguousarray(ctx.matrix.T @ gradients[0].contiguous().numpy()))
-
-
-def sparse_product(matrix: sp.csr_matrix, dense: Tensor) -> Tensor:
-    """``matrix`` [N, V] times ``dense`` [V, B], with a gradient for ``dense``."""
-    result: Tensor = _Product.apply(matrix, dense)  # type: ignore[no-untyped-call]
-    return result
-
-
-def item_structure(histories: Histories) -> Tensor:
-    """EASE: weights that predict one item from the others (Steck 2019, arXiv 1905.03375).
-
-    Only the ``_EASE_ITEMS`` most common items take part; the others keep zero rows and columns.
-
-    Returns:
-        [V, V], zero on the diagonal. Row i says what having done item i adds to every other item.
-    """
-    logged = histories.logged
-    reach = histories.reach()
-    kept = np.sort(np.argsort(-reach, kind="stable")[:_EASE_ITEMS])
-    kept = kept[reach[kept] > 1]
-    dense = logged[:, kept].toarray()
-    gram = torch.from_numpy(dense.T @ dense)
-    gram.diagonal().add_(_EASE_PENALTY)
-    inverse = torch.linalg.inv(gram)
-    weights = -inverse / inverse.diagonal()
-    weights.fill_diagonal_(0.0)
-    full = torch.zeros(logged.shape[1], logged.shape[1])
-    index = torch.from_numpy(kept)
-    full[index[:, None], index] = weights
-    return full
+    items: Tensor
+    """[heads, B, V]: items of the source a demand speaks of, wide head first."""
+    groups: Tensor
+    """[B, G]: groups of that source."""
+    other: Tensor
+    """[B, V]: items of every other source."""
 
 
 class TextTower(nn.Module):
@@ -122,7 +103,7 @@ class TextTower(nn.Module):
 
 
 class Match(nn.Module):
-    """From sentences to item weights, and from item weights to match channels."""
+    """From sentences to weights of items and groups, and from those to match channels."""
 
     def __init__(self, dimension: int) -> None:
         """Make a match over text vectors of ``dimension``."""
@@ -130,15 +111,16 @@ class Match(nn.Module):
         self.sentences = TextTower(dimension)
         self.items = TextTower(dimension)
         self.log_sharpness = nn.Parameter(torch.tensor(SHARPNESS).log())
+        self.log_group_sharpness = nn.Parameter(torch.tensor(_GROUP_SHARPNESS).log())
         self.group_share = nn.Parameter(torch.zeros(()))
 
     def nearness(self, phrases: Tensor, owner: Tensor, vocabulary: Vocabulary, demands: int) -> Nearness:
-        """How near every item and its group are to a demand: the nearest of its alternatives counts.
+        """How near every item and group are to a demand: the nearest of its alternatives counts.
 
         Args:
             phrases: [P, D], the phrases of all demands, one after the other.
             owner: [P], which demand a phrase belongs to.
-            vocabulary: V items.
+            vocabulary: V items, G groups.
             demands: B.
         """
         sentences = self.sentences(phrases)
@@ -148,36 +130,69 @@ class Match(nn.Module):
             empty = near.new_full((demands, near.shape[1]), -2.0)
             return torch.scatter_reduce(empty, 0, owner[:, None].expand_as(near), near, "amax")
 
-        return Nearness(nearest(vocabulary.text_vectors), nearest(vocabulary.group_vectors))
+        groups = nearest(vocabulary.group_vectors)
+        of_items = groups[:, torch.from_numpy(vocabulary.group_of)]
+        return Nearness(nearest(vocabulary.text_vectors), of_items, groups)
 
     def relevance(self, near: Nearness) -> Tensor:
         """One figure per item from both cosines, [B, V]."""
         return torch.lerp(near.text, near.group, torch.sigmoid(self.group_share))
 
-    def attention(self, relevance: Tensor, allowed: Tensor) -> Tensor:
-        """Item weights that sum to one over the ``allowed`` items: [heads, B, V]; zeros where none is allowed."""
-        logits = self.log_sharpness.exp()[:, None, None] * relevance
-        weights = logits.masked_fill(~allowed, _MISFIT).softmax(-1)
-        return torch.mul(weights, allowed)
-
-    def channels(
-        self, counts: tuple[sp.csr_matrix, ...], logged: sp.csr_matrix, structure: Tensor, target: Tensor, other: Tensor
-    ) -> Tensor:
-        """The match of N users with B demands.
+    def attention(self, near: Nearness, items: Tensor, groups: Tensor, others: Tensor) -> Attention:
+        """Turn cosines into weights.
 
         Args:
-            counts: one [N, V] matrix per half-life.
-            logged: [N, V], log counts.
-            structure: [V, V] from ``item_structure``.
-            target: [heads, B, V], weights over items of the source the demand speaks of.
-            other: [B, V], weights over items of every other source.
-
-        Returns:
-            [N, B, CHANNELS]
+            near: B demands.
+            items: [B, V], items that each demand may mean.
+            groups: [B, G], groups likewise.
+            others: [B, V], items of every other source.
         """
-        found = []
-        for head in target:
-            found += [torch.log(_FLOOR + sparse_product(matrix, head.T)) for matrix in counts]
-            found.append(sparse_product(logged, structure @ head.T))
-        found.append(torch.log(_FLOOR + sparse_product(counts[-2], other.T)))
-        return torch.stack(found, dim=-1)
+        relevance = self.relevance(near)
+        sharpness = self.log_sharpness.exp()[:, None, None]
+        return Attention(
+            _weights(sharpness * relevance, items),
+            _weights(self.log_group_sharpness.exp() * near.groups, groups),
+            _weights(sharpness[0] * relevance, others),
+        )
+
+
+def _weights(logits: Tensor, allowed: Tensor) -> Tensor:
+    return torch.mul(logits.masked_fill(~allowed, _MISFIT).softmax(-1), allowed)
+
+
+def channels(
+    counted: Counted,
+    attention: Attention,
+    items: Structure,
+    groups: tuple[Structure, Structure],
+    directions: Factors,
+) -> Tensor:
+    """The match of N users with B demands.
+
+    Args:
+        counted: what the users did.
+        attention: of the demands.
+        items: what goes together among items.
+        groups: the same among groups, ever and lately.
+        directions: main directions of the same users.
+
+    Returns:
+        [N, B, len(CHANNELS)]
+    """
+
+    def own(matrix: sp.csr_matrix, weights: Tensor) -> Tensor:
+        return torch.log(_FLOOR + sparse_product(matrix, weights.T))
+
+    found = []
+    for head in attention.items:
+        found += [own(matrix, head) for matrix in counted.counts]
+        found.append(sparse_product(counted.logged, items.spread(head).T))
+    narrow = attention.items[-1]
+    found += [own(counted.kinds, narrow), own(counted.value, narrow), directions.match(counted.rows, narrow)]
+    found += [own(matrix, attention.groups) for matrix in (*counted.group_days, counted.group_last)]
+    found += [
+        sparse_product(logged, structure.spread(attention.groups).T)
+        for logged, structure in zip(counted.group_logged, groups, strict=True)
+    ]
+    found.append(own(counted.counts[-2], attention.other))
+    return torch.stack(found, dim=-1)

@@ -1,4 +1,7 @@
-"""A model on disk: ``config.json``, ``model.safetensors`` and ``report.json``; never a pickle."""
+"""A model on disk: ``config.json``, ``model.safetensors`` and ``report.json``; never a pickle.
+
+``lora.safetensors`` is there too where the text encoder was trained.
+"""
 
 import json
 from dataclasses import dataclass
@@ -14,9 +17,12 @@ from encoders.calibrate import Calibration
 from encoders.dual import DualEncoder
 from encoders.errors import ModelError
 from encoders.grounding import Grounding
+from encoders.head import Addition
+from encoders.lora import AdaptedEncoder
+from encoders.text import text_encoder
 from encoders.workspace import Workspace, atomic_folder
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever folders of an older version can no longer be read."""
 
 
@@ -30,8 +36,14 @@ class ModelConfig(BaseModel):
     text_encoder: str
     dimension: int
     width: int
+    without: tuple[Addition, ...] = ()
+    """What an ablation left out."""
+    lora_rank: int = 0
+    """Rank of the text encoder's adapter; 0 where it has none."""
     as_of: date
     """No event on or after this date was read."""
+    data_name: str
+    """The data set it was trained on; its calendar is the one that ``as_of`` belongs to."""
     data_version: str
     seed: int
     grounding: Grounding
@@ -44,12 +56,16 @@ class TrainedModel:
 
     encoder: DualEncoder
     config: ModelConfig
+    adapted: AdaptedEncoder | None = None
+    """Reads demands, where the text encoder was trained."""
 
 
 def write_model(folder: Path, model: TrainedModel, report: dict[str, Any]) -> Path:
     """Write a model folder, whole or not at all."""
     with atomic_folder(folder) as part:
         save_file(model.encoder.state_dict(), part / "model.safetensors")
+        if model.adapted:
+            save_file(model.adapted.state_dict(), part / "lora.safetensors")
         (part / "config.json").write_text(model.config.model_dump_json(indent=1), "utf-8")
         (part / "report.json").write_text(json.dumps(report, indent=1), "utf-8")
     return folder
@@ -79,25 +95,31 @@ def read_model(folder: Path) -> TrainedModel:
         ModelError: the folder is from another version or damaged.
     """
     config = read_config(folder)
-    encoder = DualEncoder(config.dimension, config.width)
+    encoder = DualEncoder(config.dimension, config.width, config.without)
+    adapted = AdaptedEncoder(text_encoder(config.text_encoder), config.lora_rank) if config.lora_rank else None
     try:
         encoder.load_state_dict(load_file(folder / "model.safetensors"))
+        if adapted:
+            adapted.load_state_dict(load_file(folder / "lora.safetensors"))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelError(
             f"The weights in {folder} do not fit this program ({type(error).__name__}); "
             "run 'audience train' to make new ones."
         ) from error
-    return TrainedModel(encoder.eval(), config)
+    return TrainedModel(encoder.eval(), config, adapted)
 
 
-def usable_model(workspace: Workspace, text_encoder: str, data_version: str, as_of: date) -> Path | None:
-    """The latest model that fits the data and has read no event on or after ``as_of``; None where there is none."""
+def usable_model(workspace: Workspace, text_encoder: str, data_name: str, as_of: date) -> Path | None:
+    """The latest model of this data set that has read no event on or after ``as_of``; None where there is none.
+
+    Later rows of the same data set keep their model: it reads texts and counts, never row numbers.
+    """
     fitting = []
     for folder in workspace.models():
         try:
             config = read_config(folder)
         except ModelError:
             continue
-        if config.text_encoder == text_encoder and config.data_version == data_version and config.as_of <= as_of:
+        if config.text_encoder == text_encoder and config.data_name == data_name and config.as_of <= as_of:
             fitting.append((config.as_of, folder))
     return max(fitting, key=lambda pair: pair[0])[1] if fitting else None

@@ -1,21 +1,24 @@
 """Everything the model needs to know of one data set as of one date, without any trained parameter."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from encoders.counted import Counted, Rows, count_all, count_some
 from encoders.events import Dataset, Past
 from encoders.histories import Histories, read_histories
-from encoders.match import Vocabulary, item_structure
+from encoders.match import Vocabulary
+from encoders.structure import Factors, Structure, ease, factors
 from encoders.text import TextEncoder, embed_vocabulary
-from encoders.user import UserInputs, attribute_texts, user_inputs
+from encoders.user import UserInputs, attribute_texts, split_by_source
 from encoders.workspace import Workspace
 
-Rows = npt.NDArray[np.int64]
+_ITEM_PENALTY = 300.0
+_GROUP_PENALTIES = (1000.0, 500.0)
 
 
 @dataclass(frozen=True)
@@ -24,58 +27,82 @@ class Scene:
 
     histories: Histories
     vocabulary: Vocabulary
-    structure: Tensor = field(repr=False)
-    """[V, V] item-item structure of the same past."""
+    structure: Structure = field(repr=False)
+    """What goes together among items."""
+    group_structures: tuple[Structure, Structure] = field(repr=False)
+    """What goes together among groups, ever and lately."""
+    directions: Factors = field(repr=False)
+    """Main directions of what users do."""
     inputs: UserInputs = field(repr=False)
+
+    @cached_property
+    def everyone(self) -> Counted:
+        """The counts of all users, as the match multiplies with them."""
+        return count_all(self.histories)
+
+    def counted(self, rows: Rows | None = None) -> Counted:
+        """The counts of all users, or of some ``rows``."""
+        return self.everyone if rows is None else count_some(self.everyone, rows)
+
+    def activity(self, rows: Rows | None = None) -> Tensor:
+        """Standardised activity of all users, or of some ``rows``: [N, len(ACTIVITY)]."""
+        return torch.from_numpy(self.inputs.activity if rows is None else self.inputs.activity[rows])
+
+    def in_population(self, rows: Rows | None = None) -> npt.NDArray[np.bool_]:
+        """Which of all users, or of some ``rows``, are in the population: [N]."""
+        mask = self.histories.in_population
+        return mask if rows is None else mask[rows]
 
     def of_source(self, source: Rows) -> npt.NDArray[np.bool_]:
         """Whether each item belongs to each of B sources and had been seen by the as-of date, [B, V]."""
         return np.asarray((self.vocabulary.source_of == source[:, None]) & self.histories.seen)
 
-    def counted(
-        self, rows: Rows | None = None
-    ) -> tuple[tuple[sp.csr_matrix, ...], sp.csr_matrix, Tensor, npt.NDArray[np.bool_]]:
-        """Counts, log counts, activity [N, features] and population mask [N] of all users or of some ``rows``."""
-        histories = self.histories
-        mask = histories.in_population
-        activity = histories.activity
-        centred = (activity - activity[mask].mean(0)) / (activity[mask].std(0) + 0.05)
-        if rows is None:
-            return histories.counts, histories.logged, torch.from_numpy(centred), mask
-        counts = tuple(matrix[rows] for matrix in histories.counts)
-        logged = counts[-1].copy()
-        logged.data = np.log1p(logged.data)
-        return counts, logged, torch.from_numpy(centred[rows]), mask[rows]
+    def groups_of_source(self, source: Rows) -> npt.NDArray[np.bool_]:
+        """Whether each group belongs to each of B sources and had been seen by the as-of date, [B, G]."""
+        return np.asarray((self.vocabulary.source_of_group == source[:, None]) & self.histories.seen_groups)
 
 
 def read_vocabulary(dataset: Dataset, encoder: TextEncoder, workspace: Workspace) -> Vocabulary:
     """Embed the item vocabulary of ``dataset``, or take it from the workspace's cache."""
-    items = dataset.items
+    items, groups = dataset.items, dataset.groups
     main = dataset.card.main_source
     sources = [main, *sorted(set(items["source"]) - {main})]
+    number = {source: place for place, source in enumerate(sources)}
     texts = items["text"].to_list()
-    groups = [group or text for group, text in zip(items["group"].to_list(), texts, strict=True)]
-    distinct = sorted(set(groups))
-    number = {group: place for place, group in enumerate(distinct)}
-    vectors = embed_vocabulary(workspace, encoder, texts)
-    group_vectors = embed_vocabulary(workspace, encoder, distinct)
+    names = groups["group"].to_list()
     return Vocabulary(
         texts=texts,
-        groups=groups,
+        groups=[names[group] for group in dataset.group_of],
         sources=sources,
-        source_of=np.array([sources.index(source) for source in items["source"]], np.int64),
-        text_vectors=vectors,
-        group_vectors=group_vectors[[number[group] for group in groups]],
+        source_of=np.array([number[source] for source in items["source"]], np.int64),
+        group_of=dataset.group_of,
+        source_of_group=np.array([number[source] for source in groups["source"]], np.int64),
+        text_vectors=embed_vocabulary(workspace, encoder, texts),
+        group_vectors=embed_vocabulary(workspace, encoder, names),
     )
 
 
 def read_scene(past: Past, vocabulary: Vocabulary, encoder: TextEncoder) -> Scene:
-    """Count, pool and structure everything that happened before the as-of date of ``past``."""
+    """Count and structure everything that happened before the as-of date of ``past``."""
     histories = read_histories(past)
-    texts, owned = attribute_texts(past.dataset.users, histories.user_ids)
-    dimension = vocabulary.text_vectors.shape[1]
-    embedded = encoder.encode(texts) if texts else np.zeros((0, dimension), np.float32)
-    sums = np.asarray(owned @ embedded, np.float32)
-    attributes = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
-    inputs = user_inputs(histories, vocabulary.text_vectors, vocabulary.main_items, attributes)
-    return Scene(histories, vocabulary, item_structure(histories), inputs)
+    here = histories.in_population
+    everyone = count_all(histories)
+    texts, attributes = attribute_texts(past.dataset.users, histories.user_ids)
+    activity = histories.activity
+    inputs = UserInputs(
+        slots=split_by_source(histories.slots, vocabulary.source_of, len(vocabulary.sources)),
+        attributes=attributes,
+        attribute_vectors=encoder.encode(texts),
+        activity=(activity - activity[here].mean(0)) / (activity[here].std(0) + 0.05),
+    )
+    ever, lately = (
+        ease(logged, here, penalty) for logged, penalty in zip(everyone.group_logged, _GROUP_PENALTIES, strict=True)
+    )
+    return Scene(
+        histories=histories,
+        vocabulary=vocabulary,
+        structure=ease(everyone.logged, here, _ITEM_PENALTY),
+        group_structures=(ever, lately),
+        directions=factors(everyone.logged),
+        inputs=inputs,
+    )

@@ -78,7 +78,7 @@ def score_file(
     dataset = Dataset(workspace.data)
     as_of = as_of or dataset.card.default_as_of
     dataset.before(as_of)
-    model = usable_model(workspace, settings.text_encoder, dataset.card.version, as_of)
+    model = usable_model(workspace, settings.text_encoder, dataset.card.name, as_of)
     if model is None:
         model = train(workspace, settings, as_of, progress)
     progress("Reading histories", None)

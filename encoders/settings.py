@@ -16,6 +16,9 @@ class Settings(BaseSettings):
     text_encoder: str = Field(
         "use", description="'use' (multilingual), 'minilm' (English), or any sentence-transformers name or path"
     )
+    lora_rank: int = Field(
+        0, ge=0, description="rank of the adapter that the text encoder is trained with (16 is usual); 0 for none"
+    )
     seed: int = Field(7, description="seed of every random choice")
     minimum_size: int = Field(50, ge=1, description="smaller audiences are not previewed, profiled or exported")
     holdout: float = Field(0.1, ge=0, lt=1, description="share of a saved audience that is kept back")

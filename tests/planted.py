@@ -53,9 +53,9 @@ NOBODY = "telescope"
 """Bought once, long ago, by somebody who never came back."""
 FIELDS = ("age", "income", "region")
 
-SMALL_RECIPE = Recipe(windows=4, epochs=2, steps=20, sentences=24, users=256)
+SMALL_RECIPE = Recipe(windows=4, epochs=2, steps=20, sentences=24, users=256, head_steps=60)
 """Enough to learn this world in a few seconds."""
-TINY_RECIPE = Recipe(windows=2, epochs=2, steps=2, sentences=8, users=64)
+TINY_RECIPE = Recipe(windows=2, epochs=2, steps=2, sentences=8, users=64, head_steps=4)
 """Learns nothing worth knowing, at once."""
 
 
@@ -189,3 +189,13 @@ def replace_events(source: Path, target: Path, events: pl.DataFrame) -> Dataset:
         (target / name).write_bytes((source / name).read_bytes())
     events.select(EVENT_SCHEMA.names()).cast(EVENT_SCHEMA).write_parquet(target / "events.parquet")
     return Dataset(target)
+
+
+def narrowed(world: World, folder: Path, name: str, sources: tuple[str, ...], fields: tuple[str, ...]) -> Dataset:
+    """The world as another data set that has only some of its sources and of its attributes."""
+    items = world.dataset.items.lazy().select("item_id", "text", "group")
+    events = pl.scan_parquet(world.folder / "events.parquet").filter(pl.col("source").is_in(sources))
+    users = world.dataset.users.lazy().select("user_id", *fields)
+    known = world.dataset.card.model_dump(exclude={"name", "first", "last", "version"})
+    write_folder(folder, Tables(events.join(items, on="item_id").drop("item_id"), users), About(name=name, **known))
+    return Dataset(folder)

@@ -13,7 +13,7 @@ _TOP_GROUPS = 40
 
 def describe(forecaster: Forecaster, conditions: Conditions, search: Search) -> DataCard:
     """Count sources and attributes; attribute counts are over the population."""
-    past, card, config = forecaster.scene.histories.past, forecaster.dataset.card, forecaster.model.config
+    past, card = forecaster.scene.histories.past, forecaster.dataset.card
     population = forecaster.scene.histories.in_population
     return DataCard(
         title=card.title,
@@ -26,8 +26,8 @@ def describe(forecaster: Forecaster, conditions: Conditions, search: Search) -> 
         sources=_sources(forecaster),
         fields=_fields(conditions.attributes.filter(pl.Series(population))),
         top_groups=search.common_groups(card.main_source, _TOP_GROUPS),
-        model_version=config.version,
-        data_version=config.data_version,
+        model_version=forecaster.model.config.version,
+        data_version=card.version,
     )
 
 

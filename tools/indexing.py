@@ -1,16 +1,35 @@
-"""Indexing: users' vectors and attributes into Chroma, and back out as a snapshot for exact scans."""
+"""Indexing: users' vectors and attributes into Chroma, and back out as a snapshot for exact scans.
 
+A user's vector changes only with her own events and attributes, so an index that is there already, of another as-of
+date or an earlier state of the data, is brought up to date by encoding the users concerned.
+"""
+
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+import numpy.typing as npt
+import torch
 
 from encoders.errors import WorkspaceError
 from encoders.events import Dataset
+from encoders.fingerprint import fingerprints
 from encoders.forecast import Forecaster, Matrix
 from encoders.model_folder import usable_model
 from encoders.settings import Settings
 from encoders.workspace import Progress, Workspace, silent
-from tools.store import VectorStore, collection_name
+from tools.store import UserRecords, VectorStore, collection_name
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """What indexing did."""
+
+    name: str
+    """The collection."""
+    users: int
+    encoded: int
+    """Users whose vector was computed; the others' was there already."""
 
 
 def open_forecaster(workspace: Workspace, settings: Settings, as_of: date | None) -> Forecaster:
@@ -22,7 +41,7 @@ def open_forecaster(workspace: Workspace, settings: Settings, as_of: date | None
     dataset = Dataset(workspace.data)
     as_of = as_of or dataset.card.default_as_of
     dataset.before(as_of)
-    model = usable_model(workspace, settings.text_encoder, dataset.card.version, as_of)
+    model = usable_model(workspace, settings.text_encoder, dataset.card.name, as_of)
     if model is None:
         raise WorkspaceError(
             f"{workspace.path} has no model for this data, the text encoder '{settings.text_encoder}' and {as_of}; "
@@ -33,41 +52,47 @@ def open_forecaster(workspace: Workspace, settings: Settings, as_of: date | None
 
 def index_name(forecaster: Forecaster) -> str:
     """The collection that belongs to a forecaster."""
-    config = forecaster.model.config
-    return collection_name(config.data_version, config.version, forecaster.scene.histories.past.as_of)
+    card, past = forecaster.dataset.card, forecaster.scene.histories.past
+    return collection_name(card.version, forecaster.model.config.version, past.as_of)
 
 
 def build_index(
     workspace: Workspace, settings: Settings, as_of: date | None = None, progress: Progress = silent
-) -> str:
-    """Encode every user and write the index; the index of an older model or date is dropped.
-
-    Returns:
-        The name of the collection.
-    """
-    progress("Encoding users", None)
+) -> Indexed:
+    """Bring the index up to date, encoding whom it does not have yet; the index of an older model is dropped."""
+    progress("Reading what users did", None)
     forecaster = open_forecaster(workspace, settings, as_of)
-    name = index_name(forecaster)
+    name, users = index_name(forecaster), _records(forecaster)
     with VectorStore(workspace, settings.chroma_url) as store:
-        _write(store, name, forecaster, progress)
+        encoded = store.write(name, users, progress)
         store.drop_others([name])
-    return name
+    return Indexed(name, len(users.ids), encoded)
 
 
 def read_index(workspace: Workspace, settings: Settings, forecaster: Forecaster) -> Matrix:
-    """The vectors of the forecaster's users as the index holds them, [N, width]; written first where missing."""
-    name = index_name(forecaster)
+    """The vectors of the forecaster's users as the index holds them, [N, width]; brought up to date first."""
+    name, users = index_name(forecaster), _records(forecaster)
     with VectorStore(workspace, settings.chroma_url) as store:
-        if not store.ready(name):
-            _write(store, name, forecaster, silent)
+        store.write(name, users)
         ids, vectors = store.snapshot(name)
-    if ids != forecaster.scene.histories.user_ids:
+    if ids != users.ids:
         raise WorkspaceError("The index holds other users than the data; run 'audience index' again.")
     return np.ascontiguousarray(vectors)
 
 
-def _write(store: VectorStore, name: str, forecaster: Forecaster, progress: Progress) -> None:
-    users = forecaster.dataset.users
-    known = {row.pop("user_id"): row for row in users.to_dicts()}
-    ids = forecaster.scene.histories.user_ids
-    store.replace(name, ids, forecaster.user_vectors, [known.get(user, {}) for user in ids], progress)
+def _records(forecaster: Forecaster) -> UserRecords:
+    model, scene = forecaster.model, forecaster.scene
+    known = {row.pop("user_id"): row for row in forecaster.dataset.users.to_dicts()}
+
+    def encode(rows: npt.NDArray[np.int64]) -> Matrix:
+        with torch.no_grad():
+            return np.asarray(model.encoder.user_vectors(scene, rows).numpy())
+
+    ids = scene.histories.user_ids
+    return UserRecords(
+        model=model.config.version,
+        ids=ids,
+        fingerprints=fingerprints(model, scene),
+        attributes=[known.get(user, {}) for user in ids],
+        encode=encode,
+    )

@@ -28,6 +28,7 @@ from tools.reach import curve_point, histogram, reach_curve
 from tools.registry import Registry
 from tools.search import Search
 from tools.selection import Selection, select
+from tools.tuned import TunedDemands
 from tools.types import (
     AudienceSpec,
     Comparison,
@@ -42,6 +43,7 @@ from tools.types import (
     SampleUser,
     SavedAudience,
     SizeEstimate,
+    TunedSummary,
 )
 from tools.wording import definition, why
 
@@ -61,6 +63,7 @@ class AudienceService:
         self._conditions = Conditions(forecaster)
         self._search = Search(forecaster)
         self._registry = Registry(workspace.registry)
+        self._tuned = TunedDemands(workspace, forecaster)
 
     @classmethod
     def open(cls, settings: Settings, as_of: date | None = None) -> "AudienceService":
@@ -195,6 +198,31 @@ class AudienceService:
             )
         return Comparison(overlaps=tuple(overlaps))
 
+    # --- demands fitted to users ------------------------------------------------------------------
+
+    def tune(self, name: str, demand: str | None, seeds: Sequence[str] | str) -> TunedSummary:
+        """Fit a demand to users who are known to be meant; an earlier one of that name is replaced.
+
+        Args:
+            name: what ``AudienceSpec.like`` will call it.
+            demand: the sentence to begin with; None to look for users like the ``seeds`` whatever that is.
+            seeds: ids of users, or the id or name of a saved audience. Ids without a history are passed over.
+
+        Raises:
+            RequestError: fewer than five have a history, or there is no such audience.
+        """
+        users = self._named_members(seeds)[1] if isinstance(seeds, str) else seeds
+        return self._tuned.tune(name, None if demand is None else _checked(demand), sorted(users))
+
+    def tuned(self, name: str) -> TunedSummary:
+        """What is kept under the name of a tuned demand.
+
+        Raises:
+            RequestError: there is none of that name.
+            ModelError: it was tuned with another model.
+        """
+        return self._tuned.summary(name)
+
     # --- audiences that are kept ------------------------------------------------------------------
 
     def save(self, spec: AudienceSpec, name: str, approved_by: str, key: str = "") -> SavedAudience:
@@ -206,7 +234,7 @@ class AudienceService:
         selection = self._select(spec)
         fixed = spec.model_copy(update={"cut": selection.cut})
         users = self._forecaster.scene.histories.user_ids
-        words = definition(fixed, selection.conditions)
+        words = definition(fixed, selection.conditions) + (f"; tuned as '{spec.like}'" if spec.like else "")
         return self._save(name, fixed, words, {users[row] for row in selection.members}, approved_by, key)
 
     def combine(
@@ -274,7 +302,8 @@ class AudienceService:
         return self._search.by_group(self._forecaster.done_within(ACTIVE_DAYS))
 
     def _select(self, spec: AudienceSpec) -> Selection:
-        return select(self._forecaster.forecast(spec.demand), spec, self._conditions, self.settings.minimum_size)
+        forecast = self._tuned.forecast(spec) if spec.like else self._forecaster.forecast(spec.demand)
+        return select(forecast, spec, self._conditions, self.settings.minimum_size)
 
     def _large_enough(self, selection: Selection) -> Selection:
         self._check_size(len(selection.members))
@@ -298,7 +327,6 @@ class AudienceService:
     def _save(
         self, name: str, spec: AudienceSpec | None, words: str, members: set[str], approved_by: str, key: str
     ) -> SavedAudience:
-        config = self._forecaster.model.config
         return self._registry.save_version(
             name,
             spec=spec,
@@ -306,8 +334,8 @@ class AudienceService:
             members=members,
             holdout_share=self.settings.holdout,
             as_of=self._as_of,
-            model_version=config.version,
-            data_version=config.data_version,
+            model_version=self._card.model_version,
+            data_version=self._card.data_version,
             approved_by=approved_by,
             key=key,
         )

@@ -4,12 +4,16 @@ Chroma keeps the vectors and answers "who is nearest". Whoever counts takes ``sn
 the nearest neighbours of an index are approximate and limited in number.
 
 One collection holds one state of the world: a data version, a model version and an as-of date. It counts only once
-it is complete, so an interrupted indexing run is continued and never mistaken for a small population.
+it is complete, so an interrupted indexing run is continued and never mistaken for a small population. There is one
+per model: when the world moves on, the collection takes the new name and only the users are written who are no longer
+what they were. Every record carries the fingerprint of what it was made from, so that this is seen record by record,
+whatever run left it there.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
@@ -32,8 +36,27 @@ BATCH = 5_000
 _SPACE = {"hnsw": {"space": "cosine", "ef_construction": 400, "ef_search": 400}}
 """The wider search finds all of the true neighbours in small populations; Chroma's defaults find half of them."""
 
+_FINGERPRINT = "audience:fingerprint"
+"""Where a record keeps its fingerprint, among the attributes."""
+
 Vectors = NDArray[np.float32]
 Attributes = Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class UserRecords:
+    """The n users that a collection shall hold."""
+
+    model: str
+    """The version of the model that makes their vectors."""
+    ids: Sequence[str]
+    """All different."""
+    fingerprints: NDArray[np.int64]
+    """[n]: a record is written again when its fingerprint is another; it covers the vector and the attributes."""
+    attributes: Sequence[Attributes]
+    """Attribute to value, [n]; None means unknown and is left out."""
+    encode: Callable[[NDArray[np.int64]], Vectors]
+    """Makes the vectors of some of the n, by their places: float32 of shape [len(places), d], no row of zeros."""
 
 
 def collection_name(data_version: str, model_version: str, as_of: date) -> str:
@@ -58,6 +81,7 @@ class VectorStore:
         self._workspace = workspace
         self._remote = bool(url)
         self._owner = str(workspace.path.resolve())
+        self._tag = f"-{sha256(self._owner.encode()).hexdigest()[:8]}"
         self._open = ExitStack()
         try:
             self._client = self._connect(url)
@@ -83,12 +107,8 @@ class VectorStore:
     def names(self) -> list[str]:
         """Complete collections of this workspace."""
         with self._faults():
-            found = self._client.list_collections()
-        return sorted(
-            each.name
-            for each in found
-            if (each.metadata or {}).get("owner") == self._owner and each.metadata.get("complete")
-        )
+            found = self._mine()
+        return sorted(each.name.removesuffix(self._tag) for each in found if each.metadata.get("complete"))
 
     def ready(self, name: str) -> bool:
         """Whether the collection is there and complete."""
@@ -101,55 +121,47 @@ class VectorStore:
         with self._faults():
             return collection.count()
 
-    def replace(
-        self,
-        name: str,
-        ids: Sequence[str],
-        vectors: Vectors,
-        attributes: Sequence[Attributes],
-        progress: Progress = silent,
-    ) -> None:
-        """Make ``name`` hold exactly these users; a run that was interrupted is continued where it stopped.
+    def write(self, name: str, users: UserRecords, progress: Progress = silent) -> int:
+        """Make ``name`` hold exactly these users; only those are encoded and written whose record is not there yet.
+
+        Records are taken over from the collection of the same model, which takes the new name. An interrupted run is
+        continued where it stopped.
 
         Args:
             name: from ``collection_name``.
-            ids: n different user ids.
-            vectors: float32 of shape [n, d], no row of zeros.
-            attributes: n mappings of attribute to value; None means unknown and is left out.
-            progress: told the share of users written.
+            users: whom it shall hold.
+            progress: told the share of the records that were to be written.
+
+        Returns:
+            How many users were encoded.
 
         Raises:
-            WorkspaceError: the disk is full, or the server went away; calling again continues.
+            WorkspaceError: the disk is full, the server went away or another process wrote to the same collection;
+                calling again continues.
         """
-        if not len(ids) == len(set(ids)) == len(vectors) == len(attributes):
-            raise ValueError("ids, vectors and attributes must be of one length, and no id may come twice")
-        fields: dict[str, set[str]] = {}
-        known = [{field: value for field, value in row.items() if value is not None} for row in attributes]
-        for row in known:
-            for field, value in row.items():
-                fields.setdefault(field, set()).add(value)
-        marks = {
-            "owner": self._owner,
-            "digest": _digest(ids, vectors, known),
-            "fields": json.dumps({field: sorted(values) for field, values in fields.items()}),
-        }
-        collection = self._begin(name, marks)
-        if collection.metadata.get("complete"):
-            return
+        if not len(users.ids) == len(set(users.ids)) == len(users.fingerprints) == len(users.attributes):
+            raise ValueError("ids, fingerprints and attributes must be of one length, and no id may come twice")
+        wanted = dict(zip(users.ids, users.fingerprints.tolist(), strict=True))
+        marks = {"owner": self._owner, "model": users.model, "fields": _fields(users.attributes)}
         with self._faults():
-            for start in range(collection.count() // BATCH * BATCH, len(ids), BATCH):
-                end = min(start + BATCH, len(ids))
-                progress("Indexing users", start / len(ids))
+            collection, kept = self._begin(name, wanted, marks)
+        missing = np.array([row for row, user in enumerate(users.ids) if user not in kept], np.int64)
+        for start in range(0, len(missing), BATCH):
+            progress("Indexing users", start / len(missing))
+            rows = missing[start : start + BATCH]
+            vectors = users.encode(rows)
+            with self._faults():
                 collection.upsert(
-                    ids=list(ids[start:end]),
-                    embeddings=np.asarray(vectors[start:end], dtype=np.float32),
-                    metadatas=[row or None for row in known[start:end]],  # type: ignore[misc]
+                    ids=[users.ids[row] for row in rows],
+                    embeddings=vectors,
+                    metadatas=[
+                        _known(users.attributes[row]) | {_FINGERPRINT: int(users.fingerprints[row])} for row in rows
+                    ],
                 )
-            if collection.count() != len(ids):
-                self._client.delete_collection(name)
-                raise WorkspaceError(f"The index in {self._where} did not take every user; run 'audience index' again.")
-            collection.modify(metadata={**marks, "complete": True})
+        if not collection.metadata.get("complete"):
+            self._finish(collection, wanted)
         progress("Indexing users", 1.0)
+        return len(missing)
 
     def nearest(
         self, name: str, vector: Vectors, k: int, filters: Sequence[Filter] = ()
@@ -199,13 +211,11 @@ class VectorStore:
     def drop_others(self, keep: Sequence[str]) -> list[str]:
         """Delete this workspace's collections that are not in ``keep``, complete or not; returns their names."""
         with self._faults():
-            mine = [
-                each for each in self._client.list_collections() if (each.metadata or {}).get("owner") == self._owner
-            ]
-            dropped = sorted(each.name for each in mine if each.name not in keep)
+            kept = {self._called(name) for name in keep}
+            dropped = sorted(each.name for each in self._mine() if each.name not in kept)
             for name in dropped:
                 self._client.delete_collection(name)
-        return dropped
+        return [name.removesuffix(self._tag) for name in dropped]
 
     def _connect(self, url: str) -> "ClientAPI":
         if url:
@@ -250,7 +260,7 @@ class VectorStore:
         from chromadb.errors import NotFoundError
 
         with self._faults(), suppress(NotFoundError):
-            return self._client.get_collection(name, embedding_function=None)
+            return self._client.get_collection(self._called(name), embedding_function=None)
         return None
 
     def _complete(self, name: str) -> "Collection":
@@ -259,20 +269,71 @@ class VectorStore:
             raise WorkspaceError(f"The users are not indexed yet in {self._where}; run 'audience index'.")
         return collection
 
-    def _begin(self, name: str, marks: dict[str, str]) -> "Collection":
-        """The collection as an earlier run with the same content left it, or a new one."""
-        collection = self._find(name)
-        with self._faults():
-            if collection is not None and collection.metadata.get("digest") == marks["digest"]:
-                return collection
-            if collection is not None:
-                self._client.delete_collection(name)
-            return self._client.create_collection(
-                name,
+    def _begin(self, name: str, wanted: Mapping[str, int], marks: dict[str, str]) -> "tuple[Collection, set[str]]":
+        """The collection to write to, without any record that is not wanted, and the users whose record it has.
+
+        What is no longer wanted is deleted and never overwritten: for Chroma that is less than half the work. Deleted
+        records stay in its graph as dead ends, so that a new collection is begun when they outnumber the users.
+        """
+        found = self._earlier(name, marks["model"])
+        held = self._fingerprints(found) if found else {}
+        stale = [user for user, fingerprint in held.items() if wanted.get(user) != fingerprint]
+        worn = len(stale) + int(found.metadata.get("worn", 0)) if found else 0
+        if found is None or len(stale) == len(held) or worn > len(wanted):
+            if found and found.name == self._called(name):
+                self._client.delete_collection(found.name)
+            fresh = self._client.create_collection(
+                self._called(name),
                 metadata=marks,
                 configuration=_SPACE,  # type: ignore[arg-type]
                 embedding_function=None,
             )
+            return fresh, set()
+        if found.name == self._called(name) and found.metadata.get("complete") and held == wanted:
+            return found, set(held)
+        found.modify(self._called(name), {**marks, "worn": worn})
+        for start in range(0, len(stale), BATCH):
+            found.delete(stale[start : start + BATCH])
+        return found, held.keys() - set(stale)
+
+    def _earlier(self, name: str, model: str) -> "Collection | None":
+        """The collection of that name, or else of that model; a complete one rather than another."""
+        called = self._called(name)
+        fitting = [each for each in self._mine() if each.name == called or each.metadata.get("model") == model]
+        if not fitting:
+            return None
+        best = max(fitting, key=lambda each: (each.name == called, bool(each.metadata.get("complete")), each.name))
+        return self._client.get_collection(best.name, embedding_function=None)
+
+    def _finish(self, collection: "Collection", wanted: Mapping[str, int]) -> None:
+        """Declare a collection complete, once it really holds what it shall, and drop others of its model."""
+        with self._faults():
+            if self._fingerprints(collection) != wanted:
+                raise WorkspaceError(
+                    f"The index in {self._where} is not what was written, as if another process wrote it at the same "
+                    "time; run 'audience index' again."
+                )
+            collection.modify(metadata={**collection.metadata, "complete": True})
+            for other in self._mine():
+                if other.metadata.get("model") == collection.metadata["model"] and other.name != collection.name:
+                    self._client.delete_collection(other.name)
+
+    def _fingerprints(self, collection: "Collection") -> dict[str, object]:
+        """What every record of a collection was made from, by user; None where it does not say."""
+        held: dict[str, object] = {}
+        for offset in range(0, collection.count(), BATCH):
+            page = collection.get(limit=BATCH, offset=offset, include=["metadatas"])
+            for user, row in zip(page["ids"], page["metadatas"] or [], strict=True):
+                held[user] = (row or {}).get(_FINGERPRINT)
+        return held
+
+    def _mine(self) -> "list[Collection]":
+        """The collections of this workspace, complete or not."""
+        return [each for each in self._client.list_collections() if (each.metadata or {}).get("owner") == self._owner]
+
+    def _called(self, name: str) -> str:
+        """What Chroma calls a collection: a copy of this workspace on the same server has its own."""
+        return f"{name}{self._tag}"
 
 
 def _condition(wanted: Filter, fields: Mapping[str, list[str]]) -> dict[str, Any]:
@@ -286,11 +347,19 @@ def _condition(wanted: Filter, fields: Mapping[str, list[str]]) -> dict[str, Any
     return {wanted.field: {"$in": values} if values else {}}
 
 
-def _digest(ids: Sequence[str], vectors: Vectors, known: Sequence[Attributes]) -> str:
-    """Equal for equal content, so that a run can tell its own beginnings from somebody else's."""
-    digest = sha256(json.dumps([list(ids), list(known)], sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(vectors, dtype=np.float32).tobytes())
-    return digest.hexdigest()
+def _known(attributes: Attributes) -> dict[str, str | int]:
+    """The attributes that are known."""
+    return {field: value for field, value in attributes.items() if value is not None}
+
+
+def _fields(attributes: Sequence[Attributes]) -> str:
+    """The values of every attribute, as JSON."""
+    fields: dict[str, set[str]] = {}
+    for row in attributes:
+        for field, value in row.items():
+            if value is not None:
+                fields.setdefault(field, set()).add(value)
+    return json.dumps({field: sorted(values) for field, values in fields.items()})
 
 
 def _address(url: str) -> tuple[str, int, bool]:

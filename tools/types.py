@@ -39,6 +39,7 @@ class AudienceSpec(_Model):
     filters: tuple[Filter, ...] = ()
     behaviours: tuple[Behaviour, ...] = ()
     cut: float | None = Field(None, ge=0, le=1, description="share of eligible users to keep; None: as recommended")
+    like: str = Field("", max_length=60, description="name of the tuned demand that ranks the users; else the sentence")
 
 
 # --- what the service answers -------------------------------------------------------------------
@@ -206,6 +207,19 @@ class Explanation(_Model):
     reasons: tuple[str, ...] = Field(description="hard conditions or the cut that keep the user out, if any")
     evidence: tuple[Evidence, ...]
     text: str
+
+
+class TunedSummary(_Model):
+    """A demand fitted to users that were given; ``AudienceSpec.like`` takes its name, with this ``demand``."""
+
+    name: str
+    demand: str
+    from_seeds: bool = Field(description="made from what the users given have in common, not from a sentence")
+    seeds: int = Field(description="users given that have a history")
+    auc_before: float = Field(description="chance that one of them, left out, ranks above another user; untuned")
+    auc_after: float = Field(description="the same, tuned")
+    reads_as: tuple[str, ...] = Field(description="the item groups it was matched with, best first")
+    warnings: tuple[str, ...] = ()
 
 
 class Overlap(_Model):

@@ -8,12 +8,14 @@ import typer
 from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
 from encoders.errors import DataError
 from encoders.settings import Settings
+from encoders.sources import BUILT_IN, prepare_built_in
 from encoders.workspace import Progress, Workspace
 
 if TYPE_CHECKING:
     from encoders.events import DatasetCard
 
 DEMO = "completejourney"
+_NAMES = " or ".join([", ".join(BUILT_IN[:-1]), BUILT_IN[-1]])
 
 
 def demo(as_json: Json = False) -> None:
@@ -35,16 +37,23 @@ def demo(as_json: Json = False) -> None:
 
 
 def prepare(
-    spec: Annotated[Path, typer.Argument(help="A TOML file that says which table and column is what.")],
+    spec: Annotated[
+        str, typer.Argument(help=f"A TOML file that says which table and column is what; or built-in data: {_NAMES}.")
+    ],
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be used.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Read your own Parquet or CSV tables into the workspace."""
+    """Read your own Parquet or CSV tables, or a data set that comes with a package, into the workspace."""
     workspace, _ = open_workspace()
     from encoders.sources import tables
 
+    if spec not in BUILT_IN and not Path(spec).suffix and not Path(spec).exists():
+        raise DataError(f"There is no file '{spec}', and built-in data is called {_NAMES}.")
     with progress_bar() as progress:
-        done = tables.prepare(spec, workspace.data, strict, progress)
+        if spec in BUILT_IN:
+            done = tables.Prepared(prepare_built_in(spec, workspace.data, progress), ())
+        else:
+            done = tables.prepare(Path(spec), workspace.data, strict, progress)
     lines = [f"{done.card.title}: {done.card.first} to {done.card.last}, in {workspace.data}"]
     lines += [f"  {count:,} rows left out: {reason}" for reason, count in done.card.rejected.items()]
     lines += [f"  {example}" for example in done.examples]
@@ -62,14 +71,15 @@ def train(as_of: AsOf = None, as_json: Json = False) -> None:
 
 
 def index(as_of: AsOf = None, as_json: Json = False) -> None:
-    """Put every user, as the newest model sees them, into the store that audiences are found in."""
+    """Bring the store that audiences are found in up to date; only users with something new are encoded again."""
     workspace, settings = open_workspace()
     from tools.indexing import build_index
 
     with progress_bar() as progress:
-        build_index(workspace, settings, as_of, progress)
+        done = build_index(workspace, settings, as_of, progress)
     where = settings.chroma_url or str(workspace.chroma)
-    show({"index": where}, as_json, lambda: f"Index: {where}")
+    answer = {"index": where, "users": done.users, "encoded": done.encoded}
+    show(answer, as_json, lambda: f"Index: {where}\n{done.users:,} users, {done.encoded:,} encoded anew")
 
 
 def _demo_data(workspace: Workspace, progress: Progress) -> "DatasetCard":

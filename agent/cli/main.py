@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import data, measure, models, talk
+from agent.cli import data, measure, models, talk, tune
 from agent.cli.console import PlainGroup, choose_workspace
 
 app = typer.Typer(cls=PlainGroup, add_completion=False, pretty_exceptions_enable=False)
@@ -37,6 +37,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     measure.evaluate: "audience evaluate --json",
     measure.score: "audience score --as-of 2017-10-01 --demands demands.jsonl --out scores.parquet",
     measure.size: 'audience size "Households that will buy coffee in the next 28 days" --cut 0.1',
+    tune.tune: 'audience tune "coffee lovers" --demand "People who love coffee" --seeds customers.csv',
     talk.ask: 'audience ask "people for our new baby line" --json',
     talk.serve: "AUDIENCE_PORT=8080 audience serve",
 }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
@@ -12,15 +12,18 @@ from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
 from encoders.errors import RequestError
 from tools.types import AudienceSpec, SizeEstimate
 
+if TYPE_CHECKING:
+    from encoders.benchmark.report import Report
+
 
 def evaluate(as_of: AsOf = None, as_json: Json = False) -> None:
     """Compare the model with simple ways to pick users, on demands it has not been trained on."""
-    from encoders.evaluate import evaluate as run
+    from encoders.benchmark.run import evaluate as run
 
     workspace, settings = open_workspace()
     with progress_bar() as progress:
-        result = run(workspace, settings, as_of, progress)
-    show(result, as_json, lambda: _aligned(result.table()))
+        report = run(workspace, settings, as_of, progress)
+    show(report, as_json, lambda: _report_in_words(report))
 
 
 def score(
@@ -39,24 +42,43 @@ def score(
 
 
 def size(
-    demand: Annotated[str, typer.Argument(help="One sentence: who will do what, and in which time.")],
+    demand: Annotated[
+        str | None, typer.Argument(help="One sentence: who will do what, and in which time.", show_default=False)
+    ] = None,
     cut: Annotated[float | None, typer.Option(min=0, max=1, help="Share of users to keep; else as is best.")] = None,
+    like: Annotated[str, typer.Option(help="A demand kept by 'audience tune', instead of a sentence.")] = "",
     as_of: AsOf = None,
     as_json: Json = False,
 ) -> None:
     """Say how many users a demand reaches, and how many of them are expected to do what it says."""
     _, settings = open_workspace()
-    try:
-        spec = AudienceSpec(demand=demand, cut=cut)
-    except ValidationError as error:
-        raise RequestError(f"The demand cannot be used: {error.errors()[0]['msg']}.") from None
+    spec = None if like else _spec(demand, cut)
+    if like and demand is not None:
+        raise RequestError("Give a sentence or --like, not both: the tuned demand has its own sentence.")
     from tools.service import AudienceService
 
     with progress_bar() as progress:
         progress("Scoring the users")
         with closing(AudienceService.open(settings, as_of)) as service:
-            estimate = service.size(spec)
+            estimate = service.size(spec or AudienceSpec(demand=service.tuned(like).demand, cut=cut, like=like))
     show(estimate, as_json, lambda: _in_words(estimate))
+
+
+def _spec(demand: str | None, cut: float | None) -> AudienceSpec:
+    if demand is None:
+        raise RequestError("Missing argument 'demand': say in one sentence whom to reach, or name a tuned demand.")
+    try:
+        return AudienceSpec(demand=demand, cut=cut)
+    except ValidationError as error:
+        raise RequestError(f"The demand cannot be used: {error.errors()[0]['msg']}.") from None
+
+
+def _report_in_words(report: "Report") -> str:
+    from encoders.benchmark.tables import calibration_lines, tables
+
+    heading = f"{report.title}, as of {report.as_of}: {report.population:,} users, the {report.horizon_days} days after"
+    parts = [f"{title}\n{_aligned(rows)}" for title, rows in tables(report)]
+    return "\n\n".join([heading, *parts, "\n".join(["Our probabilities", *calibration_lines(report)])])
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -1,1 +1,24 @@
 """One file a data set: source tables in, events, items and users out."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from encoders.workspace import Progress, silent
+
+if TYPE_CHECKING:
+    from encoders.events import DatasetCard
+
+BUILT_IN = ("completejourney", "movielens")
+"""Data sets that come from installed packages; each is the name of a module here that has ``prepare``."""
+
+
+def prepare_built_in(name: str, folder: Path, progress: Progress = silent) -> "DatasetCard":
+    """Write the built-in data set ``name`` to ``folder``; its module is loaded only now.
+
+    Raises:
+        DataError: the package it comes from is missing or cannot be read.
+        WorkspaceError: the folder cannot be written.
+    """
+    card: DatasetCard = import_module(f"{__name__}.{name}").prepare(folder, progress)
+    return card

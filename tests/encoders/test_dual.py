@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import strategies as st
 from planted import World
 
 from encoders.demand import read_demand
-from encoders.dual import EncodedParts, encode_parts
+from encoders.dual import DualEncoder, EncodedParts, encode_parts
 from encoders.forecast import Forecaster
+from encoders.head import Addition
+from encoders.scene import Scene
 from tools.service import AudienceService
 
 SENTENCES = (
@@ -94,6 +97,59 @@ def test_scores_of_the_whole_population_do_not_depend_on_who_else_is_scored(
         users = model.user_vectors(scene, rows)
         scores = model.score(scene, parts, model.nearness(scene.vocabulary, parts), users, rows)
     np.testing.assert_allclose(scores.numpy(), all_at_once[rows], rtol=1e-4, atol=1e-4)
+
+
+def test_attention_stays_within_the_source_that_is_spoken_of(forecaster: Forecaster, parts: EncodedParts) -> None:
+    model, scene = forecaster.model.encoder, forecaster.scene
+    with torch.no_grad():
+        attention = model.attention(scene, parts, model.nearness(scene.vocabulary, parts))
+    for row, source in enumerate(parts.source):
+        outside = scene.vocabulary.source_of != source
+        assert not attention.items[:, row, outside].any()
+        assert not attention.groups[row, scene.vocabulary.source_of_group != source].any()
+        assert not attention.other[row, ~outside].any()
+        assert attention.items[:, row].sum(-1).tolist() == pytest.approx([1.0, 1.0])
+
+
+def with_other(scene: Scene, part: Addition) -> Scene:
+    """The same scene with other numbers in one part of what a score is made of."""
+    if part == "match":
+        histories = scene.histories
+        *decayed, ever = histories.counts
+        soonest, *longer = histories.group_days  # what goes together is read from the longer ones
+        other = replace(
+            histories,
+            counts=(*(counts * 0.3 for counts in decayed), ever),
+            group_days=(soonest * 0.3, *longer),
+            group_last=histories.group_last * 0.3,
+        )
+        return replace(scene, histories=other)
+    if part == "structure":
+        return replace(scene, structure=replace(scene.structure, weights=0 * scene.structure.weights))
+    return replace(scene, inputs=replace(scene.inputs, activity=-scene.inputs.activity))
+
+
+PARTS: tuple[Addition, ...] = ("match", "structure", "activity", "dense")
+
+
+@pytest.mark.parametrize("without", [(), *((part,) for part in PARTS), PARTS[1:], PARTS[:3]])
+@torch.no_grad()
+def test_an_ablation_does_not_look_at_what_it_leaves_out(
+    forecaster: Forecaster, parts: EncodedParts, without: tuple[Addition, ...]
+) -> None:
+    torch.manual_seed(4)
+    scene = forecaster.scene
+    model = DualEncoder(forecaster.model.encoder.dimension, without=without)
+    users, near = model.user_vectors(scene), model.nearness(scene.vocabulary, parts)
+    scores = model.score(scene, parts, near, users)
+    for part in PARTS:
+        if part == "dense":
+            other = model.score(scene, parts, near, users.flip(0))
+        else:
+            other = model.score(with_other(scene, part), parts, near, users)
+        assert torch.equal(other, scores) == (part in without), part
+    if without == PARTS[:3]:
+        assert torch.equal(scores, model.aligned(parts, users)), "FOUND's score, and nothing else"
 
 
 def test_a_demand_for_another_source_reads_that_source(world: World, service: AudienceService) -> None:

@@ -1,16 +1,18 @@
 """What the trained model finds in the planted world, where the right audience is known."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from planted import AS_OF, BABY_FOOD, DIAPERS, HABITS, HOSTILE, World
+from planted import AS_OF, BABY_FOOD, DIAPERS, HABITS, HOSTILE, World, narrowed
 
 from encoders.errors import ModelError
 from encoders.forecast import Forecast, Forecaster
 from encoders.metrics import auc, lift
-from encoders.scene import read_scene
+from encoders.scene import read_scene, read_vocabulary
+from encoders.workspace import Workspace
 from tools.service import AudienceService
 
 
@@ -137,6 +139,24 @@ def test_a_model_may_not_score_its_own_past(forecaster: Forecaster, world: World
     )
     with pytest.raises(ModelError, match=f"was trained up to {AS_OF} and may not score"):
         Forecaster(forecaster.model, earlier, forecaster.encoder)
+
+
+def test_a_model_of_another_data_set_may_score_any_date(forecaster: Forecaster, world: World, tmp_path: Path) -> None:
+    """Its calendar is another one; here it also lacks the attributes and every source but the main one."""
+    dataset = narrowed(world, tmp_path / "data", "elsewhere", ("purchases",), ())
+    vocabulary = read_vocabulary(dataset, forecaster.encoder, Workspace(tmp_path))
+    as_of = AS_OF - timedelta(days=28)
+    elsewhere = Forecaster(
+        forecaster.model, read_scene(dataset.before(as_of), vocabulary, forecaster.encoder), forecaster.encoder
+    )
+    then = set(
+        dataset.outcome(as_of).filter(
+            pl.col("item_id").is_in(np.flatnonzero([group == "dog food" for group in vocabulary.groups]))
+        )["user_id"]
+    )
+    scores, probabilities, truth = judged(elsewhere, elsewhere.forecast("people who will buy dog food"), then)
+    assert auc(scores, truth) > 0.85
+    assert np.isfinite(probabilities).all()
 
 
 def test_vectors_from_an_index_give_the_same_forecast(forecaster: Forecaster) -> None:

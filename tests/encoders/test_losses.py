@@ -4,8 +4,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
 
-from encoders.losses import MaskedInfoNCE
+from encoders.losses import MaskedInfoNCE, WindowContrast
 
 
 def naive(logits: list[list[float]], positive: list[list[bool]]) -> float:
@@ -60,3 +62,47 @@ def test_nothing_came_true() -> None:
     terms = MaskedInfoNCE()(scores, torch.zeros(3, 3, dtype=torch.bool))
     sum(terms.values()).backward()
     assert not any(term.item() for term in terms.values())
+
+
+def some_windows(users: int, windows: int, seed: int) -> list[Tensor]:
+    chance = torch.Generator().manual_seed(seed)
+    drawn = torch.randn(windows, users, 4, generator=chance, dtype=torch.float64)
+    return list(functional.normalize(drawn, dim=-1))
+
+
+def beliefs_by_hand(one: Tensor, other: Tensor, scale: float) -> list[list[float]]:
+    """Chance of every user of ``other`` for every user of ``one``, one pair after the other."""
+    chances = []
+    for mine in one.tolist():
+        raw = [math.exp(scale * sum(a * b for a, b in zip(mine, theirs, strict=True))) for theirs in other.tolist()]
+        chances.append([each / sum(raw) for each in raw])
+    return chances
+
+
+@given(st.integers(2, 6), st.integers(2, 4), st.integers(0, 2**31), st.floats(0.5, 12))
+def test_the_window_terms_equal_naive_loops(users: int, windows: int, seed: int, scale: float) -> None:
+    given = some_windows(users, windows, seed)
+    loss = WindowContrast().double()
+    loss.log_scale.data.fill_(math.log(scale))
+    beliefs = [beliefs_by_hand(given[k], given[(k + 1) % windows], scale) for k in range(windows)]
+    contrast = [-math.log(belief[user][user]) for belief in beliefs for user in range(users)]
+    turns = [(beliefs[k], beliefs[(k + 1) % windows]) for k in range(windows)]
+    divergence = [
+        sum(q * math.log(q / p) for p, q in zip(now[user], after[user], strict=True))
+        for now, after in turns
+        for user in range(users)
+    ]
+    terms = {name: float(term.detach()) for name, term in loss(given).items()}
+    assert terms == {
+        "window_loss": pytest.approx(sum(contrast) / len(contrast), abs=1e-9),
+        "cyclic_loss": pytest.approx(sum(divergence) / len(divergence), abs=1e-9),
+    }
+
+
+def test_windows_of_one_user_that_are_alike_cost_least() -> None:
+    alike, _, other = some_windows(6, 3, seed=4)
+    terms = {name: float(term.detach()) for name, term in WindowContrast()([alike, alike, alike]).items()}
+    mixed = WindowContrast()([alike, other, alike.flip(0)])
+    assert terms["cyclic_loss"] == pytest.approx(0, abs=1e-9)
+    assert terms["window_loss"] < mixed["window_loss"].item() / 2
+    assert mixed["cyclic_loss"].item() > 0.1

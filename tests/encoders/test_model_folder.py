@@ -50,7 +50,8 @@ def test_damaged_weights_are_one_sentence(own_workspace: Workspace, damage: str)
         ({}, AS_OF + timedelta(days=5), True),
         ({}, AS_OF - timedelta(days=1), False),
         ({"text_encoder": "minilm"}, AS_OF, False),
-        ({"data_version": "other"}, AS_OF, False),
+        ({"data_version": "other"}, AS_OF, True),
+        ({"data_name": "other"}, AS_OF, False),
         ({"format": 0}, AS_OF, False),
     ],
 )
@@ -58,6 +59,6 @@ def test_only_a_fitting_model_is_used(
     own_workspace: Workspace, changes: dict[str, object], as_of: date, fits: bool
 ) -> None:
     model = own_workspace.newest_model()
-    version = read_config(model).data_version
+    name = read_config(model).data_name
     change_config(own_workspace, **changes)
-    assert usable_model(own_workspace, "use", version, as_of) == (model if fits else None)
+    assert usable_model(own_workspace, "use", name, as_of) == (model if fits else None)

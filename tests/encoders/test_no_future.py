@@ -78,6 +78,7 @@ def asked(
         forecast = forecaster.forecast(SPEC.demand)
         answers: list[object] = [
             scene.histories.user_ids,
+            forecaster.user_vectors.tolist(),
             forecast.scores.tolist(),
             forecast.probabilities.tolist(),
             forecast.items.tolist(),

@@ -5,13 +5,15 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from planted import AS_OF, FIRST, SMALL_RECIPE, TINY_RECIPE, World, replace_events, world_settings
+from planted import AS_OF, FIRST, SMALL_RECIPE, TINY_RECIPE, World, narrowed, replace_events, world_settings
 from safetensors.numpy import load_file, save_file
 
 import encoders.calibrate_model
@@ -137,6 +139,43 @@ def test_another_seed_is_another_model(untrained: Workspace) -> None:
     second = train(untrained, chosen.model_copy(update={"seed": 8}), recipe=TINY_RECIPE)
     assert first.name != second.name
     assert not same_weights(first, second)
+
+
+@pytest.mark.usefixtures("few_labels")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"without": ("dense",)},
+        {"without": ("match", "structure", "activity"), "stage_one_steps": 2},
+        {"stage_one_steps": 2},
+        {"mask": False},
+    ],
+)
+def test_another_recipe_is_another_model_and_each_gives_the_same_one_again(
+    untrained: Workspace, changes: dict[str, Any]
+) -> None:
+    chosen, recipe = world_settings(untrained.path), replace(TINY_RECIPE, **changes)
+    usual = train(untrained, chosen, recipe=TINY_RECIPE)
+    model = train(untrained, chosen, recipe=recipe)
+    assert not same_weights(model, usual)
+    assert read_model(model).encoder.without == recipe.without
+    report = json.loads((model / "report.json").read_text())
+    alone = len(recipe.without) == 3
+    assert (report["head_loss"] is None) == alone
+    assert any(name.startswith("dense") for name in report["epochs"][0]) == (not recipe.without)
+    first = model.rename(untrained.path / "first")
+    assert same_weights(train(untrained, chosen, recipe=recipe), first)
+
+
+@pytest.mark.usefixtures("few_labels")
+def test_data_with_one_source_and_no_attributes_trains(world: World, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    narrowed(world, workspace.data, "narrow", ("purchases",), ())
+    model = train(workspace, world_settings(tmp_path), recipe=replace(TINY_RECIPE, stage_one_steps=2))
+    assert read_config(model).data_name == "narrow"
+    assert all(np.isfinite(weights).all() for weights in load_file(model / "model.safetensors").values())
+    report = json.loads((model / "report.json").read_text())
+    assert np.isfinite([*report["epochs"][-1].values(), report["head_loss"]]).all()
 
 
 @pytest.mark.usefixtures("few_labels")

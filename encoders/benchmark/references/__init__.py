@@ -1,0 +1,28 @@
+"""Reference scorers. Each gets the same past and the same demands as our model.
+
+``references`` lists them all in the order of the tables; a new family is one file and one line there.
+"""
+
+from encoders.benchmark.references.simple import (
+    activity,
+    centred_profile,
+    count_rule,
+    ease,
+    ease_and_counts,
+    profile_text,
+    semantic_match,
+)
+from encoders.benchmark.study import Scorer
+
+
+def references() -> list[Scorer]:
+    """Every reference scorer."""
+    return [
+        Scorer("activity", "sentence", activity),
+        Scorer("profile text (MiniLM)", "sentence", profile_text),
+        Scorer("profile text, centred, with activity", "sentence", centred_profile),
+        Scorer("semantic match, untrained", "sentence", semantic_match),
+        Scorer("count rule with recency", "categories", count_rule),
+        Scorer("item-item (EASE) on categories", "categories", ease),
+        Scorer("EASE + own counts", "categories", ease_and_counts),
+    ]

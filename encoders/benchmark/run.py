@@ -1,0 +1,148 @@
+"""``audience evaluate``: every scorer, every question, one run.
+
+Our model is trained for the benchmark on no event on or after the as-of date, and no label names a held-out item.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import numpy as np
+
+from encoders.benchmark.demands import BenchmarkDemand, category_demands
+from encoders.benchmark.judging import judge
+from encoders.benchmark.ours import STANDARD, Variant, train_variant
+from encoders.benchmark.outcome import EDGE, observe
+from encoders.benchmark.references import references
+from encoders.benchmark.report import Report, Section
+from encoders.benchmark.scoring import Bench
+from encoders.benchmark.study import Scorer, Study, withheld_items
+from encoders.benchmark.tasks.campaigns import campaigns
+from encoders.benchmark.tasks.categories import all_demands
+from encoders.benchmark.tasks.first_time import first_time
+from encoders.benchmark.tasks.held_out import held_out
+from encoders.benchmark.tasks.wording import read_wording, wording, wording_file
+from encoders.errors import DataError
+from encoders.events import HORIZON_DAYS, Dataset, Past
+from encoders.fit import Recipe
+from encoders.scene import read_scene, read_vocabulary
+from encoders.settings import Settings
+from encoders.text import text_encoder
+from encoders.windows import read_examples
+from encoders.workspace import Progress, Workspace, silent
+
+
+def evaluate(
+    workspace: Workspace,
+    settings: Settings,
+    as_of: date | None = None,
+    progress: Progress = silent,
+    variants: Sequence[tuple[str, Recipe]] = STANDARD,
+    guests: Sequence[Variant] = (),
+) -> Report:
+    """Train without the held-out topics, then put every question to every scorer.
+
+    Args:
+        workspace: holds the prepared data.
+        settings: names the text encoder and the seed.
+        as_of: without a date, the data set's own is taken, or the last one whose horizon is over.
+        progress: told what is being done.
+        variants: names and recipes of our model, ours first; all are trained alike and stand side by side.
+        guests: models that were trained on other data only.
+
+    Raises:
+        DataError: the horizon after the as-of date is not over in the data, or there is nothing to measure.
+    """
+    bench, demands = _bench(workspace, settings, as_of, references(), variants, guests, progress)
+    return _report(bench, (*_categories(bench, demands), *_wording(bench), *_campaigns(bench)))
+
+
+def ablate(
+    workspace: Workspace,
+    settings: Settings,
+    as_of: date,
+    variants: Sequence[tuple[str, Recipe]],
+    progress: Progress = silent,
+) -> Report:
+    """Put versions of our model side by side on the topics of the data, without any reference."""
+    bench, demands = _bench(workspace, settings, as_of, (), variants, (), progress)
+    return _report(bench, tuple(_categories(bench, demands)))
+
+
+def _bench(
+    workspace: Workspace,
+    settings: Settings,
+    as_of: date | None,
+    scorers: Sequence[Scorer],
+    variants: Sequence[tuple[str, Recipe]],
+    guests: Sequence[Variant],
+    progress: Progress,
+) -> tuple[Bench, list[BenchmarkDemand]]:
+    """Read the data once, train every variant on it."""
+    dataset = Dataset(workspace.data)
+    latest = dataset.card.last + timedelta(days=1 - HORIZON_DAYS)
+    past = dataset.before(as_of or min(dataset.card.default_as_of, latest))
+    dataset.outcome(past.as_of, HORIZON_DAYS)
+    demands = category_demands(dataset, settings.seed)
+    withheld = withheld_items(demands)
+    study = _read_study(workspace, settings, past, withheld, variants[0][1].windows, progress)
+    trained = [train_variant(workspace, settings, study.examples, past, *each, withheld, progress) for each in variants]
+    return Bench(dataset, settings, study, scorers, [*trained, *guests], progress), demands
+
+
+def _report(bench: Bench, sections: tuple[Section, ...]) -> Report:
+    card, histories = bench.dataset.card, bench.study.scene.histories
+    return Report(
+        data=card.name,
+        title=card.title,
+        note=card.note,
+        as_of=histories.past.as_of,
+        horizon_days=HORIZON_DAYS,
+        population=int(histories.in_population.sum()),
+        seed=bench.settings.seed,
+        model_version=bench.variants[0].version,
+        data_version=card.version,
+        ours=bench.ours,
+        sections=sections,
+    )
+
+
+def _read_study(
+    workspace: Workspace, settings: Settings, past: Past, withheld: frozenset[int], windows: int, progress: Progress
+) -> Study:
+    encoder = text_encoder(settings.text_encoder)
+    vocabulary = read_vocabulary(past.dataset, encoder, workspace)
+    allowed = np.ones(len(vocabulary.texts), bool)
+    allowed[sorted(withheld)] = False
+    return Study(
+        scene=read_scene(past, vocabulary, encoder),
+        examples=read_examples(past, vocabulary, encoder, windows, progress),
+        allowed=allowed,
+        encoder=encoder,
+        minilm=text_encoder("minilm"),
+        seed=settings.seed,
+    )
+
+
+def _categories(bench: Bench, demands: Sequence[BenchmarkDemand]) -> list[Section]:
+    """The three questions that are asked with a sentence per topic."""
+    outcome = observe(bench.dataset, bench.study.scene, demands)
+    if not outcome.demands:
+        as_of = bench.study.scene.histories.past.as_of
+        raise DataError(f"No topic has {EDGE} responders and {EDGE} others after {as_of}; there is nothing to measure.")
+    scored = bench.score(bench.study, outcome.demands)
+    judged = judge(scored, outcome, bench.settings)
+    return [
+        all_demands(judged, bench.ours),
+        first_time(scored, outcome, bench.settings.seed, bench.ours),
+        held_out(judged, outcome),
+    ]
+
+
+def _wording(bench: Bench) -> list[Section]:
+    lines = read_wording(wording_file(bench.dataset.card.name))
+    return wording(bench, lines) if lines else []
+
+
+def _campaigns(bench: Bench) -> list[Section]:
+    found = campaigns(bench)
+    return [found] if found else []
