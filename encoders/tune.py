@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.stats import t
 from torch import Tensor
 from torch.nn import functional
 
@@ -36,8 +37,8 @@ _STEP = 0.05
 """Length of a step of each of the two vectors; phrases and sentences have length one."""
 _MARGIN = 1.0
 """By how much a seed shall rank above others, in standard deviations of the background."""
-_SURELY, _CLEARLY = 1.0, 3.0
-"""Standard errors by which seeds left out must gain: for taking steps, and for giving up the sentence."""
+_SURELY, _CLEARLY = 0.84, 0.975
+"""How sure a gain of the seeds left out must be: for taking steps, and for giving up the sentence."""
 _MOST_SEEDS, _MOST_OTHERS = 500, 1000
 """More of them are drawn from; they would only take longer."""
 
@@ -198,6 +199,7 @@ def _behind(parts: EncodedParts, phrase: Tensor, sentence: Tensor) -> EncodedPar
     )
 
 
-def _sure_gain(gains: Vector, errors: float) -> float:
-    """Mean gain of the seeds, less so many standard errors."""
-    return float(gains.mean() - errors * gains.std(ddof=1) / np.sqrt(len(gains)))
+def _sure_gain(gains: Vector, confidence: float) -> float:
+    """What the seeds gain on average at least, by Student's one-sided interval."""
+    error = gains.std(ddof=1) / np.sqrt(len(gains))
+    return float(gains.mean() - t.ppf(confidence, len(gains) - 1) * error)

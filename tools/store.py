@@ -270,31 +270,41 @@ class VectorStore:
         return collection
 
     def _begin(self, name: str, wanted: Mapping[str, int], marks: dict[str, str]) -> "tuple[Collection, set[str]]":
-        """The collection to write to, without any record that is not wanted, and the users whose record it has.
+        """The collection to write to, with no record that is not wanted, and the users whose record it has already.
 
         What is no longer wanted is deleted and never overwritten: for Chroma that is less than half the work. Deleted
-        records stay in its graph as dead ends, so that a new collection is begun when they outnumber the users.
+        records stay in its graph as dead ends. When they would be more than half as many as the users, writing
+        everybody into a new collection is faster; the earlier one is then left as it is until that is complete.
         """
-        found = self._earlier(name, marks["model"])
+        called, found = self._called(name), self._earlier(name, marks["model"])
         held = self._fingerprints(found) if found else {}
+        if found and found.name == called and found.metadata.get("complete") and held == wanted:
+            return found, set(held)
+        kept = [user for user, fingerprint in held.items() if wanted.get(user) == fingerprint]
         stale = [user for user, fingerprint in held.items() if wanted.get(user) != fingerprint]
         worn = len(stale) + int(found.metadata.get("worn", 0)) if found else 0
-        if found is None or len(stale) == len(held) or worn > len(wanted):
-            if found and found.name == self._called(name):
-                self._client.delete_collection(found.name)
-            fresh = self._client.create_collection(
-                self._called(name),
-                metadata=marks,
-                configuration=_SPACE,  # type: ignore[arg-type]
-                embedding_function=None,
-            )
-            return fresh, set()
-        if found.name == self._called(name) and found.metadata.get("complete") and held == wanted:
-            return found, set(held)
-        found.modify(self._called(name), {**marks, "worn": worn})
+        if found is None or not kept:
+            if found and found.name == called:
+                self._client.delete_collection(called)
+            return self._create(called, marks), set()
+        if 2 * worn > len(wanted) and found.name != called:
+            fresh = self._create(called, marks)
+            for start in range(0, len(kept), BATCH):
+                page = found.get(kept[start : start + BATCH], include=["embeddings", "metadatas"])
+                fresh.upsert(page["ids"], page["embeddings"], page["metadatas"])
+            return fresh, set(kept)
+        found.modify(called, {**marks, "worn": worn})
         for start in range(0, len(stale), BATCH):
             found.delete(stale[start : start + BATCH])
-        return found, held.keys() - set(stale)
+        return found, set(kept)
+
+    def _create(self, called: str, marks: dict[str, str]) -> "Collection":
+        return self._client.create_collection(
+            called,
+            metadata=marks,
+            configuration=_SPACE,  # type: ignore[arg-type]
+            embedding_function=None,
+        )
 
     def _earlier(self, name: str, model: str) -> "Collection | None":
         """The collection of that name, or else of that model; a complete one rather than another."""

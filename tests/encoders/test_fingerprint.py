@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,15 @@ def test_fingerprints_are_equal_exactly_where_users_are(users: list[User]) -> No
     found = hash_inputs(inputs_of(users, range(6), range(4)), ITEMS, TEXTS)
     assert len({*found.tolist()}) == len({*users})
     assert len({*zip(users, found.tolist(), strict=True)}) == len({*users})
+
+
+def test_every_little_difference_counts() -> None:
+    done = list(product((0, 1, 3), (0, 1, TIMES - 1), (1, 2)))
+    two = [frozenset(pair) for pair in combinations(done, 2) if pair[0][:2] != pair[1][:2]]
+    habits = [frozenset[Event](), *(frozenset([event]) for event in done), *two]
+    users = list(product(habits, [frozenset(known) for known in ((), (0,), (1,), (2,), (0, 2), (1, 2))]))
+    found = hash_inputs(inputs_of(users, range(6), range(4)), ITEMS, TEXTS)
+    assert len({*found.tolist()}) == len(users) == 6 * (1 + 18 + 144)
 
 
 @given(population, st.permutations(range(9)), st.permutations(range(4)))

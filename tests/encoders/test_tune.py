@@ -85,7 +85,7 @@ def test_the_steps_alone_turn_a_vague_sentence_to_the_habit(
     monkeypatch: pytest.MonkeyPatch,
     habit: str,
 ) -> None:
-    monkeypatch.setattr("encoders.tune._CLEARLY", np.inf)
+    monkeypatch.setattr("encoders.tune._CLEARLY", 1.0)
     seeds = owners(habit, 10)
     tuned = tune(forecaster, VAGUE, seeds)
     assert tuned.steps > 0
@@ -110,7 +110,7 @@ def test_an_untuned_demand_gives_the_forecast_of_its_sentence(
     forecaster: Forecaster, owners: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("encoders.tune._STEPS", 0)
-    monkeypatch.setattr("encoders.tune._CLEARLY", np.inf)
+    monkeypatch.setattr("encoders.tune._CLEARLY", 1.0)
     for sentence in (
         "people who will buy both coffee and tea but not wine in the next week",
         "households that will buy beer for the first time",

@@ -264,16 +264,17 @@ from tools.store import UserRecords
 
 tools.store.BATCH = 10
 vectors, fingerprints = np.eye(50, dtype=np.float32), np.arange(50)
-if sys.argv[3] == "later":
-    vectors[:30], fingerprints[:30] = -vectors[:30], -1 - fingerprints[:30]
+changed = int(sys.argv[3])
+vectors[:changed], fingerprints[:changed] = -vectors[:changed], -1 - fingerprints[:changed]
 users = UserRecords("m1", [f"u{number}" for number in range(50)], fingerprints, [{}] * 50, lambda rows: vectors[rows])
 kill = lambda _, share: os.kill(os.getpid(), signal.SIGKILL) if 0.3 < share < 1 else None
 tools.store.VectorStore(Workspace(sys.argv[1])).write(sys.argv[2], users, kill)
 """
 
 
-def killed_run(workspace: Workspace, name: str, state: str) -> None:
-    done = subprocess.run([sys.executable, "-c", _KILLED, workspace.path, name, state], check=False)
+def killed_run(workspace: Workspace, name: str, changed: int = 0) -> None:
+    """A run that is killed after a few batches, with the first users changed."""
+    done = subprocess.run([sys.executable, "-c", _KILLED, workspace.path, name, str(changed)], check=False)
     assert done.returncode == -signal.SIGKILL
 
 
@@ -290,7 +291,7 @@ def eye_records(encoded: list[str], changed: int = 0) -> UserRecords:
 
 
 def test_a_killed_indexing_run_is_continued_by_the_next(workspace: Workspace, name: str) -> None:
-    killed_run(workspace, name, "first")
+    killed_run(workspace, name)
     encoded: list[str] = []
     with VectorStore(workspace) as store:
         assert not store.ready(name)
@@ -299,23 +300,33 @@ def test_a_killed_indexing_run_is_continued_by_the_next(workspace: Workspace, na
         assert store.count(name) == 50
 
 
-@pytest.mark.parametrize(("next_name", "changed", "left"), [("later", 30, range(10, 30)), ("third", 5, range(5, 30))])
+@pytest.mark.parametrize(
+    ("killed", "usable", "changed", "left"),
+    [
+        (20, False, 20, range(10, 20)),
+        (20, False, 5, range(5, 20)),
+        (30, True, 30, range(10, 30)),
+        (30, True, 5, range(5)),
+    ],
+    ids=["few", "few, then another day", "most", "most, then another day"],
+)
 def test_a_killed_update_is_continued_by_the_next(
-    workspace: Workspace, name: str, next_name: str, changed: int, left: range
+    workspace: Workspace, name: str, killed: int, usable: bool, changed: int, left: range
 ) -> None:
+    """Where most are new, the index from before stays; where few are, it is the one that is continued."""
     with VectorStore(workspace) as store:
         store.write(name, eye_records([]))
-    killed_run(workspace, f"{name}-later", "later")
+    killed_run(workspace, f"{name}-{killed}", killed)
     encoded: list[str] = []
     with VectorStore(workspace) as store:
-        assert store.names() == []
+        assert store.names() == [name] * usable
         again = eye_records(encoded, changed)
-        store.write(f"{name}-{next_name}", again)
+        assert store.write(f"{name}-{changed}", again) == len(left)
         assert encoded == [f"u{number}" for number in left]
-        assert store.names() == [f"{name}-{next_name}"]
-        ids, matrix = store.snapshot(f"{name}-{next_name}")
-        order = [int(user[1:]) for user in ids]
-        np.testing.assert_array_equal(matrix, again.encode(np.array(order)))
+        assert store.names() == [f"{name}-{changed}"]
+        ids, matrix = store.snapshot(f"{name}-{changed}")
+        order = np.array([int(user[1:]) for user in ids])
+        np.testing.assert_array_equal(matrix, again.encode(order))
 
 
 def test_only_what_is_no_longer_so_is_encoded_and_written(store: VectorStore, name: str) -> None:
@@ -349,29 +360,29 @@ def test_the_index_of_another_model_is_neither_used_nor_touched(store: VectorSto
     np.testing.assert_array_equal(store.snapshot(name)[1], before[1])
 
 
-def test_an_index_in_which_nothing_is_as_it_was_is_left_until_the_new_one_is_complete(
-    store: VectorStore, name: str
+@pytest.mark.parametrize(("changed", "encoded"), [((90,), 90), ((100,), 100), ((30, 30), 30)])
+def test_where_much_has_changed_the_old_index_is_left_until_the_new_one_is_complete(
+    store: VectorStore, name: str, changed: tuple[int, ...], encoded: int
 ) -> None:
-    store.write(name, records(users(10), unit_vectors(10), attributes(10)))
+    """Much in one day, or little by little: what Chroma has deleted goes on to cost time."""
+    vectors, days = unit_vectors(100), [f"{name}-{day}" for day in range(len(changed) + 1)]
+    store.write(days[0], records(users(100), vectors, attributes(100)))
 
     def stop(_: str, share: float | None = None, /) -> None:
         raise StoppedError
 
-    for _ in range(2):
-        with pytest.raises(StoppedError):
-            store.write(f"{name}-next", records(users(10), unit_vectors(10, seed=1), attributes(10)), stop)
-        assert store.names() == [name]
-    assert store.write(f"{name}-next", records(users(10), unit_vectors(10, seed=1), attributes(10))) == 10
-    assert store.names() == [f"{name}-next"]
-
-
-def test_a_collection_worn_out_by_changes_is_made_anew(store: VectorStore, name: str) -> None:
-    vectors = unit_vectors(100)
-    counts = []
-    for day in range(7):
-        vectors[day : day + 30] = unit_vectors(30, seed=10 + day)
-        counts.append(store.write(f"{name}-{day}", records(users(100), vectors, attributes(100))))
-    assert counts == [100, 30, 30, 30, 100, 30, 30]
+    for day, count in enumerate(changed, start=1):
+        vectors[:count] = unit_vectors(count, seed=day)
+        if day == len(changed):
+            with pytest.raises(StoppedError):
+                store.write(days[day], records(users(100), vectors, attributes(100)), stop)
+            assert store.names() == [days[day - 1]]
+        written = store.write(days[day], records(users(100), vectors, attributes(100)))
+    assert written == encoded
+    assert store.names() == [days[-1]]
+    found, matrix = store.snapshot(days[-1])
+    np.testing.assert_allclose(matrix, vectors[[int(user[1:]) for user in found]], rtol=0, atol=1e-6)
+    assert store.nearest(days[-1], vectors[0], 1)[0] == ["u0"]
 
 
 def test_records_without_a_fingerprint_are_written_again(store: VectorStore, name: str) -> None:

@@ -90,7 +90,7 @@ def test_help_loads_nothing_heavy() -> None:
         (["score", "--out", "x.parquet"], "Missing option '--demands'"),
         (["train"], "No prepared data in"),
         (["prepare", "missing.toml"], "missing.toml"),
-        (["prepare", "movielen"], "no file 'movielen', and built-in data is called completejourney, movielens or"),
+        (["prepare", "movielen"], "no file 'movielen', and built-in data is called completejourney or movielens"),
     ],
 )
 def test_bad_input_is_told_in_one_line(run: Run, arguments: list[str], words: str) -> None:
