@@ -14,7 +14,7 @@ from agent.rules.hearing import Heard, hear
 from agent.rules.replying import HORIZONS, NEWNESS
 from agent.rules.wording import listed, plain
 from agent.steps import Step, StepError
-from encoders.naming import stems
+from encoders.language.naming import stems
 from prompts.loader import reply
 from tools.types import GroupHit
 

@@ -12,7 +12,7 @@ from agent.rules.horizon import restate
 from agent.rules.wording import Parts, listed
 from agent.state import AudienceDraft, Memory, Version
 from agent.steps import Step
-from encoders.naming import stems
+from encoders.language.naming import stems
 from prompts.loader import reply
 from tools.types import AudienceSpec, Behaviour, DataCard, Filter
 

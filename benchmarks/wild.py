@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from encoders.benchmark.topics import items_of, read_topics
-from encoders.calibrate import CLOSE
-from encoders.events import Dataset
+from encoders.calibration.calibrate import CLOSE
 from encoders.forecast import Forecaster
-from encoders.histories import done_in
+from encoders.history.events import Dataset
+from encoders.history.histories import done_in
 from encoders.metrics import auc, lift
 from encoders.settings import settings
 from encoders.workspace import Workspace

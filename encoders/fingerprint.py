@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from encoders.model.scene import Scene
+from encoders.model.user import TIMES, UserInputs, attribute_texts
 from encoders.model_folder import TrainedModel
-from encoders.scene import Scene
-from encoders.user import TIMES, UserInputs, attribute_texts
 
 Hashes = npt.NDArray[np.uint64]
 

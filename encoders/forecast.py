@@ -12,18 +12,18 @@ import scipy.sparse as sp
 import torch
 from scipy.special import logit
 
-from encoders.calibrate import standardise
-from encoders.demand import Demand, read_demand
-from encoders.dual import encode_parts
+from encoders.calibration.calibrate import standardise
 from encoders.errors import ModelError
-from encoders.events import Dataset
-from encoders.histories import done_in, level
-from encoders.match import Nearness
+from encoders.history.events import Dataset
+from encoders.history.histories import done_in, level
+from encoders.language.demand import Demand, read_demand
+from encoders.language.naming import names, stems
+from encoders.language.text import TextEncoder, text_encoder
+from encoders.model.dual import encode_parts
+from encoders.model.match import Nearness
+from encoders.model.scene import Scene, read_scene, read_vocabulary
 from encoders.model_folder import TrainedModel, read_model
-from encoders.naming import names, stems
-from encoders.scene import Scene, read_scene, read_vocabulary
 from encoders.settings import Settings
-from encoders.text import TextEncoder, text_encoder
 from encoders.workspace import Workspace
 
 Matrix = npt.NDArray[np.float32]

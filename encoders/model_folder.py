@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from encoders.calibrate import Calibration
-from encoders.dual import DualEncoder
+from encoders.calibration.calibrate import Calibration
+from encoders.calibration.grounding import Grounding
 from encoders.errors import ModelError
-from encoders.grounding import Grounding
-from encoders.head import Addition
-from encoders.lora import AdaptedEncoder
-from encoders.text import text_encoder
+from encoders.language.text import text_encoder
+from encoders.model.dual import DualEncoder
+from encoders.model.head import Addition
+from encoders.training.lora import AdaptedEncoder
 from encoders.workspace import Workspace, atomic_folder
 
 FORMAT = 4

@@ -8,8 +8,8 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from encoders.errors import DataError
-from encoders.events import Dataset
 from encoders.forecast import Forecaster
+from encoders.history.events import Dataset
 from encoders.model_folder import usable_model
 from encoders.settings import Settings
 from encoders.train import train

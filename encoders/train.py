@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from encoders.calibrate_model import calibrate_model
-from encoders.dual import DualEncoder
-from encoders.events import HORIZON_DAYS, Dataset, Past
-from encoders.fit import Recipe, fit
-from encoders.fit_head import fit_head
-from encoders.labels import LabelWriter
-from encoders.lora import AdaptedEncoder
+from encoders.calibration.calibrate_model import calibrate_model
+from encoders.history.events import HORIZON_DAYS, Dataset, Past
+from encoders.language.text import text_encoder
+from encoders.model.dual import DualEncoder
+from encoders.model.scene import read_vocabulary
 from encoders.model_folder import FORMAT, ModelConfig, TrainedModel, write_model
-from encoders.scene import read_vocabulary
 from encoders.settings import Settings
-from encoders.text import text_encoder
-from encoders.windows import Example, read_examples
+from encoders.training.fit import Recipe, fit
+from encoders.training.fit_head import fit_head
+from encoders.training.labels import LabelWriter
+from encoders.training.lora import AdaptedEncoder
+from encoders.training.windows import Example, read_examples
 from encoders.workspace import Progress, Workspace, silent
 
 THREADS = 2

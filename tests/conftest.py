@@ -10,9 +10,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 import encoders.train
 from agent.cli import data
-from encoders import text
+from encoders.language import text
+from encoders.language.text import Matrix
 from encoders.settings import settings
-from encoders.text import Matrix
 from encoders.train import train
 from encoders.workspace import Workspace
 from tools.service import AudienceService

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from encoders.events import EVENT_SCHEMA, Dataset
-from encoders.fit import Recipe
+from encoders.history.events import EVENT_SCHEMA, Dataset
 from encoders.settings import Settings
 from encoders.sources.write import About, Tables, write_folder
+from encoders.training.fit import Recipe
 
 FIRST = date(2024, 1, 1)
 DAYS = 200

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from agent.cli import data
-from encoders.events import Dataset
+from encoders.history.events import Dataset
 from encoders.settings import Settings, settings
 from encoders.workspace import Workspace
 from tools.service import AudienceService

@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from encoders.events import HORIZON_DAYS
 from encoders.forecast import Forecaster
+from encoders.history.events import HORIZON_DAYS
 from tools.conditions import Conditions
 from tools.search import Search
 from tools.types import DataCard, FieldCard, SourceCard, ValueCount

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 
 from encoders.errors import WorkspaceError
-from encoders.events import Dataset
 from encoders.fingerprint import fingerprints
 from encoders.forecast import Forecaster, Matrix
+from encoders.history.events import Dataset
 from encoders.model_folder import usable_model
 from encoders.settings import Settings
 from encoders.workspace import Progress, Workspace, silent

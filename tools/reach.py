@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from encoders.calibrate import Calibration, Vector
+from encoders.calibration.calibrate import Calibration, Vector
 from tools.types import Bucket, CurvePoint, Interval
 
 CUTS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from encoders.events import ACTIVE_DAYS
 from encoders.forecast import Forecaster
+from encoders.history.events import ACTIVE_DAYS
 from tools.types import GroupHit, ItemHit
 
 _BEST_ITEMS = 4

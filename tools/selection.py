@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from encoders.calibrate import Vector
+from encoders.calibration.calibrate import Vector
 from encoders.forecast import Forecast
 from tools.conditions import Conditions
 from tools.reach import recommended_cut, users_at

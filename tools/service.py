@@ -15,8 +15,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from encoders.errors import RequestError, TooSmallError
-from encoders.events import ACTIVE_DAYS, HORIZON_DAYS
 from encoders.forecast import Forecast, Forecaster, Reason
+from encoders.history.events import ACTIVE_DAYS, HORIZON_DAYS
 from encoders.settings import Settings
 from encoders.workspace import Workspace
 from tools.conditions import Conditions

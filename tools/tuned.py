@@ -7,8 +7,8 @@ import numpy as np
 
 from encoders.errors import RequestError
 from encoders.forecast import Forecast, Forecaster
-from encoders.tune import tune
-from encoders.tuned import TunedDemand, forecast_tuned, read_tuned, tuned_path, write_tuned
+from encoders.tuning.tune import tune
+from encoders.tuning.tuned import TunedDemand, forecast_tuned, read_tuned, tuned_path, write_tuned
 from encoders.workspace import Workspace
 from tools.types import AudienceSpec, TunedSummary
 

@@ -12,7 +12,7 @@ from encoders.sources import BUILT_IN, prepare_built_in
 from encoders.workspace import Progress, Workspace
 
 if TYPE_CHECKING:
-    from encoders.events import DatasetCard
+    from encoders.history.events import DatasetCard
 
 DEMO = "completejourney"
 _NAMES = " or ".join([", ".join(BUILT_IN[:-1]), BUILT_IN[-1]])
@@ -83,7 +83,7 @@ def index(as_of: AsOf = None, as_json: Json = False) -> None:
 
 
 def _demo_data(workspace: Workspace, progress: Progress) -> "DatasetCard":
-    from encoders.events import Dataset
+    from encoders.history.events import Dataset
     from encoders.sources import completejourney
 
     if not (workspace.data / "dataset.json").exists():
@@ -98,9 +98,9 @@ def _demo_data(workspace: Workspace, progress: Progress) -> "DatasetCard":
 
 
 def _demo_model(workspace: Workspace, settings: Settings, progress: Progress) -> Path:
-    from encoders.events import Dataset
-    from encoders.fit import Recipe
+    from encoders.history.events import Dataset
     from encoders.train import train, version_of
+    from encoders.training.fit import Recipe
 
     dataset = Dataset(workspace.data)
     version = version_of(settings, dataset.before(dataset.card.default_as_of), Recipe())

@@ -11,7 +11,7 @@ from agent.rules.refining import refine
 from agent.rules.replying import NEWNESS, choose
 from agent.rules.wording import listed, plain, verb
 from agent.steps import Step
-from encoders.naming import stems
+from encoders.language.naming import stems
 from prompts.loader import reply
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from encoders.naming import names, parts_of, stems
+from encoders.language.naming import names, parts_of, stems
 from tools.types import GroupHit
 
 FLOOR = 0.4

@@ -7,7 +7,7 @@ from agent.rules.attributes import write_filter
 from agent.rules.grounding import ground
 from agent.rules.hearing import Condition, Heard, hear
 from agent.steps import Action, Step
-from encoders.naming import stems
+from encoders.language.naming import stems
 from prompts.loader import table
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from encoders.naming import parts_of, stems
+from encoders.language.naming import parts_of, stems
 from prompts.loader import table
 
 ALL = "All of them"

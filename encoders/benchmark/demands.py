@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from encoders.benchmark.topics import Items, read_topics
-from encoders.events import Dataset
+from encoders.history.events import Dataset
 
 _HELD_OUT_EVERY = 5
 

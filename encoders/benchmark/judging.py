@@ -9,7 +9,7 @@ from encoders.benchmark.figures import Figure, Vector, calibration_figure, diffe
 from encoders.benchmark.outcome import Outcome
 from encoders.benchmark.report import DemandResult, Row, Section
 from encoders.benchmark.study import Scored, Told
-from encoders.calibrate import CLOSE
+from encoders.calibration.calibrate import CLOSE
 from encoders.metrics import auc, best_size, calibration_bins, ks, lift, precision_and_recall
 from encoders.settings import Settings
 

@@ -7,14 +7,14 @@ import numpy as np
 
 from encoders.benchmark.demands import BenchmarkDemand
 from encoders.benchmark.study import Scored, Study
-from encoders.events import Past
-from encoders.fit import Recipe
 from encoders.forecast import Forecaster
-from encoders.head import Addition
+from encoders.history.events import Past
+from encoders.model.head import Addition
 from encoders.model_folder import TrainedModel
 from encoders.settings import Settings
 from encoders.train import fit_model, version_of
-from encoders.windows import Example
+from encoders.training.fit import Recipe
+from encoders.training.windows import Example
 from encoders.workspace import Progress, Workspace, silent
 
 OURS = "ours, zero-shot"

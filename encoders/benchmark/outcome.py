@@ -9,9 +9,9 @@ import scipy.sparse as sp
 
 from encoders.benchmark.demands import BenchmarkDemand
 from encoders.benchmark.topics import Items
-from encoders.events import HORIZON_DAYS, Dataset
-from encoders.histories import done_in
-from encoders.scene import Scene
+from encoders.history.events import HORIZON_DAYS, Dataset
+from encoders.history.histories import done_in
+from encoders.model.scene import Scene
 
 EDGE = 25
 """A demand counts when at least so many users of the population respond, and so many do not."""

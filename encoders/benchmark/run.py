@@ -22,12 +22,12 @@ from encoders.benchmark.tasks.first_time import first_time
 from encoders.benchmark.tasks.held_out import held_out
 from encoders.benchmark.tasks.wording import read_wording, wording, wording_file
 from encoders.errors import DataError
-from encoders.events import HORIZON_DAYS, Dataset, Past
-from encoders.fit import Recipe
-from encoders.scene import read_scene, read_vocabulary
+from encoders.history.events import HORIZON_DAYS, Dataset, Past
+from encoders.language.text import text_encoder
+from encoders.model.scene import read_scene, read_vocabulary
 from encoders.settings import Settings
-from encoders.text import text_encoder
-from encoders.windows import read_examples
+from encoders.training.fit import Recipe
+from encoders.training.windows import read_examples
 from encoders.workspace import Progress, Workspace, silent
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from encoders.benchmark.demands import BenchmarkDemand
 from encoders.benchmark.study import Ours, Scored, Scorer, Scores, Study
-from encoders.events import Dataset
+from encoders.history.events import Dataset
 from encoders.settings import Settings
 from encoders.workspace import Progress
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.benchmark.demands import BenchmarkDemand
-from encoders.scene import Scene
-from encoders.text import TextEncoder
-from encoders.windows import Example
+from encoders.language.text import TextEncoder
+from encoders.model.scene import Scene
+from encoders.training.windows import Example
 
 Scores = npt.NDArray[np.float64]
 """[N, B]: the higher, the likelier, for all N users of a scene and B demands."""

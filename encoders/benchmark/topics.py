@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from encoders.errors import DataError
-from encoders.events import Dataset
+from encoders.history.events import Dataset
 
 Items = npt.NDArray[np.int64]
 

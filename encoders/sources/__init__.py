@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from encoders.workspace import Progress, silent
 
 if TYPE_CHECKING:
-    from encoders.events import DatasetCard
+    from encoders.history.events import DatasetCard
 
 BUILT_IN = ("completejourney", "movielens")
 """Data sets that come from installed packages; each is the name of a module here that has ``prepare``."""

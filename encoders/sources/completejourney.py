@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from encoders.errors import DataError
-from encoders.events import DatasetCard
+from encoders.history.events import DatasetCard
 from encoders.sources.completejourney_words import listed, words
 from encoders.sources.installed import package_folder, recipe_of
 from encoders.sources.write import About, Tables, write_folder

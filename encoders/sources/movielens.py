@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from encoders.errors import DataError
-from encoders.events import HORIZON_DAYS, DatasetCard
+from encoders.history.events import HORIZON_DAYS, DatasetCard
 from encoders.sources.installed import package_folder, recipe_of
 from encoders.sources.movielens_words import words
 from encoders.sources.write import ITEM_KEY, About, Tables, write_folder

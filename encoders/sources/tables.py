@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from encoders.errors import DataError
-from encoders.events import DatasetCard
+from encoders.history.events import DatasetCard
 from encoders.sources import columns as col
 from encoders.sources.files import FILE, LINE, Table, open_tables
 from encoders.sources.spec import DataSpec, SourceSpec, UsersSpec, read_spec, template_columns

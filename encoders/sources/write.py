@@ -15,7 +15,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from encoders.errors import DataError, WorkspaceError
-from encoders.events import EVENT_SCHEMA, ITEM_SCHEMA, DatasetCard
+from encoders.history.events import EVENT_SCHEMA, ITEM_SCHEMA, DatasetCard
 from encoders.workspace import Progress, atomic_folder, plain_faults, silent
 
 ITEM_KEY = ["source", "text", "group"]

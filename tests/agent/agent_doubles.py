@@ -14,7 +14,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
 from encoders.errors import RequestError, TooSmallError
-from encoders.naming import stems
+from encoders.language.naming import stems
 from tools.types import (
     AudienceSpec,
     Comparison,

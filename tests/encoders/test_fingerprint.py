@@ -20,8 +20,8 @@ from planted import AS_OF, World, world_settings
 from encoders import fingerprint
 from encoders.fingerprint import fingerprints, hash_inputs
 from encoders.forecast import Forecaster
-from encoders.scene import Scene, read_scene
-from encoders.user import TIMES, UserInputs
+from encoders.model.scene import Scene, read_scene
+from encoders.model.user import TIMES, UserInputs
 from encoders.workspace import Workspace
 
 ITEMS = tuple(f"{source}: {text}" for source in ("buys", "views") for text in ("tea", "wine", "bread"))
@@ -116,7 +116,7 @@ def test_without_items_done_and_attributes_all_are_alike() -> None:
 def test_every_process_gives_the_same() -> None:
     code = (
         "import numpy as np, scipy.sparse as sp\nfrom encoders.fingerprint import hash_inputs\n"
-        "from encoders.user import TIMES, UserInputs\n"
+        "from encoders.model.user import TIMES, UserInputs\n"
         "slots = sp.csr_matrix(np.eye(2 * TIMES, 3, dtype=np.float32))\n"
         "inputs = UserInputs((slots,), np.array([[0], [1]]), np.zeros((2, 2)), np.zeros((2, 4)))\n"
         "print(hash_inputs(inputs, ['tea', 'wine', 'bread'], ['old', 'young']))"

@@ -11,7 +11,7 @@ from planted import AS_OF, BABY_FOOD, DIAPERS, HABITS, HOSTILE, World, narrowed
 from encoders.errors import ModelError
 from encoders.forecast import Forecast, Forecaster
 from encoders.metrics import auc, lift
-from encoders.scene import read_scene, read_vocabulary
+from encoders.model.scene import read_scene, read_vocabulary
 from encoders.workspace import Workspace
 from tools.service import AudienceService
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from planted import AS_OF, SMALL_RECIPE, USERS, World, replace_events, world_settings
 from safetensors.numpy import load_file
 
-from encoders.events import ITEM_SCHEMA, Dataset
 from encoders.forecast import Forecaster
+from encoders.history.events import ITEM_SCHEMA, Dataset
+from encoders.model.scene import read_scene, read_vocabulary
 from encoders.model_folder import read_config
-from encoders.scene import read_scene, read_vocabulary
 from encoders.train import train
 from encoders.workspace import Workspace
 from tools.service import AudienceService

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from planted import AS_OF, FIRST, TINY_RECIPE, world_settings
 
-import encoders.calibrate_model
+import encoders.calibration.calibrate_model
 import encoders.score
 import encoders.train
 from encoders.errors import DataError
@@ -58,7 +58,7 @@ def test_an_older_date_gets_a_model_of_its_own(
     own_workspace: Workspace, score: Score, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encoders.score, "train", partial(encoders.train.train, recipe=TINY_RECIPE))
-    monkeypatch.setattr(encoders.calibrate_model, "_RANDOM_LABELS", 60)
+    monkeypatch.setattr(encoders.calibration.calibrate_model, "_RANDOM_LABELS", 60)
     earlier = AS_OF - timedelta(days=20)
     later_model = own_workspace.newest_model()
     users = set(score(own_workspace, earlier)["user_id"])

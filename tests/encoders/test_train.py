@@ -16,7 +16,7 @@ import pytest
 from planted import AS_OF, FIRST, SMALL_RECIPE, TINY_RECIPE, World, narrowed, replace_events, world_settings
 from safetensors.numpy import load_file, save_file
 
-import encoders.calibrate_model
+import encoders.calibration.calibrate_model
 import encoders.model_folder
 from encoders.errors import DataError, WorkspaceError
 from encoders.model_folder import read_config, read_model
@@ -70,7 +70,7 @@ def untrained(world_workspace: Workspace, tmp_path: Path) -> Workspace:
 @pytest.fixture
 def few_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calibrate on little, where its quality does not matter."""
-    monkeypatch.setattr(encoders.calibrate_model, "_RANDOM_LABELS", 60)
+    monkeypatch.setattr(encoders.calibration.calibrate_model, "_RANDOM_LABELS", 60)
 
 
 def same_weights(model: Path, other: Path) -> bool:

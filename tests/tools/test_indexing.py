@@ -10,11 +10,11 @@ from planted import AS_OF, world_settings
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from encoders.dual import DualEncoder
 from encoders.errors import WorkspaceError
-from encoders.events import Dataset
 from encoders.forecast import Forecaster
-from encoders.scene import Scene
+from encoders.history.events import Dataset
+from encoders.model.dual import DualEncoder
+from encoders.model.scene import Scene
 from encoders.sources.write import About, Tables, write_folder
 from encoders.workspace import Workspace
 from tools.indexing import build_index, index_name, open_forecaster, read_index

@@ -8,7 +8,7 @@ import pytest
 from planted import World
 
 from encoders.errors import ModelError, RequestError, TooSmallError
-from encoders.tune import FEWEST_SEEDS
+from encoders.tuning.tune import FEWEST_SEEDS
 from encoders.workspace import Workspace
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Filter

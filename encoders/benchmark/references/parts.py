@@ -14,9 +14,9 @@ from scipy.special import expit, logit
 from encoders.benchmark.demands import BenchmarkDemand
 from encoders.benchmark.study import Scores
 from encoders.benchmark.topics import Items
-from encoders.events import HORIZON_DAYS
-from encoders.histories import done_in, level
-from encoders.scene import Scene
+from encoders.history.events import HORIZON_DAYS
+from encoders.history.histories import done_in, level
+from encoders.model.scene import Scene
 
 
 def by_parts(scene: Scene, demands: Sequence[BenchmarkDemand], score: Callable[[list[Items]], Scores]) -> Scores:

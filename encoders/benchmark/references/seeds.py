@@ -13,7 +13,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from encoders.benchmark.study import Study
 from encoders.benchmark.topics import Items
-from encoders.histories import done_in
+from encoders.history.histories import done_in
 
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]

@@ -15,9 +15,9 @@ from encoders.benchmark.demands import BenchmarkDemand
 from encoders.benchmark.references.parts import by_parts, standardised
 from encoders.benchmark.study import Scores, Study
 from encoders.benchmark.topics import Items
-from encoders.histories import HALF_LIVES
-from encoders.scene import Scene
-from encoders.text import text_encoder
+from encoders.history.histories import HALF_LIVES
+from encoders.language.text import text_encoder
+from encoders.model.scene import Scene
 
 Matrix = npt.NDArray[np.float32]
 

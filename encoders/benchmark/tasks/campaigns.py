@@ -26,7 +26,7 @@ from encoders.benchmark.scoring import Bench
 from encoders.benchmark.study import Scored, Scorer, Scores, Study
 from encoders.benchmark.topics import Items
 from encoders.metrics import auc, lift
-from encoders.scene import read_scene
+from encoders.model.scene import read_scene
 
 NAME = "campaigns"
 CAMPAIGNS, CAMPAIGN_ITEMS = "campaigns.parquet", "campaign_items.parquet"

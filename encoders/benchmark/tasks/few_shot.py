@@ -17,12 +17,12 @@ from encoders.benchmark.references.seeds import SeedReferences
 from encoders.benchmark.report import Section
 from encoders.benchmark.study import Study, Told
 from encoders.benchmark.topics import Items
-from encoders.events import HORIZON_DAYS
 from encoders.forecast import Forecaster
-from encoders.histories import done_in
+from encoders.history.events import HORIZON_DAYS
+from encoders.history.histories import done_in
 from encoders.metrics import auc, lift
-from encoders.tune import tune
-from encoders.tuned import forecast_tuned
+from encoders.tuning.tune import tune
+from encoders.tuning.tuned import forecast_tuned
 from encoders.workspace import Progress, silent
 
 Vector = npt.NDArray[np.float64]

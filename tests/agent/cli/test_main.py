@@ -17,7 +17,7 @@ import tools.indexing
 from agent.cli.console import open_workspace, read_day
 from agent.cli.main import COMMANDS, app
 from encoders.errors import WorkspaceError
-from encoders.events import DatasetCard
+from encoders.history.events import DatasetCard
 from encoders.settings import settings
 from encoders.sources import BUILT_IN, completejourney, installed
 from encoders.workspace import MODEL_FILES, Workspace

@@ -10,10 +10,10 @@ from planted import AS_OF, world_settings
 from encoders.benchmark.demands import BenchmarkDemand
 from encoders.benchmark.scoring import Bench
 from encoders.benchmark.study import Scored, Scorer, Scores, Study
-from encoders.events import Dataset
-from encoders.scene import read_scene, read_vocabulary
-from encoders.text import text_encoder
-from encoders.windows import read_examples
+from encoders.history.events import Dataset
+from encoders.language.text import text_encoder
+from encoders.model.scene import read_scene, read_vocabulary
+from encoders.training.windows import read_examples
 from encoders.workspace import Workspace, silent
 
 Guess = Callable[[Study, BenchmarkDemand], npt.NDArray[np.float64]]

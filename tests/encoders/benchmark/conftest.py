@@ -6,7 +6,7 @@ from benchmark_doubles import study_of
 from planted import World
 
 from encoders.benchmark.study import Study
-from encoders.events import Dataset
+from encoders.history.events import Dataset
 
 
 @pytest.fixture(scope="package")

@@ -13,7 +13,7 @@ from encoders.benchmark.judging import AHEAD, AUC
 from encoders.benchmark.report import Section
 from encoders.benchmark.study import Scorer, Scores, Study
 from encoders.benchmark.tasks.campaigns import CAMPAIGN_ITEMS, CAMPAIGNS, STARTS_WITHIN, campaigns, redeemed_before
-from encoders.events import Dataset
+from encoders.history.events import Dataset
 
 START = AS_OF + timedelta(days=5)
 MAILED = [f"h{number:03}" for number in range(40, 240)]

@@ -13,7 +13,7 @@ from encoders.benchmark.report import Report
 from encoders.benchmark.run import evaluate
 from encoders.benchmark.tables import calibration_lines, main_table, section_table, summary, tables
 from encoders.errors import DataError
-from encoders.events import Dataset
+from encoders.history.events import Dataset
 from encoders.settings import settings
 from encoders.workspace import Workspace
 

@@ -14,8 +14,8 @@ from encoders.benchmark.report import Section
 from encoders.benchmark.study import Study
 from encoders.benchmark.tasks import few_shot as task
 from encoders.benchmark.tasks.few_shot import ALIKE, TUNED, UNTUNED, few_shot
-from encoders.events import Dataset
 from encoders.forecast import Forecaster
+from encoders.history.events import Dataset
 from encoders.metrics import auc
 from tools.service import AudienceService
 

@@ -26,7 +26,7 @@ from encoders.benchmark.report import Section
 from encoders.benchmark.study import Scored, Study
 from encoders.benchmark.tasks.first_time import FEWEST, first_time
 from encoders.benchmark.tasks.held_out import GAP, HELD_OUT, SEEN, held_out
-from encoders.events import Dataset
+from encoders.history.events import Dataset
 
 OURS, CHANCE, HALF = "ours", "by chance", "knows half"
 

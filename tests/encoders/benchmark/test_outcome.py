@@ -4,7 +4,7 @@ from encoders.benchmark.demands import BenchmarkDemand, no_items
 from encoders.benchmark.outcome import EDGE, observe
 from encoders.benchmark.study import Study
 from encoders.benchmark.topics import items_of, read_topics
-from encoders.events import HORIZON_DAYS, Dataset
+from encoders.history.events import HORIZON_DAYS, Dataset
 
 
 def demand(dataset: Dataset, *wanted: str, unwanted: tuple[str, ...] = ()) -> BenchmarkDemand:

@@ -13,9 +13,9 @@ from encoders.benchmark.outcome import observe
 from encoders.benchmark.references import references, simple
 from encoders.benchmark.study import Scorer, Scores, Study
 from encoders.benchmark.topics import items_of, read_topics
-from encoders.events import Dataset
+from encoders.history.events import Dataset
 from encoders.metrics import auc
-from encoders.scene import read_scene
+from encoders.model.scene import read_scene
 
 Score = Callable[[Study, Sequence[BenchmarkDemand]], Scores]
 REFERENCES = [scorer for scorer in references() if scorer.told != "labels"]

@@ -6,7 +6,7 @@ from benchmark_doubles import Guesser, bench_of, by_chance
 
 from encoders.benchmark.demands import BenchmarkDemand
 from encoders.benchmark.study import Scorer, Scores, Study, Told
-from encoders.events import Dataset
+from encoders.history.events import Dataset
 
 COFFEE, TEA = np.array([1, 2]), np.array([5])
 ASKED = [

@@ -11,11 +11,11 @@ import encoders.train
 from encoders.benchmark.demands import category_demands
 from encoders.benchmark.ours import train_variant
 from encoders.benchmark.study import Study, withheld_items
-from encoders.events import HORIZON_DAYS, Dataset
-from encoders.labels import Label, LabelWriter
-from encoders.scene import read_vocabulary
-from encoders.text import text_encoder
-from encoders.windows import read_examples
+from encoders.history.events import HORIZON_DAYS, Dataset
+from encoders.language.text import text_encoder
+from encoders.model.scene import read_vocabulary
+from encoders.training.labels import Label, LabelWriter
+from encoders.training.windows import read_examples
 from encoders.workspace import Workspace
 
 

@@ -8,7 +8,7 @@ from encoders.benchmark.demands import category_demands
 from encoders.benchmark.study import withheld_items
 from encoders.benchmark.topics import items_of, read_topics
 from encoders.errors import DataError
-from encoders.events import Dataset
+from encoders.history.events import Dataset
 
 
 def add_topics(dataset: Dataset, levels: list[str]) -> Dataset:

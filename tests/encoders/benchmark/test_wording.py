@@ -13,7 +13,7 @@ from encoders.benchmark.report import Section
 from encoders.benchmark.study import Scorer, Study
 from encoders.benchmark.tasks.wording import MINUS_TEMPLATE, WordingLine, read_wording, wording
 from encoders.errors import DataError
-from encoders.events import Dataset
+from encoders.history.events import Dataset
 
 
 def named(*topics: str) -> dict[str, Any]:

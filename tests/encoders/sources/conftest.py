@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from small_shop import Shop, make_shop
 
-from encoders.events import Dataset
+from encoders.history.events import Dataset
 from encoders.sources import completejourney
 
 

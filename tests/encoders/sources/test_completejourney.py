@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from encoders.errors import DataError
-from encoders.events import EVENT_SCHEMA, ITEM_SCHEMA, Dataset
+from encoders.history.events import EVENT_SCHEMA, ITEM_SCHEMA, Dataset
 from encoders.sources import completejourney, installed
 from encoders.sources.completejourney_words import listed, words
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from encoders.errors import DataError
-from encoders.events import EVENT_SCHEMA, HORIZON_DAYS, ITEM_SCHEMA, Dataset
+from encoders.history.events import EVENT_SCHEMA, HORIZON_DAYS, ITEM_SCHEMA, Dataset
 from encoders.sources import installed, movielens
 from encoders.sources.movielens_words import words
 

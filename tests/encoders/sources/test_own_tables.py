@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from small_shop import CUSTOMER, ORDER, Shop, make_shop
 
 from encoders.errors import DataError
-from encoders.events import EVENT_SCHEMA, ITEM_SCHEMA, Dataset
+from encoders.history.events import EVENT_SCHEMA, ITEM_SCHEMA, Dataset
 
 
 def test_a_spec_becomes_a_data_set(shop: Shop) -> None:

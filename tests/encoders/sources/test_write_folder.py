@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from encoders.errors import DataError, WorkspaceError
-from encoders.events import Dataset
+from encoders.history.events import Dataset
 from encoders.sources.write import About, Tables, write_folder
 
 

@@ -1,0 +1,1 @@
+"""Sentences: read as demands, embedded as vectors, named for people."""

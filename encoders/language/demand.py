@@ -1,0 +1,114 @@
+"""Reading a demand: what is to be done, by when, for the first time or not, and how its parts are joined.
+
+The sentence is taken apart by rules only as far as the encoder cannot see by itself: the horizon is a number, "or"
+joins alternatives, "both ... and" asks for two things at once, "but not" takes one away. What remains is a phrase for
+the text encoder.
+"""
+
+import re
+from dataclasses import dataclass
+
+from encoders.history.events import HORIZON_DAYS
+
+LONGEST_HORIZON = 91
+
+_UNITS = {"day": 1, "week": 7, "fortnight": 14, "month": 28, "quarter": 91, "year": 364}
+_NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8}
+_NUMBERS |= {"nine": 9, "ten": 10, "twelve": 12}
+_COUNT = "|".join([r"\d{1,3}", *_NUMBERS])
+
+_HORIZON = re.compile(
+    r"\b(?:(?:with)?in|over|during|for)?\s*(?:the\s+)?(?:next|coming|following|upcoming|this)\s+"
+    rf"(?:(?P<count>{_COUNT})\s+)?(?P<unit>{'|'.join(_UNITS)})s?\b"
+    rf"|\bwithin\s+(?P<count2>{_COUNT})\s+(?P<unit2>{'|'.join(_UNITS)})s?\b"
+    r"|\btomorrow\b",
+    re.IGNORECASE,
+)
+_FIRST_TIME = re.compile(
+    r"\b(?:for\s+the\s+(?:very\s+)?first\s+time|first[- ]time"
+    r"|(?:who|that)\s+have\s+never\s+(?:bought|done|had)\s+(?:it|them|this)(?:\s+before)?)\b",
+    re.IGNORECASE,
+)
+_WHO = (
+    r"(?:(?:all|any|the|our|those|select|find|reach|target|show\s+me|get)\s+)*"
+    r"(?:potential\s+|likely\s+|new\s+|future\s+)?"
+    r"(?:households?|homes?|families|people|persons?|customers?|shoppers?|users?|consumers?|buyers?|everyone|anyone|those)"
+)
+_WILL = r"(?:will|would|(?:(?:are|is)\s+)?(?:going|likely|about)\s+to|want\s+to|plan\s+to|may|might|can)"
+_DO = (
+    r"(?:(?:probably|soon|likely|most\s+likely)\s+)?"
+    r"(?:buy|purchase|order|get|pick\s+up|shop\s+for|need|spend\s+on|try|stock\s+up\s+on)"
+)
+_FRAME = re.compile(
+    rf"^\s*{_WHO}\s+(?:who|that|which)?\s*(?:(?:{_WILL}\s+)?{_DO}|(?:buying|purchasing|ordering|needing))\s+"
+    rf"|^\s*{_WHO}\s+(?:of|for|with)\s+|^\s*(?:buyers?|purchasers?|purchase|buy|buying)\s+(?:of\s+)?",
+    re.IGNORECASE,
+)
+_NOT = re.compile(
+    r"\s*,?\s*\b(?:but|and)\s+(?:not|no|never|without)\s+(?:any\s+)?|\s+(?:without|except(?:\s+for)?)\s+", re.I
+)
+_BOTH = re.compile(r"\bboth\s+(.+?)\s+and\s+(.+)$|(.+?)\s+(?:AND|as\s+well\s+as|together\s+with)\s+(.+)$")
+_OR = re.compile(r"\s*(?:,\s*or\s+|\s+or\s+|\s+OR\s+|\s*/\s*|\s*,\s*)")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Alternatives, any of which satisfies this part of a demand."""
+
+    phrases: tuple[str, ...]
+    negated: bool = False
+
+
+@dataclass(frozen=True)
+class Demand:
+    """One sentence, taken apart. Every part must hold."""
+
+    sentence: str
+    parts: tuple[Part, ...]
+    horizon_days: int = HORIZON_DAYS
+    first_time: bool = False
+
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """Every wanted phrase, in order; what is taken away is not among them."""
+        return tuple(phrase for part in self.parts if not part.negated for phrase in part.phrases)
+
+
+def horizon_in(text: str) -> int | None:
+    """The number of days ``text`` looks ahead, at most ``LONGEST_HORIZON``; None where it does not say."""
+    match = _HORIZON.search(text)
+    if match is None:
+        return None
+    if match[0].lower() == "tomorrow":
+        return 1
+    count = (match["count"] or match["count2"] or "1").lower()
+    unit = (match["unit"] or match["unit2"]).lower()
+    days = (int(count) if count.isdigit() else _NUMBERS[count]) * _UNITS[unit]
+    return max(1, min(days, LONGEST_HORIZON))
+
+
+def read_demand(sentence: str) -> Demand:
+    """Take ``sentence`` apart. Anything can be read: in doubt the whole sentence is one phrase."""
+    sentence = " ".join(sentence.split())
+    horizon = horizon_in(sentence)
+    first_time = _FIRST_TIME.search(sentence) is not None
+    body = _FIRST_TIME.sub(" ", _HORIZON.sub(" ", sentence))
+    body = _FRAME.sub("", " ".join(body.split()), count=1).strip(" .,;:!?") or sentence
+    wanted, *unwanted = _NOT.split(body)
+    parts = [Part(_alternatives(piece)) for piece in _conjuncts(wanted) if piece.strip(" .,")]
+    parts += [Part(_alternatives(piece), negated=True) for piece in unwanted if piece.strip(" .,")]
+    if not any(not part.negated for part in parts):
+        parts = [Part((sentence,))]
+    return Demand(sentence, tuple(parts), horizon or HORIZON_DAYS, first_time)
+
+
+def _conjuncts(text: str) -> list[str]:
+    match = _BOTH.search(text)
+    if match is None:
+        return [text]
+    return [piece for piece in match.groups() if piece is not None]
+
+
+def _alternatives(text: str) -> tuple[str, ...]:
+    pieces = [_FRAME.sub("", piece, count=1).strip(" .,;:!?") for piece in _OR.split(text)]
+    return tuple(piece for piece in pieces if piece) or (text.strip(),)

@@ -1,0 +1,160 @@
+"""The dual encoder: sentences on one side, histories on the other, one score for each pair.
+
+    score(user, demand) = head(match channels, activity, cosine of user vector and sentence vector)
+
+The cosine is FOUND's alignment (arXiv 2412.12468): what users do next pulls their vectors towards the sentences that
+say so. The match keeps the counts that a single vector forgets (see ``encoders.model.match``).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from encoders.history.counted import Rows
+from encoders.language.demand import Demand, Part
+from encoders.language.text import LearningEncoder, TextEncoder
+from encoders.model.head import Addition, Head
+from encoders.model.match import Attention, Match, Nearness, Vocabulary, channels
+from encoders.model.scene import Scene
+from encoders.model.user import UserTower
+
+WIDTH = 128
+_SCALE = 10.0
+"""Where the scale of the cosine begins."""
+
+
+@dataclass(frozen=True)
+class EncodedParts:
+    """B parts of demands, as the model reads them."""
+
+    phrases: Tensor
+    """[P, D]: every alternative, mixed with its whole sentence."""
+    owner: Tensor
+    """[P]: the part it belongs to."""
+    sentences: Tensor
+    """[B, D]"""
+    source: npt.NDArray[np.int64]
+    """[B]: the source each part speaks of, as an index into ``Vocabulary.sources``."""
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+    def take(self, chosen: npt.NDArray[np.int64]) -> "EncodedParts":
+        """Some of the parts, in the order of ``chosen``."""
+        owner = self.owner.numpy()
+        places = [np.flatnonzero(owner == part) for part in chosen]
+        phrases = torch.from_numpy(np.concatenate(places))
+        new_owner = torch.from_numpy(np.repeat(np.arange(len(chosen)), [len(place) for place in places]))
+        picked = torch.from_numpy(chosen)
+        return EncodedParts(self.phrases[phrases], new_owner, self.sentences[picked], self.source[chosen])
+
+
+def encode_parts(
+    encoder: TextEncoder | LearningEncoder, demands: list[Demand], source_of: list[int]
+) -> tuple[EncodedParts, list[tuple[int, Part]]]:
+    """Embed the parts of ``demands``.
+
+    Args:
+        encoder: the text encoder; the parts carry its gradient where it gives one.
+        demands: sentences, taken apart.
+        source_of: the source each demand speaks of.
+
+    Returns:
+        The encoded parts, and for each of them its demand's number and what it says.
+    """
+    parts = [(number, part) for number, demand in enumerate(demands) for part in demand.parts]
+    sentences = [
+        demands[number].sentence if len(demands[number].parts) == 1 else " or ".join(part.phrases)
+        for number, part in parts
+    ]
+    phrases = [phrase for _, part in parts for phrase in part.phrases]
+    owner = np.repeat(np.arange(len(parts)), [len(part.phrases) for _, part in parts])
+    distinct = sorted({*sentences, *phrases})
+    place = {text: number for number, text in enumerate(distinct)}
+    vectors = torch.as_tensor(encoder.encode(distinct))
+    whole = vectors[[place[text] for text in sentences]]
+    single = vectors[[place[text] for text in phrases]]
+    mixed = functional.normalize(single + whole[owner], dim=-1)
+    source = np.array([source_of[number] for number, _ in parts], np.int64)
+    return EncodedParts(mixed, torch.from_numpy(owner), whole, source), parts
+
+
+class DualEncoder(nn.Module):
+    """Both towers, the match and the head."""
+
+    def __init__(self, dimension: int, width: int = WIDTH, without: tuple[Addition, ...] = ()) -> None:
+        """Make a model over text vectors of ``dimension``; user and sentence vectors get ``width`` numbers.
+
+        Args:
+            dimension: of the text vectors.
+            width: of the dense vectors.
+            without: what to leave out, for finding out what it is worth.
+        """
+        super().__init__()
+        self.dimension, self.width, self.without = dimension, width, without
+        self.match = Match(dimension)
+        alone = {"match", "structure", "activity"} <= set(without)
+        self.users = UserTower(dimension, width, with_activity=alone)
+        self.texts = nn.Sequential(nn.Linear(dimension, width), nn.GELU(), nn.Linear(width, width))
+        self.alone = alone
+        self.head = Head(without)
+        self.log_scale = nn.Parameter(torch.tensor(_SCALE).log())
+
+    def user_vectors(self, scene: Scene, rows: Rows | None = None) -> Tensor:
+        """Unit vectors of the scene's users (or of some ``rows``), [N, width]."""
+        inputs = scene.inputs if rows is None else scene.inputs.take(rows)
+        vectors: Tensor = self.users(torch.from_numpy(scene.vocabulary.text_vectors), inputs)
+        return vectors
+
+    def sentence_vectors(self, parts: EncodedParts) -> Tensor:
+        """Unit vectors of the parts, [B, width]."""
+        return functional.normalize(self.texts(parts.sentences), dim=-1)
+
+    def aligned(self, parts: EncodedParts, users: Tensor) -> Tensor:
+        """Scaled cosines of users [N, width] with parts: FOUND's score, [N, B]."""
+        return self.log_scale.exp() * (users @ self.sentence_vectors(parts).T)
+
+    def nearness(self, vocabulary: Vocabulary, parts: EncodedParts) -> Nearness:
+        """How near every item and group are to every part."""
+        return self.match.nearness(parts.phrases, parts.owner, vocabulary, len(parts))
+
+    def attention(self, scene: Scene, parts: EncodedParts, near: Nearness) -> Attention:
+        """Where the parts look, among what had been seen by the scene's date."""
+        belongs = scene.of_source(parts.source)
+        return self.match.attention(
+            near,
+            torch.from_numpy(belongs),
+            torch.from_numpy(scene.groups_of_source(parts.source)),
+            torch.from_numpy(scene.histories.seen & ~belongs),
+        )
+
+    def score(
+        self, scene: Scene, parts: EncodedParts, near: Nearness, users: Tensor, rows: Rows | None = None
+    ) -> Tensor:
+        """Score users against parts.
+
+        Args:
+            scene: the users.
+            parts: B encoded parts.
+            near: from ``nearness`` for the same parts.
+            users: [N, width] from ``user_vectors`` for the same ``rows``.
+            rows: which users; None for all. Channels are standardised over those of them in the population.
+
+        Returns:
+            [N, B] logits.
+        """
+        aligned = self.aligned(parts, users)
+        if self.alone:
+            return aligned
+        found = self.channels(scene, parts, near, rows)
+        scores: Tensor = self.head(found, aligned, scene.activity(rows), scene.in_population(rows))
+        return scores
+
+    def channels(self, scene: Scene, parts: EncodedParts, near: Nearness, rows: Rows | None = None) -> Tensor:
+        """The match of users with parts, [N, B, len(CHANNELS)]; arguments as of ``score``."""
+        attention = self.attention(scene, parts, near)
+        return channels(scene.counted(rows), attention, scene.structure, scene.group_structures, scene.directions)

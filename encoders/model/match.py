@@ -1,0 +1,198 @@
+"""The demand-conditioned match: a sentence attends to the items of the data, and so to every user's own events.
+
+One dense vector forgets counts. Here the sentence becomes a weight per item and per group, and a user's match is the
+weighted count of her own events, which is one sparse product for all users: exact, fast, and its own explanation.
+Further products go through what goes together (EASE, main directions) and so reach what a user has not done yet.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from encoders.history.counted import Counted
+from encoders.history.histories import GROUP_HALF_LIVES, HALF_LIVES
+from encoders.model.products import sparse_product
+from encoders.model.structure import Factors, Structure
+
+Matrix = npt.NDArray[np.float32]
+
+SHARPNESS = (16.0, 32.0)
+"""Where the scales of the two attention heads over items begin: one wide, one narrow."""
+_GROUP_SHARPNESS = 32.0
+
+Family = Literal["match", "structure"]
+_MATCH: tuple[Family, ...] = ("match",)
+_HEAD: tuple[Family, ...] = (*(len(HALF_LIVES) * _MATCH), "structure")
+_GROUP: tuple[Family, ...] = (*(len(GROUP_HALF_LIVES) * _MATCH), "match", "structure", "structure")
+CHANNELS: tuple[Family, ...] = (*(len(SHARPNESS) * _HEAD), "match", "match", "structure", *_GROUP, "match")
+"""What each channel is made of: own events, or what goes together."""
+
+_FLOOR = 1e-3
+_MISFIT = -1e4
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The V items and G groups of the data in the space of the text encoder."""
+
+    texts: list[str]
+    groups: list[str]
+    """Name of the group of each item, [V]."""
+    sources: list[str]
+    """Names of the sources, the main one first."""
+    source_of: npt.NDArray[np.int64]
+    """[V]: index into ``sources``."""
+    group_of: npt.NDArray[np.int64]
+    """[V]: number of the item's group."""
+    source_of_group: npt.NDArray[np.int64]
+    """[G]: index into ``sources``."""
+    text_vectors: Matrix
+    """[V, D]"""
+    group_vectors: Matrix
+    """[G, D]"""
+
+    @property
+    def main_items(self) -> npt.NDArray[np.bool_]:
+        """[V]: whether the item belongs to the main source."""
+        return np.asarray(self.source_of == 0)
+
+
+class Nearness(NamedTuple):
+    """Cosines of B demands with V items and G groups."""
+
+    text: Tensor
+    """[B, V]: with the items' own texts."""
+    group: Tensor
+    """[B, V]: with the names of their groups."""
+    groups: Tensor
+    """[B, G]: with the names of all groups."""
+
+
+class Attention(NamedTuple):
+    """Where B demands look; every row sums to one, or to zero where nothing is allowed."""
+
+    items: Tensor
+    """[heads, B, V]: items of the source a demand speaks of, wide head first."""
+    groups: Tensor
+    """[B, G]: groups of that source."""
+    other: Tensor
+    """[B, V]: items of every other source."""
+
+
+class TextTower(nn.Module):
+    """A frozen encoder's vectors, shifted and bent a little: the trainable part of the text side."""
+
+    def __init__(self, dimension: int, rank: int = 16) -> None:
+        """Begin as the identity on vectors of ``dimension``."""
+        super().__init__()
+        self.centre = nn.Parameter(torch.zeros(dimension))
+        self.down = nn.Linear(dimension, rank, bias=False)
+        self.up = nn.Linear(rank, dimension, bias=False)
+        nn.init.zeros_(self.up.weight)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Unit vectors of the same shape."""
+        shifted = vectors - self.centre
+        return functional.normalize(shifted + self.up(self.down(shifted)), dim=-1)
+
+
+class Match(nn.Module):
+    """From sentences to weights of items and groups, and from those to match channels."""
+
+    def __init__(self, dimension: int) -> None:
+        """Make a match over text vectors of ``dimension``."""
+        super().__init__()
+        self.sentences = TextTower(dimension)
+        self.items = TextTower(dimension)
+        self.log_sharpness = nn.Parameter(torch.tensor(SHARPNESS).log())
+        self.log_group_sharpness = nn.Parameter(torch.tensor(_GROUP_SHARPNESS).log())
+        self.group_share = nn.Parameter(torch.zeros(()))
+
+    def nearness(self, phrases: Tensor, owner: Tensor, vocabulary: Vocabulary, demands: int) -> Nearness:
+        """How near every item and group are to a demand: the nearest of its alternatives counts.
+
+        Args:
+            phrases: [P, D], the phrases of all demands, one after the other.
+            owner: [P], which demand a phrase belongs to.
+            vocabulary: V items, G groups.
+            demands: B.
+        """
+        sentences = self.sentences(phrases)
+
+        def nearest(vectors: Matrix) -> Tensor:
+            near = sentences @ self.items(torch.from_numpy(vectors)).T
+            empty = near.new_full((demands, near.shape[1]), -2.0)
+            return torch.scatter_reduce(empty, 0, owner[:, None].expand_as(near), near, "amax")
+
+        groups = nearest(vocabulary.group_vectors)
+        of_items = groups[:, torch.from_numpy(vocabulary.group_of)]
+        return Nearness(nearest(vocabulary.text_vectors), of_items, groups)
+
+    def relevance(self, near: Nearness) -> Tensor:
+        """One figure per item from both cosines, [B, V]."""
+        return torch.lerp(near.text, near.group, torch.sigmoid(self.group_share))
+
+    def attention(self, near: Nearness, items: Tensor, groups: Tensor, others: Tensor) -> Attention:
+        """Turn cosines into weights.
+
+        Args:
+            near: B demands.
+            items: [B, V], items that each demand may mean.
+            groups: [B, G], groups likewise.
+            others: [B, V], items of every other source.
+        """
+        relevance = self.relevance(near)
+        sharpness = self.log_sharpness.exp()[:, None, None]
+        return Attention(
+            _weights(sharpness * relevance, items),
+            _weights(self.log_group_sharpness.exp() * near.groups, groups),
+            _weights(sharpness[0] * relevance, others),
+        )
+
+
+def _weights(logits: Tensor, allowed: Tensor) -> Tensor:
+    return torch.mul(logits.masked_fill(~allowed, _MISFIT).softmax(-1), allowed)
+
+
+def channels(
+    counted: Counted,
+    attention: Attention,
+    items: Structure,
+    groups: tuple[Structure, Structure],
+    directions: Factors,
+) -> Tensor:
+    """The match of N users with B demands.
+
+    Args:
+        counted: what the users did.
+        attention: of the demands.
+        items: what goes together among items.
+        groups: the same among groups, ever and lately.
+        directions: main directions of the same users.
+
+    Returns:
+        [N, B, len(CHANNELS)]
+    """
+
+    def own(matrix: sp.csr_matrix, weights: Tensor) -> Tensor:
+        return torch.log(_FLOOR + sparse_product(matrix, weights.T))
+
+    found = []
+    for head in attention.items:
+        found += [own(matrix, head) for matrix in counted.counts]
+        found.append(sparse_product(counted.logged, items.spread(head).T))
+    narrow = attention.items[-1]
+    found += [own(counted.kinds, narrow), own(counted.value, narrow), directions.match(counted.rows, narrow)]
+    found += [own(matrix, attention.groups) for matrix in (*counted.group_days, counted.group_last)]
+    found += [
+        sparse_product(logged, structure.spread(attention.groups).T)
+        for logged, structure in zip(counted.group_logged, groups, strict=True)
+    ]
+    found.append(own(counted.counts[-2], attention.other))
+    return torch.stack(found, dim=-1)

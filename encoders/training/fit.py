@@ -1,0 +1,195 @@
+"""The training loop: contrast whole windows of users with freshly written sentences about their futures."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from encoders.errors import DataError
+from encoders.language.text import TextEncoder
+from encoders.model.dual import DualEncoder, EncodedParts
+from encoders.model.head import Addition
+from encoders.model.scene import Scene
+from encoders.training.labels import LabelWriter, came_true
+from encoders.training.lora import LiveParts, parts_to_learn, trainable
+from encoders.training.losses import MaskedInfoNCE
+from encoders.training.stage_one import align_windows
+from encoders.training.windows import Example
+from encoders.workspace import Progress, atomic_file
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides a training run, besides the data and the seed."""
+
+    windows: int = 6
+    """How many windows of the calendar, the latest included."""
+    epochs: int = 3
+    steps: int = 60
+    sentences: int = 48
+    """Sentences per step."""
+    users: int = 1024
+    """Users per step."""
+    learning_rate: float = 3e-3
+    text_rate: float = 0.3
+    """Learning rate of the match and of the adapter, as a share of ``learning_rate``: it starts from a good place."""
+    weight_decay: float = 0.01
+    head_steps: int = 800
+    """Steps of the head alone, afterwards."""
+    stage_one_steps: int = 0
+    """Steps of self-supervised Stage I before the alignment with sentences."""
+    without: tuple[Addition, ...] = ()
+    """Parts of the score that are left out, for finding out what they are worth."""
+    mask: bool = True
+    """Whether all true pairs are known to the loss; else in-batch pairs count as negatives, as in plain InfoNCE."""
+    lora_rank: int = 0
+    """Rank of the adapter that the text encoder learns with; 0 leaves it frozen."""
+
+
+class _Run(nn.Module):
+    """The model with its loss and its text encoder's adapter, so that one state dict holds all."""
+
+    def __init__(self, model: DualEncoder, encoder: TextEncoder) -> None:
+        super().__init__()
+        self.model = model
+        self.lora = nn.ParameterList(trainable(encoder))
+        self.loss = MaskedInfoNCE()
+        self.align = MaskedInfoNCE()
+
+
+def fit(
+    model: DualEncoder,
+    examples: list[Example],
+    writer: LabelWriter,
+    encoder: TextEncoder,
+    recipe: Recipe,
+    seed: int,
+    checkpoint: Path,
+    progress: Progress,
+) -> list[dict[str, float]]:
+    """Train ``model`` in place, going on from ``checkpoint`` where one is there.
+
+    Every epoch draws from its own seed, so that a resumed run gives the model an uninterrupted one gives.
+
+    Returns:
+        One dict of mean loss terms per epoch.
+    """
+    run = _Run(model, encoder)
+    match = [*model.match.parameters(), *run.lora]
+    known = {id(parameter) for parameter in match}
+    rest = [parameter for parameter in run.parameters() if id(parameter) not in known]
+    optimiser = torch.optim.AdamW(
+        [{"params": match, "scale": recipe.text_rate}, {"params": rest, "scale": 1.0}],
+        weight_decay=recipe.weight_decay,
+    )
+    history = _resume(run, optimiser, checkpoint)
+    if recipe.stage_one_steps and not history:
+        scenes = [example.scene for example in examples]
+        align_windows(model.users, scenes, recipe.stage_one_steps, seed, progress)
+    for epoch in range(len(history), recipe.epochs):
+        rng = np.random.default_rng([seed, epoch])
+        pools = _write_pools(examples, writer, encoder, recipe, rng)
+        sums: dict[str, float] = {}
+        for step in range(recipe.steps):
+            done = (epoch + (step + 1) / recipe.steps) / recipe.epochs
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.learning_rate * group["scale"] * _warm_then_cosine(done)
+            for name, term in _step(run, optimiser, pools[step % len(pools)], recipe, rng).items():
+                sums[name] = sums.get(name, 0.0) + term / recipe.steps
+            progress(f"Training, epoch {epoch + 1} of {recipe.epochs}", done)
+        history.append(sums)
+        _save(run, optimiser, history, checkpoint)
+    return history
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """The labels of one epoch for one window."""
+
+    scene: Scene
+    parts: EncodedParts | LiveParts
+    truth: npt.NDArray[np.bool_]
+
+
+def _write_pools(
+    examples: list[Example], writer: LabelWriter, encoder: TextEncoder, recipe: Recipe, rng: np.random.Generator
+) -> list[_Pool]:
+    per_window = max(recipe.sentences, recipe.steps * recipe.sentences // (2 * len(examples)))
+    pools = []
+    for example in examples:
+        written = writer.write(example.done, per_window, rng)
+        if written:
+            parts, labels = parts_to_learn(encoder, written)
+            pools.append(_Pool(example.scene, parts, came_true(labels, example.done)))
+    if not pools:
+        raise DataError("Nothing happened in any training window, so there is nothing to learn from.")
+    return pools
+
+
+def _step(
+    run: _Run, optimiser: torch.optim.Optimizer, pool: _Pool, recipe: Recipe, rng: np.random.Generator
+) -> dict[str, float]:
+    here = np.flatnonzero(pool.scene.histories.in_population)
+    rows = np.sort(rng.choice(here, min(recipe.users, len(here)), replace=False))
+    chosen = rng.choice(len(pool.parts), min(recipe.sentences, len(pool.parts)), replace=False)
+    batch = pool.parts.take(chosen)
+    users = run.model.user_vectors(pool.scene, rows)
+    near = run.model.nearness(pool.scene.vocabulary, batch)
+    scores = run.model.score(pool.scene, batch, near, users, rows)
+    known = pool.truth[np.ix_(rows, chosen)]
+    truth = torch.from_numpy(known if recipe.mask else _one_true_pair(known, rng))
+    terms: dict[str, Tensor] = run.loss(scores, truth)
+    if not run.model.alone and "dense" not in run.model.without:
+        terms |= {f"dense_{name}": term for name, term in run.align(run.model.aligned(batch, users), truth).items()}
+    optimiser.zero_grad()
+    torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(run.parameters(), 1.0)
+    optimiser.step()
+    return {name: float(term.detach()) for name, term in terms.items()}
+
+
+def _one_true_pair(truth: npt.NDArray[np.bool_], rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """One of the true pairs of each sentence, all others forgotten: what plain InfoNCE knows of a batch."""
+    chosen = (truth * rng.random(truth.shape)).argmax(0)
+    return np.asarray(truth & (np.arange(len(truth))[:, None] == chosen))
+
+
+def _warm_then_cosine(done: float, warm: float = 0.2) -> float:
+    """Share of the learning rate after the share ``done`` of all steps."""
+    return done / warm if done < warm else 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
+
+
+def _save(run: _Run, optimiser: torch.optim.Optimizer, history: list[dict[str, float]], path: Path) -> None:
+    tensors = {f"run.{name}": tensor.clone() for name, tensor in run.state_dict().items()}
+    for number, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{number}.{name}": tensor.clone() for name, tensor in state.items()}
+    with atomic_file(path) as part:
+        save_file(tensors, part, metadata={"history": json.dumps(history)})
+
+
+def _resume(run: _Run, optimiser: torch.optim.Optimizer, path: Path) -> list[dict[str, float]]:
+    """Load a checkpoint; one that is missing, broken or of another architecture means a fresh start."""
+    try:
+        with safe_open(path, "pt") as file:
+            history: list[dict[str, float]] = json.loads(file.metadata()["history"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return []
+    weights = {name.removeprefix("run."): tensor for name, tensor in tensors.items() if name.startswith("run.")}
+    if {name: tensor.shape for name, tensor in weights.items()} != {n: t.shape for n, t in run.state_dict().items()}:
+        return []
+    run.load_state_dict(weights)
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimiser."):
+            _, number, key = name.split(".")
+            state.setdefault(int(number), {})[key] = tensor
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    return history

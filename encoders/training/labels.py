@@ -1,0 +1,112 @@
+"""Labels: sentences about what users did next, written from templates.
+
+A label is drawn as FOUND draws it: a user, a few of the things she did in the horizon, a random wording. Rare things
+are drawn more often than their share, so that the model does not only learn about milk.
+"""
+
+from dataclasses import dataclass
+from string import Template
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from encoders.history.events import HORIZON_DAYS, DatasetCard
+from encoders.model.match import Vocabulary
+from prompts.loader import table
+
+_ALTERNATIVES = (0.75, 0.18, 0.07)
+"""How often a label names one, two or three things."""
+_BY_GROUP = 0.6
+"""How often a thing is named by its group instead of its own text."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """One sentence, and the items any of which makes it true."""
+
+    sentence: str
+    source: int
+    items: npt.NDArray[np.int64]
+
+
+class LabelWriter:
+    """Writes labels for one vocabulary."""
+
+    def __init__(self, vocabulary: Vocabulary, card: DatasetCard, allowed: npt.NDArray[np.bool_] | None = None) -> None:
+        """Prepare to write.
+
+        Args:
+            vocabulary: V items.
+            card: says how a sentence about each source is worded.
+            allowed: [V], items that may be named; None for all. A benchmark withholds some.
+        """
+        self.vocabulary = vocabulary
+        self.card = card
+        self.allowed = np.ones(len(vocabulary.texts), bool) if allowed is None else allowed
+        keys = [(int(s), g) for s, g in zip(vocabulary.source_of, vocabulary.groups, strict=True)]
+        names = sorted(set(keys))
+        place = {key: number for number, key in enumerate(names)}
+        self.group_of = np.array([place[key] for key in keys], np.int64)
+        order = np.argsort(self.group_of, kind="stable")
+        self.members = np.split(order, np.cumsum(np.bincount(self.group_of, minlength=len(names)))[:-1])
+
+    def write(self, done: sp.csr_matrix, count: int, rng: np.random.Generator) -> list[Label]:
+        """Write ``count`` labels about what users did.
+
+        Args:
+            done: [N, V], ones where a user did something with an item in the horizon.
+            count: how many.
+            rng: the only source of chance.
+        """
+        kept = sp.csr_matrix(done.multiply(self.allowed[None, :]))
+        kept.eliminate_zeros()
+        users = np.flatnonzero(np.diff(kept.indptr))
+        if not len(users):
+            return []
+        popularity = np.sqrt(1.0 + np.asarray(kept.sum(axis=0)).ravel())
+        return [self._one(kept, int(user), popularity, rng) for user in rng.choice(users, count)]
+
+    def groups(self) -> list[Label]:
+        """One plainly worded label per group that may be named."""
+        vocabulary = self.vocabulary
+        made = []
+        for members in self.members:
+            if self.allowed[members].all():
+                source = int(vocabulary.source_of[members[0]])
+                sentence = self._sentence(source, vocabulary.groups[members[0]], None)
+                made.append(Label(sentence, source, members))
+        return made
+
+    def _one(
+        self, done: sp.csr_matrix, user: int, popularity: npt.NDArray[np.float64], rng: np.random.Generator
+    ) -> Label:
+        mine = done.indices[done.indptr[user] : done.indptr[user + 1]].astype(np.int64)
+        source = int(self.vocabulary.source_of[rng.choice(mine)])
+        mine = mine[self.vocabulary.source_of[mine] == source]
+        weights = 1.0 / popularity[mine]
+        wanted = int(rng.choice(len(_ALTERNATIVES), p=_ALTERNATIVES)) + 1
+        chosen = rng.choice(mine, min(wanted, len(mine)), replace=False, p=weights / weights.sum())
+        phrases, items = [], []
+        for item in chosen:
+            group = self.members[self.group_of[item]]
+            by_group = rng.random() < _BY_GROUP and self.allowed[group].all()
+            phrases.append(self.vocabulary.groups[item] if by_group else self.vocabulary.texts[item])
+            items.append(group if by_group else np.array([item]))
+        sentence = self._sentence(source, " or ".join(dict.fromkeys(phrases)), rng)
+        return Label(sentence, source, np.unique(np.concatenate(items)))
+
+    def _sentence(self, source: int, items: str, rng: np.random.Generator | None) -> str:
+        templates: list[str] = table("labels")["main" if source == 0 else "other"]
+        template = templates[0] if rng is None else templates[int(rng.integers(len(templates)))]
+        wording = self.card.wordings.get(self.vocabulary.sources[source], "do {items}").format(items=items)
+        units = self.card.unit_plural
+        return Template(template).substitute(units=units, wording=wording, items=items, days=HORIZON_DAYS)
+
+
+def came_true(labels: list[Label], done: sp.csr_matrix) -> npt.NDArray[np.bool_]:
+    """Whether each of N users did what each label says, [N, labels]."""
+    rows = np.concatenate([label.items for label in labels])
+    columns = np.repeat(np.arange(len(labels)), [len(label.items) for label in labels])
+    indicator = sp.csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=(done.shape[1], len(labels)))
+    return np.asarray((done @ indicator).toarray() > 0)

@@ -1,0 +1,55 @@
+"""Windows of the calendar as examples to learn from."""
+
+from dataclasses import dataclass
+
+import scipy.sparse as sp
+
+from encoders.errors import DataError
+from encoders.history.events import Past
+from encoders.history.histories import done_in
+from encoders.language.demand import read_demand
+from encoders.language.text import TextEncoder
+from encoders.model.dual import EncodedParts, encode_parts
+from encoders.model.match import Vocabulary
+from encoders.model.scene import Scene, read_scene
+from encoders.training.labels import Label
+from encoders.workspace import Progress, silent
+
+
+@dataclass(frozen=True)
+class Example:
+    """One window: who was there before, and what they did after."""
+
+    scene: Scene
+    done: sp.csr_matrix
+    """[N, V]"""
+
+
+def read_examples(
+    past: Past, vocabulary: Vocabulary, encoder: TextEncoder, count: int, progress: Progress = silent
+) -> list[Example]:
+    """At most ``count`` windows that had ended by the date of ``past``, latest first.
+
+    Raises:
+        DataError: there are fewer than two.
+    """
+    windows = list(past.windows(count=count))
+    if len(windows) < 2:
+        raise DataError(
+            f"There is too little history before {past.as_of} to learn from: at least 12 weeks are needed after "
+            f"{past.dataset.card.first}. Choose a later as-of date."
+        )
+    examples = []
+    for number, window in enumerate(windows):
+        progress(f"Reading what was known on {window.past.as_of}", number / len(windows))
+        scene = read_scene(window.past, vocabulary, encoder)
+        examples.append(Example(scene, done_in(window.future, scene.histories.user_ids, len(vocabulary.texts))))
+    return examples
+
+
+def encode_labels(encoder: TextEncoder, labels: list[Label]) -> tuple[EncodedParts, list[Label]]:
+    """Embed labels. A wording that happens to read as two demands at once is dropped."""
+    read = [(label, read_demand(label.sentence)) for label in labels]
+    single = [(label, demand) for label, demand in read if len(demand.parts) == 1]
+    parts, _ = encode_parts(encoder, [demand for _, demand in single], [label.source for label, _ in single])
+    return parts, [label for label, _ in single]

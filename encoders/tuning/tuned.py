@@ -1,0 +1,142 @@
+"""Tuned demands as they are kept and used: one small file each, and the forecast behind a prompt.
+
+    tuned/<name>.safetensors    what the model reads, and in its header what the demand says and how it was tuned
+
+No user id is kept.
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from scipy.special import logit
+
+from encoders.calibration.calibrate import standardise
+from encoders.errors import ModelError, RequestError
+from encoders.forecast import Forecast, Forecaster, _all_of
+from encoders.history.histories import level
+from encoders.language.demand import Demand
+from encoders.model.dual import EncodedParts
+from encoders.model.match import Nearness
+from encoders.workspace import Workspace, atomic_file
+
+NAME_LENGTH = 60
+_NAME = re.compile(r"\w(?:[\w -]*\w)?")
+
+
+@dataclass(frozen=True)
+class TunedDemand:
+    """A demand behind its prompt, and what the seeds that were left out say about it."""
+
+    demand: Demand
+    parts: EncodedParts
+    """The parts of the demand as the model reads them, prompt included."""
+    model_version: str
+    from_seeds: bool
+    """There was no sentence; the demand was made from the seeds."""
+    seeds: int
+    """Seeds that have a history."""
+    steps: int
+    """Steps that were taken; none where the demand was better left as it was."""
+    auc_before: float
+    """Chance that a seed ranks above a user of the background, before the first step."""
+    auc_after: float
+    """The same with the prompt; both were measured on seeds that were left out."""
+
+
+def tuned_path(workspace: Workspace, name: str) -> Path:
+    """Where the tuned demand ``name`` is kept; upper and lower case are the same name.
+
+    Raises:
+        RequestError: that is no name.
+    """
+    if len(name) > NAME_LENGTH or not _NAME.fullmatch(name):
+        raise RequestError(
+            f"'{name[:NAME_LENGTH]}' cannot name a tuned demand; take 1 to {NAME_LENGTH} letters, digits, "
+            "spaces and hyphens."
+        )
+    return workspace.path / "tuned" / f"{name.casefold().replace(' ', '-')}.safetensors"
+
+
+def write_tuned(workspace: Workspace, name: str, tuned: TunedDemand) -> Path:
+    """Keep a tuned demand under a name; an earlier one of that name is replaced."""
+    path = tuned_path(workspace, name)
+    facts = asdict(tuned)
+    parts = facts.pop("parts")
+    tensors = {key: torch.as_tensor(value).contiguous() for key, value in parts.items()}
+    with atomic_file(path) as part:
+        save_file(tensors, part, metadata={"tuned": json.dumps(facts)})
+    return path
+
+
+def read_tuned(workspace: Workspace, name: str, model_version: str) -> TunedDemand:
+    """Load the tuned demand ``name``.
+
+    Raises:
+        RequestError: there is none of that name.
+        ModelError: it was tuned with another model, or the file is damaged.
+    """
+    path = tuned_path(workspace, name)
+    try:
+        with safe_open(path, "pt") as file:
+            facts: dict[str, Any] = json.loads(file.metadata()["tuned"])
+            tensors = {key: file.get_tensor(key) for key in ("phrases", "owner", "sentences", "source")}
+        parts = EncodedParts(**{**tensors, "source": tensors["source"].numpy()})
+        facts["demand"] = TypeAdapter(Demand).validate_python(facts["demand"])
+        tuned = TunedDemand(parts=parts, **facts)
+    except FileNotFoundError:
+        there = sorted(each.stem for each in path.parent.glob("*.safetensors")) if path.parent.is_dir() else []
+        known = f"there is {', '.join(map(repr, there))}" if there else "none is kept yet"
+        raise RequestError(f"There is no tuned demand '{name}'; {known}. 'audience tune' makes one.") from None
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, ValidationError) as error:
+        raise ModelError(f"{path} cannot be read ({type(error).__name__}); tune '{name}' again.") from error
+    if tuned.model_version != model_version:
+        raise ModelError(
+            f"'{name}' was tuned with model {tuned.model_version} and cannot be read by model {model_version}; "
+            "tune it again with 'audience tune'."
+        )
+    return tuned
+
+
+@torch.no_grad()
+def forecast_tuned(forecaster: Forecaster, tuned: TunedDemand) -> Forecast:
+    """What a tuned demand gives for the users of ``forecaster``.
+
+    Everything is read through the prompt: scores, which items are meant, and by how many people do those the level of
+    the probabilities. How common the seeds are says nothing, so it is not used.
+    """
+    demand, parts, scene, model = tuned.demand, tuned.parts, forecaster.scene, forecaster.model.encoder
+    near = model.nearness(scene.vocabulary, parts)
+    raw = model.score(scene, parts, near, torch.from_numpy(forecaster.user_vectors)).numpy()
+    belongs = scene.of_source(parts.source)
+    meant = [
+        forecaster._meant(part.phrases, Nearness(*(found[k : k + 1] for found in near)), belongs[k])
+        for k, part in enumerate(demand.parts)
+    ]
+    here = scene.histories.in_population
+    recent = forecaster.done_within(demand.horizon_days)[here]
+    calibration = forecaster.model.config.calibration
+    chances = [
+        calibration.probabilities(standardise(raw[:, k], here), level(recent, meant[k]), here)
+        for k in range(len(parts))
+    ]
+    wanted = [k for k, part in enumerate(demand.parts) if not part.negated]
+    probability = _all_of([chances[k] for k in wanted])
+    for k, part in enumerate(demand.parts):
+        probability = probability * (1.0 - chances[k]) if part.negated else probability
+    scores = raw[:, 0].astype(np.float64) if len(parts) == 1 else logit(np.clip(probability, 1e-9, 1 - 1e-9))
+    items = np.array(list(dict.fromkeys(np.concatenate([meant[k] for k in wanted]).tolist())), np.int64)
+    if demand.first_time and len(items):
+        before = np.asarray(forecaster.done_within(None)[:, items].sum(axis=1)).ravel() > 0
+        scores = np.where(before, scores - np.ptp(scores) - 1.0, scores)
+        probability = np.where(before, 0.0, probability)
+    attention = model.attention(scene, parts, near).items.mean(0)[wanted].mean(0, keepdim=True)
+    related = scene.structure.spread(attention)
+    return Forecast(demand, scores, probability, items, attention[0].numpy(), related[0].numpy())

@@ -1,0 +1,80 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from encoders.language.demand import LONGEST_HORIZON, horizon_in, read_demand
+
+VOCABULARY = (
+    "people who will buy both and or but not without next coming this within 0 3 999 two week month quarter days for "
+    "the first time tomorrow coffee , / . ! $x {y} ' -- \u2028 ٣"
+)
+WORDS = st.sampled_from(VOCABULARY.split(" "))
+
+
+@given(st.one_of(st.text(max_size=300), st.lists(WORDS, max_size=25).map(" ".join)))
+def test_anything_can_be_read(text: str) -> None:
+    demand = read_demand(text)
+    assert 1 <= demand.horizon_days <= LONGEST_HORIZON
+    assert demand.phrases
+    assert all(part.phrases for part in demand.parts)
+    assert demand.sentence == " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("households that will buy tea in the next 28 days", 28),
+        ("who buy beer next week", 7),
+        ("tea drinkers in the coming two weeks", 14),
+        ("in the next seven days", 7),
+        ("within nine days", 9),
+        ("in the next quarter", 91),
+        ("over the next 6 months", 91),
+        ("in the next year", 91),
+        ("in the next 0 days", 1),
+        ("tomorrow", 1),
+        ("people who bought tea last week", None),
+        ("tea", None),
+    ],
+)
+def test_the_horizon_is_read_and_held_in_range(text: str, days: int | None) -> None:
+    assert horizon_in(text) == days
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Households that will buy coffee in the next 28 days",
+        "people who are going to buy coffee next month",
+        "customers likely to purchase coffee.",
+        "buyers of coffee",
+        "coffee",
+    ],
+)
+def test_the_frame_is_taken_off(sentence: str) -> None:
+    [part] = read_demand(sentence).parts
+    assert part.phrases == ("coffee",)
+
+
+def test_alternatives_conjunctions_and_exclusions() -> None:
+    either = read_demand("people who will buy coffee, tea or milk")
+    assert [part.phrases for part in either.parts] == [("coffee", "tea", "milk")]
+    both = read_demand("people who will buy both wine and beer")
+    assert [part.phrases for part in both.parts] == [("wine",), ("beer",)]
+    without = read_demand("people who will buy bread or milk but not wine")
+    assert [(part.phrases, part.negated) for part in without.parts] == [(("bread", "milk"), False), (("wine",), True)]
+    assert without.phrases == ("bread", "milk")
+
+
+def test_a_demand_that_only_takes_away_is_read_as_one_phrase() -> None:
+    [part] = read_demand("but not wine").parts
+    assert not part.negated
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["buy diapers for the first time", "first-time buyers of diapers", "people who have never bought it before"],
+)
+def test_first_time_is_noticed(sentence: str) -> None:
+    assert read_demand(sentence).first_time
+    assert not read_demand(sentence.replace("first", "second").replace("never", "often")).first_time

@@ -1,0 +1,32 @@
+import numpy as np
+import scipy.sparse as sp
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from encoders.model.products import sparse_product
+
+
+@given(st.integers(1, 8), st.integers(1, 6), st.integers(1, 5), st.floats(0, 1), st.integers(0, 2**31))
+def test_the_sparse_product_and_its_gradient_equal_dense_ones(
+    rows: int, inner: int, columns: int, density: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    matrix = sp.random(rows, inner, density, "csr", np.float32, rng)
+    values = torch.from_numpy(rng.standard_normal((inner, columns)).astype(np.float32))
+    weights = torch.from_numpy(rng.standard_normal((rows, columns)).astype(np.float32))
+    sparse, dense = values.clone().requires_grad_(), values.clone().requires_grad_()
+    product = sparse_product(matrix, sparse)
+    expected = torch.from_numpy(matrix.toarray()) @ dense
+    torch.testing.assert_close(product, expected)
+    (product * weights).sum().backward()  # type: ignore[no-untyped-call]
+    (expected * weights).sum().backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(sparse.grad, dense.grad)
+
+
+def test_the_gradient_passes_a_transposed_view() -> None:
+    matrix = sp.csr_matrix(np.eye(3, dtype=np.float32))
+    weights = torch.arange(6.0).reshape(2, 3).requires_grad_()
+    sparse_product(matrix, weights.T).sum().backward()  # type: ignore[no-untyped-call]
+    assert weights.grad is not None
+    assert weights.grad.tolist() == [[1.0] * 3] * 2

@@ -1,0 +1,129 @@
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from planted import AS_OF, World, narrowed
+
+from encoders.history.activity import ACTIVITY
+from encoders.language.text import text_encoder
+from encoders.model.dual import DualEncoder
+from encoders.model.scene import Scene, read_scene, read_vocabulary
+from encoders.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def scene(world: World, world_workspace: Workspace) -> Scene:
+    encoder = text_encoder("use")
+    return read_scene(world.dataset.before(AS_OF), read_vocabulary(world.dataset, encoder, world_workspace), encoder)
+
+
+def test_the_vocabulary_is_the_items_and_groups_of_the_data(world: World, scene: Scene) -> None:
+    """Equal words of two sources are two groups; the main source comes first."""
+    vocabulary, items = scene.vocabulary, world.dataset.items
+    assert vocabulary.sources == ["purchases", "coupons", "views"]
+    assert vocabulary.texts == items["text"].to_list()
+    assert vocabulary.groups == items["group"].to_list()
+    assert [vocabulary.sources[source] for source in vocabulary.source_of] == items["source"].to_list()
+    names = world.dataset.groups["group"].to_list()
+    assert [names[group] for group in vocabulary.group_of] == vocabulary.groups
+    assert (vocabulary.source_of_group[vocabulary.group_of] == vocabulary.source_of).all()
+    assert names.count("wine") == 3
+    encoder = text_encoder("use")
+    np.testing.assert_allclose(vocabulary.text_vectors, encoder.encode(vocabulary.texts), atol=1e-5)
+    np.testing.assert_allclose(vocabulary.group_vectors, encoder.encode(names), atol=1e-5)
+
+
+def test_an_item_without_a_group_is_its_own(world: World) -> None:
+    dataset = world.dataset
+    texts, groups = dataset.items["text"].to_list(), dataset.items["group"].to_list()
+    groups[0] = groups[5] = None
+    dataset.items = dataset.items.with_columns(pl.Series("group", groups))
+    named = dataset.groups["group"].to_list()
+    expected = [group or text for group, text in zip(groups, texts, strict=True)]
+    assert [named[group] for group in dataset.group_of] == expected
+
+
+def test_a_demand_may_mean_what_its_source_had_seen(world: World, scene: Scene) -> None:
+    early = read_scene(world.dataset.before(AS_OF - timedelta(days=140)), scene.vocabulary, text_encoder("use"))
+    events = world.dataset.before(AS_OF - timedelta(days=140)).events().collect()
+    seen = set(events["item_id"])
+    assert 0 < len(seen) < len(scene.vocabulary.texts)
+    source = np.array([1, 0, 1])
+    items = early.of_source(source)
+    groups = early.groups_of_source(source)
+    for row, number in enumerate(source):
+        mine = {item for item in seen if scene.vocabulary.source_of[item] == number}
+        assert set(np.flatnonzero(items[row])) == mine
+        assert set(np.flatnonzero(groups[row])) == {scene.vocabulary.group_of[item] for item in mine}
+
+
+def test_some_rows_are_rows_of_all(scene: Scene) -> None:
+    rows = np.array([7, 2, 310])
+    some = scene.counted(rows)
+    assert np.array_equal(some.logged.toarray(), scene.counted().logged.toarray()[rows])
+    assert some.rows is rows
+    assert torch.equal(scene.activity(rows), scene.activity()[rows])
+    assert np.array_equal(scene.in_population(rows), scene.in_population()[rows])
+    taken = scene.inputs.take(rows)
+    assert len(taken) == 3
+    for few, everyone in zip(taken.slots, scene.inputs.slots, strict=True):
+        assert np.array_equal(few.toarray(), everyone.toarray().reshape(len(scene.inputs), -1)[rows].reshape(few.shape))
+
+
+def test_activity_is_standardised_over_the_population(scene: Scene) -> None:
+    here = scene.activity()[torch.from_numpy(scene.in_population())]
+    assert here.shape[1] == len(ACTIVITY)
+    torch.testing.assert_close(here.mean(0), torch.zeros(len(ACTIVITY)), atol=1e-4, rtol=0)
+    assert ((here.std(0) > 0.5) & (here.std(0) <= 1)).all()
+    assert not scene.in_population().all()
+
+
+@torch.no_grad()
+def test_a_vector_stays_while_its_user_does_nothing(world: World, scene: Scene) -> None:
+    """Also when others buy, and when the day is another one."""
+    model = DualEncoder(scene.vocabulary.text_vectors.shape[1])
+    later = read_scene(world.dataset.before(AS_OF + timedelta(days=12)), scene.vocabulary, text_encoder("use"))
+    between = set(world.dataset.outcome(AS_OF, 12)["user_id"])
+    away = [user for user in scene.histories.user_ids if user not in between]
+    busy = [user for user in scene.histories.user_ids if user in between]
+    before, after = model.user_vectors(scene), model.user_vectors(later)
+
+    def change(users: list[str]) -> torch.Tensor:
+        rows = [[each.histories.row_of[user] for user in users] for each in (scene, later)]
+        moved: torch.Tensor = torch.linalg.vector_norm(before[rows[0]] - after[rows[1]], dim=1)
+        return moved
+
+    assert len(away) > 15
+    assert change(away).max() < 1e-5
+    assert (change(busy) > 1e-3).double().mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("sources", "fields"),
+    [(("purchases",), ("age", "region")), (("purchases", "views"), ()), (("purchases",), ())],
+)
+@torch.no_grad()
+def test_a_data_set_may_lack_sources_and_attributes(
+    world: World, scene: Scene, tmp_path: Path, sources: tuple[str, ...], fields: tuple[str, ...]
+) -> None:
+    """A model encodes its users all the same, just as if every user of the whole data lacked them."""
+    encoder, dataset = text_encoder("use"), narrowed(world, tmp_path / "data", "narrow", sources, fields)
+    vocabulary = read_vocabulary(dataset, encoder, Workspace(tmp_path))
+    narrow = read_scene(dataset.before(AS_OF), vocabulary, encoder)
+    assert len(narrow.inputs.slots) == len(sources)
+    assert narrow.inputs.attributes.shape == (len(narrow.histories.user_ids), len(fields))
+    model = DualEncoder(vocabulary.text_vectors.shape[1])
+    attributes = scene.inputs.attributes.copy()
+    attributes[:, [name not in fields for name in world.dataset.attributes]] = -1
+    named = zip(scene.inputs.slots, scene.vocabulary.sources, strict=True)
+    present = tuple(slots * np.float32(source in sources) for slots, source in named)
+    lacking = replace(scene, inputs=replace(scene.inputs, slots=present, attributes=attributes))
+    assert narrow.histories.user_ids == scene.histories.user_ids
+    vectors = model.user_vectors(narrow)
+    assert vectors.isfinite().all()
+    torch.testing.assert_close(vectors, model.user_vectors(lacking), atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(vectors, model.user_vectors(scene), atol=1e-3)

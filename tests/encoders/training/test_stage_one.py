@@ -1,0 +1,66 @@
+"""Stage I on the planted world: windows of one user come together, without any label."""
+
+import copy
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+import torch
+from planted import AS_OF, World
+
+import encoders.training.stage_one
+from encoders.language.text import text_encoder
+from encoders.model.scene import Scene, read_scene, read_vocabulary
+from encoders.model.user import UserTower
+from encoders.training.stage_one import align_windows
+from encoders.workspace import Workspace, silent
+
+STEPS = 24
+
+
+@pytest.fixture(scope="module")
+def scenes(world: World, world_workspace: Workspace) -> list[Scene]:
+    """Two earlier dates, without attributes: they are the same in every window and would give a user away."""
+    encoder = text_encoder("use")
+    vocabulary = read_vocabulary(world.dataset, encoder, world_workspace)
+    pasts = [world.dataset.before(AS_OF - timedelta(days=28 * k)) for k in (1, 2)]
+    read = [read_scene(past, vocabulary, encoder) for past in pasts]
+    return [
+        replace(each, inputs=replace(each.inputs, attributes=np.full_like(each.inputs.attributes, -1))) for each in read
+    ]
+
+
+def new_tower(scenes: list[Scene]) -> UserTower:
+    torch.manual_seed(0)
+    return UserTower(scenes[0].vocabulary.text_vectors.shape[1], 32)
+
+
+@torch.no_grad()
+def rank_of_oneself(tower: UserTower, scene: Scene) -> float:
+    """Mean share of users whose last month is nearer to the months before of a user than her own; 0.5 by chance."""
+    inputs = scene.inputs.take(np.flatnonzero(scene.histories.in_population))
+    texts = torch.from_numpy(scene.vocabulary.text_vectors)
+    near = tower(texts, inputs, slice(0, 2)) @ tower(texts, inputs, slice(2, 4)).T
+    return float((near > near.diagonal()[:, None]).double().mean())
+
+
+def test_the_loss_falls_and_windows_of_one_user_come_together(scenes: list[Scene]) -> None:
+    tower, told = new_tower(scenes), []
+    before = rank_of_oneself(tower, scenes[0])
+    losses = align_windows(tower, scenes, STEPS, 7, lambda _, share=None: told.append(share))
+    assert len(losses) == STEPS
+    assert np.mean(losses[-4:]) < 0.9 * np.mean(losses[:4])
+    assert rank_of_oneself(tower, scenes[0]) < 0.6 * before
+    assert told == [(step + 1) / STEPS for step in range(STEPS)]
+
+
+def test_equal_seeds_learn_the_same(scenes: list[Scene], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders.training.stage_one, "_USERS", 100)
+    untrained = new_tower(scenes)
+    towers = [copy.deepcopy(untrained) for _ in range(3)]
+    losses = [align_windows(tower, scenes, 2, seed, silent) for tower, seed in zip(towers, (7, 7, 8), strict=True)]
+    assert losses[0] == losses[1] != losses[2]
+    states = [torch.cat([tensor.ravel() for tensor in tower.state_dict().values()]) for tower in towers]
+    assert torch.equal(states[0], states[1])
+    assert not torch.equal(states[0], states[2])
