@@ -19,7 +19,7 @@ from encoders.history.histories import done_in, level
 from encoders.language.demand import Demand, read_demand
 from encoders.language.naming import names, stems
 from encoders.language.text import TextEncoder, text_encoder
-from encoders.model.dual import encode_parts
+from encoders.model.dual import EncodedParts, encode_parts
 from encoders.model.match import Nearness
 from encoders.model.scene import Scene, read_scene, read_vocabulary
 from encoders.model_folder import TrainedModel, read_model
@@ -90,7 +90,7 @@ class Forecaster:
         self.encoder: TextEncoder = model.adapted or encoder
         self.dataset = scene.histories.past.dataset
         self._indexed = vectors
-        self._forecast = lru_cache(maxsize=256)(self._compute)
+        self._forecast = lru_cache(maxsize=256)(self._read)
         self._recent = lru_cache(maxsize=8)(self._done_within)
 
     @classmethod
@@ -121,6 +121,55 @@ class Forecaster:
     def forecast(self, sentence: str) -> Forecast:
         """Score every user against one sentence; repeated sentences come from memory."""
         return self._forecast(sentence)
+
+    @torch.no_grad()
+    def compute(self, demand: Demand, parts: EncodedParts) -> Forecast:
+        """Score every user against a demand that is encoded already, whichever way; nothing of it is remembered.
+
+        Args:
+            demand: what the parts say.
+            parts: the parts of the demand, in its order; scores, items and the level of the probabilities are all
+                read through them.
+        """
+        vocabulary, model, population = self.scene.vocabulary, self.model.encoder, self.scene.histories.in_population
+        near = model.nearness(vocabulary, parts)
+        raw = model.score(self.scene, parts, near, torch.from_numpy(self.user_vectors)).numpy()
+        belongs = self.scene.of_source(parts.source)
+        meant = [
+            self._meant(part.phrases, Nearness(*(found[k : k + 1] for found in near)), belongs[k])
+            for k, part in enumerate(demand.parts)
+        ]
+        recent = self.done_within(demand.horizon_days)[population]
+        calibration = self.model.config.calibration
+        chances = [
+            calibration.probabilities(standardise(raw[:, k], population), level(recent, meant[k]), population)
+            for k in range(len(parts))
+        ]
+        wanted = [k for k, part in enumerate(demand.parts) if not part.negated]
+        unwanted = [k for k, part in enumerate(demand.parts) if part.negated]
+        probability = _all_of([chances[k] for k in wanted])
+        for k in unwanted:
+            probability = probability * (1.0 - chances[k])
+        scores = raw[:, 0].astype(np.float64) if len(parts) == 1 else logit(np.clip(probability, 1e-9, 1 - 1e-9))
+        items = np.array(list(dict.fromkeys(np.concatenate([meant[k] for k in wanted]).tolist())), np.int64)
+        if demand.first_time and len(items):
+            before = np.asarray(self.done_within(None)[:, items].sum(axis=1)).ravel() > 0
+            scores = np.where(before, scores - np.ptp(scores) - 1.0, scores)
+            probability = np.where(before, 0.0, probability)
+        attention = model.attention(self.scene, parts, near).items.mean(0)[wanted].mean(0, keepdim=True)
+        related = self.scene.structure.spread(attention)
+        return Forecast(demand, scores, probability, items, attention[0].numpy(), related[0].numpy())
+
+    def source_meant(self, sentence: str) -> int:
+        """Index of the source a sentence speaks of: other than the main one where it uses the words of its wording."""
+        said = {word.strip(".,;:!?").rstrip("s") for word in sentence.lower().split()}
+        wordings = self.dataset.card.wordings
+        main = _words_of(wordings.get(self.scene.vocabulary.sources[0], ""))
+        for number, source in enumerate(self.scene.vocabulary.sources[1:], start=1):
+            own = _words_of(wordings.get(source, source)) - main
+            if own and own & said:
+                return number
+        return 0
 
     def similar_items(self, words: str) -> Matrix:
         """How near every item is to a phrase, [V] cosines."""
@@ -186,50 +235,10 @@ class Forecaster:
         parts, _ = encode_parts(self.encoder, [Demand(words, read_demand(words).parts[:1])], [0])
         return self.model.encoder.nearness(self.scene.vocabulary, parts)
 
-    @torch.no_grad()
-    def _compute(self, sentence: str) -> Forecast:
+    def _read(self, sentence: str) -> Forecast:
         demand = read_demand(sentence)
-        vocabulary, model = self.scene.vocabulary, self.model.encoder
-        parts, owners = encode_parts(self.encoder, [demand], [self._source_spoken_of(sentence)])
-        near = model.nearness(vocabulary, parts)
-        users = torch.from_numpy(self.user_vectors)
-        raw = model.score(self.scene, parts, near, users).numpy()
-        belongs = self.scene.of_source(parts.source)
-        meant = [
-            self._meant(part.phrases, Nearness(*(found[k : k + 1] for found in near)), belongs[k])
-            for k, (_, part) in enumerate(owners)
-        ]
-        here = self.scene.histories.in_population
-        recent = self.done_within(demand.horizon_days)[here]
-        chances = [
-            self.model.config.calibration.probabilities(standardise(raw[:, k], here), level(recent, meant[k]), here)
-            for k in range(len(parts))
-        ]
-        wanted = [k for k, (_, part) in enumerate(owners) if not part.negated]
-        unwanted = [k for k, (_, part) in enumerate(owners) if part.negated]
-        probability = _all_of([chances[k] for k in wanted])
-        for k in unwanted:
-            probability = probability * (1.0 - chances[k])
-        scores = raw[:, 0].astype(np.float64) if len(parts) == 1 else logit(np.clip(probability, 1e-9, 1 - 1e-9))
-        items = np.array(list(dict.fromkeys(np.concatenate([meant[k] for k in wanted]).tolist())), np.int64)
-        if demand.first_time and len(items):
-            before = np.asarray(self.done_within(None)[:, items].sum(axis=1)).ravel() > 0
-            scores = np.where(before, scores - np.ptp(scores) - 1.0, scores)
-            probability = np.where(before, 0.0, probability)
-        attention = model.attention(self.scene, parts, near).items.mean(0)[wanted].mean(0, keepdim=True)
-        related = self.scene.structure.spread(attention)
-        return Forecast(demand, scores, probability, items, attention[0].numpy(), related[0].numpy())
-
-    def _source_spoken_of(self, sentence: str) -> int:
-        """A source other than the main one is meant when the sentence uses the words of its wording."""
-        said = {word.strip(".,;:!?").rstrip("s") for word in sentence.lower().split()}
-        wordings = self.dataset.card.wordings
-        main = _words_of(wordings.get(self.scene.vocabulary.sources[0], ""))
-        for number, source in enumerate(self.scene.vocabulary.sources[1:], start=1):
-            own = _words_of(wordings.get(source, source)) - main
-            if own and own & said:
-                return number
-        return 0
+        parts, _ = encode_parts(self.encoder, [demand], [self.source_meant(sentence)])
+        return self.compute(demand, parts)
 
 
 _STOP = {"a", "an", "the", "for", "of", "be", "with", "to", "by", "in", "on", "at", "it", "or", "and"}

@@ -5,6 +5,7 @@
     chroma/             the users' vectors, unless a Chroma server holds them
     checkpoints/        what an interrupted run continues from
     cache/              embedded vocabularies
+    tuned/              demands that were fitted to known users
     checkpoints.db      conversations
     llm/                language models that were pulled
     gradio/             what the page keeps while it runs

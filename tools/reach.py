@@ -3,6 +3,7 @@
 import numpy as np
 
 from encoders.calibration.calibrate import Calibration, Vector
+from encoders.metrics import best_size
 from tools.types import Bucket, CurvePoint, Interval
 
 CUTS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -23,10 +24,7 @@ def recommended_cut(probabilities: Vector, smallest: int) -> float:
     """
     if not len(probabilities):
         return 0.0
-    caught = np.cumsum(probabilities)
-    sizes = np.arange(1, len(probabilities) + 1)
-    best = int(np.argmax(2 * caught / (sizes + caught[-1]))) + 1
-    return min(len(probabilities), max(best, smallest)) / len(probabilities)
+    return best_size(probabilities, smallest) / len(probabilities)
 
 
 def curve_point(cut: float, probabilities: Vector, calibration: Calibration) -> CurvePoint:

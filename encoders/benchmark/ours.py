@@ -51,9 +51,13 @@ class Variant:
         """Version of the model."""
         return self.model.config.version
 
+    def forecaster(self, study: Study) -> Forecaster:
+        """The model in front of the users of ``study``."""
+        return Forecaster(self.model, study.scene, study.encoder)
+
     def score(self, study: Study, demands: Sequence[BenchmarkDemand]) -> Scored:
         """Forecast every demand for the users of ``study``; the sentence is all that is read of a demand."""
-        forecaster = Forecaster(self.model, study.scene, study.encoder)
+        forecaster = self.forecaster(study)
         forecasts = [forecaster.forecast(demand.sentence) for demand in demands]
         return Scored(
             self.name,

@@ -8,16 +8,17 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from encoders.benchmark.demands import BenchmarkDemand, category_demands
+from encoders.benchmark.demands import category_demands
 from encoders.benchmark.judging import judge
 from encoders.benchmark.ours import STANDARD, Variant, train_variant
-from encoders.benchmark.outcome import EDGE, observe
+from encoders.benchmark.outcome import EDGE, Outcome, observe
 from encoders.benchmark.references import references
 from encoders.benchmark.report import Report, Section
 from encoders.benchmark.scoring import Bench
 from encoders.benchmark.study import Scorer, Study, withheld_items
 from encoders.benchmark.tasks.campaigns import campaigns
 from encoders.benchmark.tasks.categories import all_demands
+from encoders.benchmark.tasks.few_shot import few_shot
 from encoders.benchmark.tasks.first_time import first_time
 from encoders.benchmark.tasks.held_out import held_out
 from encoders.benchmark.tasks.wording import read_wording, wording, wording_file
@@ -52,8 +53,14 @@ def evaluate(
     Raises:
         DataError: the horizon after the as-of date is not over in the data, or there is nothing to measure.
     """
-    bench, demands = _bench(workspace, settings, as_of, references(), variants, guests, progress)
-    return _report(bench, (*_categories(bench, demands), *_wording(bench), *_campaigns(bench)))
+    bench, outcome, ours = _bench(workspace, settings, as_of, references(), variants, guests, progress)
+    sections = [
+        *_categories(bench, outcome),
+        *_wording(bench),
+        *few_shot(bench.study, ours.forecaster(bench.study), outcome, progress=progress),
+        *_campaigns(bench),
+    ]
+    return _report(bench, sections)
 
 
 def ablate(
@@ -64,8 +71,8 @@ def ablate(
     progress: Progress = silent,
 ) -> Report:
     """Put versions of our model side by side on the topics of the data, without any reference."""
-    bench, demands = _bench(workspace, settings, as_of, (), variants, (), progress)
-    return _report(bench, tuple(_categories(bench, demands)))
+    bench, outcome, _ = _bench(workspace, settings, as_of, (), variants, (), progress)
+    return _report(bench, _categories(bench, outcome))
 
 
 def _bench(
@@ -76,8 +83,8 @@ def _bench(
     variants: Sequence[tuple[str, Recipe]],
     guests: Sequence[Variant],
     progress: Progress,
-) -> tuple[Bench, list[BenchmarkDemand]]:
-    """Read the data once, train every variant on it."""
+) -> tuple[Bench, Outcome, Variant]:
+    """Read the data once, train every variant on it, and see what became of its topics; the variant is the first."""
     dataset = Dataset(workspace.data)
     latest = dataset.card.last + timedelta(days=1 - HORIZON_DAYS)
     past = dataset.before(as_of or min(dataset.card.default_as_of, latest))
@@ -85,11 +92,14 @@ def _bench(
     demands = category_demands(dataset, settings.seed)
     withheld = withheld_items(demands)
     study = _read_study(workspace, settings, past, withheld, variants[0][1].windows, progress)
+    outcome = observe(dataset, study.scene, demands)
+    if not outcome.demands:
+        raise DataError(f"No topic has {EDGE} responders and {EDGE} others after {past.as_of}; nothing to measure.")
     trained = [train_variant(workspace, settings, study.examples, past, *each, withheld, progress) for each in variants]
-    return Bench(dataset, settings, study, scorers, [*trained, *guests], progress), demands
+    return Bench(dataset, settings, study, scorers, [*trained, *guests], progress), outcome, trained[0]
 
 
-def _report(bench: Bench, sections: tuple[Section, ...]) -> Report:
+def _report(bench: Bench, sections: Sequence[Section]) -> Report:
     card, histories = bench.dataset.card, bench.study.scene.histories
     return Report(
         data=card.name,
@@ -102,7 +112,7 @@ def _report(bench: Bench, sections: tuple[Section, ...]) -> Report:
         model_version=bench.variants[0].version,
         data_version=card.version,
         ours=bench.ours,
-        sections=sections,
+        sections=tuple(sections),
     )
 
 
@@ -123,12 +133,8 @@ def _read_study(
     )
 
 
-def _categories(bench: Bench, demands: Sequence[BenchmarkDemand]) -> list[Section]:
+def _categories(bench: Bench, outcome: Outcome) -> list[Section]:
     """The three questions that are asked with a sentence per topic."""
-    outcome = observe(bench.dataset, bench.study.scene, demands)
-    if not outcome.demands:
-        as_of = bench.study.scene.histories.past.as_of
-        raise DataError(f"No topic has {EDGE} responders and {EDGE} others after {as_of}; there is nothing to measure.")
     scored = bench.score(bench.study, outcome.demands)
     judged = judge(scored, outcome, bench.settings)
     return [

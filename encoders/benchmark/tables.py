@@ -15,14 +15,14 @@ from encoders.benchmark.judging import (
     RECALL,
 )
 from encoders.benchmark.report import Report, Section
-from encoders.benchmark.tasks import categories, first_time, held_out, wording
+from encoders.benchmark.tasks import categories, few_shot, first_time, held_out, wording
 
 Table = list[tuple[str, ...]]
 
 _NOTHING = "-"
 _SHARES = (PRECISION, RECALL, COUNT_ERROR, COUNT_CLOSE, COVERAGE)
 _SIGNED = (AHEAD, held_out.GAP, wording.MINUS_TEMPLATE)
-_WORDING = wording.NAME.format(kind="")
+_WORDING, _FEW_SHOT = wording.NAME.format(kind=""), few_shot.NAME.partition("{")[0]
 _DISTANCE = "paraphrase - template"
 _MAIN = (
     (AUC, categories.NAME, AUC),
@@ -50,12 +50,16 @@ def with_interval(column: str, figure: Figure) -> str:
 
 
 def tables(report: Report) -> list[tuple[str, Table]]:
-    """The tables a reader needs, each under its title: all demands, wording, campaigns, and what else was asked."""
+    """The tables a reader needs, each under its title: all demands, wording, few-shot, and what else was asked."""
     found = [("All demands", main_table(report))]
-    kinds = [section for section in report.sections if section.name.startswith(_WORDING)]
+    kinds, seeded = (
+        [section for section in report.sections if section.name.startswith(prefix)] for prefix in (_WORDING, _FEW_SHOT)
+    )
     if kinds:
-        found.append(("AUC by wording", _side_by_side(kinds)))
-    others = [each for each in report.sections if each.name not in _IN_MAIN and each not in kinds]
+        found.append(("AUC by wording", _with_distance(_side_by_side(kinds, _WORDING), kinds)))
+    if seeded:
+        found.append(("AUC where some users are given who did it lately", _side_by_side(seeded, _FEW_SHOT)))
+    others = [each for each in report.sections if each.name not in _IN_MAIN and each not in (*kinds, *seeded)]
     return found + [(section.title, section_table(section, in_interval=(AHEAD,))) for section in others]
 
 
@@ -110,16 +114,22 @@ def calibration_lines(report: Report) -> list[str]:
     return lines
 
 
-def _side_by_side(kinds: list[Section]) -> Table:
-    """AUC by kind of wording, and how far paraphrases are from their templates."""
-    names = [section.name.removeprefix(_WORDING) for section in kinds]
-    lines: Table = [("scorer", "told", *(f"{n} ({s.demands})" for n, s in zip(names, kinds, strict=True)), _DISTANCE)]
-    for row in kinds[0].rows:
-        cells = [_cell(AUC, section.figure(row.scorer, AUC), _alone) for section in kinds]
-        distances = [section.figure(row.scorer, wording.MINUS_TEMPLATE) for section in kinds]
-        distance = next((each for each in distances if each), None)
-        lines.append((row.scorer, row.told, *cells, _cell(wording.MINUS_TEMPLATE, distance, with_interval)))
+def _side_by_side(sections: list[Section], prefix: str) -> Table:
+    """AUC of the same scorers in each section, under the section's name without ``prefix``."""
+    names = (f"{section.name.removeprefix(prefix)} ({section.demands})" for section in sections)
+    lines: Table = [("scorer", "told", *names)]
+    for row in sections[0].rows:
+        cells = (_cell(AUC, section.figure(row.scorer, AUC), _alone) for section in sections)
+        lines.append((row.scorer, row.told, *cells))
     return lines
+
+
+def _with_distance(table: Table, kinds: list[Section]) -> Table:
+    """The table and a column more: how far paraphrases are from their templates, for scorers that read them."""
+    column = wording.MINUS_TEMPLATE
+    distances = [next(filter(None, (kind.figure(row[0], column) for kind in kinds)), None) for row in table[1:]]
+    cells = [_DISTANCE, *(_cell(column, distance, with_interval) for distance in distances)]
+    return [(*row, cell) for row, cell in zip(table, cells, strict=True)]
 
 
 def _wanted(column: str, in_interval: tuple[str, ...] | None) -> bool:

@@ -116,7 +116,7 @@ class _Trial:
 
     def from_sentence(self, demand: Demand) -> _Start:
         """Begin at a sentence."""
-        source = self._forecaster._source_spoken_of(demand.sentence)
+        source = self._forecaster.source_meant(demand.sentence)
         parts, _ = encode_parts(self._forecaster.encoder, [demand], [source])
         return _Start(demand, parts.take(np.tile(np.arange(len(parts)), len(self._trained))), from_seeds=False)
 

@@ -11,20 +11,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from scipy.special import logit
 
-from encoders.calibration.calibrate import standardise
 from encoders.errors import ModelError, RequestError
-from encoders.forecast import Forecast, Forecaster, _all_of
-from encoders.history.histories import level
+from encoders.forecast import Forecast, Forecaster
 from encoders.language.demand import Demand
 from encoders.model.dual import EncodedParts
-from encoders.model.match import Nearness
 from encoders.workspace import Workspace, atomic_file
 
 NAME_LENGTH = 60
@@ -105,38 +100,10 @@ def read_tuned(workspace: Workspace, name: str, model_version: str) -> TunedDema
     return tuned
 
 
-@torch.no_grad()
 def forecast_tuned(forecaster: Forecaster, tuned: TunedDemand) -> Forecast:
     """What a tuned demand gives for the users of ``forecaster``.
 
     Everything is read through the prompt: scores, which items are meant, and by how many people do those the level of
     the probabilities. How common the seeds are says nothing, so it is not used.
     """
-    demand, parts, scene, model = tuned.demand, tuned.parts, forecaster.scene, forecaster.model.encoder
-    near = model.nearness(scene.vocabulary, parts)
-    raw = model.score(scene, parts, near, torch.from_numpy(forecaster.user_vectors)).numpy()
-    belongs = scene.of_source(parts.source)
-    meant = [
-        forecaster._meant(part.phrases, Nearness(*(found[k : k + 1] for found in near)), belongs[k])
-        for k, part in enumerate(demand.parts)
-    ]
-    here = scene.histories.in_population
-    recent = forecaster.done_within(demand.horizon_days)[here]
-    calibration = forecaster.model.config.calibration
-    chances = [
-        calibration.probabilities(standardise(raw[:, k], here), level(recent, meant[k]), here)
-        for k in range(len(parts))
-    ]
-    wanted = [k for k, part in enumerate(demand.parts) if not part.negated]
-    probability = _all_of([chances[k] for k in wanted])
-    for k, part in enumerate(demand.parts):
-        probability = probability * (1.0 - chances[k]) if part.negated else probability
-    scores = raw[:, 0].astype(np.float64) if len(parts) == 1 else logit(np.clip(probability, 1e-9, 1 - 1e-9))
-    items = np.array(list(dict.fromkeys(np.concatenate([meant[k] for k in wanted]).tolist())), np.int64)
-    if demand.first_time and len(items):
-        before = np.asarray(forecaster.done_within(None)[:, items].sum(axis=1)).ravel() > 0
-        scores = np.where(before, scores - np.ptp(scores) - 1.0, scores)
-        probability = np.where(before, 0.0, probability)
-    attention = model.attention(scene, parts, near).items.mean(0)[wanted].mean(0, keepdim=True)
-    related = scene.structure.spread(attention)
-    return Forecast(demand, scores, probability, items, attention[0].numpy(), related[0].numpy())
+    return forecaster.compute(tuned.demand, tuned.parts)

@@ -11,7 +11,6 @@ from torchmetrics.functional.classification import binary_calibration_error
 from torchmetrics.functional.retrieval import retrieval_precision, retrieval_recall
 
 from encoders.metrics import auc, best_size, calibration_error, ks, lift, precision_and_recall
-from tools.reach import recommended_cut
 
 SCORED = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=2, max_size=60)
 RANKED = st.permutations(range(40))
@@ -78,9 +77,14 @@ def test_calibration_error_is_that_of_torchmetrics(pairs: list[tuple[int, bool]]
 
 
 @given(st.lists(st.floats(0.001, 0.999), min_size=1, max_size=120), st.integers(1, 60))
-def test_the_best_size_is_the_one_the_product_recommends(chances: list[float], smallest: int) -> None:
-    ranked = -np.sort(-np.array(chances))
-    assert best_size(np.array(chances), smallest) == round(recommended_cut(ranked, smallest) * len(chances))
+def test_the_best_size_has_the_best_expected_f1_in_any_order(chances: list[float], smallest: int) -> None:
+    def f1(size: int) -> float:
+        return 2 * sum(sorted(chances)[-size:]) / (size + sum(chances))
+
+    size = best_size(np.array(chances), smallest)
+    allowed = range(min(smallest, len(chances)), len(chances) + 1)
+    assert size in allowed
+    assert f1(size) == pytest.approx(max(map(f1, allowed)))
 
 
 def test_the_best_size_has_the_highest_f1_when_the_chances_are_sure() -> None:

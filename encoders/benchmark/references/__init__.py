@@ -3,6 +3,8 @@
 ``references`` lists them all in the order of the tables; a new family is one file and one line there.
 """
 
+from encoders.benchmark.references.boosting import boosting
+from encoders.benchmark.references.sasrec import sasrec, sasrec_and_counts
 from encoders.benchmark.references.simple import (
     activity,
     centred_profile,
@@ -25,4 +27,7 @@ def references() -> list[Scorer]:
         Scorer("count rule with recency", "categories", count_rule),
         Scorer("item-item (EASE) on categories", "categories", ease),
         Scorer("EASE + own counts", "categories", ease_and_counts),
+        Scorer("SASRec over weeks", "categories", sasrec),
+        Scorer("SASRec + own counts", "categories", sasrec_and_counts),
+        Scorer("gradient boosting, a model per demand", "labels", boosting),
     ]

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.extmath import randomized_svd
 
+from encoders.benchmark.references.simple import item_vectors
 from encoders.benchmark.study import Study
 from encoders.benchmark.topics import Items
 from encoders.history.histories import done_in
@@ -124,7 +125,7 @@ class SeedReferences:
         """[N, D]: mean text vector of what each user did, of length one."""
         counts = sp.csr_matrix(self._histories.counts[_LONG], copy=True)
         counts.data = np.log1p(counts.data)
-        profiles = counts @ self._study.minilm.encode(self._study.scene.vocabulary.texts)
+        profiles = counts @ item_vectors(self._study)
         return np.asarray(profiles / np.maximum(np.linalg.norm(profiles, axis=1, keepdims=True), 1e-9), np.float64)
 
 

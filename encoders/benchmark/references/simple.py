@@ -52,14 +52,14 @@ def ease_and_counts(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
 def profile_text(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
     """The user is the mean vector of what she did; the demand is its sentence; the score is their cosine."""
     counts = study.scene.histories.counts[_QUARTER]
-    profiles = _unit(counts @ _item_vectors(study))
+    profiles = _unit(counts @ item_vectors(study))
     return np.asarray(profiles @ _sentences(study, demands).T, np.float64)
 
 
 def centred_profile(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
     """The same with log counts over three half-lives, without what everybody does, and with activity added."""
     histories = study.scene.histories
-    vectors = _item_vectors(study)
+    vectors = item_vectors(study)
     reach = histories.reach()
     vectors = vectors - (reach / reach.sum()) @ vectors
     pooled = np.zeros((len(histories.user_ids), vectors.shape[1]), np.float32)
@@ -74,7 +74,7 @@ def centred_profile(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
 def semantic_match(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
     """Log of recency-weighted counts, weighed by a softmax over the cosines of sentence and items."""
     scene = study.scene
-    logits = _SHARPNESS * _sentences(study, demands) @ _item_vectors(study).T
+    logits = _SHARPNESS * _sentences(study, demands) @ item_vectors(study).T
     weights = np.exp(logits - logits.max(1, keepdims=True)) * scene.vocabulary.main_items
     weights /= weights.sum(1, keepdims=True)
     return np.asarray(_logged(scene.histories.counts[_QUARTER]) @ weights.T, np.float64)
@@ -139,7 +139,8 @@ def _usual_sentence(study: Study) -> Matrix:
     return np.asarray(_embedded(study.minilm.name, sentences).mean(0), np.float32)
 
 
-def _item_vectors(study: Study) -> Matrix:
+def item_vectors(study: Study) -> Matrix:
+    """Item texts through MiniLM, [V, D]."""
     return _embedded(study.minilm.name, tuple(study.scene.vocabulary.texts))
 
 

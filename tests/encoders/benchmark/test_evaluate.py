@@ -12,11 +12,13 @@ from encoders.benchmark.references import references
 from encoders.benchmark.report import Report
 from encoders.benchmark.run import evaluate
 from encoders.benchmark.tables import calibration_lines, main_table, section_table, summary, tables
+from encoders.benchmark.tasks.few_shot import ALIKE, SEEDS, TUNED, UNTUNED
 from encoders.errors import DataError
 from encoders.history.events import Dataset
 from encoders.settings import settings
 from encoders.workspace import Workspace
 
+SEEDED = [f"few-shot: {seeds} seeds" for seeds in SEEDS]
 HASTY = "ours, hardly trained"
 COFFEE = {
     "id": "coffee",
@@ -46,12 +48,25 @@ def test_every_scorer_has_its_row_and_ours_is_told_only_the_sentence(report: Rep
         "held-out",
         "wording: template",
         "wording: paraphrase",
+        *SEEDED,
     ]
-    for section in report.sections:
+    for section in report.sections[: -len(SEEDED)]:
         assert [row.scorer for row in section.rows] == names
         assert [row.told for row in section.rows[-2:]] == ["sentence", "sentence"]
     assert report.ours == OURS
     assert 0 < report.sections[2].demands < report.sections[0].demands
+
+
+def test_users_who_are_given_stand_beside_the_sentence_of_the_first_variant(report: Report) -> None:
+    heading, *rows = dict(tables(report))["AUC where some users are given who did it lately"]
+    few = report.section(SEEDED[0])
+    assert few
+    assert heading == ("scorer", "told", *(f"{seeds} seeds ({few.demands})" for seeds in SEEDS))
+    assert [row[0] for row in rows] == [row.scorer for row in few.rows]
+    assert {row[0] for row in rows} >= {UNTUNED, TUNED, ALIKE}
+    figure = few.figure(TUNED, AUC)
+    assert figure
+    assert next(row[2] for row in rows if row[0] == TUNED) == f"{figure.value:.3f}"
 
 
 def test_figures_lie_in_their_intervals(report: Report) -> None:
@@ -89,7 +104,11 @@ def test_the_tables_say_what_the_report_says(report: Report) -> None:
     ours = next(row for row in rows if row[0] == OURS)
     assert ours[heading.index("AUC")] == f"{figure.value:.3f}"
     assert f"AUC {figure.value:.3f}" in summary(report)
-    assert [title for title, _ in tables(report)] == ["All demands", "AUC by wording"]
+    assert [title for title, _ in tables(report)] == [
+        "All demands",
+        "AUC by wording",
+        "AUC where some users are given who did it lately",
+    ]
     for table in (*(table for _, table in tables(report)), *(section_table(each) for each in report.sections)):
         assert {len(row) for row in table} == {len(table[0])}
     assert len(calibration_lines(report)) == 3, "one for all demands, one for each kind of wording"

@@ -44,7 +44,7 @@ def area(section: Section, scorer: str) -> float:
 
 
 def test_every_scorer_stands_beside_ours(sections: list[Section]) -> None:
-    assert [section.name for section in sections] == ["few-shot, 5 seeds", "few-shot, 20 seeds"]
+    assert [section.name for section in sections] == ["few-shot: 5 seeds", "few-shot: 20 seeds"]
     for section in sections:
         told = {row.scorer: row.told for row in section.rows}
         assert len(told) == 8

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from benchmark_doubles import study_of
 from planted import AS_OF, DAYS, FIRST, NOBODY, replace_events
+from scipy.stats import spearmanr
 
 from encoders.benchmark.demands import BenchmarkDemand
 from encoders.benchmark.outcome import observe
@@ -77,9 +78,12 @@ def test_both_and_but_not_are_learned_as_such(data: Dataset, study: Study) -> No
 
 
 def test_without_responders_in_the_past_it_is_ease_and_own_counts(data: Dataset, study: Study) -> None:
-    demands = [demand(data, "coffee"), demand(data, NOBODY)]
+    coffee = demand(data, "coffee")
+    demands = [coffee, demand(data, NOBODY), demand(data, "laundry", NOBODY), demand(data, "coffee", but_not=NOBODY)]
     scores = boosting(study, demands)
-    np.testing.assert_allclose(scores[:, 1], ease_and_counts(study, demands[1:])[:, 0])
+    for number in (1, 2):
+        np.testing.assert_allclose(scores[:, number], ease_and_counts(study, [demands[number]])[:, 0])
+    assert spearmanr(scores[:, 3], scores[:, 0]).statistic > 0.95
     assert np.isfinite(scores).all()
 
 
