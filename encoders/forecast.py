@@ -15,7 +15,7 @@ from scipy.special import logit
 from encoders.calibration.calibrate import standardise
 from encoders.errors import ModelError
 from encoders.history.events import Dataset
-from encoders.history.histories import done_in, level
+from encoders.history.histories import did_any, done_in, level
 from encoders.language.demand import Demand, read_demand
 from encoders.language.naming import names, stems
 from encoders.language.text import TextEncoder, text_encoder
@@ -141,16 +141,19 @@ class Forecaster:
         ]
         recent = self.done_within(demand.horizon_days)[population]
         calibration = self.model.config.calibration
+        doers = [did_any(recent, items) for items in meant]
         chances = [
-            calibration.probabilities(standardise(raw[:, k], population), level(recent, meant[k]), population)
+            calibration.probabilities(standardise(raw[:, k], population), level(doers[k]), population)
             for k in range(len(parts))
         ]
         wanted = [k for k, part in enumerate(demand.parts) if not part.negated]
         unwanted = [k for k, part in enumerate(demand.parts) if part.negated]
-        probability = _all_of([chances[k] for k in wanted])
-        for k in unwanted:
-            probability = probability * (1.0 - chances[k])
-        scores = raw[:, 0].astype(np.float64) if len(parts) == 1 else logit(np.clip(probability, 1e-9, 1 - 1e-9))
+        probability, scores = chances[0], raw[:, 0].astype(np.float64)
+        if len(parts) > 1:
+            together = _all_of([chances[k] for k in wanted]) * np.prod([1.0 - chances[k] for k in unwanted], axis=0)
+            both = np.all([doers[k] for k in wanted], axis=0) & ~np.any([doers[k] for k in unwanted], axis=0)
+            probability = calibration.joined(together, level(both), population)
+            scores = logit(np.clip(probability, 1e-9, 1 - 1e-9))
         items = np.array(list(dict.fromkeys(np.concatenate([meant[k] for k in wanted]).tolist())), np.int64)
         if demand.first_time and len(items):
             before = np.asarray(self.done_within(None)[:, items].sum(axis=1)).ravel() > 0
@@ -166,7 +169,7 @@ class Forecaster:
         wordings = self.dataset.card.wordings
         main = _words_of(wordings.get(self.scene.vocabulary.sources[0], ""))
         for number, source in enumerate(self.scene.vocabulary.sources[1:], start=1):
-            own = _words_of(wordings.get(source, source)) - main
+            own = _words_of(wordings.get(source, "")) - main
             if own and own & said:
                 return number
         return 0

@@ -17,8 +17,9 @@ import torch
 
 from encoders.calibration.calibrate_model import calibrate_model
 from encoders.history.events import HORIZON_DAYS, Dataset, Past
-from encoders.language.text import text_encoder
+from encoders.language.text import RememberingEncoder, TextEncoder, text_encoder
 from encoders.model.dual import DualEncoder
+from encoders.model.match import Vocabulary
 from encoders.model.scene import read_vocabulary
 from encoders.model_folder import FORMAT, ModelConfig, TrainedModel, write_model
 from encoders.settings import Settings
@@ -115,11 +116,13 @@ def fit_model(
     torch.manual_seed(settings.seed)
     model = DualEncoder(vocabulary.text_vectors.shape[1], without=recipe.without)
     adapted = AdaptedEncoder(encoder, recipe.lora_rank) if recipe.lora_rank else None
-    encoder = adapted or encoder
+    encoder = adapted or _remembering(encoder, vocabulary)
     epochs = fit(model, examples[1:], writer, encoder, recipe, settings.seed, checkpoint, progress)
     head_loss = None
     if recipe.head_steps and not model.alone:
-        head_loss = fit_head(model, examples, writer, encoder, recipe.head_steps, settings.seed, progress)
+        head_loss = fit_head(
+            model, examples, writer, encoder, recipe.head_steps, settings.seed, progress, recipe.blurred > 0
+        )
     progress("Calibrating on the latest window", None)
     rng = np.random.default_rng([settings.seed, recipe.epochs])
     grounding, calibration, figures = calibrate_model(model.eval(), encoder, examples[0], writer, rng)
@@ -140,6 +143,13 @@ def fit_model(
     )
     learned = {"held_out_items": len(held_out), "epochs": epochs, "head_loss": head_loss, "calibration": figures}
     return TrainedModel(model, config, adapted), _report(config, recipe, examples) | learned
+
+
+def _remembering(encoder: TextEncoder, vocabulary: Vocabulary) -> RememberingEncoder:
+    """An encoder that knows the names of all items and groups already."""
+    texts = [*vocabulary.texts, *vocabulary.groups]
+    group_vectors = vocabulary.group_vectors[vocabulary.group_of]
+    return RememberingEncoder(encoder, texts, np.concatenate([vocabulary.text_vectors, group_vectors]))
 
 
 def _report(config: ModelConfig, recipe: Recipe, examples: list[Example]) -> dict[str, Any]:

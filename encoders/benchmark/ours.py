@@ -32,6 +32,7 @@ ABLATIONS: tuple[tuple[str, Recipe], ...] = (
     ("without activity", Recipe(without=("activity",))),
     ("without dense vectors", Recipe(without=("dense",))),
     ("without the last steps of the head", Recipe(head_steps=0)),
+    ("without blurred sentences", Recipe(blurred=0.0)),
     ("with Stage I", Recipe(stage_one_steps=_STAGE_ONE)),
     ("dense vectors alone", Recipe(without=ALONE)),
     ("dense vectors alone, with Stage I", Recipe(without=ALONE, stage_one_steps=_STAGE_ONE)),

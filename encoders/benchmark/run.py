@@ -70,9 +70,9 @@ def ablate(
     variants: Sequence[tuple[str, Recipe]],
     progress: Progress = silent,
 ) -> Report:
-    """Put versions of our model side by side on the topics of the data, without any reference."""
+    """Put versions of our model side by side on the topics of the data and their wordings, without any reference."""
     bench, outcome, _ = _bench(workspace, settings, as_of, (), variants, (), progress)
-    return _report(bench, _categories(bench, outcome))
+    return _report(bench, (*_categories(bench, outcome), *_wording(bench)))
 
 
 def _bench(

@@ -49,8 +49,21 @@ class Calibration(BaseModel):
             level: share of the population that did it in as many days before the as-of date.
             population: [N], whose mean probability is the response rate.
         """
+        return self._at_rate(_features(standard, level) @ np.array(self.weights), level, population)
+
+    def joined(self, probabilities: Vector, level: float, population: npt.NDArray[np.bool_]) -> Vector:
+        """Probabilities of a demand of several parts, shifted to the response rate of the whole demand.
+
+        Args:
+            probabilities: [N], what the parts give together.
+            level: share of the population that did the whole in as many days before the as-of date.
+            population: [N], whose mean probability is the response rate.
+        """
+        pull = logit(np.clip(probabilities, 1e-9, 1 - 1e-9))
+        return self._at_rate(pull, level, population)
+
+    def _at_rate(self, pull: Vector, level: float, population: npt.NDArray[np.bool_]) -> Vector:
         rate = float(expit(self.rate[0] + self.rate[1] * _logit(level)))
-        pull = _features(standard, level) @ np.array(self.weights)
         here = pull[population]
         shift = brentq(lambda c: float(expit(here + c).mean()) - rate, -60.0, 60.0, xtol=1e-4)
         return np.asarray(expit(pull + shift), np.float64)

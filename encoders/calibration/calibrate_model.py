@@ -1,27 +1,25 @@
 """Calibrating a trained model on the latest window, which its towers and its match have not seen.
 
 Half of the labels are blurred: people do not use the words of the data, and both the grounding and the interval must
-know how that feels. A blurred label is its phrase mixed with another sentence, in the space of the text encoder.
+know how that feels (see ``encoders.training.blur``).
 """
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn import functional
 
 from encoders.calibration.calibrate import Calibration, fit_calibration, standardise
 from encoders.calibration.grounding import Grounding
 from encoders.errors import DataError
 from encoders.history.events import HORIZON_DAYS
-from encoders.history.histories import done_in, level
+from encoders.history.histories import did_any, done_in, level
 from encoders.language.text import TextEncoder
 from encoders.model.dual import DualEncoder, EncodedParts
+from encoders.training.blur import blurred, joined
 from encoders.training.labels import Label, LabelWriter, came_true
 from encoders.training.windows import Example, encode_labels
 
 _RANDOM_LABELS = 300
-_BLUR = (0.2, 0.7)
-"""Bounds of the weight of the other sentence; at 1 both count alike."""
 _BATCH = 64
 
 
@@ -52,7 +50,7 @@ def calibrate_model(
         standard += [standardise(column, here)[here] for column in scores.T]
     recently = done_in(histories.past.events(HORIZON_DAYS).collect(), histories.user_ids, len(scene.vocabulary.texts))
     meant = map(grounding.meant, near.text.numpy(), near.group.numpy(), belongs)
-    levels = np.array([level(recently[here], items) for items in meant])
+    levels = np.array([level(did_any(recently[here], items)) for items in meant])
     truth = came_true(labels, example.done)[here]
     calibration, figures = fit_calibration(np.stack(standard, axis=1), levels, truth, sure, rng)
     return grounding, calibration, figures
@@ -67,13 +65,6 @@ def _with_blurred(
     """
     parts, labels = encode_labels(encoder, [*groups, *others])
     again, repeated = encode_labels(encoder, groups)
-    weight = torch.from_numpy(rng.uniform(*_BLUR, (len(again.phrases), 1)).astype(np.float32))
-    other = parts.sentences[torch.from_numpy(rng.integers(0, len(parts), len(again.phrases)))]
-    phrases = functional.normalize(again.phrases + weight * other, dim=-1)
-    joined = EncodedParts(
-        torch.cat([parts.phrases, phrases]),
-        torch.cat([parts.owner, again.owner + len(parts)]),
-        torch.cat([parts.sentences, functional.normalize(again.sentences + other[: len(again)], dim=-1)]),
-        np.concatenate([parts.source, again.source]),
-    )
-    return joined, [*labels, *repeated], (np.arange(len(joined)) < len(groups)) & (joined.source == 0)
+    everything = joined(parts, blurred(again, rng))
+    sure = (np.arange(len(everything)) < len(groups)) & (everything.source == 0)
+    return everything, [*labels, *repeated], sure

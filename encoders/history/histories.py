@@ -161,7 +161,11 @@ def done_in(future: pl.DataFrame, user_ids: list[str], items: int) -> sp.csr_mat
     return sp.csr_matrix((ones, (row, pairs["item_id"].to_numpy())), shape=(len(user_ids), items))
 
 
-def level(done: sp.csr_matrix, items: npt.NDArray[np.int64]) -> float:
-    """Share of the users of ``done`` [N, V] who did something with any of ``items``, pulled slightly off zero."""
-    doers = int((np.asarray(done[:, items].sum(axis=1)).ravel() > 0).sum()) if len(items) else 0
-    return float((doers + 0.5) / (done.shape[0] + 1))
+def did_any(done: sp.csr_matrix, items: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which users of ``done`` [N, V] did something with any of ``items``, [N]."""
+    return np.asarray(np.asarray(done[:, items].sum(axis=1)).ravel() > 0)
+
+
+def level(doers: npt.NDArray[np.bool_]) -> float:
+    """Share of [N] users who did it, pulled slightly off zero."""
+    return float((doers.sum() + 0.5) / (len(doers) + 1))

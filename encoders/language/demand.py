@@ -32,22 +32,35 @@ _FIRST_TIME = re.compile(
 _WHO = (
     r"(?:(?:all|any|the|our|those|select|find|reach|target|show\s+me|get)\s+)*"
     r"(?:potential\s+|likely\s+|new\s+|future\s+)?"
-    r"(?:households?|homes?|families|people|persons?|customers?|shoppers?|users?|consumers?|buyers?|everyone|anyone|those)"
+    r"(?:households?|homes?|families|people|persons?|customers?|shoppers?|users?|consumers?|buyers?|everyone|anyone"
+    r"|everybody|anybody|those)"
 )
-_WILL = r"(?:will|would|(?:(?:are|is)\s+)?(?:going|likely|about)\s+to|want\s+to|plan\s+to|may|might|can)"
+_WILL = r"(?:will|would|(?:(?:are|is)\s+)?(?:going|likely|about)\s+to|wants?\s+to|plan\s+to|may|might|can)"
 _DO = (
-    r"(?:(?:probably|soon|likely|most\s+likely)\s+)?"
-    r"(?:buy|purchase|order|get|pick\s+up|shop\s+for|need|spend\s+on|try|stock\s+up\s+on)"
+    r"(?:(?:probably|soon|likely|most\s+likely|also)\s+)?"
+    r"(?:buys?|purchases?|orders?|gets?|takes?|picks?\s+up|shops?\s+for|needs?|wants?|spends?\s+on|try|tries"
+    r"|stocks?\s+up\s+on|drinks?|eats?|touch|touches|redeems?\s+(?:a\s+)?(?:coupons?|vouchers?)\s+for"
+    r"|watch|watches|reads?|listens?\s+to|plays?|rents?|visits?|subscribes?\s+to|downloads?)"
 )
+_DOING = r"(?:buying|purchasing|ordering|needing|drinking|eating)"
 _FRAME = re.compile(
-    rf"^\s*{_WHO}\s+(?:who|that|which)?\s*(?:(?:{_WILL}\s+)?{_DO}|(?:buying|purchasing|ordering|needing))\s+"
+    rf"^\s*{_WHO}\s+(?:who|that|which)?\s*(?:(?:{_WILL}\s+)?{_DO}|{_DOING})\s+"
+    rf"|^\s*who\s+(?:{_WILL}\s+)?{_DO}\s+"
     rf"|^\s*{_WHO}\s+(?:of|for|with)\s+|^\s*(?:buyers?|purchasers?|purchase|buy|buying)\s+(?:of\s+)?",
     re.IGNORECASE,
 )
+_NONE = r"(?:not(?!\s+(?:just|only)\b)|no|never|without|none\s+of)(?:\s+(?:those|anyone|people)\s+who)?"
 _NOT = re.compile(
-    r"\s*,?\s*\b(?:but|and)\s+(?:not|no|never|without)\s+(?:any\s+)?|\s+(?:without|except(?:\s+for)?)\s+", re.I
+    rf"\s*,?\s*\b(?:but|and|who|that)\s+{_NONE}\s+(?:{_DO}\s+)?(?:any\s+|a\s+single\s+)?"
+    r"|\s*,\s*(?:no|not(?!\s+(?:just|only)\b)|never)\s+"
+    rf"|\s*,?\s*\b(?:so\s+)?(?:leav(?:e|ing)\s+(?:out|aside)|exclud(?:e|ing))\s+(?:{_WHO}\s+(?:who\s+|that\s+)?{_DO}\s+)?"
+    r"|\s+(?:without|except(?:\s+for)?|rather\s+than)\s+(?:any\s+)?",
+    re.IGNORECASE,
 )
-_BOTH = re.compile(r"\bboth\s+(.+?)\s+and\s+(.+)$|(.+?)\s+(?:AND|as\s+well\s+as|together\s+with)\s+(.+)$")
+_SORT = re.compile(r"^(?:the\s+)?(?P<which>.*?)\s*\b(?:ones?|kinds?|sorts?|types?|stuff|variety)\b", re.IGNORECASE)
+_PLACE = re.compile(r"\s+(?:in|at|from|for|with|of|on)\s+", re.IGNORECASE)
+_JOINED = r"AND|as\s+well\s+as|together\s+with|along\s+with|alongside|plus|and\s+also|and,?\s+in\s+addition,?"
+_BOTH = re.compile(rf"\bboth\s+(.+?)\s+and\s+(.+)$|(.+?),?\s+(?:{_JOINED})\s+(.+)$|(.+?)\s+and\s+(.+?),\s*both$")
 _OR = re.compile(r"\s*(?:,\s*or\s+|\s+or\s+|\s+OR\s+|\s*/\s*|\s*,\s*)")
 
 
@@ -96,10 +109,22 @@ def read_demand(sentence: str) -> Demand:
     body = _FRAME.sub("", " ".join(body.split()), count=1).strip(" .,;:!?") or sentence
     wanted, *unwanted = _NOT.split(body)
     parts = [Part(_alternatives(piece)) for piece in _conjuncts(wanted) if piece.strip(" .,")]
-    parts += [Part(_alternatives(piece), negated=True) for piece in unwanted if piece.strip(" .,")]
+    left_out = [_complete(piece.strip(" .,"), wanted) for piece in unwanted if piece.strip(" .,")]
+    parts += [Part(_alternatives(piece), negated=True) for piece in dict.fromkeys(left_out)]
     if not any(not part.negated for part in parts):
         parts = [Part((sentence,))]
     return Demand(sentence, tuple(parts), horizon or HORIZON_DAYS, first_time)
+
+
+def _complete(left_out: str, wanted: str) -> str:
+    """Say in full what is left out: "fresh fish but not the frozen kind" leaves out "frozen fish"."""
+    thing = _PLACE.split(_FRAME.sub("", wanted, count=1))[0].strip(" .,")
+    if _PLACE.match(f" {left_out}"):
+        return f"{thing} {left_out}"
+    match = _SORT.match(left_out)
+    if match is None:
+        return left_out
+    return f"{match['which']} {thing.split()[-1] if thing else ''}{left_out[match.end() :]}".strip()
 
 
 def _conjuncts(text: str) -> list[str]:

@@ -1,7 +1,8 @@
 """The text side: frozen sentence encoders, named in the settings, and the cache of embedded vocabularies.
 
-Two encoders ship inside packages and need no download: ``use`` (multilingual, the default) and ``minilm`` (English).
-Any other name is taken for a sentence-transformers model, by path or by hub name.
+Two encoders ship inside packages and need no download: ``use`` (multilingual) and ``minilm`` (English). Names joined by
+a plus are read together; the default is ``use+minilm``. Any other name is taken for a sentence-transformers model, by
+path or by hub name.
 """
 
 import hashlib
@@ -58,6 +59,37 @@ class _Universal:
         return _in_batches(self._model.encode, texts, dimension=512)
 
 
+class JoinedEncoders:
+    """Several encoders side by side: the cosine of two texts is the mean of what each of them says."""
+
+    def __init__(self, encoders: Sequence[TextEncoder]) -> None:
+        """Join ``encoders``."""
+        self.name, self._encoders = "+".join(encoder.name for encoder in encoders), encoders
+
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        """Embed ``texts``; the dimension is the sum of all dimensions."""
+        vectors = np.concatenate([encoder.encode(texts) for encoder in self._encoders], axis=1)
+        return np.asarray(vectors / np.sqrt(len(self._encoders)), np.float32)
+
+
+class RememberingEncoder:
+    """An encoder that knows some texts already: labels name the items of the data again and again.
+
+    Others are embedded each time, so that the same texts always give the same numbers, to the last bit.
+    """
+
+    def __init__(self, encoder: TextEncoder, texts: Sequence[str], vectors: Matrix) -> None:
+        """Take over ``vectors`` [len(texts), dimension] that ``encoder`` gave for ``texts``."""
+        self.name, self._encoder = encoder.name, encoder
+        self._known = dict(zip(texts, vectors, strict=True))
+
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        """Embed ``texts``."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self._known]
+        found = dict(zip(missing, self._encoder.encode(missing), strict=True)) | self._known
+        return np.stack([found[text] for text in texts])
+
+
 class SentenceEncoder:
     """Any sentence-transformers model."""
 
@@ -95,13 +127,15 @@ def _in_batches(embed: Callable[[list[str]], Any], texts: Sequence[str], dimensi
     return np.asarray(vectors / np.maximum(norms, 1e-9), np.float32)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def text_encoder(name: str) -> TextEncoder:
     """The encoder called ``name``, loaded once per process.
 
     Raises:
         ModelError: no such encoder can be loaded.
     """
+    if "+" in name and not Path(name).exists():
+        return JoinedEncoders([text_encoder(each) for each in name.split("+")])
     if name == "use":
         return _Universal()
     if name == "minilm":

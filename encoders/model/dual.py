@@ -150,11 +150,24 @@ class DualEncoder(nn.Module):
         aligned = self.aligned(parts, users)
         if self.alone:
             return aligned
-        found = self.channels(scene, parts, near, rows)
-        scores: Tensor = self.head(found, aligned, scene.activity(rows), scene.in_population(rows))
+        found, nearest = self.channels(scene, parts, near, rows)
+        scores: Tensor = self.head(found, nearest, aligned, scene.activity(rows), scene.in_population(rows))
         return scores
 
-    def channels(self, scene: Scene, parts: EncodedParts, near: Nearness, rows: Rows | None = None) -> Tensor:
-        """The match of users with parts, [N, B, len(CHANNELS)]; arguments as of ``score``."""
+    def channels(
+        self, scene: Scene, parts: EncodedParts, near: Nearness, rows: Rows | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The match of users with parts, [N, B, len(CHANNELS)], and how near the data comes to each part, [B, 2].
+
+        Arguments as of ``score``.
+        """
         attention = self.attention(scene, parts, near)
-        return channels(scene.counted(rows), attention, scene.structure, scene.group_structures, scene.directions)
+        found = channels(
+            scene.counted(rows),
+            attention,
+            scene.structure,
+            scene.group_structures,
+            scene.directions,
+            scene.source_totals(parts.source, rows),
+        )
+        return found, attention.nearest

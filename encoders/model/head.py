@@ -14,6 +14,9 @@ Addition = Literal["match", "structure", "activity", "dense"]
 """The parts of a score: own events, what goes together, activity, the cosine of dense vectors."""
 
 _HIDDEN = 32
+_NEAREST = 2
+_BLOCK = 16384
+"""Users or scores at a time: what lies between two steps then stays in the cache."""
 
 
 class Head(nn.Module):
@@ -23,16 +26,25 @@ class Head(nn.Module):
         """Make a head that does not look at some parts of the score."""
         super().__init__()
         channel = [family not in without for family in CHANNELS]
-        kept = [*channel, *channel, *(len(ACTIVITY) * ["activity" not in without]), "dense" not in without]
+        kept = [
+            *channel,
+            *channel,
+            *(_NEAREST * [True]),
+            *(len(ACTIVITY) * ["activity" not in without]),
+            "dense" not in without,
+        ]
         self._kept = torch.tensor(kept, dtype=torch.float32)
         self.line = nn.Linear(len(kept), 1)
         self.bend = nn.Sequential(nn.Linear(len(kept), _HIDDEN), nn.GELU(), nn.Linear(_HIDDEN, 1))
 
-    def forward(self, found: Tensor, aligned: Tensor, activity: Tensor, here: npt.NDArray[np.bool_]) -> Tensor:
+    def forward(
+        self, found: Tensor, nearest: Tensor, aligned: Tensor, activity: Tensor, here: npt.NDArray[np.bool_]
+    ) -> Tensor:
         """Score N users against B demands.
 
         Args:
             found: [N, B, len(CHANNELS)] from the match.
+            nearest: [B, 2] cosines of each demand with what is nearest to it: far from all, no narrow match is a guide.
             aligned: [N, B] cosines of the dense vectors.
             activity: [N, len(ACTIVITY)].
             here: [N], users over whom everything is standardised.
@@ -40,18 +52,32 @@ class Head(nn.Module):
         Returns:
             [N, B] logits.
         """
-        standard, mean = _standard(found, here)
-        features = [
-            standard,
-            (mean / 4.0).expand_as(found),
-            activity[:, None].expand(-1, found.shape[1], -1),
-            _standard(aligned[..., None], here)[0],
-        ]
-        joined = torch.cat(features, dim=-1) * self._kept
-        return torch.add(self.line(joined), self.bend(joined)).squeeze(-1)
+        demands, channels = found.shape[1:]
+        first = self.bend[0]
+        weight = torch.cat([self.line.weight, first.get_parameter("weight")]) * self._kept
+        bias = torch.cat([self.line.bias, first.get_parameter("bias")])
+        mean, scale = _level(found, here)
+        dense_mean, dense_scale = _level(aligned[..., None], here)
+        ends = (channels, 2 * channels + _NEAREST)
+        of_users, of_demand, of_rest = torch.tensor_split(weight, ends, dim=1)
+        level = torch.cat([mean / 4.0, 4.0 * nearest - 2.0], dim=1) @ of_demand.T + bias
+        weight = torch.cat([of_users, of_rest], dim=1).T
+        block = max(1, _BLOCK // max(1, demands))
+        scores = []
+        for start in range(0, len(found), block):
+            rows = slice(start, start + block)
+            standard = (found[rows] - mean) / scale
+            dense = (aligned[rows, :, None] - dense_mean) / dense_scale
+            features = torch.cat([standard, activity[rows, None].expand(-1, demands, -1), dense], dim=-1)
+            hidden = features @ weight + level
+            scores.append(hidden[..., 0] + self.bend[1:](hidden[..., 1:]).squeeze(-1))
+        return torch.cat(scores)
 
 
-def _standard(values: Tensor, here: npt.NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
-    """Values [N, B, C] in deviations from their mean over the users ``here``, and that mean."""
-    mean, deviation = values[here].mean(0), values[here].std(0, correction=0)
-    return (values - mean) / (deviation + 0.05), mean
+def _level(values: Tensor, here: npt.NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+    """Mean and scale of values [N, B, C] over the users ``here``, each [B, C]; a constant keeps a finite scale."""
+    channels, chosen = values.permute(1, 2, 0), torch.from_numpy(here).to(values.dtype)
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(here), _BLOCK)]
+    mean = torch.stack([(channels[..., rows] * chosen[rows]).sum(-1) for rows in blocks]).sum(0) / chosen.sum()
+    apart = [((channels[..., rows] - mean[..., None]) * chosen[rows]).square().sum(-1) for rows in blocks]
+    return mean, (torch.stack(apart).sum(0) / chosen.sum()).sqrt() + 0.05

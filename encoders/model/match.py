@@ -30,11 +30,22 @@ Family = Literal["match", "structure"]
 _MATCH: tuple[Family, ...] = ("match",)
 _HEAD: tuple[Family, ...] = (*(len(HALF_LIVES) * _MATCH), "structure")
 _GROUP: tuple[Family, ...] = (*(len(GROUP_HALF_LIVES) * _MATCH), "match", "structure", "structure")
-CHANNELS: tuple[Family, ...] = (*(len(SHARPNESS) * _HEAD), "match", "match", "structure", *_GROUP, "match")
+CHANNELS: tuple[Family, ...] = (
+    *(len(SHARPNESS) * _HEAD),
+    "match",
+    "match",
+    "structure",
+    *_GROUP,
+    "match",
+    "match",
+    "match",
+)
 """What each channel is made of: own events, or what goes together."""
 
 _FLOOR = 1e-3
 _MISFIT = -1e4
+_EITHER = 15.0
+"""How near the soft maximum of two cosines is to the greater one."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,8 @@ class Attention(NamedTuple):
     """[B, G]: groups of that source."""
     other: Tensor
     """[B, V]: items of every other source."""
+    nearest: Tensor
+    """[B, 2]: cosines with the nearest of those items and groups."""
 
 
 class TextTower(nn.Module):
@@ -112,10 +125,9 @@ class Match(nn.Module):
         self.items = TextTower(dimension)
         self.log_sharpness = nn.Parameter(torch.tensor(SHARPNESS).log())
         self.log_group_sharpness = nn.Parameter(torch.tensor(_GROUP_SHARPNESS).log())
-        self.group_share = nn.Parameter(torch.zeros(()))
 
     def nearness(self, phrases: Tensor, owner: Tensor, vocabulary: Vocabulary, demands: int) -> Nearness:
-        """How near every item and group are to a demand: the nearest of its alternatives counts.
+        """How near every item and group are to a demand: to its alternatives on average, for one may be misread.
 
         Args:
             phrases: [P, D], the phrases of all demands, one after the other.
@@ -127,16 +139,16 @@ class Match(nn.Module):
 
         def nearest(vectors: Matrix) -> Tensor:
             near = sentences @ self.items(torch.from_numpy(vectors)).T
-            empty = near.new_full((demands, near.shape[1]), -2.0)
-            return torch.scatter_reduce(empty, 0, owner[:, None].expand_as(near), near, "amax")
+            none = near.new_zeros((demands, near.shape[1]))
+            return torch.scatter_reduce(none, 0, owner[:, None].expand_as(near), near, "mean", include_self=False)
 
         groups = nearest(vocabulary.group_vectors)
         of_items = groups[:, torch.from_numpy(vocabulary.group_of)]
         return Nearness(nearest(vocabulary.text_vectors), of_items, groups)
 
     def relevance(self, near: Nearness) -> Tensor:
-        """One figure per item from both cosines, [B, V]."""
-        return torch.lerp(near.text, near.group, torch.sigmoid(self.group_share))
+        """One figure per item, [B, V]: about the greater of both cosines, for a thing or its group may be named."""
+        return torch.logaddexp(_EITHER * near.text, _EITHER * near.group) / _EITHER
 
     def attention(self, near: Nearness, items: Tensor, groups: Tensor, others: Tensor) -> Attention:
         """Turn cosines into weights.
@@ -153,7 +165,12 @@ class Match(nn.Module):
             _weights(sharpness * relevance, items),
             _weights(self.log_group_sharpness.exp() * near.groups, groups),
             _weights(sharpness[0] * relevance, others),
+            torch.stack([_best(near.text, items), _best(near.groups, groups)], dim=-1),
         )
+
+
+def _best(cosines: Tensor, allowed: Tensor) -> Tensor:
+    return cosines.masked_fill(~allowed, -1.0).amax(-1)
 
 
 def _weights(logits: Tensor, allowed: Tensor) -> Tensor:
@@ -166,6 +183,7 @@ def channels(
     items: Structure,
     groups: tuple[Structure, Structure],
     directions: Factors,
+    source: Tensor,
 ) -> Tensor:
     """The match of N users with B demands.
 
@@ -175,24 +193,31 @@ def channels(
         items: what goes together among items.
         groups: the same among groups, ever and lately.
         directions: main directions of the same users.
+        source: [N, B, 2], how much the users did in the whole source that a demand speaks of, lately and ever.
 
     Returns:
-        [N, B, len(CHANNELS)]
+        [N, B, len(CHANNELS)]; in memory one channel lies behind the other, each of them whole.
     """
 
-    def own(matrix: sp.csr_matrix, weights: Tensor) -> Tensor:
-        return torch.log(_FLOOR + sparse_product(matrix, weights.T))
+    def product(matrix: sp.csr_matrix, weights: Tensor) -> tuple[Tensor, ...]:
+        """One [N, B] per head of ``weights`` [heads, B, V]; the matrix is read once for all of them."""
+        return sparse_product(matrix, weights.flatten(0, 1).T).chunk(len(weights), dim=1)
 
+    def own(matrix: sp.csr_matrix, weights: Tensor) -> list[Tensor]:
+        return [torch.log(_FLOOR + match) for match in product(matrix, weights)]
+
+    narrow, by_group = attention.items[-1:], attention.groups[None]
+    everywhere = torch.cat([attention.items, attention.other[None]])
+    counts = [own(m, everywhere if m is counted.counts[-2] else attention.items) for m in counted.counts]
+    related = product(counted.logged, torch.stack([items.spread(head) for head in attention.items]))
     found = []
-    for head in attention.items:
-        found += [own(matrix, head) for matrix in counted.counts]
-        found.append(sparse_product(counted.logged, items.spread(head).T))
-    narrow = attention.items[-1]
-    found += [own(counted.kinds, narrow), own(counted.value, narrow), directions.match(counted.rows, narrow)]
-    found += [own(matrix, attention.groups) for matrix in (*counted.group_days, counted.group_last)]
-    found += [
-        sparse_product(logged, structure.spread(attention.groups).T)
-        for logged, structure in zip(counted.group_logged, groups, strict=True)
-    ]
-    found.append(own(counted.counts[-2], attention.other))
-    return torch.stack(found, dim=-1)
+    for head, together in enumerate(related):
+        found += [*(match[head] for match in counts), together]
+    found += [*own(counted.kinds, narrow), *own(counted.value, narrow), directions.match(counted.rows, narrow[0])]
+    for matrix in (*counted.group_days, counted.group_last):
+        found += own(matrix, by_group)
+    for logged, structure in zip(counted.group_logged, groups, strict=True):
+        found += product(logged, structure.spread(attention.groups)[None])
+    found.append(counts[-2][-1])
+    found += source.unbind(-1)
+    return torch.stack(found).permute(1, 2, 0)

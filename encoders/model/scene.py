@@ -10,13 +10,14 @@ from torch import Tensor
 
 from encoders.history.counted import Counted, Rows, count_all, count_some
 from encoders.history.events import Dataset, Past
-from encoders.history.histories import Histories, read_histories
+from encoders.history.histories import HALF_LIVES, Histories, read_histories
 from encoders.language.text import TextEncoder, embed_vocabulary
 from encoders.model.match import Vocabulary
 from encoders.model.structure import Factors, Structure, ease, factors
 from encoders.model.user import UserInputs, attribute_texts, split_by_source
 from encoders.workspace import Workspace
 
+_LATELY = HALF_LIVES.index(90.0)
 _ITEM_PENALTY = 300.0
 _GROUP_PENALTIES = (1000.0, 500.0)
 
@@ -47,6 +48,22 @@ class Scene:
     def activity(self, rows: Rows | None = None) -> Tensor:
         """Standardised activity of all users, or of some ``rows``: [N, len(ACTIVITY)]."""
         return torch.from_numpy(self.inputs.activity if rows is None else self.inputs.activity[rows])
+
+    def source_totals(self, source: Rows, rows: Rows | None = None) -> Tensor:
+        """How much users did in the sources that B demands speak of, lately and ever, as logarithms: [N, B, 2].
+
+        Zero for the main source: the activity says it already.
+        """
+        totals = self._source_totals if rows is None else self._source_totals[rows]
+        return torch.from_numpy(totals[:, source])
+
+    @cached_property
+    def _source_totals(self) -> npt.NDArray[np.float32]:
+        """The same of all users and sources, [N, S, 2]."""
+        vocabulary, counts = self.vocabulary, self.histories.counts
+        of_source = np.eye(len(vocabulary.sources), dtype=np.float32)[vocabulary.source_of]
+        of_source[:, 0] = 0.0
+        return np.asarray(np.log1p(np.stack([counts[_LATELY] @ of_source, counts[-1] @ of_source], axis=-1)))
 
     def in_population(self, rows: Rows | None = None) -> npt.NDArray[np.bool_]:
         """Which of all users, or of some ``rows``, are in the population: [N]."""

@@ -54,8 +54,8 @@ def ease(logged: sp.csr_matrix, population: npt.NDArray[np.bool_], penalty: floa
     reach = np.asarray(logged[population].getnnz(axis=0))
     kept = np.sort(np.argsort(-reach, kind="stable")[:_MOST])
     kept = kept[reach[kept] > 1]
-    dense = logged[:, kept].toarray()
-    gram = torch.from_numpy(dense.T @ dense)
+    columns = logged[:, kept].astype(np.float64)  # a sum over a million users needs the digits
+    gram = torch.from_numpy((columns.T @ columns).toarray().astype(np.float32))
     gram.diagonal().add_(penalty)
     inverse = torch.linalg.inv(gram)
     weights = -inverse / inverse.diagonal()

@@ -31,7 +31,6 @@ _NOTE = (
 _WORDINGS = {
     "purchases": "buy {items}",
     "coupons": "redeem a coupon for {items}",
-    "mailings": "be mailed a campaign for {items}",
 }
 _MOST_NAMED = 3
 """So many categories name a coupon or a campaign; some coupons are good for half the shop."""

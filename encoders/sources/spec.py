@@ -94,7 +94,8 @@ class SourceSpec(TableSpec):
 
     name: Name
     action: Name
-    wording: Annotated[str, AfterValidator(_wording)]
+    wording: Annotated[str, AfterValidator(_wording)] | None = None
+    """How a sentence says it; without one, the source is read as context and nobody asks about it."""
     time: Name
     time_format: str = "iso"
     """'iso', 'unix' (seconds), 'unix_ms', or a pattern such as '%d.%m.%Y %H:%M'."""
@@ -126,6 +127,8 @@ class DataSpec(_Strict):
             raise ValueError(f"every source needs a name of its own, but these are {', '.join(names)}")
         if self.main_source not in names:
             raise ValueError(f"main_source '{self.main_source}' is none of the sources ({', '.join(names)})")
+        if any(source.name == self.main_source and source.wording is None for source in self.sources):
+            raise ValueError(f"the main source '{self.main_source}' needs a wording, such as 'buy {{items}}'")
         contacts = set(self.users.contacts.values()) if self.users else set()
         for source in self.sources:
             read = {source.user_id, *template_columns(source.item), *template_columns(source.group or "")}

@@ -121,7 +121,7 @@ def prepare(spec_path: Path, folder: Path, strict: bool = False, progress: Progr
 
 def _about(spec: DataSpec, tally: _Tally) -> About:
     plain = spec.model_dump(include={"name", "title", "note", "unit", "unit_plural", "main_source", "default_as_of"})
-    wordings = {source.name: source.wording for source in spec.sources}
+    wordings = {source.name: source.wording for source in spec.sources if source.wording is not None}
     return About(**plain, wordings=wordings, rejected=dict(sorted(tally.counts.items())))
 
 

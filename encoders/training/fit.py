@@ -17,6 +17,7 @@ from encoders.language.text import TextEncoder
 from encoders.model.dual import DualEncoder, EncodedParts
 from encoders.model.head import Addition
 from encoders.model.scene import Scene
+from encoders.training.blur import blurred
 from encoders.training.labels import LabelWriter, came_true
 from encoders.training.lora import LiveParts, parts_to_learn, trainable
 from encoders.training.losses import MaskedInfoNCE
@@ -49,6 +50,8 @@ class Recipe:
     """Parts of the score that are left out, for finding out what they are worth."""
     mask: bool = True
     """Whether all true pairs are known to the loss; else in-batch pairs count as negatives, as in plain InfoNCE."""
+    blurred: float = 0.5
+    """Share of the sentences that are not in the words of the data, see ``encoders.training.blur``."""
     lora_rank: int = 0
     """Rank of the adapter that the text encoder learns with; 0 leaves it frozen."""
 
@@ -139,7 +142,7 @@ def _step(
     here = np.flatnonzero(pool.scene.histories.in_population)
     rows = np.sort(rng.choice(here, min(recipe.users, len(here)), replace=False))
     chosen = rng.choice(len(pool.parts), min(recipe.sentences, len(pool.parts)), replace=False)
-    batch = pool.parts.take(chosen)
+    batch = blurred(pool.parts.take(chosen), rng, share=recipe.blurred)
     users = run.model.user_vectors(pool.scene, rows)
     near = run.model.nearness(pool.scene.vocabulary, batch)
     scores = run.model.score(pool.scene, batch, near, users, rows)

@@ -15,6 +15,7 @@ from encoders.language.text import TextEncoder
 from encoders.model.dual import DualEncoder
 from encoders.model.head import Head
 from encoders.model.scene import Scene
+from encoders.training.blur import blurred, joined
 from encoders.training.labels import Label, LabelWriter, came_true
 from encoders.training.losses import MaskedInfoNCE
 from encoders.training.windows import Example, encode_labels
@@ -38,6 +39,8 @@ class _Inputs:
 
     found: Tensor
     """[N, L, channels], half precision."""
+    nearest: Tensor
+    """[L, 2]"""
     aligned: Tensor
     """[N, L]"""
     activity: Tensor
@@ -54,6 +57,7 @@ def fit_head(
     steps: int,
     seed: int,
     progress: Progress,
+    blur: bool = True,
 ) -> float:
     """Train the head of ``model`` in place; nothing else of it changes.
 
@@ -65,6 +69,7 @@ def fit_head(
         steps: how many.
         seed: draws labels and users.
         progress: told what is being done.
+        blur: whether every label is read a second time, not in the words of the data.
 
     Returns:
         The mean loss of the last tenth of the steps.
@@ -73,7 +78,7 @@ def fit_head(
     inputs = []
     for number, example in enumerate(examples):
         progress("Computing what the head reads", number / len(examples))
-        read = _read(model, example, writer, encoder, rng)
+        read = _read(model, example, writer, encoder, rng, blur)
         if read is not None:
             inputs.append(read)
     loss = MaskedInfoNCE()
@@ -99,13 +104,19 @@ def _terms(head: Head, loss: MaskedInfoNCE, inputs: _Inputs, rng: np.random.Gene
     chosen = torch.from_numpy(rng.choice(labels, min(_LABELS, labels), replace=False))
     everyone = np.ones(len(rows), bool)
     found = inputs.found[rows][:, chosen].float()
-    scores = head(found, inputs.aligned[rows][:, chosen], inputs.activity[rows], everyone)
+    aligned, activity = inputs.aligned[rows][:, chosen], inputs.activity[rows]
+    scores = head(found, inputs.nearest[chosen], aligned, activity, everyone)
     return torch.stack(list(loss(scores, inputs.truth[rows][:, chosen]).values())).sum()
 
 
 @torch.no_grad()
 def _read(
-    model: DualEncoder, example: Example, writer: LabelWriter, encoder: TextEncoder, rng: np.random.Generator
+    model: DualEncoder,
+    example: Example,
+    writer: LabelWriter,
+    encoder: TextEncoder,
+    rng: np.random.Generator,
+    blur: bool,
 ) -> _Inputs | None:
     """What the head reads of one window; None where nothing happened in it."""
     scene = example.scene
@@ -115,20 +126,24 @@ def _read(
     if not written:
         return None
     parts, labels = encode_labels(encoder, written)
+    if blur:
+        parts, labels = joined(parts, blurred(parts, rng)), [*labels, *labels]
     users = model.user_vectors(scene, rows)
-    found, aligned = [], []
+    found, nearest, aligned = [], [], []
     for start in range(0, len(parts), _BATCH):
         few = parts.take(np.arange(start, min(start + _BATCH, len(parts))))
         near = model.nearness(scene.vocabulary, few)
-        found.append(model.channels(scene, few, near, rows).half())
+        match, best = model.channels(scene, few, near, rows)
+        found.append(match.half())
+        nearest.append(best)
         aligned.append(model.aligned(few, users))
     truth = torch.from_numpy(came_true(labels, example.done)[rows])
-    return _Inputs(torch.cat(found, dim=1), torch.cat(aligned, dim=1), scene.activity(rows), truth)
+    return _Inputs(torch.cat(found, dim=1), torch.cat(nearest), torch.cat(aligned, dim=1), scene.activity(rows), truth)
 
 
 def _plain(scene: Scene, example: Example, writer: LabelWriter) -> list[Label]:
-    """The names of all groups of the main source that enough users turned to."""
-    labels = [label for label in writer.groups() if label.source == 0 and scene.histories.seen[label.items].any()]
+    """The names of all groups that enough users turned to."""
+    labels = [label for label in writer.groups() if scene.histories.seen[label.items].any()]
     if not labels:
         return []
     doers: npt.NDArray[np.int64] = came_true(labels, example.done).sum(0)

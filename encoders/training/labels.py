@@ -43,7 +43,8 @@ class LabelWriter:
         """
         self.vocabulary = vocabulary
         self.card = card
-        self.allowed = np.ones(len(vocabulary.texts), bool) if allowed is None else allowed
+        spoken_of = np.array([source == card.main_source or source in card.wordings for source in vocabulary.sources])
+        self.allowed = spoken_of[vocabulary.source_of] & (True if allowed is None else allowed)
         keys = [(int(s), g) for s, g in zip(vocabulary.source_of, vocabulary.groups, strict=True)]
         names = sorted(set(keys))
         place = {key: number for number, key in enumerate(names)}
@@ -61,11 +62,15 @@ class LabelWriter:
         """
         kept = sp.csr_matrix(done.multiply(self.allowed[None, :]))
         kept.eliminate_zeros()
-        users = np.flatnonzero(np.diff(kept.indptr))
-        if not len(users):
+        of_source = np.eye(len(self.vocabulary.sources), dtype=np.float32)[self.vocabulary.source_of]
+        did = np.asarray(kept @ of_source)
+        share = np.sqrt(did.sum(0))
+        if not share.any():
             return []
         popularity = np.sqrt(1.0 + np.asarray(kept.sum(axis=0)).ravel())
-        return [self._one(kept, int(user), popularity, rng) for user in rng.choice(users, count)]
+        sources = rng.choice(len(share), count, p=share / share.sum())
+        users = [np.flatnonzero(column) for column in did.T]
+        return [self._one(kept, int(rng.choice(users[source])), int(source), popularity, rng) for source in sources]
 
     def groups(self) -> list[Label]:
         """One plainly worded label per group that may be named."""
@@ -79,10 +84,9 @@ class LabelWriter:
         return made
 
     def _one(
-        self, done: sp.csr_matrix, user: int, popularity: npt.NDArray[np.float64], rng: np.random.Generator
+        self, done: sp.csr_matrix, user: int, source: int, popularity: npt.NDArray[np.float64], rng: np.random.Generator
     ) -> Label:
         mine = done.indices[done.indptr[user] : done.indptr[user + 1]].astype(np.int64)
-        source = int(self.vocabulary.source_of[rng.choice(mine)])
         mine = mine[self.vocabulary.source_of[mine] == source]
         weights = 1.0 / popularity[mine]
         wanted = int(rng.choice(len(_ALTERNATIVES), p=_ALTERNATIVES)) + 1

@@ -15,7 +15,7 @@ from encoders.benchmark.demands import BenchmarkDemand
 from encoders.benchmark.study import Scores
 from encoders.benchmark.topics import Items
 from encoders.history.events import HORIZON_DAYS
-from encoders.history.histories import done_in, level
+from encoders.history.histories import did_any, done_in, level
 from encoders.model.scene import Scene
 
 
@@ -50,7 +50,7 @@ def _chances(scene: Scene, parts: list[Items], scores: Scores) -> Scores:
     histories = scene.histories
     past = histories.past.events(HORIZON_DAYS).collect()
     recent = done_in(past, histories.user_ids, len(scene.vocabulary.texts))[histories.in_population]
-    levels = np.array([level(recent, items) for items in parts])
+    levels = np.array([level(did_any(recent, items)) for items in parts])
     return np.asarray(expit(standardised(scores) + logit(levels)))
 
 

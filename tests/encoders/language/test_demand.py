@@ -48,6 +48,8 @@ def test_the_horizon_is_read_and_held_in_range(text: str, days: int | None) -> N
         "people who are going to buy coffee next month",
         "customers likely to purchase coffee.",
         "buyers of coffee",
+        "households that will redeem a coupon for coffee",
+        "who drinks coffee?",
         "coffee",
     ],
 )
@@ -64,6 +66,36 @@ def test_alternatives_conjunctions_and_exclusions() -> None:
     without = read_demand("people who will buy bread or milk but not wine")
     assert [(part.phrases, part.negated) for part in without.parts] == [(("bread", "milk"), False), (("wine",), True)]
     assert without.phrases == ("bread", "milk")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "wanted", "left_out"),
+    [
+        ("beer drinkers who never touch wine", "beer drinkers", "wine"),
+        ("who buys ham at the deli but never the packaged sort?", "ham at the deli", "packaged ham"),
+        ("fresh fish but none of the frozen kind", "fresh fish", "frozen fish"),
+        ("soda in cans but not in large bottles", "soda in cans", "soda in large bottles"),
+        ("laundry detergent, no bleach", "laundry detergent", "bleach"),
+        ("dry pasta, leaving aside those who also get pasta sauce", "dry pasta", "pasta sauce"),
+        ("butter rather than margarine, so leave out anyone who gets margarine", "butter", "margarine"),
+        ("Find shoppers who will take water and not a single lemonade", "water", "lemonade"),
+    ],
+)
+def test_what_is_left_out_is_said_in_full(sentence: str, wanted: str, left_out: str) -> None:
+    parts = read_demand(sentence).parts
+    assert [(part.phrases, part.negated) for part in parts] == [((wanted,), False), ((left_out,), True)]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["tea plus sugar", "tea along with sugar", "who will pick up tea and also sugar?", "tea and sugar, both"],
+)
+def test_two_things_at_once(sentence: str) -> None:
+    assert [part.phrases for part in read_demand(sentence).parts] == [("tea",), ("sugar",)]
+
+
+def test_not_only_takes_nothing_away() -> None:
+    assert not any(part.negated for part in read_demand("shampoo and not just one of the two").parts)
 
 
 def test_a_demand_that_only_takes_away_is_read_as_one_phrase() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import encoders.language.text
 from encoders.errors import ModelError
-from encoders.language.text import BATCH, Matrix, embed_vocabulary, text_encoder
+from encoders.language.text import BATCH, Matrix, RememberingEncoder, embed_vocabulary, text_encoder
 from encoders.workspace import Workspace
 
 
@@ -39,7 +39,7 @@ def test_batches_give_what_single_texts_give(count: int) -> None:
         np.testing.assert_allclose(encoders.language.text._in_batches(embed, [text], 3)[0], vector)
 
 
-@pytest.mark.parametrize("name", ["use", "minilm"])
+@pytest.mark.parametrize("name", ["use", "minilm", "use+minilm"])
 def test_the_encoders_inside_packages_know_what_words_mean(name: str) -> None:
     encoder = text_encoder(name)
     cat, kitten, loan = encoder.encode(["cat food", "kitten treats", "mortgage loan"])
@@ -48,6 +48,21 @@ def test_the_encoders_inside_packages_know_what_words_mean(name: str) -> None:
     np.testing.assert_allclose(np.linalg.norm([cat, kitten, loan], axis=1), 1, rtol=1e-5)
     assert encoder.encode([]).shape == (0, len(cat))
     assert np.isfinite(encoder.encode(["", "\x00", "🎉" * 400, "word " * 10_000])).all()
+
+
+def test_joined_encoders_say_the_mean_of_what_each_says() -> None:
+    texts = ["cat food", "kitten treats", "mortgage loan"]
+    each = [text_encoder(name).encode(texts) for name in ("use", "minilm")]
+    joined = text_encoder("use+minilm").encode(texts)
+    np.testing.assert_allclose(joined @ joined.T, np.mean([one @ one.T for one in each], axis=0), atol=1e-6)
+
+
+def test_known_texts_are_not_embedded_again() -> None:
+    counting = Counting()
+    encoder = RememberingEncoder(counting, ["a"], np.array([[7.0, 7.0]], np.float32))
+    assert encoder.encode(["bb", "a", "bb"]).tolist() == [[2.0, 1.0], [7.0, 7.0], [2.0, 1.0]]
+    assert encoder.encode(["a"]).tolist() == [[7.0, 7.0]]
+    assert encoder.name == counting.name
 
 
 def test_a_vocabulary_is_embedded_once(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+import encoders.model.head
 from encoders.history.activity import ACTIVITY
 from encoders.model.head import Addition, Head
 from encoders.model.match import CHANNELS, Family
@@ -16,6 +17,7 @@ def inputs(users: int = 12, demands: int = 3, seed: int = 0) -> dict[str, Tensor
     chance = torch.Generator().manual_seed(seed)
     return {
         "found": 3 * torch.randn(users, demands, len(CHANNELS), generator=chance),
+        "nearest": torch.rand(demands, 2, generator=chance),
         "aligned": 3 * torch.randn(users, demands, generator=chance),
         "activity": torch.randn(users, len(ACTIVITY), generator=chance),
     }
@@ -49,6 +51,46 @@ def test_a_part_that_is_left_out_changes_no_score_and_every_other_does(left_out:
         assert same == (part == left_out), part
 
 
+def naive(head: Head, found: Tensor, nearest: Tensor, aligned: Tensor, activity: Tensor, here: np.ndarray) -> Tensor:
+    """Every feature of every pair written out, then a line and a small network over them."""
+
+    def standard(values: Tensor) -> Tensor:
+        known = values[torch.from_numpy(here)]
+        return torch.div(values - known.mean(0), known.std(0, correction=0) + 0.05)
+
+    users, demands, _ = found.shape
+    level = found[torch.from_numpy(here)].mean(0).expand_as(found) / 4.0
+    active = activity[:, None].expand(users, demands, -1)
+    near = (4.0 * nearest - 2.0).expand(users, -1, -1)
+    features = torch.cat([standard(found), level, near, active, standard(aligned)[..., None]], dim=-1) * head._kept
+    scores: Tensor = (head.line(features) + head.bend(features)).squeeze(-1)
+    return scores
+
+
+@pytest.mark.parametrize("without", [(), ("structure",), ("match", "dense")])
+@given(users=st.integers(2, 40), demands=st.integers(1, 5), seed=st.integers(0, 2**31))
+def test_scores_in_blocks_and_their_gradients_equal_the_plain_way(
+    without: tuple[Addition, ...], users: int, demands: int, seed: int
+) -> None:
+    """Ragged last block included; some users are outside the population."""
+    torch.manual_seed(seed)
+    head, known = Head(without), inputs(users, demands, seed)
+    here = np.arange(users) < max(2, users // 2)
+    gradients = []
+    for way in (head, lambda **given: naive(head, **given)):
+        given = {name: values.clone().requires_grad_() for name, values in known.items()}
+        head.zero_grad()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(encoders.model.head, "_BLOCK", 7)
+            scores = way(**given, here=here)
+        scores.square().sum().backward()
+        gradients.append(
+            [scores.detach(), *(values.grad for values in given.values()), head.bend[0].weight.grad.clone()]
+        )
+    for fast, plain in zip(*gradients, strict=True):
+        torch.testing.assert_close(fast, plain, rtol=1e-3, atol=1e-3)
+
+
 @given(st.integers(0, 2**31), st.floats(0.1, 10), st.floats(-50, 50))
 @torch.no_grad()
 def test_the_size_and_level_of_the_cosine_do_not_matter(seed: int, size: float, level: float) -> None:
@@ -67,8 +109,8 @@ def test_users_outside_the_population_do_not_move_the_others() -> None:
     head, known = Head(), inputs()
     here = np.arange(12) < 9
     other = {name: values.clone() for name, values in known.items()}
-    for values in other.values():
-        values[9:] *= 1000
+    for name in ("found", "aligned", "activity"):
+        other[name][9:] *= 1000
     before, after = head(**known, here=here), head(**other, here=here)
     torch.testing.assert_close(after[:9], before[:9])
     assert not torch.allclose(after[9:], before[9:])

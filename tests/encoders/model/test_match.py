@@ -23,6 +23,7 @@ def some_attention(counted: Counted, demands: int, seed: int) -> Attention:
         torch.randn(2, demands, items, generator=chance).softmax(-1),
         torch.randn(demands, groups, generator=chance).softmax(-1),
         torch.randn(demands, items, generator=chance).softmax(-1),
+        torch.rand(demands, 2, generator=chance),
     )
 
 
@@ -39,7 +40,12 @@ def some_directions(counted: Counted, seed: int) -> Factors:
 
 
 def naive(
-    counted: Counted, attention: Attention, items: Structure, groups: tuple[Structure, Structure], directions: Factors
+    counted: Counted,
+    attention: Attention,
+    items: Structure,
+    groups: tuple[Structure, Structure],
+    directions: Factors,
+    source: torch.Tensor,
 ) -> np.ndarray:
     """Every channel of every user as its definition has it, on dense tables."""
 
@@ -64,7 +70,7 @@ def naive(
     found.append(own(counted.group_last.toarray(), by_group))
     ever, lately = np.log1p(counted.group_days[-1].toarray()), np.log1p(counted.group_days[-2].toarray())
     found += [related(ever, groups[0], by_group), related(lately, groups[1], by_group)]
-    found.append(own(counted.counts[-2].toarray(), other))
+    found += [own(counted.counts[-2].toarray(), other), *source.numpy().transpose(2, 0, 1)]
     return np.stack(found, axis=-1)
 
 
@@ -73,7 +79,8 @@ def test_channels_equal_dense_products(everything: Counted, seed: int) -> None:
     items, groups = everything.logged.shape[1], everything.group_last.shape[1]
     attention = some_attention(everything, 3, seed)
     structures = some_structure(groups, seed), some_structure(groups, seed + 1)
-    given = (attention, some_structure(items, seed), structures, some_directions(everything, seed))
+    totals = torch.rand(everything.logged.shape[0], 3, 2, generator=torch.Generator().manual_seed(seed))
+    given = (attention, some_structure(items, seed), structures, some_directions(everything, seed), totals)
     found = channels(everything, *given)
     assert found.shape == (everything.logged.shape[0], 3, len(CHANNELS))
     np.testing.assert_allclose(found.numpy(), naive(everything, *given), rtol=1e-3, atol=1e-3)
@@ -84,9 +91,9 @@ def test_channels_of_some_users_are_rows_of_those_of_all(everything: Counted, ch
     items, groups = everything.logged.shape[1], everything.group_last.shape[1]
     structures = some_structure(groups, 1), some_structure(groups, 2)
     given = (some_attention(everything, 2, 0), some_structure(items, 3), structures, some_directions(everything, 4))
-    rows = np.array(chosen)
-    some = channels(count_some(everything, rows), *given)
-    torch.testing.assert_close(some, channels(everything, *given)[rows])
+    totals, rows = torch.rand(everything.logged.shape[0], 2, 2), np.array(chosen)
+    some = channels(count_some(everything, rows), *given, totals[rows])
+    torch.testing.assert_close(some, channels(everything, *given, totals)[rows])
 
 
 def test_a_family_names_every_channel_by_what_it_reads(everything: Counted) -> None:
@@ -94,8 +101,9 @@ def test_a_family_names_every_channel_by_what_it_reads(everything: Counted) -> N
     attention = some_attention(everything, 2, 0)
     items, groups = everything.logged.shape[1], everything.group_last.shape[1]
     nothing = [Structure(torch.arange(size), torch.zeros(size, size)) for size in (items, groups, groups)]
+    totals = torch.rand(everything.logged.shape[0], 2, 2, generator=torch.Generator().manual_seed(6))
     no_directions = Factors(torch.zeros(everything.logged.shape[0], 1), torch.zeros(items, 1))
-    found = channels(everything, attention, nothing[0], (nothing[1], nothing[2]), no_directions)
+    found = channels(everything, attention, nothing[0], (nothing[1], nothing[2]), no_directions, totals)
     constant = [not channel.std() for channel in found.unbind(-1)]
     assert constant == [family == "structure" for family in CHANNELS]
 
@@ -114,6 +122,9 @@ def test_attention_sums_to_one_over_what_is_allowed_only() -> None:
         torch.testing.assert_close(weights.sum(-1), allowed.any(-1).float().expand(weights.shape[:-1]))
         assert not weights[..., ~allowed].any()
         assert (weights[..., allowed] > 0).all()
+    best_item, best_group = attention.nearest.T
+    assert best_item.tolist() == [near.text[0, [0, 2]].max(), -1.0]
+    assert best_group.tolist() == [-1.0, near.groups[1, [0, 1, 3]].max()]
 
 
 def test_the_second_head_looks_more_narrowly_and_both_prefer_what_is_nearer() -> None:
@@ -140,17 +151,18 @@ def vocabulary_of(texts: np.ndarray, groups: np.ndarray, group_of: list[int]) ->
     )
 
 
-def test_the_nearest_alternative_counts() -> None:
+def test_alternatives_count_alike() -> None:
     """Two items share the second of two groups; the first demand has two alternatives."""
     match, axes = Match(2), np.eye(2, dtype=np.float32)
     phrases = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
     near = match.nearness(phrases, torch.tensor([0, 0, 1]), vocabulary_of(axes, axes, [1, 1]), 2)
-    assert near.text.tolist() == [[1.0, 1.0], [1.0, 0.0]]
-    assert near.groups.tolist() == [[1.0, 1.0], [1.0, 0.0]]
-    assert near.group.tolist() == [[1.0, 1.0], [0.0, 0.0]]
+    assert near.text.tolist() == [[0.5, 0.5], [1.0, 0.0]]
+    assert near.groups.tolist() == [[0.5, 0.5], [1.0, 0.0]]
+    assert near.group.tolist() == [[0.5, 0.5], [0.0, 0.0]]
     relevance = match.relevance(near)
-    assert relevance[0].tolist() == [1.0, 1.0]
-    assert relevance[1].tolist() == [0.5, 0.0], "at first an item's text and its group count alike"
+    assert relevance[0, 0] == relevance[0, 1] > 0.5, "an item's text and its group speak for it together"
+    torch.testing.assert_close(relevance[1, 0], torch.tensor(1.0))
+    assert relevance[1, 1] < 0.1
 
 
 def test_the_text_tower_begins_as_the_identity() -> None:

@@ -39,6 +39,16 @@ def test_ease_equals_one_ridge_regression_per_thing(users: int, things: int, see
     assert not structure.weights.diagonal().any()
 
 
+def test_ease_equals_itself_on_a_dense_table(histories: Histories) -> None:
+    """The product of the sparse table with itself is that of the dense one."""
+    structure = ease(histories.logged, histories.in_population, 300.0)
+    dense = histories.logged.toarray()[:, structure.kept.numpy()].astype(np.float64)
+    inverse = np.linalg.inv(dense.T @ dense + 300.0 * np.eye(dense.shape[1]))
+    expected = -inverse / np.diag(inverse)
+    np.fill_diagonal(expected, 0.0)
+    np.testing.assert_allclose(structure.weights.numpy(), expected, rtol=1e-4, atol=1e-6)
+
+
 def test_only_the_most_common_things_take_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoders.model.structure, "_MOST", 2)
     logged = sp.csr_matrix(np.array([[1, 0, 1, 1], [1, 0, 1, 1], [1, 0, 0, 1], [0, 1, 1, 0]], np.float32))
