@@ -24,6 +24,7 @@ def run(own_workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("AUDIENCE_WORKSPACE", str(own_workspace.path))
     monkeypatch.setenv("AUDIENCE_MINIMUM_SIZE", "20")
+    monkeypatch.setenv("AUDIENCE_TEXT_ENCODER", "use")
     settings.cache_clear()
     return lambda *arguments: CliRunner().invoke(app, list(arguments), prog_name="audience")
 
