@@ -1,5 +1,6 @@
 """One sentence in, the users who will do it out: the trained model on one data set at one as-of date."""
 
+import math
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -18,7 +19,7 @@ from encoders.history.events import Dataset
 from encoders.history.histories import did_any, done_in, level
 from encoders.language.demand import Demand, read_demand
 from encoders.language.naming import names, stems
-from encoders.language.text import TextEncoder, text_encoder
+from encoders.language.text import JoinedEncoders, TextEncoder, text_encoder
 from encoders.model.dual import EncodedParts, encode_parts
 from encoders.model.match import Nearness
 from encoders.model.scene import Scene, read_scene, read_vocabulary
@@ -30,7 +31,8 @@ Matrix = npt.NDArray[np.float32]
 Vector = npt.NDArray[np.float64]
 Items = npt.NDArray[np.int64]
 
-_BATCH = 64
+_FOREIGN = 0.15
+"""How much nearer the data comes by the first encoder alone when the others do not know the words."""
 _EVIDENCE_HALF_LIFE = 2
 """Evidence is weighed by the counts of this half-life (90 days)."""
 
@@ -235,7 +237,18 @@ class Forecaster:
 
     @torch.no_grad()
     def _nearness(self, words: str) -> Nearness:
-        parts, _ = encode_parts(self.encoder, [Demand(words, read_demand(words).parts[:1])], [0])
+        """Cosines of words by themselves; where only the first of several encoders knows them, by that one alone."""
+        demand = Demand(words, read_demand(words).parts[:1])
+        near = self._near(self.encoder, demand)
+        if isinstance(self.encoder, JoinedEncoders):
+            root = math.sqrt(len(self.encoder.encoders))
+            first = Nearness(*(root * found for found in self._near(self.encoder.first_alone, demand)))
+            if first.text.max() > near.text.max() + _FOREIGN:
+                return first
+        return near
+
+    def _near(self, encoder: TextEncoder, demand: Demand) -> Nearness:
+        parts, _ = encode_parts(encoder, [demand], [0])
         return self.model.encoder.nearness(self.scene.vocabulary, parts)
 
     def _read(self, sentence: str) -> Forecast:

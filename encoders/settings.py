@@ -15,7 +15,8 @@ class Settings(BaseSettings):
     workspace: Path = Field(Path("workspace"), description="folder that holds everything the project writes")
     text_encoder: str = Field(
         "use+minilm",
-        description="'use' (multilingual), 'minilm' (English), a sentence-transformers name or path, or several with +",
+        description="'use' (multilingual), 'minilm' (English), a sentence-transformers name or path, or several joined "
+        "by +, the one that knows most languages first",
     )
     lora_rank: int = Field(
         0, ge=0, description="rank of the adapter that the text encoder is trained with (16 is usual); 0 for none"

@@ -64,12 +64,29 @@ class JoinedEncoders:
 
     def __init__(self, encoders: Sequence[TextEncoder]) -> None:
         """Join ``encoders``."""
-        self.name, self._encoders = "+".join(encoder.name for encoder in encoders), encoders
+        self.name, self.encoders = "+".join(encoder.name for encoder in encoders), encoders
 
     def encode(self, texts: Sequence[str]) -> Matrix:
         """Embed ``texts``; the dimension is the sum of all dimensions."""
-        vectors = np.concatenate([encoder.encode(texts) for encoder in self._encoders], axis=1)
-        return np.asarray(vectors / np.sqrt(len(self._encoders)), np.float32)
+        vectors = np.concatenate([encoder.encode(texts) for encoder in self.encoders], axis=1)
+        return np.asarray(vectors / np.sqrt(len(self.encoders)), np.float32)
+
+    @property
+    def first_alone(self) -> "TextEncoder":
+        """The first encoder in this space, the others silent: its cosines are then those of the first, over root n.
+
+        Name the one first that knows most languages; on words that an encoder does not know, its voice is noise.
+        """
+        return _Alone(self)
+
+
+class _Alone:
+    def __init__(self, joined: JoinedEncoders) -> None:
+        self.name, self._first = f"first of {joined.name}", joined.encoders[0]
+        self._silent = sum(encoder.encode([""]).shape[1] for encoder in joined.encoders[1:])
+
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        return np.pad(self._first.encode(texts), ((0, 0), (0, self._silent)))
 
 
 class RememberingEncoder:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import encoders.language.text
 from encoders.errors import ModelError
-from encoders.language.text import BATCH, Matrix, RememberingEncoder, embed_vocabulary, text_encoder
+from encoders.language.text import BATCH, JoinedEncoders, Matrix, RememberingEncoder, embed_vocabulary, text_encoder
 from encoders.workspace import Workspace
 
 
@@ -55,6 +55,16 @@ def test_joined_encoders_say_the_mean_of_what_each_says() -> None:
     each = [text_encoder(name).encode(texts) for name in ("use", "minilm")]
     joined = text_encoder("use+minilm").encode(texts)
     np.testing.assert_allclose(joined @ joined.T, np.mean([one @ one.T for one in each], axis=0), atol=1e-6)
+
+
+def test_the_first_encoder_alone_understands_other_languages() -> None:
+    joined = text_encoder("use+minilm")
+    assert isinstance(joined, JoinedEncoders)
+    known, foreign = ["baby diapers", "cigars", "beer and ale", "grapes"], ["Windeln", "cerveza"]
+    near = joined.first_alone.encode(foreign) @ joined.encode(known).T
+    assert near.argmax(1).tolist() == [0, 2]
+    first = text_encoder("use")
+    np.testing.assert_allclose(near * np.sqrt(2), first.encode(foreign) @ first.encode(known).T, atol=1e-5)
 
 
 def test_known_texts_are_not_embedded_again() -> None:
