@@ -80,8 +80,8 @@ def page() -> str:
         "Written by `python benchmarks/figures.py`. Macro averages over demands, with 95 % bootstrap intervals over "
         "them (of the campaigns: over users). A scorer that is told the sentence reads nothing else of a demand; one "
         "that is told categories knows which items count; one that is told labels was also trained on what came of "
-        "that very demand before. Precision and recall are those of the audience that ours recommends, for every "
-        "scorer at the same size.",
+        "that very demand before, or was given some users who did it lately. Precision and recall are those of the "
+        "audience that ours recommends, for every scorer at the same size.",
     ]
     for report in measured():
         lines += ["", f"## {_heading(report)}", "", report.note]
