@@ -33,7 +33,7 @@ Vector = npt.NDArray[np.float64]
 FEWEST_SEEDS = 5
 _FOLDS = 5
 _STEPS = 4
-_STEP = 0.1
+_STEP = 0.05
 """Length of a step of each of the two vectors; phrases and sentences have length one."""
 _MARGIN = 1.0
 """By how much a seed shall rank above others, in standard deviations of the background."""
