@@ -6,7 +6,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-import figures  # noqa: E402 - it lies outside the packages
+import ablations  # noqa: E402 - they lie outside the packages
+import figures  # noqa: E402
 
 from encoders.benchmark.tables import with_interval  # noqa: E402
 
@@ -27,3 +28,8 @@ def test_everything_that_was_measured_is_on_the_page() -> None:
             for row in section.rows:
                 for column, figure in row.figures.items():
                     assert with_interval(column, figure) in page, (section.name, row.scorer, column)
+
+
+def test_the_page_of_ablations_holds_what_was_measured() -> None:
+    assert ablations.page() == ablations.PAGE.read_text("utf-8"), "run: python benchmarks/ablations.py --render"
+    assert all(f"| {name} | " in ablations.page() for name, _ in ablations.ABLATIONS)
