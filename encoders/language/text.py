@@ -7,7 +7,7 @@ path or by hub name.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -71,7 +71,7 @@ class JoinedEncoders:
         vectors = np.concatenate([encoder.encode(texts) for encoder in self.encoders], axis=1)
         return np.asarray(vectors / np.sqrt(len(self.encoders)), np.float32)
 
-    @property
+    @cached_property
     def first_alone(self) -> "TextEncoder":
         """The first encoder in this space, the others silent: its cosines are then those of the first, over root n.
 

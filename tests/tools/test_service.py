@@ -1,6 +1,6 @@
 import csv
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import pairwise
@@ -24,17 +24,6 @@ DOGS = AudienceSpec(demand="Households that will buy dog food in the next 28 day
 NEW_PARENTS = AudienceSpec(demand="Households that will buy baby food for the first time in the next 28 days")
 EVERYBODY = AudienceSpec(demand="people who will buy bread", cut=1.0)
 DEMANDS = [*HABITS, *STAPLES, "diapers", "baby food"]
-
-
-@pytest.fixture
-def own(service: AudienceService, world: World, tmp_path: Path) -> Iterator[AudienceService]:
-    """The same service, with a registry and exports of its own."""
-    workspace = Workspace(tmp_path / "own")
-    workspace.path.mkdir()
-    workspace.data.symlink_to(world.folder)
-    opened = AudienceService(service.settings, workspace, service._forecaster)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

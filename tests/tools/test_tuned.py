@@ -1,30 +1,15 @@
 """Tuned demands behind the service: fitted, kept, sized, explained and saved."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 from planted import World
 
 from encoders.errors import ModelError, RequestError, TooSmallError
 from encoders.tuning.tune import FEWEST_SEEDS
-from encoders.workspace import Workspace
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Filter
 
 VAGUE = "people who will buy something nice"
-
-
-@pytest.fixture
-def own(service: AudienceService, world: World, tmp_path: Path) -> Iterator[AudienceService]:
-    """The same service, with a workspace of its own."""
-    workspace = Workspace(tmp_path / "own")
-    workspace.path.mkdir()
-    workspace.data.symlink_to(world.folder)
-    opened = AudienceService(service.settings, workspace, service._forecaster)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

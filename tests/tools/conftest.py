@@ -1,0 +1,19 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from planted import World
+
+from encoders.workspace import Workspace
+from tools.service import AudienceService
+
+
+@pytest.fixture
+def own(service: AudienceService, world: World, tmp_path: Path) -> Iterator[AudienceService]:
+    """The same service, with a workspace of its own."""
+    workspace = Workspace(tmp_path / "own")
+    workspace.path.mkdir()
+    workspace.data.symlink_to(world.folder)
+    opened = AudienceService(service.settings, workspace, service._forecaster)
+    yield opened
+    opened.close()
