@@ -13,6 +13,7 @@ import numpy as np
 
 from encoders.benchmark.topics import items_of, read_topics
 from encoders.calibration.calibrate import CLOSE
+from encoders.calibration.spread import responders
 from encoders.forecast import Forecaster
 from encoders.history.events import Dataset
 from encoders.history.histories import done_in
@@ -44,7 +45,7 @@ def measure(as_of: date) -> str:
         forecast = forecaster.forecast(asked["demand"])
         scores = forecast.scores[histories.in_population]
         chances = forecast.probabilities[histories.in_population]
-        low, middle, high = forecaster.model.config.calibration.responders(chances)
+        low, middle, high = responders(chances, forecast.spread)
         close, held = abs(middle - actual) <= CLOSE * actual, low <= actual <= high
         rows.append((auc(scores, responded), lift(scores, responded), close, held))
     area, gain, close, held = np.array(rows, float).mean(0)

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 import torch
 from scipy.special import logit
 
-from encoders.calibration.calibrate import standardise
+from encoders.calibration.calibrate import all_of, standardise
 from encoders.errors import ModelError
 from encoders.history.events import Dataset
 from encoders.history.histories import did_any, done_in, level
@@ -21,7 +21,6 @@ from encoders.language.demand import Demand, read_demand
 from encoders.language.naming import names, stems
 from encoders.language.text import JoinedEncoders, TextEncoder, text_encoder
 from encoders.model.dual import EncodedParts, encode_parts
-from encoders.model.match import Nearness
 from encoders.model.scene import Scene, read_scene, read_vocabulary
 from encoders.model_folder import TrainedModel, read_model
 from encoders.settings import Settings
@@ -46,6 +45,8 @@ class Forecast:
     """[N]: the higher, the likelier. Comparable between users, not between demands."""
     probabilities: Vector
     """[N]: calibrated, that the user does it within the horizon."""
+    spread: float
+    """How far the number of responders may be off beyond chance, see ``encoders.calibration.spread``."""
     items: Items
     """What the sentence was read as, best first; empty where the data has nothing of the kind."""
     own: npt.NDArray[np.float32]
@@ -137,33 +138,35 @@ class Forecaster:
         near = model.nearness(vocabulary, parts)
         raw = model.score(self.scene, parts, near, torch.from_numpy(self.user_vectors)).numpy()
         belongs = self.scene.of_source(parts.source)
-        meant = [
-            self._meant(part.phrases, Nearness(*(found[k : k + 1] for found in near)), belongs[k])
-            for k, part in enumerate(demand.parts)
-        ]
+        meant = self._meant(demand, parts, belongs)
         recent = self.done_within(demand.horizon_days)[population]
+        attention = model.attention(self.scene, parts, near)
+        nearest: list[float] = near.best.tolist()
         calibration = self.model.config.calibration
         doers = [did_any(recent, items) for items in meant]
+        levels = [level(doers[k]) if len(items) else math.nan for k, items in enumerate(meant)]
         chances = [
-            calibration.probabilities(standardise(raw[:, k], population), level(doers[k]), population)
+            calibration.probabilities(standardise(raw[:, k], population), levels[k], nearest[k], population)
             for k in range(len(parts))
         ]
         wanted = [k for k, part in enumerate(demand.parts) if not part.negated]
         unwanted = [k for k, part in enumerate(demand.parts) if part.negated]
         probability, scores = chances[0], raw[:, 0].astype(np.float64)
         if len(parts) > 1:
-            together = _all_of([chances[k] for k in wanted]) * np.prod([1.0 - chances[k] for k in unwanted], axis=0)
+            together = all_of([chances[k] for k in wanted]) * np.prod([1.0 - chances[k] for k in unwanted], axis=0)
             both = np.all([doers[k] for k in wanted], axis=0) & ~np.any([doers[k] for k in unwanted], axis=0)
-            probability = calibration.joined(together, level(both), population)
+            share = math.nan if np.isnan(levels).any() else level(both)
+            probability = calibration.joined(together, share, min(nearest), population)
             scores = logit(np.clip(probability, 1e-9, 1 - 1e-9))
         items = np.array(list(dict.fromkeys(np.concatenate([meant[k] for k in wanted]).tolist())), np.int64)
         if demand.first_time and len(items):
             before = np.asarray(self.done_within(None)[:, items].sum(axis=1)).ravel() > 0
             scores = np.where(before, scores - np.ptp(scores) - 1.0, scores)
             probability = np.where(before, 0.0, probability)
-        attention = model.attention(self.scene, parts, near).items.mean(0)[wanted].mean(0, keepdim=True)
-        related = self.scene.structure.spread(attention)
-        return Forecast(demand, scores, probability, items, attention[0].numpy(), related[0].numpy())
+        spread = calibration.spread_of(min(nearest), len(parts))
+        weights = attention.items.mean(0)[wanted].mean(0, keepdim=True)
+        related = self.scene.structure.spread(weights)
+        return Forecast(demand, scores, probability, spread, items, weights[0].numpy(), related[0].numpy())
 
     def source_meant(self, sentence: str) -> int:
         """Index of the source a sentence speaks of: other than the main one where it uses the words of its wording."""
@@ -179,12 +182,15 @@ class Forecaster:
     def similar_items(self, words: str) -> Matrix:
         """How near every item is to a phrase, [V] cosines."""
         with torch.no_grad():
-            return np.asarray(self.model.encoder.match.relevance(self._nearness(words))[0].numpy())
+            near = self.model.encoder.nearness(self.scene.vocabulary, self.encode(_only(words), 0))
+            return np.asarray(self.model.encoder.match.relevance(near)[0].numpy())
 
     def items_meant(self, words: str) -> Items:
         """Items of the main source that a phrase means, best first."""
         main = self.scene.of_source(np.zeros(1, np.int64))[0]
-        return self._meant(read_demand(words).parts[0].phrases, self._nearness(words), main)
+        demand = _only(words)
+        [items] = self._meant(demand, self.encode(demand, 0), main[None])
+        return items
 
     def done_within(self, days: int | None) -> sp.csr_matrix:
         """What every user did in the last ``days`` before the as-of date (None: ever), [N, V]."""
@@ -220,14 +226,32 @@ class Forecaster:
         histories = self.scene.histories
         return done_in(histories.past.events(days).collect(), histories.user_ids, len(self.scene.vocabulary.texts))
 
-    def _meant(self, phrases: tuple[str, ...], near: Nearness, belongs: npt.NDArray[np.bool_]) -> Items:
-        """Items of all groups that the phrases name; where one of them names none, what the encoder finds near."""
-        named = [self._named(phrase) & belongs for phrase in phrases]
-        found = self.model.config.grounding.meant(near.text[0].numpy(), near.group[0].numpy(), belongs)
-        known = np.flatnonzero(np.any(named, axis=0))
-        if all(mask.any() for mask in named):
-            found = found[np.isin(found, known)]
-        return np.concatenate([found, known[~np.isin(known, found)]])
+    @torch.no_grad()
+    def _meant(self, demand: Demand, parts: EncodedParts, belongs: npt.NDArray[np.bool_]) -> list[Items]:
+        """Items that each part means, among those that it may mean, ``belongs`` [B, V]."""
+        near = self.model.encoder.nearness(self.scene.vocabulary, parts.apart())
+        found = []
+        for number, part in enumerate(demand.parts):
+            phrases = np.flatnonzero(parts.owner.numpy() == number)
+            named = [self._named(phrase) & belongs[number] for phrase in part.phrases]
+            if len(phrases) != len(named):  # what users have in common is a mixture of all names
+                named = len(phrases) * [np.any(named, axis=0)]
+            items = [
+                self._of_phrase(known, near.text[row].numpy(), near.group[row].numpy(), belongs[number])
+                for known, row in zip(named, phrases, strict=True)
+            ]
+            found.append(np.array(list(dict.fromkeys(np.concatenate(items).tolist())), np.int64))
+        return found
+
+    def _of_phrase(
+        self, named: npt.NDArray[np.bool_], text: Matrix, group: Matrix, belongs: npt.NDArray[np.bool_]
+    ) -> Items:
+        """All items that a phrase names; where it names none, what the encoder finds near."""
+        found = self.model.config.grounding.meant(text, group, belongs)
+        if not named.any():
+            return found
+        known = np.flatnonzero(named)
+        return np.concatenate([found[named[found]], known[~np.isin(known, found)]])
 
     def _named(self, phrase: str) -> npt.NDArray[np.bool_]:
         groups = self.scene.vocabulary.groups
@@ -236,25 +260,29 @@ class Forecaster:
         return np.array([group in called for group in groups])
 
     @torch.no_grad()
-    def _nearness(self, words: str) -> Nearness:
-        """Cosines of words by themselves; where only the first of several encoders knows them, by that one alone."""
-        demand = Demand(words, read_demand(words).parts[:1])
-        near = self._near(self.encoder, demand)
-        if isinstance(self.encoder, JoinedEncoders):
-            root = math.sqrt(len(self.encoder.encoders))
-            first = Nearness(*(root * found for found in self._near(self.encoder.first_alone, demand)))
-            if first.text.max() > near.text.max() + _FOREIGN:
-                return first
-        return near
+    def encode(self, demand: Demand, source: int) -> EncodedParts:
+        """The parts of a demand as the model reads them; by the first of several encoders where only that knows them.
 
-    def _near(self, encoder: TextEncoder, demand: Demand) -> Nearness:
-        parts, _ = encode_parts(encoder, [demand], [0])
-        return self.model.encoder.nearness(self.scene.vocabulary, parts)
+        Args:
+            demand: a sentence, taken apart.
+            source: the source it speaks of.
+        """
+        parts, _ = encode_parts(self.encoder, [demand], [source])
+        if isinstance(self.encoder, JoinedEncoders):
+            first = parts.by_first_alone(self.encoder)
+            near, near_first = (self.model.encoder.nearness(self.scene.vocabulary, way).best for way in (parts, first))
+            if near_first.mean() > near.mean() + _FOREIGN:
+                return first
+        return parts
 
     def _read(self, sentence: str) -> Forecast:
         demand = read_demand(sentence)
-        parts, _ = encode_parts(self.encoder, [demand], [self.source_meant(sentence)])
-        return self.compute(demand, parts)
+        return self.compute(demand, self.encode(demand, self.source_meant(sentence)))
+
+
+def _only(words: str) -> Demand:
+    """Words by themselves: their first part."""
+    return Demand(words, read_demand(words).parts[:1])
 
 
 _STOP = {"a", "an", "the", "for", "of", "be", "with", "to", "by", "in", "on", "at", "it", "or", "and"}
@@ -263,15 +291,3 @@ _STOP = {"a", "an", "the", "for", "of", "be", "with", "to", "by", "in", "on", "a
 def _words_of(wording: str) -> set[str]:
     words = {word.strip(".,").rstrip("s") for word in wording.replace("{items}", " ").lower().split()}
     return {word for word in words if word not in _STOP and len(word) > 2}
-
-
-def _all_of(chances: list[Vector]) -> Vector:
-    """Chance that all of several things happen to the same user.
-
-    Between the two extremes, independence (the product) and one containing the other (the smallest), the geometric
-    mean is taken: things people do together are neither.
-    """
-    if len(chances) == 1:
-        return chances[0]
-    stacked = np.stack(chances)
-    return np.asarray(np.sqrt(stacked.prod(0) * stacked.min(0)))

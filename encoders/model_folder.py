@@ -22,7 +22,7 @@ from encoders.model.head import Addition
 from encoders.training.lora import AdaptedEncoder
 from encoders.workspace import Workspace, atomic_folder
 
-FORMAT = 5
+FORMAT = 6
 """Raised whenever folders of an older version can no longer be read."""
 
 

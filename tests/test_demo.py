@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import numpy as np
 import pytest
 
 from agent.cli import data
@@ -11,6 +12,12 @@ from encoders.workspace import Workspace
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 
+FIRST_ALONE = {
+    "Leute, die Windeln kaufen": "baby diapers",
+    "hogares que comprarán cerveza": "beer and ale",
+    "购买尿布的人": "baby diapers",
+}
+"""Demands in words that only the first of the two text encoders knows, and what they mean."""
 AS_OF = date(2017, 10, 1)
 BABY = AudienceSpec(demand="Households that will buy baby food or diapers in the next 28 days")
 
@@ -46,6 +53,20 @@ def test_then_october_comes(demo_workspace: Workspace) -> None:
     ranked = sorted(population, key=lambda user: -forecast.scores[rows[user]])
     top = ranked[: len(ranked) // 10]
     assert sum(user in then for user in top) / len(top) > 3 * sum(user in then for user in population) / len(population)
+    service.close()
+
+
+@pytest.mark.slow
+def test_a_demand_in_another_language_is_read_by_the_encoder_that_knows_it(demo_workspace: Workspace) -> None:
+    service = AudienceService.open(Settings(workspace=demo_workspace.path, _env_file=None))
+    forecaster = service._forecaster
+    for sentence, group in FIRST_ALONE.items():
+        forecast = forecaster.forecast(sentence)
+        assert forecaster.encode(forecast.demand, 0).gain > 1
+        assert service.size(AudienceSpec(demand=sentence)).reads_as[0] == group
+        english = forecaster.forecast(f"households that will buy {group}")
+        assert np.corrcoef(forecast.scores, english.scores)[0, 1] > 0.8
+    assert forecaster.encode(forecaster.forecast(BABY.demand).demand, 0).gain == 1
     service.close()
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from encoders.calibration.calibrate import Calibration, Vector
+from encoders.calibration.spread import Vector, responders
 from encoders.metrics import best_size
 from tools.types import Bucket, CurvePoint, Interval
 
@@ -27,13 +27,13 @@ def recommended_cut(probabilities: Vector, smallest: int) -> float:
     return best_size(probabilities, smallest) / len(probabilities)
 
 
-def curve_point(cut: float, probabilities: Vector, calibration: Calibration) -> CurvePoint:
+def curve_point(cut: float, probabilities: Vector, spread: float) -> CurvePoint:
     """What to expect of the best ``cut`` of the eligible users (``probabilities``, highest first)."""
     users = users_at(cut, len(probabilities))
     if not users:
         nothing = Interval(low=0.0, mid=0.0, high=0.0)
         return CurvePoint(cut=cut, users=0, precision=nothing, responders=nothing, lift=0.0)
-    low, mid, high = calibration.responders(probabilities[:users])
+    low, mid, high = responders(probabilities[:users], spread)
     average = float(probabilities.mean())
     return CurvePoint(
         cut=cut,
@@ -44,9 +44,9 @@ def curve_point(cut: float, probabilities: Vector, calibration: Calibration) -> 
     )
 
 
-def reach_curve(probabilities: Vector, calibration: Calibration, cuts: set[float]) -> tuple[CurvePoint, ...]:
+def reach_curve(probabilities: Vector, spread: float, cuts: set[float]) -> tuple[CurvePoint, ...]:
     """Points at the usual ``CUTS`` and at the ``cuts`` in use, from small to large."""
-    points = [curve_point(cut, probabilities, calibration) for cut in sorted({*CUTS, *cuts} - {0.0})]
+    points = [curve_point(cut, probabilities, spread) for cut in sorted({*CUTS, *cuts} - {0.0})]
     return tuple({point.users: point for point in points}.values())
 
 

@@ -103,9 +103,9 @@ class AudienceService:
             RequestError: a filter or behaviour names something the data does not have.
         """
         selection = self._select(spec)
-        calibration = self._forecaster.model.config.calibration
+        spread = selection.forecast.spread
         ranked = selection.ranked_probabilities
-        point = curve_point(selection.cut, ranked, calibration)
+        point = curve_point(selection.cut, ranked, spread)
         groups = self._forecaster.scene.vocabulary.groups
         reads_as = dict.fromkeys(groups[item] for item in selection.forecast.items)
         return SizeEstimate(
@@ -119,10 +119,10 @@ class AudienceService:
             recommended_cut=selection.recommended_cut,
             users=point.users,
             responders=point.responders,
-            all_responders=curve_point(1.0, ranked, calibration).responders,
+            all_responders=curve_point(1.0, ranked, spread).responders,
             precision=point.precision,
             lift=point.lift,
-            curve=reach_curve(ranked, calibration, {selection.cut, selection.recommended_cut}),
+            curve=reach_curve(ranked, spread, {selection.cut, selection.recommended_cut}),
             histogram=histogram(ranked),
             conditions=selection.conditions,
             warnings=self._warnings(selection),

@@ -10,6 +10,7 @@ from encoders.benchmark.outcome import Outcome
 from encoders.benchmark.report import DemandResult, Row, Section
 from encoders.benchmark.study import Scored, Told
 from encoders.calibration.calibrate import CLOSE
+from encoders.calibration.spread import responders
 from encoders.metrics import auc, best_size, calibration_bins, ks, lift, precision_and_recall
 from encoders.settings import Settings
 
@@ -67,10 +68,11 @@ def _judge(scored: Scored, outcome: Outcome, sizes: Sequence[int], seed: int) ->
         RECALL: np.array([recall for _, recall in cuts]),
     }
     judged = Judged(scored.name, scored.told, values)
-    if scored.probabilities is None or scored.responders is None:
+    if scored.probabilities is None or scored.spreads is None:
         return judged
-    intervals = np.array([scored.responders(column) for column in scored.probabilities[outcome.rows].T])
-    calibration = _calibration(scored.probabilities[outcome.rows].T, intervals, outcome)
+    chances = scored.probabilities[outcome.rows].T
+    intervals = np.array(list(map(responders, chances, scored.spreads)))
+    calibration = _calibration(chances, intervals, outcome)
     return replace(judged, calibration=calibration, results=_results(values, intervals[:, 1], outcome))
 
 

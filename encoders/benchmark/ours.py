@@ -65,7 +65,7 @@ class Variant:
             "sentence",
             np.stack([forecast.scores for forecast in forecasts], axis=1),
             np.stack([forecast.probabilities for forecast in forecasts], axis=1),
-            self.model.config.calibration.responders,
+            np.array([forecast.spread for forecast in forecasts]),
         )
 
 

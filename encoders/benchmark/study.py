@@ -1,7 +1,7 @@
 """What every scorer is given, and what it gives back. Nothing in a study lies on or after its as-of date."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -53,13 +53,14 @@ class Scored:
     scores: Scores
     probabilities: Scores | None = None
     """[N, B], of scorers that have probabilities."""
-    responders: Callable[[Scores], tuple[float, float, float]] | None = field(default=None, repr=False)
-    """From the probabilities of an audience to its responders: low, middle and high of the 80 % interval."""
+    spreads: npt.NDArray[np.float64] | None = None
+    """[B], likewise: how far the number of responders may be off beyond chance."""
 
     def take(self, chosen: npt.NDArray[np.int64]) -> "Scored":
         """The same for some of the demands."""
         few = None if self.probabilities is None else self.probabilities[:, chosen]
-        return replace(self, scores=self.scores[:, chosen], probabilities=few)
+        spreads = None if self.spreads is None else self.spreads[chosen]
+        return replace(self, scores=self.scores[:, chosen], probabilities=few, spreads=spreads)
 
 
 class Ours(Protocol):

@@ -8,19 +8,22 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.calibration.calibrate import Calibration, fit_calibration, standardise
+from encoders.calibration.calibrate import Calibration, Observed, fit_calibration, standardise
 from encoders.calibration.grounding import Grounding
 from encoders.errors import DataError
 from encoders.history.events import HORIZON_DAYS
-from encoders.history.histories import did_any, done_in, level
+from encoders.history.histories import did_any, done_in
 from encoders.language.text import TextEncoder
 from encoders.model.dual import DualEncoder, EncodedParts
+from encoders.model.scene import Scene
 from encoders.training.blur import blurred, joined
 from encoders.training.labels import Label, LabelWriter, came_true
 from encoders.training.windows import Example, encode_labels
 
 _RANDOM_LABELS = 300
 _BATCH = 64
+_STRENGTH = 1.5
+"""Blurred more than in training: what is misread there costs nothing, here it is what has to be known."""
 
 
 @torch.no_grad()
@@ -35,36 +38,47 @@ def calibrate_model(
             "checked against them; choose another as-of date."
         )
     groups = [label for label in writer.groups() if histories.seen[label.items].any()]
-    parts, labels, sure = _with_blurred(encoder, groups, writer.write(example.done, _RANDOM_LABELS, rng), rng)
-    near = model.nearness(scene.vocabulary, parts)
-    belongs = scene.of_source(parts.source)
-    grounding = Grounding.fit(near.text.numpy(), near.group.numpy(), belongs, labels)
+    parts, labels, plain = _with_blurred(encoder, groups, writer.write(example.done, _RANDOM_LABELS, rng), rng)
+    belongs, owner = scene.of_source(parts.source), parts.owner.numpy()
+    near = model.nearness(scene.vocabulary, parts.apart())
+    text, group = near.text.numpy(), near.group.numpy()
+    alone = np.flatnonzero(np.bincount(owner)[owner] == 1)
+    of_one = [labels[number] for number in owner[alone]]
+    grounding = Grounding.fit(text[alone], group[alone], belongs[owner[alone]], of_one)
 
-    users = model.user_vectors(scene)
+    of_phrases = list(map(grounding.meant, text, group, belongs[owner]))
+    meant = [
+        np.unique(np.concatenate([of_phrases[row] for row in np.flatnonzero(owner == k)])) for k in range(len(parts))
+    ]
+    recently = done_in(histories.past.events(HORIZON_DAYS).collect(), histories.user_ids, len(scene.vocabulary.texts))
     here = histories.in_population
-    standard = []
+    observed = Observed(
+        standard=_standard_scores(model, scene, parts),
+        doers=np.stack([did_any(recently[here], items) for items in meant], axis=1),
+        known=np.array([len(items) > 0 for items in meant]),
+        nearness=np.bincount(owner, near.best.numpy()) / np.bincount(owner),
+        truth=came_true(labels, example.done)[here],
+        main=parts.source == 0,
+        plain=plain,
+    )
+    return grounding, *fit_calibration(observed, rng)
+
+
+def _standard_scores(model: DualEncoder, scene: Scene, parts: EncodedParts) -> npt.NDArray[np.float64]:
+    """Standardised scores of the population, [N, B]."""
+    users, here, standard = model.user_vectors(scene), scene.histories.in_population, []
     for start in range(0, len(parts), _BATCH):
-        chosen = np.arange(start, min(start + _BATCH, len(parts)))
-        few = parts.take(chosen)
+        few = parts.take(np.arange(start, min(start + _BATCH, len(parts))))
         scores = model.score(scene, few, model.nearness(scene.vocabulary, few), users).numpy()
         standard += [standardise(column, here)[here] for column in scores.T]
-    recently = done_in(histories.past.events(HORIZON_DAYS).collect(), histories.user_ids, len(scene.vocabulary.texts))
-    meant = map(grounding.meant, near.text.numpy(), near.group.numpy(), belongs)
-    levels = np.array([level(did_any(recently[here], items)) for items in meant])
-    truth = came_true(labels, example.done)[here]
-    calibration, figures = fit_calibration(np.stack(standard, axis=1), levels, truth, sure, rng)
-    return grounding, calibration, figures
+    return np.stack(standard, axis=1)
 
 
 def _with_blurred(
     encoder: TextEncoder, groups: list[Label], others: list[Label], rng: np.random.Generator
 ) -> tuple[EncodedParts, list[Label], npt.NDArray[np.bool_]]:
-    """Encode all labels, and the labels of groups a second time, blurred; says which are sure.
-
-    Only the plain labels of the main source are: what other sources do comes in bursts, as campaigns do.
-    """
+    """Encode all labels, and the labels of groups a second time, blurred; says which are of groups and plain."""
     parts, labels = encode_labels(encoder, [*groups, *others])
     again, repeated = encode_labels(encoder, groups)
-    everything = joined(parts, blurred(again, rng))
-    sure = (np.arange(len(everything)) < len(groups)) & (everything.source == 0)
-    return everything, [*labels, *repeated], sure
+    everything = joined(parts, blurred(again, rng, strength=_STRENGTH))
+    return everything, [*labels, *repeated], np.arange(len(everything)) < len(groups)

@@ -19,6 +19,10 @@ Mask = npt.NDArray[np.bool_]
 MEANT = 0.5
 """An item is meant from this probability on."""
 _NEAREST = 150
+_SINGLE, _CLEAR = 0.1, 0.5
+"""Where no item is sure, but one is nearer than any group by so much, and clearly near, it is meant alone."""
+_AS_NEAR = 0.03
+"""With it, what is as near."""
 _FAINT = 0.3
 """Where even the best item or group is less near than this (a cosine), the data has nothing of the kind."""
 
@@ -65,6 +69,8 @@ class Grounding(BaseModel):
             return np.zeros(0, np.int64)
         logits = _features(text[items], group[items]) @ np.array(self.weights) + self.intercept
         chosen = logits >= np.log(MEANT / (1 - MEANT))
+        if not chosen.any() and text[items].max() > max(_CLEAR, group[items].max() + _SINGLE):
+            chosen = text[items] >= text[items].max() - _AS_NEAR
         if not chosen.any():
             chosen = group[items] == group[items][logits.argmax()]
         order = np.argsort(-logits[chosen], kind="stable")

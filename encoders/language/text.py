@@ -6,6 +6,7 @@ path or by hub name.
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
+from torch.nn import functional
 
 from encoders.errors import ModelError
 from encoders.workspace import Workspace, atomic_file
@@ -71,22 +73,24 @@ class JoinedEncoders:
         vectors = np.concatenate([encoder.encode(texts) for encoder in self.encoders], axis=1)
         return np.asarray(vectors / np.sqrt(len(self.encoders)), np.float32)
 
-    @cached_property
-    def first_alone(self) -> "TextEncoder":
-        """The first encoder in this space, the others silent: its cosines are then those of the first, over root n.
+    def first_alone(self, vectors: Tensor) -> Tensor:
+        """Vectors [N, D] of this space with the voices of all encoders but the first silent, as unit vectors.
 
-        Name the one first that knows most languages; on words that an encoder does not know, its voice is noise.
+        Name the one first that knows most languages; on words that an encoder does not know, its voice is noise. The
+        cosines are then those of the first, over ``gain``.
         """
-        return _Alone(self)
+        silent = vectors.clone()
+        silent[:, self._first_width :] = 0.0
+        return functional.normalize(silent, dim=-1)
 
+    @property
+    def gain(self) -> float:
+        """What brings cosines of ``first_alone`` back to those of the first encoder."""
+        return math.sqrt(len(self.encoders))
 
-class _Alone:
-    def __init__(self, joined: JoinedEncoders) -> None:
-        self.name, self._first = f"first of {joined.name}", joined.encoders[0]
-        self._silent = sum(encoder.encode([""]).shape[1] for encoder in joined.encoders[1:])
-
-    def encode(self, texts: Sequence[str]) -> Matrix:
-        return np.pad(self._first.encode(texts), ((0, 0), (0, self._silent)))
+    @cached_property
+    def _first_width(self) -> int:
+        return int(self.encoders[0].encode([""]).shape[1])
 
 
 class RememberingEncoder:

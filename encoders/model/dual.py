@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from encoders.history.counted import Rows
 from encoders.language.demand import Demand, Part
-from encoders.language.text import LearningEncoder, TextEncoder
+from encoders.language.text import JoinedEncoders, LearningEncoder, TextEncoder
 from encoders.model.head import Addition, Head
 from encoders.model.match import Attention, Match, Nearness, Vocabulary, channels
 from encoders.model.scene import Scene
@@ -39,6 +39,8 @@ class EncodedParts:
     """[B, D]"""
     source: npt.NDArray[np.int64]
     """[B]: the source each part speaks of, as an index into ``Vocabulary.sources``."""
+    gain: float = 1.0
+    """What cosines with the data are multiplied with, where only one of several encoders knows the words."""
 
     def __len__(self) -> int:
         return len(self.sentences)
@@ -50,7 +52,18 @@ class EncodedParts:
         phrases = torch.from_numpy(np.concatenate(places))
         new_owner = torch.from_numpy(np.repeat(np.arange(len(chosen)), [len(place) for place in places]))
         picked = torch.from_numpy(chosen)
-        return EncodedParts(self.phrases[phrases], new_owner, self.sentences[picked], self.source[chosen])
+        return EncodedParts(self.phrases[phrases], new_owner, self.sentences[picked], self.source[chosen], self.gain)
+
+    def apart(self) -> "EncodedParts":
+        """Every phrase as a part of its own."""
+        owner = self.owner.numpy()
+        alone = torch.arange(len(owner))
+        return EncodedParts(self.phrases, alone, self.sentences[self.owner], self.source[owner], self.gain)
+
+    def by_first_alone(self, encoder: JoinedEncoders) -> "EncodedParts":
+        """The same as the first of several encoders reads them."""
+        phrases, sentences = map(encoder.first_alone, (self.phrases, self.sentences))
+        return EncodedParts(phrases, self.owner, sentences, self.source, encoder.gain)
 
 
 def encode_parts(
@@ -120,7 +133,8 @@ class DualEncoder(nn.Module):
 
     def nearness(self, vocabulary: Vocabulary, parts: EncodedParts) -> Nearness:
         """How near every item and group are to every part."""
-        return self.match.nearness(parts.phrases, parts.owner, vocabulary, len(parts))
+        near = self.match.nearness(parts.phrases, parts.owner, vocabulary, len(parts))
+        return near if parts.gain == 1.0 else Nearness(*(parts.gain * cosines for cosines in near))
 
     def attention(self, scene: Scene, parts: EncodedParts, near: Nearness) -> Attention:
         """Where the parts look, among what had been seen by the scene's date."""

@@ -83,6 +83,8 @@ class Nearness(NamedTuple):
     """[B, V]: with the names of their groups."""
     groups: Tensor
     """[B, G]: with the names of all groups."""
+    best: Tensor
+    """[B]: of a demand's alternatives with what is nearest to each, on average: whether the data has such a thing."""
 
 
 class Attention(NamedTuple):
@@ -137,14 +139,16 @@ class Match(nn.Module):
         """
         sentences = self.sentences(phrases)
 
-        def nearest(vectors: Matrix) -> Tensor:
-            near = sentences @ self.items(torch.from_numpy(vectors)).T
-            none = near.new_zeros((demands, near.shape[1]))
-            return torch.scatter_reduce(none, 0, owner[:, None].expand_as(near), near, "mean", include_self=False)
+        def averaged(cosines: Tensor) -> Tensor:
+            none = cosines.new_zeros((demands, cosines.shape[1]))
+            return none.scatter_reduce(0, owner[:, None].expand_as(cosines), cosines, "mean", include_self=False)
 
-        groups = nearest(vocabulary.group_vectors)
+        texts = sentences @ self.items(torch.from_numpy(vocabulary.text_vectors)).T
+        names = sentences @ self.items(torch.from_numpy(vocabulary.group_vectors)).T
+        best = torch.maximum(texts.detach().amax(-1), names.detach().amax(-1))
+        groups = averaged(names)
         of_items = groups[:, torch.from_numpy(vocabulary.group_of)]
-        return Nearness(nearest(vocabulary.text_vectors), of_items, groups)
+        return Nearness(averaged(texts), of_items, groups, averaged(best[:, None])[:, 0])
 
     def relevance(self, near: Nearness) -> Tensor:
         """One figure per item, [B, V]: about the greater of both cosines, for a thing or its group may be named."""

@@ -19,11 +19,11 @@ _NOISE = (0.0, 1.5)
 """Bounds of the length of the random direction."""
 
 
-def blurred(parts: EncodedParts, rng: np.random.Generator, share: float = 1.0) -> EncodedParts:
-    """The same parts, a ``share`` of them blurred."""
+def blurred(parts: EncodedParts, rng: np.random.Generator, share: float = 1.0, strength: float = 1.0) -> EncodedParts:
+    """The same parts, a ``share`` of them blurred, at ``strength`` times the usual weights."""
     count = len(parts)
     chosen = rng.random((count, 1)) < share
-    weight, length = (chosen * rng.uniform(*bounds, (count, 1)) for bounds in (_OTHER, _NOISE))
+    weight, length = (strength * chosen * rng.uniform(*bounds, (count, 1)) for bounds in (_OTHER, _NOISE))
     direction = rng.standard_normal(parts.sentences.shape)
     direction *= length / np.linalg.norm(direction, axis=1, keepdims=True)
     other = parts.sentences[torch.from_numpy(rng.integers(0, count, count))]

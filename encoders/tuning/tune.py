@@ -23,7 +23,7 @@ from torch.nn import functional
 from encoders.errors import RequestError
 from encoders.forecast import Forecaster
 from encoders.language.demand import Demand, read_demand
-from encoders.model.dual import EncodedParts, encode_parts
+from encoders.model.dual import EncodedParts
 from encoders.tuning.lookalike import Background
 from encoders.tuning.tuned import TunedDemand
 
@@ -116,8 +116,7 @@ class _Trial:
 
     def from_sentence(self, demand: Demand) -> _Start:
         """Begin at a sentence."""
-        source = self._forecaster.source_meant(demand.sentence)
-        parts, _ = encode_parts(self._forecaster.encoder, [demand], [source])
+        parts = self._forecaster.encode(demand, self._forecaster.source_meant(demand.sentence))
         return _Start(demand, parts.take(np.tile(np.arange(len(parts)), len(self._trained))), from_seeds=False)
 
     def from_seeds(self, demand: Demand | None) -> _Start:
@@ -191,11 +190,10 @@ def _split(forecaster: Forecaster, seeds: Sequence[str]) -> tuple[Rows, Rows]:
 
 def _behind(parts: EncodedParts, phrase: Tensor, sentence: Tensor) -> EncodedParts:
     """The parts with one vector [B, D] in front of the phrases and another in front of the sentence of each."""
-    return EncodedParts(
+    return replace(
+        parts,
         phrases=functional.normalize(parts.phrases + phrase[parts.owner], dim=-1),
-        owner=parts.owner,
         sentences=functional.normalize(parts.sentences + sentence, dim=-1),
-        source=parts.source,
     )
 
 

@@ -82,8 +82,8 @@ def read_tuned(workspace: Workspace, name: str, model_version: str) -> TunedDema
     try:
         with safe_open(path, "pt") as file:
             facts: dict[str, Any] = json.loads(file.metadata()["tuned"])
-            tensors = {key: file.get_tensor(key) for key in ("phrases", "owner", "sentences", "source")}
-        parts = EncodedParts(**{**tensors, "source": tensors["source"].numpy()})
+            tensors = {key: file.get_tensor(key) for key in ("phrases", "owner", "sentences", "source", "gain")}
+        parts = EncodedParts(**{**tensors, "source": tensors["source"].numpy(), "gain": float(tensors["gain"])})
         facts["demand"] = TypeAdapter(Demand).validate_python(facts["demand"])
         tuned = TunedDemand(parts=parts, **facts)
     except FileNotFoundError:

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from planted import AS_OF, BABY_FOOD, DIAPERS, HABITS, HOSTILE, World, narrowed
 
+from encoders.calibration.spread import responders
 from encoders.errors import ModelError
 from encoders.forecast import Forecast, Forecaster
 from encoders.metrics import auc, lift
@@ -48,6 +49,21 @@ def test_the_planted_audience_is_found(forecaster: Forecaster, world: World, dem
     assert auc(scores, truth) > 0.85
     assert auc(probabilities, truth) > 0.85
     assert lift(scores, truth) > 0.8 * min(10, 1 / truth.mean())
+
+
+def test_every_alternative_is_read_by_itself(forecaster: Forecaster) -> None:
+    vocabulary = forecaster.scene.vocabulary
+    both = forecaster.forecast("people who will buy dog biscuits or something for the garden").items
+    assert vocabulary.texts[both[0]] == "dog biscuits"
+    assert {vocabulary.groups[item] for item in both} == {"dog food", "gardening"}
+
+
+def test_a_sentence_about_nothing_in_the_data_is_sized_with_a_wide_interval(forecaster: Forecaster) -> None:
+    known, nothing = (forecaster.forecast(demand) for demand in ("people who will buy beer", "zzqx jjwv people"))
+    assert not len(nothing.items)
+    assert nothing.spread > 2 * known.spread
+    low, _, high = responders(nothing.probabilities, nothing.spread)
+    assert low < 0.5 * high
 
 
 def test_heavy_users_come_before_light_ones(forecaster: Forecaster, world: World) -> None:

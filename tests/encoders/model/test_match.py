@@ -110,7 +110,8 @@ def test_a_family_names_every_channel_by_what_it_reads(everything: Counted) -> N
 
 def some_nearness(demands: int, items: int, groups: int) -> Nearness:
     chance = torch.Generator().manual_seed(5)
-    return Nearness(*(torch.rand(demands, size, generator=chance) for size in (items, items, groups)))
+    text, group, names = (torch.rand(demands, size, generator=chance) for size in (items, items, groups))
+    return Nearness(text, group, names, torch.maximum(text.amax(-1), names.amax(-1)))
 
 
 def test_attention_sums_to_one_over_what_is_allowed_only() -> None:
@@ -128,7 +129,8 @@ def test_attention_sums_to_one_over_what_is_allowed_only() -> None:
 
 
 def test_the_second_head_looks_more_narrowly_and_both_prefer_what_is_nearer() -> None:
-    near = Nearness(torch.tensor([[0.1, 0.5, 0.3]]), torch.tensor([[0.1, 0.5, 0.3]]), torch.tensor([[0.2, 0.4]]))
+    text, names = torch.tensor([[0.1, 0.5, 0.3]]), torch.tensor([[0.2, 0.4]])
+    near = Nearness(text, text, names, torch.tensor([0.5]))
     everything = torch.ones(1, 3, dtype=torch.bool)
     attention = Match(4).attention(near, everything, torch.ones(1, 2, dtype=torch.bool), everything)
     wide, narrow = attention.items[:, 0]
