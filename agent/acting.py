@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from agent import replies
 from agent.approving import ask_export, ask_save
+from agent.context import Context
 from agent.drafting import Drafting
-from agent.look import Context
 from agent.rules.grounding import short_first
 from agent.rules.replying import ALL, DECIDE
 from agent.rules.wording import listed, plain
@@ -93,7 +93,8 @@ class Acting:
         every = (ALL,) if topic == "meaning" and not set(real) <= set(context.examples) else ()
         question = Clarification(topic=topic, question=plain(step.question or "", 300), options=(*real, *every, DECIDE))
         memory = memory.model_copy(update={"question": question, "asked": memory.asked + 1})
-        return self.say(memory, question.question, tuple(plain(each) for each in question.options), talking)
+        text = replies.question_text(question, context.weighed(real), self.card)
+        return self.say(memory, text, tuple(plain(each) for each in question.options), talking)
 
     def _show(self, key: str, memory: Memory, version: Version, notes: tuple[str, ...], talking: str) -> Outcome:
         size = self.service.size(version.draft.spec)

@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.runnables import Runnable
 
 from agent.checking import Searching, check_step
-from agent.look import Context
+from agent.context import Context
 from agent.rules.deciding import decide
 from agent.steps import Step, StepError, parse_step, step_schema
 from encoders.errors import ChatModelError

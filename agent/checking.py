@@ -7,9 +7,9 @@ What exists nowhere is dropped, and the person is told what is nearest. A step t
 import re
 from collections.abc import Callable, Sequence
 
-from agent.look import Context
+from agent.context import Context
 from agent.rules.attributes import parse_filter, write_filter
-from agent.rules.grounding import Grounded, framed, ground
+from agent.rules.grounding import AT_MOST, Grounded, framed, ground
 from agent.rules.hearing import Heard, hear
 from agent.rules.replying import HORIZONS, NEWNESS
 from agent.rules.wording import listed, plain
@@ -60,11 +60,12 @@ def _check_question(step: Step, context: Context, search: Searching) -> Step:
     elif step.topic == "horizon":
         options = list(HORIZONS)
     else:
-        near = context.near() | set(context.examples if not context.near() else ())
+        near = context.near() | {option.answer for each in context.open_questions for option in each.options}
+        near = near or set(context.examples)
         options = [each for each in _existing(step.options, context, search, []) or [] if each in near]
     if len(options) < 2 or not (step.question or "").strip():
-        raise StepError("a question needs two to four options, each a group of the data")
-    return step.model_copy(update={"options": options[:4], "topic": step.topic or "meaning"})
+        raise StepError("a question needs two to six options, each a group of the data")
+    return step.model_copy(update={"options": options[:AT_MOST], "topic": step.topic or "meaning"})
 
 
 def _heard(step: Step, context: Context) -> Heard:
@@ -98,7 +99,7 @@ def _existing(names: list[str] | None, context: Context, search: Searching, note
             found.append(known[name.lower()])
             continue
         meant = _look_up(name, context, search)
-        if meant.kind == "clear":
+        if meant.kind in {"clear", "broad"}:
             found.append(meant.item)
         elif meant.kind == "unclear" and any(stems(name) <= stems(group) for group in meant.groups):
             found.append(name)

@@ -13,9 +13,10 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command, StateSnapshot
 
 from agent import replies
+from agent.context import Context
 from agent.graph import Turn, build_agent
-from agent.look import Context
 from agent.models import chat_model, spoken_name
+from agent.rules.languages import into_english
 from agent.rules.wording import plain
 from agent.state import Memory, Reply
 from agent.steps import Step
@@ -72,8 +73,7 @@ class Conversation:
     def say(self, thread_id: str, text: str) -> Reply:
         """Answer one message. A plain yes or no answers what is waiting for one."""
         with self._locks[thread_id]:
-            word = text.strip().lower().rstrip(".! ")
-            if word in {"yes", "no"} and self._waiting(thread_id):
+            if self._waiting(thread_id) and (word := self._yes_or_no(thread_id, text)):
                 return self._resume(thread_id, word == "yes")
             return self._run(thread_id, {"text": text, "edit": None})
 
@@ -114,6 +114,12 @@ class Conversation:
 
     def _waiting(self, thread_id: str) -> bool:
         return bool(self._snapshot(thread_id).interrupts)
+
+    def _yes_or_no(self, thread_id: str, text: str) -> str:
+        """What a plain yes or no says, in the language of the conversation too; "" for any other message."""
+        memory: Memory = self._snapshot(thread_id).values.get("memory") or Memory()
+        word = into_english(text.strip().rstrip(".!。！ "), memory.language).lower()
+        return word if word in {"yes", "no"} else ""
 
     def _now(self, thread_id: str) -> Reply:
         snapshot = self._snapshot(thread_id)

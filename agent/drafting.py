@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from agent.context import Context
 from agent.guard import Refusal, check_spec
-from agent.look import Context
 from agent.replies import count
 from agent.rules.attributes import parse_filter
 from agent.rules.horizon import restate

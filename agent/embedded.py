@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import ValidationError
 
-from agent.look import Context
+from agent.context import Context
 from agent.rules.deciding import decide
 from encoders.errors import ChatModelError
 

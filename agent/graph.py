@@ -6,7 +6,7 @@ START ── guard ─┬─ look ── decide ── act ─┬─ END
 └─ END                                           declined, empty, too long, or code
 """
 
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -18,16 +18,18 @@ from agent import replies
 from agent.acting import Acting, Outcome
 from agent.approving import carry_out
 from agent.asking import next_step
+from agent.context import Context
 from agent.drafting import Unwanted
 from agent.guard import Refusal, check, check_spec
-from agent.look import Context, look
+from agent.look import look
 from agent.rules.commands import hostile
 from agent.rules.grounding import framed, ground
+from agent.rules.languages import code_of, labelled, language
 from agent.rules.wording import plain
 from agent.state import Memory, Reply
 from agent.steps import Step
 from encoders.errors import AudienceError
-from prompts.loader import reply
+from prompts.loader import reply, speaking
 from tools.types import AudienceSpec
 
 if TYPE_CHECKING:
@@ -61,12 +63,12 @@ def build_agent(
     """Compile the conversation of ``model``, called ``model_name`` for people, over ``service``."""
     nodes = _Nodes(model, service, model_name)
     graph: StateGraph[Turn, None, Turn, Turn] = StateGraph(Turn)
-    graph.add_node("guard", nodes.guard)
-    graph.add_node("edit", nodes.edit)
-    graph.add_node("look", nodes.look)
-    graph.add_node("decide", nodes.decide)
-    graph.add_node("act", nodes.act)
-    graph.add_node("approve", nodes.approve)
+    graph.add_node("guard", _spoken(nodes.guard))
+    graph.add_node("edit", _spoken(nodes.edit))
+    graph.add_node("look", _spoken(nodes.look))
+    graph.add_node("decide", _spoken(nodes.decide))
+    graph.add_node("act", _spoken(nodes.act))
+    graph.add_node("approve", _spoken(nodes.approve))
     graph.add_edge(START, "guard")
     graph.add_conditional_edges("guard", _after_guard, ["edit", "look", END])
     graph.add_edge("look", "decide")
@@ -75,6 +77,26 @@ def build_agent(
     graph.add_edge("edit", END)
     graph.add_edge("approve", END)
     return graph.compile(checkpointer=checkpointer)
+
+
+class _Node(Protocol):
+    def __call__(self, state: Turn) -> Turn: ...
+
+
+def _spoken(node: _Node) -> _Node:
+    """The node, saying everything in the language of the conversation: that of the last message which tells."""
+
+    def run(state: Turn) -> Turn:
+        memory = state.get("memory") or Memory()
+        code = code_of(language(state.get("text", ""))) or memory.language
+        with speaking(code):
+            changed = node({**state, "memory": memory.model_copy(update={"language": code})})
+        if "reply" in changed:
+            shown = changed["reply"]
+            changed["reply"] = shown.model_copy(update={"options": labelled(shown.options, code)})
+        return changed
+
+    return run
 
 
 def _after_guard(turn: Turn) -> str:
@@ -178,9 +200,7 @@ class _Nodes:
         """Say why, and offer neighbours that the data has."""
         found = [ground(words, self.service.search_groups(framed(words), 12)) for words in refusal.instead]
         offers = tuple(
-            f"{self.card.unit_plural.capitalize()} that will buy {plain(each.item)}"
-            for each in found
-            if each.kind == "clear"
+            f"{self.card.unit_plural.capitalize()} that will buy {plain(each.item)}" for each in found if each.item
         )
         memory, shown = self.acting.say(memory, refusal.reason, offers[:3], self.name)
         return memory, shown.model_copy(update={"refused": refusal.key})

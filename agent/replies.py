@@ -1,9 +1,12 @@
 """What the agent says about an audience: texts from ``prompts/replies.toml``, filled from the service's answers."""
 
+from collections.abc import Sequence
+
+from agent.context import Weighed
 from agent.rules.grounding import short_first
 from agent.rules.wording import conditions, listed, plain
 from agent.state import Clarification, Version
-from prompts.loader import reply
+from prompts.loader import reply, spoken
 from tools.types import AudienceSpec, DataCard, SizeEstimate
 
 YES, NO = "Yes", "No"
@@ -51,10 +54,20 @@ def draft_text(key: str, version: Version, size: SizeEstimate, card: DataCard, n
     """The audience as it stands: its sentence, its size, and what was assumed."""
     spec, assumed = version.draft.spec, version.draft.assumptions
     text = reply(key, sentence=plain(spec.demand, 2000), size=size_text(size, spec, card))
-    paragraphs = [text, *notes]
+    paragraphs = [text, *_translated(version, card), *notes]
     if assumed and key == "proposal":
         paragraphs.append(reply("assumed", assumptions="; ".join(assumed)))
     return "\n\n".join(paragraphs)
+
+
+def _translated(version: Version, card: DataCard) -> tuple[str, ...]:
+    """The sentence in the language that is spoken, under the one that the encoder reads."""
+    parts = version.parts
+    if not spoken() or parts is None or parts.action != "buy":
+        return ()
+    units, items = _capital(card.unit_plural), plain(listed(parts.items, "/"), 300)
+    key = "sentence_first" if parts.first_time else "sentence"
+    return (reply("translated", sentence=reply(key, units=units, items=items, days=parts.days)),)
 
 
 def next_options(version: Version, size: SizeEstimate, can_undo: bool) -> tuple[str, ...]:
@@ -102,9 +115,20 @@ def default_name(version: Version) -> str:
     return plain(_capital(f"{listed(parts.items, 'or')}{first}, next {parts.days} days"), 60)
 
 
-def question_text(question: Clarification, notes: tuple[str, ...] = ()) -> str:
-    """A question, after what has to be said before it."""
-    return "\n\n".join((*notes, question.question))
+def question_text(question: Clarification, weighed: Sequence[Weighed], card: DataCard) -> str:
+    """A question, and under it how many people each answer stands for."""
+    lines = [
+        reply(
+            "option",
+            answer=plain(each.answer),
+            mid=count(each.responders.mid),
+            low=count(each.responders.low),
+            high=count(each.responders.high),
+            unit_plural=card.unit_plural,
+        )
+        for each in weighed
+    ]
+    return "\n\n".join((question.question, "\n".join(lines))) if lines else question.question
 
 
 def count(number: float) -> str:

@@ -75,6 +75,7 @@ class Memory(_State):
     """Everything a thread knows; it outlives the process."""
 
     request: str = ""
+    language: str = Field("", description="code of the language the person writes in, where there are replies in it")
     answers: tuple[Answer, ...] = ()
     question: Clarification | None = Field(None, description="the question that is open")
     asked: int = 0

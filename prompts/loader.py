@@ -1,10 +1,19 @@
 """Reads the texts beside it and fills their ``$variables``; a missing or unknown variable is an error."""
 
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from importlib.resources import files
 from string import Template
 from typing import Any
+
+LANGUAGES = ("de", "es", "fr", "zh")
+"""Languages beside English in which there are replies, each in ``prompts/languages/<code>.toml``."""
+
+_UNITS = ("unit", "unit_plural", "units")
+_speaking: ContextVar[str] = ContextVar("speaking", default="")
 
 
 class PromptError(LookupError):
@@ -21,11 +30,39 @@ def fill(name: str, **values: object) -> str:
 
 
 def reply(key: str, **values: object) -> str:
-    """Fill one of the short texts of ``prompts/replies.toml``; raises like ``fill``."""
+    """Fill a short text of ``prompts/replies.toml``, or that of the language that is spoken; raises like ``fill``."""
     texts = table("replies")
     if key not in texts:
         raise PromptError(f"replies.toml has no text '{key}'")
-    return _fill(f"replies.toml: {key}", str(texts[key]), values)
+    english = _fill(f"replies.toml: {key}", str(texts[key]), values)
+    if not _speaking.get():
+        return english
+    language = table(f"languages/{_speaking.get()}")
+    if key not in language["replies"]:
+        return english
+    known = {name: _worded(str(value), language["words"]) for name, value in values.items() if name in _UNITS}
+    return Template(language["replies"][key]).substitute(values | known)
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Within it, replies come in this language ("de", ...; "" is English) as far as they are translated."""
+    token = _speaking.set(language if language in LANGUAGES else "")
+    try:
+        yield
+    finally:
+        _speaking.reset(token)
+
+
+def spoken() -> str:
+    """The language that replies come in now; "" is English."""
+    return _speaking.get()
+
+
+def _worded(unit: str, words: dict[str, str]) -> str:
+    """What a user of the data is called in the language that is spoken."""
+    known = words.get(unit.lower(), unit)
+    return known[:1].upper() + known[1:] if unit[:1].isupper() else known
 
 
 @lru_cache

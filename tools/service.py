@@ -80,6 +80,11 @@ class AudienceService:
         """Let go of the registry."""
         self._registry.close()
 
+    @property
+    def forecaster(self) -> Forecaster:
+        """What scores the users, for measuring; whoever wants audiences asks the service."""
+        return self._forecaster
+
     # --- the data ---------------------------------------------------------------------------------
 
     def describe_data(self) -> DataCard:

@@ -1,9 +1,9 @@
 """Which item groups of the data a phrase means.
 
-A phrase is searched for inside a plain sentence (``framed``), since the encoders were made for sentences. The level of
-the similarities depends on the encoder, so only the floor is absolute; everything else is relative to the best group.
-Measured with the default encoders on the demo: the right group of a framed phrase lies at .40 to .86 (but "crisps" at
-.36), the best group for nonsense or for what a grocer does not sell ("asdf qwer", "mortgage", "laptop") at .25 to .40.
+A phrase is searched for inside a plain sentence (``framed``), since the encoders were made for sentences. Measured with
+the default encoders on the demo: a thing by its name lies at .70 to .88 of its group ("coffee" .86, "Kaffee" .75), a
+word for many things at .40 to .68 of each of them ("drinks", "something to read"), and nonsense, or what a grocer does
+not sell ("asdf qwer", "mortgage", "laptop"), at .25 to .40 of the best group.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,17 +13,27 @@ from typing import Literal
 from encoders.language.naming import names, parts_of, stems
 from tools.types import GroupHit
 
+SURE = 0.7
+"""From here on, the best group is what was meant, unless its words name others too."""
+
 FLOOR = 0.4
 """Below it, a group that shares no word with the phrase is not what was meant."""
 
-NEAR = 0.85
-"""A group is a candidate beside the best one when it is at least so similar, relative to the best: for the German word
-for diapers, "baby diapers" has .55 and "deodorants" .40."""
+GUESS = 0.33
+"""The same where a question is being answered: then something in the data is meant."""
 
-KINDRED = 0.7
-"""The same for a group that shares a word with the phrase."""
+KINDRED = 0.65
+"""Another group may be meant too when it is at least so similar, relative to the best: for the Spanish word for beer,
+"beer and ale" has .59 and "soft drinks" .36; for "something to read", "books" .51 and "magazines" .41."""
 
-AT_MOST = 4
+_NEAR = 0.85
+"""Where two groups or more share a word with the phrase, others have to be so near, relative to the best. The same for
+words of another language, for which the encoder is less sure of everything."""
+
+_AS_GOOD = 0.9
+"""The same for taking it without asking."""
+
+AT_MOST = 6
 """Candidates a person is asked to choose among."""
 
 
@@ -31,33 +41,53 @@ AT_MOST = 4
 class Grounded:
     """What a phrase means in this data.
 
-    ``clear``: ``groups`` are what it names, and the phrase itself may stand in the demand. ``unclear``: ``groups`` are
-    candidates, best first. ``unknown``: nothing in the data is near; ``groups`` holds the nearest, for saying so.
+    ``clear``: ``groups`` are what it names, and the phrase itself may stand in the demand. ``broad``: likewise, but it
+    names several things that could be told apart. ``unclear``: ``groups`` are candidates, best first. ``unknown``:
+    nothing in the data is near; ``groups`` holds the nearest, for saying so.
     """
 
     phrase: str
-    kind: Literal["clear", "unclear", "unknown"]
+    kind: Literal["clear", "broad", "unclear", "unknown"]
     groups: tuple[str, ...]
     item: str = ""
     """How the demand names it: the phrase where the data uses the same word, the group's own name otherwise."""
 
+    @property
+    def guess(self) -> tuple[str, ...]:
+        """What the demand names where nobody is asked."""
+        return (self.item,) if self.item else self.groups[:2]
 
-def ground(phrase: str, hits: Sequence[GroupHit]) -> Grounded:
-    """Decide what ``phrase`` means, given the groups that a search found near it."""
-    ranked = sorted(_best(hits), key=lambda hit: -hit.similarity)
+
+def ground(phrase: str, hits: Sequence[GroupHit], foreign: bool = False) -> Grounded:
+    """Decide what ``phrase`` means, given the groups that a search found near it; ``foreign``: it is not English."""
+    ranked = _ranked(hits)
     if not ranked:
         return Grounded(phrase, "unknown", ())
-    if names(phrase, ranked[0].group):
-        named = [hit for hit in ranked if names(phrase, hit.group)]
-        equal = [hit for hit in named if stems(hit.group) == stems(phrase)]
-        return Grounded(phrase, "clear", tuple(hit.group for hit in equal or named)[:AT_MOST], phrase)
-    top = ranked[0].similarity
-    if top < FLOOR and not any(stems(phrase) <= stems(" ".join((hit.group, *hit.items))) for hit in ranked):
+    named = [hit for hit in ranked if names(phrase, hit.group)]
+    if equal := [hit for hit in named if stems(hit.group) == stems(phrase)]:
+        return Grounded(phrase, "clear", (equal[0].group,), phrase)
+    best = ranked[0]
+    if best.similarity < FLOOR and not any(stems(phrase) <= stems(" ".join((hit.group, *hit.items))) for hit in ranked):
         return Grounded(phrase, "unknown", tuple(hit.group for hit in ranked[:3]))
-    near = [hit for hit in ranked if hit.similarity >= NEAR * top]
-    sharing = [hit for hit in ranked if hit.similarity >= KINDRED * top and _shares(phrase, hit)]
-    groups = tuple(hit.group for hit in (sharing if len(sharing) > 1 else near)[:AT_MOST])
-    return Grounded(phrase, "clear", groups, groups[0]) if len(groups) == 1 else Grounded(phrase, "unclear", groups)
+    kindred = [hit for hit in ranked if hit.similarity >= KINDRED * best.similarity]
+    sharing = [hit for hit in kindred if stems(phrase) & stems(" ".join((hit.group, *hit.items)))]
+    if best.similarity >= SURE:
+        sharing, least = [] if named else sharing, _AS_GOOD
+    else:
+        least = _NEAR if foreign or len(sharing) > 1 else KINDRED
+    near = [hit for hit in kindred if hit in sharing or hit.similarity >= least * best.similarity]
+    groups = tuple(hit.group for hit in (*named, *(hit for hit in near if hit not in named)))[:AT_MOST]
+    if not groups or len(groups) == 1:
+        return Grounded(phrase, "clear", groups or (best.group,), phrase if named else best.group)
+    return Grounded(phrase, "broad", groups, phrase) if named else Grounded(phrase, "unclear", groups)
+
+
+def ground_answer(phrase: str, hits: Sequence[GroupHit]) -> tuple[str, ...]:
+    """The one or two groups that come nearest to what answers a question; none where nothing is near."""
+    ranked = _ranked(hits)
+    if not ranked or ranked[0].similarity < GUESS:
+        return ()
+    return tuple(hit.group for hit in ranked[:2] if hit.similarity >= _AS_GOOD * ranked[0].similarity)
 
 
 def framed(phrase: str, verb: str = "buy") -> str:
@@ -70,16 +100,10 @@ def short_first(groups: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(groups, key=lambda group: len(parts_of(group)) > 1))
 
 
-def _shares(phrase: str, hit: GroupHit) -> bool:
-    """Whether the group's name, or half of its items, use a word of the phrase; "baby crackers" alone do not count."""
-    wanted = stems(phrase)
-    return bool(wanted & stems(hit.group)) or 2 * sum(bool(wanted & stems(item)) for item in hit.items) > len(hit.items)
-
-
-def _best(hits: Iterable[GroupHit]) -> list[GroupHit]:
-    """One hit a group, the most similar."""
+def _ranked(hits: Iterable[GroupHit]) -> list[GroupHit]:
+    """One hit a group, the most similar first."""
     best: dict[str, GroupHit] = {}
     for hit in hits:
         if hit.group not in best or best[hit.group].similarity < hit.similarity:
             best[hit.group] = hit
-    return list(best.values())
+    return sorted(best.values(), key=lambda hit: -hit.similarity)

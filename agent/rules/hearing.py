@@ -6,7 +6,8 @@ from typing import Literal
 
 from agent.rules.attributes import Fields, read_filters
 from agent.rules.horizon import ahead, back
-from agent.rules.phrases import language, noun_phrases
+from agent.rules.languages import code_of, into_english, language
+from agent.rules.phrases import noun_phrases
 from prompts.loader import table
 from tools.types import Filter
 
@@ -55,6 +56,7 @@ def hear(text: str, fields: Fields) -> Heard:
     """Take ``text`` apart; ``fields`` are the attributes of the data with their values."""
     clauses = table("commands")["clauses"]
     spoken = language(text)
+    text = into_english(text, code_of(spoken))
     wish = bool(re.search(table("words")["wish"], text, re.IGNORECASE))
     percent, text = _amount(clauses["percent"], text)
     users, text = _amount(clauses["users"], text)
@@ -64,11 +66,11 @@ def hear(text: str, fields: Fields) -> Heard:
         newness, text = "first time", re.sub(clauses["first"], " , ", text, flags=re.IGNORECASE)
     elif re.search(clauses["everyone"], text, re.IGNORECASE):
         newness, text = "everyone", re.sub(clauses["everyone"], " , ", text, flags=re.IGNORECASE)
-    without, text = _condition(clauses["without"], text)
-    within, text = _condition(clauses["within"], text)
+    without, text = _condition(clauses["without"], text, spoken)
+    within, text = _condition(clauses["within"], text, spoken)
     days, text = ahead(text)
     return Heard(
-        phrases=noun_phrases(text),
+        phrases=noun_phrases(text, spoken),
         horizon_days=days,
         newness=newness,
         filters=filters,
@@ -81,14 +83,14 @@ def hear(text: str, fields: Fields) -> Heard:
     )
 
 
-def _condition(pattern: str, text: str) -> tuple[Condition | None, str]:
+def _condition(pattern: str, text: str, spoken: str) -> tuple[Condition | None, str]:
     """The condition a clause of ``text`` states, and the text without the clause."""
     match = re.search(pattern, text, re.IGNORECASE)
     if match is None:
         return None, text
     days, what = back(match["what"])
     rest = f"{text[: match.start()]} , {text[match.end() :]}"
-    return Condition(noun_phrases(what), days), rest
+    return Condition(noun_phrases(what, spoken), days), rest
 
 
 def _amount(pattern: str, text: str) -> tuple[float | None, str]:

@@ -2,11 +2,11 @@
 
 import re
 
+from agent.rules.languages import small_words
 from prompts.loader import table
 
 _WORD = re.compile(r"[^\W_][\w'’&.-]*", re.UNICODE)
-_LATIN_END = 0x250
-"""The first code point after the Latin letters."""
+_CHINESE_JOINTS = re.compile(r"[^\u4e00-\u9fff]+|[和或与及、]")
 
 _OCCASION = frozenset({"for", "during", "at"})
 """Words between a thing and its occasion ("snacks for the game"): after a thing, what follows them is not wanted."""
@@ -18,24 +18,17 @@ LONGEST = 5
 """Words in a phrase; a longer run of unknown words is looked up in pieces of so many."""
 
 
-def language(text: str) -> str:
-    """Name of the language ``text`` is written in, as far as its small words tell; English when in doubt."""
-    words = [word.lower() for word in _WORD.findall(text)]
-    letters = [character for character in text if character.isalpha()]
-    if letters and sum(ord(character) < _LATIN_END for character in letters) < len(letters) / 2:
-        return "a language other than English"
-    english = _words("frame")
-    score = {name: sum(word in small.split() for word in words) for name, small in table("words")["languages"].items()}
-    best = max(score, key=lambda name: score[name])
-    return best if score[best] >= 2 and score[best] > sum(word in english for word in words) else "English"
+def noun_phrases(text: str, tongue: str = "English", limit: int = 4) -> tuple[str, ...]:
+    """Runs of words that are not part of the frame of a request, in their order, each once.
 
-
-def noun_phrases(text: str, limit: int = 4) -> tuple[str, ...]:
-    """Runs of words that are not part of the frame of a request, in their order, each once."""
-    tongue = language(text)
-    frame = _words("frame")
-    if tongue in table("words")["languages"]:
-        frame = frame | frozenset(table("words")["languages"][tongue].split())
+    Args:
+        text: a message, or a part of one.
+        tongue: its language, as ``language`` names it.
+        limit: so many at most.
+    """
+    if tongue == "Chinese":
+        return _chinese(text)[:limit]
+    frame = _words("frame") | small_words(tongue)
     runs: list[list[str]] = [[]]
     position, before, joint = 0, "", ""
     for match in _WORD.finditer(text):
@@ -57,6 +50,13 @@ def noun_phrases(text: str, limit: int = 4) -> tuple[str, ...]:
         before = joint = ""
     phrases = [" ".join(_bare(run)[:LONGEST]) for run in runs if run]
     return tuple(dict.fromkeys(phrase for phrase in phrases if phrase))[:limit]
+
+
+def _chinese(text: str) -> tuple[str, ...]:
+    """What is left between the words of the frame: Chinese has no spaces to go by."""
+    frame = sorted(small_words("Chinese"), key=len, reverse=True)
+    pieces = re.sub("|".join(map(re.escape, frame)), " ", text)
+    return tuple(dict.fromkeys(piece for piece in _CHINESE_JOINTS.split(pieces) if piece))
 
 
 def _bare(words: list[str]) -> list[str]:

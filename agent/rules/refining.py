@@ -2,7 +2,7 @@
 
 import re
 
-from agent.look import Context
+from agent.context import Context
 from agent.rules.attributes import write_filter
 from agent.rules.grounding import ground
 from agent.rules.hearing import Condition, Heard, hear

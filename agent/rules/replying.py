@@ -24,3 +24,8 @@ def choose(text: str, options: Sequence[str]) -> tuple[str, ...] | None:
     said = stems(text)
     exact = tuple(option for option in real if stems(option) == said)
     return exact or tuple(option for option in real if any(stems(part) <= said for part in parts_of(option))) or None
+
+
+def skipped(text: str) -> bool:
+    """Whether a message leaves the answer to the agent."""
+    return re.search(table("commands")["clauses"]["skip"], text, re.IGNORECASE) is not None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from difflib import SequenceMatcher
 from hashlib import sha256
+from itertools import combinations
 from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel
@@ -135,9 +136,26 @@ class PlantedService:
         )  # fmt: skip
 
     def compare(self, audiences: Sequence[AudienceSpec | str]) -> Comparison:
-        names = ["this audience", *map(str, audiences[1:])]
-        overlap = Overlap(a=names[0], b=names[1], users_a=200, users_b=100, both=40, either=260, jaccard=40 / 260)
-        return Comparison(overlaps=(overlap,))
+        named = [(each if isinstance(each, str) else each.demand, self._members(each)) for each in audiences]
+        return Comparison(
+            overlaps=tuple(
+                Overlap(
+                    a=a, b=b, users_a=len(one), users_b=len(other), both=len(one & other), either=len(one | other),
+                    jaccard=len(one & other) / len(one | other),
+                )
+                for (a, one), (b, other) in combinations(named, 2)
+            )
+        )  # fmt: skip
+
+    def _members(self, audience: AudienceSpec | str) -> set[int]:
+        """A hundred users a group that is named; newcomers are others. A saved audience has some of everybody."""
+        if isinstance(audience, str):
+            return set(range(0, POPULATION, 20))
+        said = stems(audience.demand)
+        whole = [place for place, group in enumerate(self.groups) if stems(group) <= said]
+        named = whole or [place for place, group in enumerate(self.groups) if stems(group) & said]
+        start = POPULATION if "first time" in audience.demand else 0
+        return {start + 100 * place + user for place in named or [0] for user in range(100)}
 
     def save(self, spec: AudienceSpec, name: str, approved_by: str, key: str = "") -> SavedAudience:
         if key in self.saved:

@@ -43,9 +43,19 @@ def test_a_vague_request_is_asked_about_twice_at_most_and_then_proposed(talk: Co
     assert "I assumed: the next 28 days." in third.text
 
 
+def test_a_word_for_several_things_is_asked_about_with_the_size_of_each(talk: Conversation) -> None:
+    reply = talk.say("t", "wine drinkers but not those who bought last month")
+    assert reply.question is not None
+    assert reply.options == ("domestic wine", "imported wine", "All of them", "You decide")
+    assert "- **imported wine**: about 50 households (40 to 60)" in reply.text
+    whole = play(talk, "All of them")
+    assert spec(whole).demand == "Households that will buy wine in the next 28 days"
+    assert spec(whole).behaviours == (Behaviour(did=False, what="wine", days=28),)
+
+
 def test_every_question_can_be_skipped(talk: Conversation) -> None:
     reply = play(talk, "reach people for our new baby line", "skip", "you decide")
-    assert spec(reply).demand.startswith("Households that will buy baby food, ")
+    assert spec(reply).demand.startswith("Households that will buy baby food or baby care in")
     assert reply.draft is not None
     assert reply.draft.assumptions == ("the next 28 days", "everyone, not only first-time buyers")
 
@@ -74,10 +84,10 @@ def test_a_precise_request_is_proposed_at_once(talk: Conversation) -> None:
             (),
         ),
         (
-            "wine drinkers but not those who bought last month",
-            "Households that will buy wine in the next 28 days",
+            "coffee drinkers but not those who bought last month",
+            "Households that will buy coffee in the next 28 days",
             (),
-            (Behaviour(did=False, what="wine", days=28),),
+            (Behaviour(did=False, what="coffee", days=28),),
         ),
         (
             "people who bought cat food last month and will buy dog food next quarter",
@@ -101,7 +111,15 @@ def test_requests_with_conditions(
 def test_another_language_is_read_and_answered_honestly(talk: Conversation) -> None:
     reply = talk.say("t", "Menschen, die Windeln kaufen werden")
     assert spec(reply).demand == "Households that will buy diapers and wipes in the next 28 days"
-    assert "I read this as German; I answer in English." in reply.text
+    assert reply.text.startswith("Mein Vorschlag:")
+    assert "Auf Deutsch: Haushalte, die in den nächsten 28 Tagen diapers and wipes kaufen werden." in reply.text
+    assert "Breiter" in reply.options
+    broader = talk.say("t", "Breiter")
+    assert broader.size is not None
+    assert reply.size is not None
+    assert broader.size.users > reply.size.users
+    italian = talk.say("u", "voglio persone che compreranno coffee")
+    assert "I read this as Italian; I answer in English." in italian.text
 
 
 def test_an_answer_may_be_a_new_request(talk: Conversation) -> None:
@@ -258,7 +276,7 @@ def test_comparing_with_saved_audiences(talk: Conversation) -> None:
     assert "nothing to compare with" in play(talk, REQUEST, "compare").text
     reply = play(talk, "save as Dogs", "yes", "compare with Dogs")
     assert reply.comparison is not None
-    assert "share **40**" in reply.text
+    assert "share **5**" in reply.text
     assert "there is Dogs" in talk.say("t", "compare with Cats").text
 
 

@@ -113,7 +113,8 @@ def test_conditions_on_the_past() -> None:
     [
         ("Menschen, die Windeln kaufen werden", "German"),
         ("Je veux des clients qui vont acheter du fromage", "French"),
-        ("想买蛋糕的人", "a language other than English"),
+        ("想买蛋糕的人", "Chinese"),
+        ("люди, которые купят сыр", "a language other than English"),
         ("people who buy wine", ""),
     ],
 )

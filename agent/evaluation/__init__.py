@@ -1,0 +1,1 @@
+"""How good the conversation is, measured: simulated marketers against what then happened."""

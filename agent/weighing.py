@@ -1,0 +1,54 @@
+"""Weighs what could be asked: the encoder sizes the audience behind every answer, and says how much it changes.
+
+The change is that of the set of users, against what would be assumed without asking, as an expectation over the
+answers. The question that changes most comes first; an answer that would reach nobody is not offered.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agent.context import Context, OpenQuestion, Weighed
+from agent.rules.questions import Answering, questions_about
+from agent.rules.understanding import Understood
+from agent.rules.wording import Parts
+from tools.types import AudienceSpec, SizeEstimate
+
+if TYPE_CHECKING:
+    from tools.service import AudienceService
+
+_NOBODY = 1.0
+"""Fewer expected responders than this are nobody."""
+
+
+def weigh_questions(service: "AudienceService", context: Context, understood: Understood) -> tuple[OpenQuestion, ...]:
+    """What could be asked about a request, what changes the audience most first."""
+    weighed = [_weigh(service, context, each) for each in questions_about(context, understood)]
+    return tuple(sorted((each for each in weighed if len(each.options) > 1), key=lambda each: -each.change))
+
+
+def spec_of(parts: Parts, unit_plural: str) -> AudienceSpec:
+    """The audience that parts stand for, without further conditions."""
+    return AudienceSpec(demand=parts.sentence(unit_plural), behaviours=parts.newcomers())
+
+
+def _weigh(service: "AudienceService", context: Context, asked: Answering) -> OpenQuestion:
+    assumed = spec_of(asked.assumed, context.unit_plural)
+    specs = {answer: spec_of(parts, context.unit_plural) for answer, parts in asked.answers.items()}
+    sized = {answer: service.size(spec) for answer, spec in specs.items()}
+    kept = [answer for answer, size in sized.items() if size.eligible and size.all_responders.mid >= _NOBODY]
+    others = [specs[answer] for answer in kept if specs[answer] != assumed]
+    change = 0.0
+    if others:
+        overlaps = service.compare([assumed, *others]).overlaps[: len(others)]
+        change = asked.likely * float(1.0 - np.mean([each.jaccard for each in overlaps]))
+    return OpenQuestion(
+        topic=asked.topic,
+        question=asked.question,
+        options=tuple(_weighed(answer, sized[answer]) for answer in kept),
+        change=change,
+    )
+
+
+def _weighed(answer: str, size: SizeEstimate) -> Weighed:
+    return Weighed(answer=answer, users=size.users, responders=size.all_responders)
