@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from langgraph.errors import GraphBubbleUp
 from opentelemetry import trace
 from opentelemetry.trace import Span, Status, StatusCode, TracerProvider
 
@@ -56,6 +57,8 @@ def span(name: str, attributes: Mapping[str, str | int | bool] | None = None) ->
     ) as current:
         try:
             yield current
+        except GraphBubbleUp:  # the graph waits for a person's yes
+            raise
         except Exception as error:
             current.set_attribute("error.type", type(error).__name__)
             current.set_status(Status(StatusCode.ERROR))
