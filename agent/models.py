@@ -77,8 +77,17 @@ def _server(name: str, url: str, key: str, **options: Any) -> BaseChatModel:
     """A model behind a server. It never sends a request twice by itself: ``agent.calling`` does, and counts."""
     from langchain_openai import ChatOpenAI
 
-    usual = {"timeout": TIMEOUT, "max_tokens": LONGEST_ANSWER, "use_responses_api": False, "max_retries": 0}
-    return ChatOpenAI(model=name, base_url=url, api_key=SecretStr(key), **(usual | options))
+    from agent.connections import connections
+
+    usual: dict[str, Any] = {
+        "timeout": TIMEOUT,
+        "max_tokens": LONGEST_ANSWER,
+        "use_responses_api": False,
+        "max_retries": 0,
+    }
+    chosen = usual | options
+    client = connections(chosen["timeout"])
+    return ChatOpenAI(model=name, base_url=url, api_key=SecretStr(key), http_client=client, **chosen)
 
 
 class LocalChatModel(BaseChatModel):

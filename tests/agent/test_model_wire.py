@@ -285,6 +285,18 @@ def test_a_silent_server_is_given_up_on_and_not_asked_again(
     assert waits == []
 
 
+def test_an_answer_that_trickles_in_for_ever_is_given_up_on(
+    server: Server, talk_at: Talk, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    monkeypatch.setattr(models, "TIMEOUT", 0.3)
+    server.script = [Answer(trickles=True)]
+    reply = talk_at(server.url).say("t", REQUEST)
+    assert reply.draft is not None
+    assert "took too long" in reply.text
+    assert waits == []
+    assert len(server.asked) == 1
+
+
 def test_a_server_that_is_not_there(talk_at: Talk, waits: list[float]) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

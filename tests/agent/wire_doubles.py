@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -22,6 +23,8 @@ class Answer:
     """Whether the connection is closed without a word."""
     cut_short: bool = False
     """Whether the body ends before the length that was announced."""
+    trickles: bool = False
+    """Whether the body comes in blanks that never end."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Server:
         self.script: list[Answer | Callable[[Asked], Answer]] = [step()]
         self.silent = threading.Event()
         """While it is set, nothing is answered until ``close``."""
-        self._closed = threading.Event()
+        self.closed = threading.Event()
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -81,14 +84,14 @@ class Server:
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def close(self) -> None:
-        self._closed.set()
+        self.closed.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
 
     def next_answer(self, asked: Asked) -> Answer:
         if self.silent.is_set():
-            self._closed.wait(30)
+            self.closed.wait(30)
         with self._lock:
             self.asked.append(asked)
             line = self.script.pop(0) if len(self.script) > 1 else self.script[0]
@@ -105,6 +108,9 @@ class Server:
                 self.close_connection = True
                 if answer.dropped:
                     return
+                if answer.trickles:
+                    self._trickle()
+                    return
                 content = answer.body.encode()
                 self.send_response(answer.status)
                 for name, value in ({"content-type": "application/json"} | answer.headers).items():
@@ -112,6 +118,14 @@ class Server:
                 self.send_header("content-length", str(len(content) + 100 * answer.cut_short))
                 self.end_headers()
                 self.wfile.write(content)
+
+            def _trickle(self) -> None:
+                self.send_response(200)
+                self.send_header("content-type", "application/json")
+                self.end_headers()
+                with suppress(ConnectionError):
+                    while not server.closed.wait(0.01):
+                        self.wfile.write(b" ")
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
