@@ -73,21 +73,22 @@ class Caller:
         """
         if not self.counted:
             return self.model.invoke(list(messages)).text
-        way = self._way
         try:
-            while True:
-                try:
-                    text = self._patiently(way, messages, meter)
-                except APIStatusError as error:
-                    plainer = way.plainer(error)
-                    if plainer is None:
-                        raise
-                    way = plainer
-                else:
-                    self._way = way
-                    return text
+            return self._ever_plainer(self._way, messages, meter)
         except (OpenAIError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise _in_words(error) from error
+
+    def _ever_plainer(self, way: _Way, messages: Sequence[BaseMessage], meter: Meter) -> str:
+        """Ask in ``way``, or in a plainer one where the server refuses it; what has worked is remembered."""
+        try:
+            text = self._patiently(way, messages, meter)
+        except APIStatusError as error:
+            plainer = way.plainer(error)
+            if plainer is None:
+                raise
+            return self._ever_plainer(plainer, messages, meter)
+        self._way = way
+        return text
 
     def _patiently(self, way: _Way, messages: Sequence[BaseMessage], meter: Meter) -> str:
         """Ask again where the server was busy, broken or not there, as long as the turn has calls left."""
@@ -123,7 +124,7 @@ class Caller:
     def _runnable(self, way: _Way) -> Runnable[Any, Any]:
         model = self.model
         if not way.responses and getattr(model, "use_responses_api", False):
-            model = model.model_copy(update={"use_responses_api": False})
+            model = model.model_copy(update={"use_responses_api": False, "store": None})
         if not way.schema:
             return model
         return model.with_structured_output(step_schema(), method="json_schema", include_raw=True)
@@ -149,7 +150,7 @@ def _told(error: LengthFinishReasonError) -> UsageMetadata | None:
 def _passing(error: BaseException) -> bool:
     """Whether the same request may go well a moment later. A timeout is not asked again: it has taken its time."""
     if isinstance(error, APIStatusError):
-        busy = error.status_code == 429 or error.status_code >= 500
+        busy = (error.status_code == 429 and error.code != "insufficient_quota") or error.status_code >= 500
         return busy and error.status_code != 501 and _asked_to_wait(error) <= LONGEST_WAIT
     return isinstance(error, APIConnectionError) and not isinstance(error, APITimeoutError)
 
@@ -162,7 +163,7 @@ def _wait(state: RetryCallState) -> float:
 
 
 def _asked_to_wait(error: APIStatusError) -> float:
-    """The seconds of a Retry-After header; 0 where there is none, or it is a date, which no server of models sends."""
+    """The seconds of a Retry-After header; 0 where there is none, or it names a date instead."""
     try:
         return max(0.0, float(error.response.headers.get("retry-after", 0)))
     except ValueError:

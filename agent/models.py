@@ -53,7 +53,7 @@ def chat_model(settings: Settings) -> BaseChatModel:
         key = settings.chat_key.get_secret_value() or os.environ.get("OPENAI_API_KEY", "")
         if not key:
             raise ChatModelError("OpenAI needs a key; set AUDIENCE_CHAT_KEY, or AUDIENCE_CHAT_MODEL=embedded.")
-        return _server(name, settings.chat_url or _OPENAI, key, use_responses_api=True)
+        return _server(name, settings.chat_url or _OPENAI, key, use_responses_api=True, store=False)
     if kind == "server":
         if not settings.chat_url.startswith(("http://", "https://")):
             raise ChatModelError(

@@ -147,17 +147,15 @@ def usage_line(usage: Usage | None) -> str:
     """The usage of a conversation in one line; empty where no language model was asked."""
     if usage is None or not usage.calls:
         return ""
-    calls = reply("one_call") if usage.calls == 1 else reply("calls", calls=f"{usage.calls:,}")
-    read, written = f"{usage.input_tokens:,}", f"{usage.output_tokens:,}"
-    line = reply("usage", calls=calls, input_tokens=read, output_tokens=written)
-    parts = [line]
+    counts = [reply("one_call") if usage.calls == 1 else reply("calls", calls=f"{usage.calls:,}")]
+    if usage.untold < usage.calls:
+        counts.append(reply("usage_tokens", read=f"{usage.input_tokens:,}", written=f"{usage.output_tokens:,}"))
     if usage.untold:
-        parts.append(reply("usage_untold", calls=f"{usage.untold:,}"))
-    if usage.dollars is not None:
-        parts.append(
-            reply("usage_dollars", dollars=f"{usage.dollars:.4f}" if usage.dollars < 1 else f"{usage.dollars:,.2f}")
-        )
-    return "; ".join(parts)
+        counts.append(reply("usage_untold", calls=f"{usage.untold:,}"))
+    if usage.dollars is not None and usage.untold < usage.calls:
+        dollars = f"{usage.dollars:.4f}" if usage.dollars < 1 else f"{usage.dollars:,.2f}"
+        counts.append(reply("usage_dollars", dollars=dollars))
+    return reply("usage", counts=", ".join(counts))
 
 
 def _written(step: Step) -> str:

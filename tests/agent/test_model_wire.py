@@ -68,6 +68,7 @@ def test_a_server_is_asked_for_a_step_by_its_schema(server: Server, talk_at: Tal
     assert reply.draft is not None
     assert RULES not in reply.text
     (asked,) = server.asked
+    assert asked.body.get("store") is (False if model == OPENAI else None)
     assert asked.path == PATHS[model]
     assert asked.body["model"] == model.partition(":")[2]
     assert asked.headers["authorization"] == "Bearer sk-test"
@@ -134,6 +135,7 @@ def test_where_there_is_no_responses_address_chat_completions_take_over(
     talk.say("u", REQUEST)
     assert [asked.path for asked in server.asked] == [RESPONSES, CHAT, CHAT]
     assert all(asked.schema for asked in server.asked)
+    assert "store" not in server.asked[1].body
 
 
 def test_the_plainest_way_is_reached_in_one_turn(server: Server, talk_at: Talk) -> None:
@@ -207,10 +209,13 @@ def test_a_server_that_asks_to_wait_is_waited_for(
     assert waits == [17.0]
 
 
-def test_a_server_that_asks_to_wait_too_long_is_not_waited_for(
-    server: Server, talk_at: Talk, waits: list[float]
+@pytest.mark.parametrize(
+    "failure", [error(429, Retry_After=str(LONGEST_WAIT + 1)), error(429, "pay first", code="insufficient_quota")]
+)
+def test_what_takes_too_long_to_pass_is_not_waited_for(
+    server: Server, talk_at: Talk, waits: list[float], failure: Answer
 ) -> None:
-    server.script = [error(429, Retry_After=str(LONGEST_WAIT + 1))]
+    server.script = [failure]
     assert "error 429" in talk_at(server.url).say("t", REQUEST).text
     assert waits == []
     assert len(server.asked) == 1

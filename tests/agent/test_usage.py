@@ -121,9 +121,10 @@ def test_the_count_is_of_one_conversation_and_outlives_the_process_and_a_new_sta
     ("usage", "line"),
     [
         (Usage(calls=1, input_tokens=1234, output_tokens=5), "1 call, 1,234 tokens read, 5 written"),
-        (Usage(calls=2, dollars=0.00123), "2 calls, 0 tokens read, 0 written; about $0.0012"),
-        (Usage(calls=1200, dollars=12.3), "1,200 calls, 0 tokens read, 0 written; about $12.30"),
-        (Usage(calls=3, untold=1), "3 calls, 0 tokens read, 0 written; of 1 the server told no tokens"),
+        (Usage(calls=2, dollars=0.00123), "2 calls, 0 tokens read, 0 written, about $0.0012"),
+        (Usage(calls=1200, dollars=12.3), "1,200 calls, 0 tokens read, 0 written, about $12.30"),
+        (Usage(calls=3, untold=1), "3 calls, 0 tokens read, 0 written, 1 without a count of tokens"),
+        (Usage(calls=2, untold=2, dollars=0), "2 calls, 2 without a count of tokens"),
     ],
 )
 def test_the_line_a_person_reads(usage: Usage, line: str) -> None:
@@ -163,7 +164,7 @@ def test_a_model_that_says_the_same_to_everything_is_not_believed(open_at: Open)
     talk = open_at(model=model)
     replies = [talk.say("t", message) for message in MESSAGES[:SAME_STEPS]]
     assert [RULES in reply.text for reply in replies] == [False, False, True]
-    assert "same thing to different messages" in replies[-1].text
+    assert "same step was given to different messages" in replies[-1].text
     assert replies[-1].draft is not None
     assert "wine" in replies[-1].draft.spec.demand
 
@@ -176,7 +177,7 @@ def test_a_model_that_finds_out_of_its_loop_when_told_is_believed(open_at: Open)
     assert RULES not in reply.text
     assert reply.draft is not None
     assert "cat food" in reply.draft.spec.demand
-    assert "same thing" in model.asked[-1][-1].text
+    assert "the same step" in model.asked[-1][-1].text
 
 
 def test_asking_for_broader_again_and_again_is_no_loop(open_at: Open) -> None:

@@ -193,7 +193,7 @@ def test_what_the_language_model_costs_is_a_small_line_and_none_where_there_is_n
     monkeypatch.setattr(desk.conversation, "say", told)
     say(page, "exclude those who bought it")
     expect(page.locator("#usage")).to_have_text(
-        "Language model so far: 3 calls, 4,210 tokens read, 96 written; about $0.0007"
+        "Language model so far: 3 calls, 4,210 tokens read, 96 written, about $0.0007"
     )
     page.get_by_role("button", name="Start a new conversation").click()
     expect(page.locator("#usage")).to_be_hidden()
