@@ -131,6 +131,7 @@ class Page(Layout):
             self.masthead: cards.masthead(card, reply.talking),
             self.empty: cards.empty(card),
             self.notice: "",
+            self.usage: cards.usage(reply.usage),
             self.chat: gr.update(examples=[{"text": option} for option in reply.options]),
         }
         yield from self._show(desk, reply)
@@ -193,7 +194,8 @@ class Page(Layout):
 
     def on_again(self) -> Iterator[Updates]:
         """Begin a new conversation; saved audiences stay."""
-        yield self._idle(Transcript()) | {self.empty: gr.update(visible=True), self.audience: gr.update(visible=False)}
+        cleared = {self.empty: gr.update(visible=True), self.audience: gr.update(visible=False), self.usage: ""}
+        yield self._idle(Transcript()) | cleared
 
     # --- one turn ---------------------------------------------------------------------------------
 
@@ -213,7 +215,7 @@ class Page(Layout):
             yield self._idle(transcript)
             return
         transcript.agent(reply.text, reply.options)
-        yield self._idle(transcript)
+        yield self._idle(transcript) | {self.usage: cards.usage(reply.usage)}
         yield from self._show(desk, reply)
 
     def _edit(self, stored: Any, change: Change) -> Iterator[Updates]:

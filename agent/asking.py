@@ -1,85 +1,82 @@
 """Asks a chat model for the next step: one JSON object, one repair, and the rules where the model fails."""
 
-from typing import Any
-
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
-from langchain_core.runnables import Runnable
 
+from agent.calling import Caller
 from agent.checking import Searching, check_step
 from agent.context import Context
 from agent.rules.deciding import decide
-from agent.steps import Step, StepError, parse_step, step_schema
+from agent.steps import Step, StepError, parse_step
+from agent.usage import Conduct, Meter
 from encoders.errors import ChatModelError
 from prompts.loader import fill, reply
 
-CALLS = 2
-"""Model calls in one turn: a first try and one repair."""
-
-_SCHEMA_KEPT = {"openai-chat", "local"}
-"""Kinds of models whose server holds an answer to a JSON schema."""
+ANSWERS = 2
+"""Answers of a model that are read in one turn: a first one and one repair."""
 
 
 class Decision:
-    """What to do, what was dropped from it, and whether the rules had to step in."""
+    """What to do, what was dropped from it, whether the rules had to step in, and how the model has behaved."""
 
-    def __init__(self, step: Step, notes: tuple[str, ...], fell_back: str = "") -> None:
+    def __init__(self, step: Step, notes: tuple[str, ...], conduct: Conduct, fell_back: str = "") -> None:
         """Keep a step that was checked."""
-        self.step, self.notes, self.fell_back = step, notes, fell_back
+        self.step, self.notes, self.conduct, self.fell_back = step, notes, conduct, fell_back
 
 
-def next_step(model: BaseChatModel, name: str, context: Context, search: Searching) -> Decision:
-    """Ask ``model``, called ``name`` for people; a model that fails costs its answer, never the conversation."""
-    messages: list[BaseMessage] = [
-        SystemMessage(fill("system", unit_plural=context.unit_plural)),
-        HumanMessage(fill("decide", context=_fenced(model, context))),
-    ]
-    problem = ""
+def next_step(caller: Caller, name: str, context: Context, search: Searching, conduct: Conduct) -> Decision:
+    """Ask a model, called ``name`` for people; one that fails costs its answer, never the conversation.
+
+    Args:
+        caller: what the model is asked through.
+        name: the model, for people.
+        context: what the model is shown.
+        search: groups near some words, best first.
+        conduct: what the model has used and how it behaved in this conversation.
+    """
+    if reason := conduct.stopped():
+        stopped = reply("stopped", model=name, reason=reason)
+        return Decision(*check_step(decide(context), context, search), conduct, stopped)
+    meter = Meter(conduct.usage)
     try:
-        for _ in range(CALLS):
-            answer = _invoke(model, messages)
-            try:
-                step, notes = check_step(parse_step(answer), context, search)
-                return Decision(step, notes)
-            except StepError as error:
-                problem = f"{str(error)[:200].rstrip('.')}."
-                messages += [AIMessage(answer), HumanMessage(fill("repair", problem=problem))]
-    except ChatModelError as error:
-        problem = str(error)
-    fallback = reply("fell_back", model=name, reason=problem)
+        given, step, notes = _ask(caller, context, search, conduct, meter)
+        after = conduct.after(meter.usage, given, context.text) if caller.counted else conduct
+        return Decision(step, notes, after)
+    except (ChatModelError, StepError) as error:
+        fallback = reply("fell_back", model=name, reason=_sentence(error))
     step, notes = check_step(decide(context), context, search)
-    return Decision(step, notes, fallback)
+    return Decision(step, notes, conduct.after(meter.usage, None, context.text), fallback)
 
 
-def _invoke(model: BaseChatModel, messages: list[BaseMessage]) -> str:
-    """The model's text.
+def _ask(
+    caller: Caller, context: Context, search: Searching, conduct: Conduct, meter: Meter
+) -> tuple[Step, Step, tuple[str, ...]]:
+    """The model's step as it gave it and as it was checked, with what has to be said about the rest.
 
     Raises:
         ChatModelError: no answer came.
+        StepError: neither the answer nor its repair can be used.
     """
-    from openai import APIConnectionError, APIStatusError, APITimeoutError, LengthFinishReasonError, OpenAIError
+    messages: list[BaseMessage] = [
+        SystemMessage(fill("system", unit_plural=context.unit_plural)),
+        HumanMessage(fill("decide", context=_fenced(caller.model, context))),
+    ]
+    problem = StepError()
+    for _ in range(ANSWERS):
+        answer = caller.answer(messages, meter)
+        try:
+            given = parse_step(answer)
+            if caller.counted and conduct.loops(given, context.text):
+                raise StepError(reply("repeats_itself"))
+            return given, *check_step(given, context, search)
+        except StepError as error:
+            problem = error
+            messages += [AIMessage(answer), HumanMessage(fill("repair", problem=_sentence(error)))]
+    raise problem
 
-    try:
-        answer = _constrained(model).invoke(messages)
-    except APITimeoutError as error:
-        raise ChatModelError("The server took too long; try again, or choose a smaller model.") from error
-    except APIConnectionError as error:
-        raise ChatModelError("The server cannot be reached; check AUDIENCE_CHAT_URL and that it runs.") from error
-    except APIStatusError as error:
-        raise ChatModelError(f"The server answered with error {error.status_code}.") from error
-    except LengthFinishReasonError as error:
-        raise ChatModelError("The answer was too long and was cut off.") from error
-    except (OpenAIError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ChatModelError(f"The server's answer could not be read ({type(error).__name__}).") from error
-    raw = answer["raw"] if isinstance(answer, dict) else answer
-    return raw.text if isinstance(raw, BaseMessage) else str(raw)
 
-
-def _constrained(model: BaseChatModel) -> Runnable[Any, Any]:
-    """The model, held to the step's JSON schema where its server can do that."""
-    if model._llm_type not in _SCHEMA_KEPT:
-        return model
-    return model.with_structured_output(step_schema(), method="json_schema", include_raw=True)
+def _sentence(error: Exception) -> str:
+    return f"{str(error)[:200].rstrip('.')}."
 
 
 def _fenced(model: BaseChatModel, context: Context) -> str:

@@ -2,9 +2,10 @@
 
 import sqlite3
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
@@ -20,6 +21,8 @@ from agent.rules.languages import into_english
 from agent.rules.wording import plain
 from agent.state import Memory, Reply
 from agent.steps import Step
+from agent.tracing import span, start, traced_service
+from agent.usage import read_prices
 from encoders.errors import AudienceError
 from encoders.settings import Settings
 from encoders.workspace import plain_faults
@@ -59,6 +62,9 @@ class Conversation:
             WorkspaceError: the workspace may not be written.
         """
         self.model_name = spoken_name(settings)
+        self._prices = read_prices(settings.chat_prices)
+        self._texts_traced = settings.trace_texts
+        start(settings)
         self.service = service
         path = path or settings.workspace / "checkpoints.db"
         with plain_faults(path):
@@ -66,7 +72,7 @@ class Conversation:
             self._database = sqlite3.connect(path, check_same_thread=False)
         saver = SqliteSaver(self._database, serde=JsonPlusSerializer(allowed_msgpack_modules=_KEPT))
         self._path = path
-        self._agent = build_agent(model or chat_model(settings), service, saver, self.model_name)
+        self._agent = build_agent(model or chat_model(settings), traced_service(service), saver, self.model_name)
         self._card = service.describe_data()
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 
@@ -100,9 +106,10 @@ class Conversation:
 
     def _run(self, thread_id: str, given: Turn | Command[str]) -> Reply:
         """Run one turn, each step of it written down before the next."""
-        with plain_faults(self._path):
+        with plain_faults(self._path), span("turn") as current:
             turn = self._agent.invoke(given, _config(thread_id), durability="sync")
-        shown: Reply = turn["reply"]
+            shown = self._with_usage(turn["reply"], turn["memory"])
+            current.set_attributes(self._about(turn, shown))
         return shown
 
     def _resume(self, thread_id: str, approved: bool) -> Reply:
@@ -132,7 +139,25 @@ class Conversation:
             text = snapshot.values.get("text", "")
             cut_off = reply("interrupted", text=plain(text, 200))
             shown = shown.model_copy(update={"text": f"{shown.text}\n\n{cut_off}", "options": (text,) if text else ()})
-        return self._sized(shown, memory)
+        return self._sized(self._with_usage(shown, memory), memory)
+
+    def _with_usage(self, shown: Reply, memory: Memory) -> Reply:
+        usage = memory.model.usage
+        return shown.model_copy(update={"usage": usage.priced(self._prices)}) if usage.calls else shown
+
+    def _about(self, turn: Mapping[str, Any], shown: Reply) -> dict[str, str | bool | int]:
+        """What a trace says of a turn."""
+        step: Step | None = turn.get("step")
+        about: dict[str, str | bool | int] = {
+            "audience.model": self.model_name,
+            "audience.action": step.action if step else "edit",
+            "audience.fell_back": bool(turn.get("fell_back")),
+            "audience.refused": bool(shown.refused),
+        }
+        if self._texts_traced:
+            user_id = (step.user_id if step else None) or ""
+            about |= {"audience.text": turn.get("text", ""), "audience.reply": shown.text, "audience.user_id": user_id}
+        return about
 
     def _sized(self, shown: Reply, memory: Memory) -> Reply:
         if memory.now is None:

@@ -18,6 +18,7 @@ from agent import replies
 from agent.acting import Acting, Outcome
 from agent.approving import carry_out
 from agent.asking import next_step
+from agent.calling import Caller
 from agent.context import Context
 from agent.drafting import Unwanted
 from agent.guard import Refusal, check, check_spec
@@ -28,6 +29,8 @@ from agent.rules.languages import code_of, labelled, language
 from agent.rules.wording import plain
 from agent.state import Memory, Reply
 from agent.steps import Step
+from agent.tracing import traced
+from agent.usage import Conduct
 from encoders.errors import AudienceError
 from prompts.loader import reply, speaking
 from tools.types import AudienceSpec
@@ -63,12 +66,8 @@ def build_agent(
     """Compile the conversation of ``model``, called ``model_name`` for people, over ``service``."""
     nodes = _Nodes(model, service, model_name)
     graph: StateGraph[Turn, None, Turn, Turn] = StateGraph(Turn)
-    graph.add_node("guard", _spoken(nodes.guard))
-    graph.add_node("edit", _spoken(nodes.edit))
-    graph.add_node("look", _spoken(nodes.look))
-    graph.add_node("decide", _spoken(nodes.decide))
-    graph.add_node("act", _spoken(nodes.act))
-    graph.add_node("approve", _spoken(nodes.approve))
+    for node in (nodes.guard, nodes.edit, nodes.look, nodes.decide, nodes.act, nodes.approve):
+        graph.add_node(node.__name__, traced(f"node {node.__name__}", _spoken(node)))
     graph.add_edge(START, "guard")
     graph.add_conditional_edges("guard", _after_guard, ["edit", "look", END])
     graph.add_edge("look", "decide")
@@ -113,7 +112,7 @@ class _Nodes:
     """The nodes; each returns what it changes in the state."""
 
     def __init__(self, model: BaseChatModel, service: "AudienceService", name: str) -> None:
-        self.model, self.service, self.name = model, service, name
+        self.caller, self.service, self.name = Caller(model), service, name
         self.card = service.describe_data()
         self.acting = Acting(service, self.card)
 
@@ -132,7 +131,7 @@ class _Nodes:
             outcome = self._declined(refusal, memory)
         else:
             outcome = self.acting.say(memory, problem, replies.examples(self.card), self.name)
-        return {**self._done(outcome, text[:200], notes), "step": Step(action="decline")}
+        return {**self._done(outcome, text[:200], notes, memory.model), "step": Step(action="decline")}
 
     def edit(self, state: Turn) -> Turn:
         """Take over what was set with the page's own controls; no model is asked."""
@@ -142,7 +141,7 @@ class _Nodes:
             outcome = self.acting.edit(spec, memory, self.name)
         except AudienceError as error:
             outcome = self.acting.say(memory, str(error), (), self.name)
-        return self._done(outcome, "", state["notes"])
+        return self._done(outcome, "", state["notes"], memory.model)
 
     def look(self, state: Turn) -> Turn:
         """Find in the data what the message may be about."""
@@ -150,10 +149,11 @@ class _Nodes:
 
     def decide(self, state: Turn) -> Turn:
         """Ask the model what to do."""
-        context = state["context"]
+        context, memory = state["context"], state["memory"]
         assert context is not None
-        decision = next_step(self.model, self.name, context, self.service.search_groups)
+        decision = next_step(self.caller, self.name, context, self.service.search_groups, memory.model)
         return {
+            "memory": memory.model_copy(update={"model": decision.conduct}),
             "step": decision.step,
             "notes": [*state["notes"], *decision.notes],
             "fell_back": decision.fell_back,
@@ -170,7 +170,7 @@ class _Nodes:
             outcome = self._declined(unwanted.refusal, memory)
         except AudienceError as error:
             outcome = self.acting.say(memory, str(error), (), self.name)
-        return self._done(outcome, state["text"], [state["fell_back"]] if state["fell_back"] else [])
+        return self._done(outcome, state["text"], [state["fell_back"]] if state["fell_back"] else [], memory.model)
 
     def approve(self, state: Turn) -> Turn:
         """Wait for the person's yes; then save or export, once."""
@@ -179,12 +179,12 @@ class _Nodes:
         answer = interrupt(memory.pending.model_dump())
         waived = memory.model_copy(update={"pending": None})
         if not answer["approved"]:
-            return self._done(self.acting.say(waived, reply("not_done"), (), self.name), replies.NO, [])
+            return self._done(self.acting.say(waived, reply("not_done"), (), self.name), replies.NO, [], memory.model)
         try:
             outcome = carry_out(self.service, self.card, memory, answer["by"], self.name)
         except AudienceError as error:
             outcome = self.acting.say(waived, str(error), (), self.name)
-        return self._done(outcome, replies.YES, [])
+        return self._done(outcome, replies.YES, [], memory.model)
 
     def _unreadable(self, text: str) -> str:
         """Why a message is not read at all; empty when it is."""
@@ -205,9 +205,13 @@ class _Nodes:
         memory, shown = self.acting.say(memory, refusal.reason, offers[:3], self.name)
         return memory, shown.model_copy(update={"refused": refusal.key})
 
-    def _done(self, outcome: Outcome, text: str, notes: list[str]) -> Turn:
-        """The end of a turn: the reply with what is left to say, and the lines the next turn remembers."""
+    def _done(self, outcome: Outcome, text: str, notes: list[str], conduct: Conduct) -> Turn:
+        """The end of a turn: the reply with what is left to say, and the lines the next turn remembers.
+
+        What the language model has used outlives even a new start within the conversation.
+        """
         memory, shown = outcome
+        memory = memory.model_copy(update={"model": conduct})
         if notes:
             shown = shown.model_copy(update={"text": "\n\n".join((shown.text, *notes))})
         lines = [f"person: {text}"] if text else []

@@ -1,8 +1,8 @@
 """The chat model named in the settings.
 
 embedded        rules over what the data has; no language model, no network (the default)
-openai:NAME     OpenAI, with AUDIENCE_CHAT_KEY or OPENAI_API_KEY
-server:NAME     any OpenAI-compatible server at AUDIENCE_CHAT_URL: Ollama, vLLM, llama.cpp
+openai:NAME     OpenAI by its Responses API, with AUDIENCE_CHAT_KEY or OPENAI_API_KEY
+server:NAME     any OpenAI-compatible server at AUDIENCE_CHAT_URL, by Chat Completions: Ollama, vLLM, llama.cpp
 local:NAME      a model file in the workspace, run in this process by xllamacpp on a loopback port
 """
 
@@ -27,7 +27,10 @@ LOCAL_TIMEOUT = 240.0
 
 _CONTEXT = 8192
 _LONGEST_STEP = 300
-"""Tokens of an answer; a small model that has lost its way would go on until the timeout."""
+"""Tokens of a local model's answer; one that has lost its way would go on until the timeout."""
+
+LONGEST_ANSWER = 4000
+"""Tokens of a server's answer, what a model thinks before it speaks included."""
 
 _OPENAI = "https://api.openai.com/v1"
 
@@ -50,13 +53,13 @@ def chat_model(settings: Settings) -> BaseChatModel:
         key = settings.chat_key.get_secret_value() or os.environ.get("OPENAI_API_KEY", "")
         if not key:
             raise ChatModelError("OpenAI needs a key; set AUDIENCE_CHAT_KEY, or AUDIENCE_CHAT_MODEL=embedded.")
-        return _server(name, settings.chat_url or _OPENAI, key, TIMEOUT)
+        return _server(name, settings.chat_url or _OPENAI, key, use_responses_api=True, store=False)
     if kind == "server":
         if not settings.chat_url.startswith(("http://", "https://")):
             raise ChatModelError(
                 "AUDIENCE_CHAT_MODEL=server:NAME needs AUDIENCE_CHAT_URL, such as http://127.0.0.1:11434/v1."
             )
-        return _server(name, settings.chat_url, settings.chat_key.get_secret_value() or "none", TIMEOUT, temperature=0)
+        return _server(name, settings.chat_url, settings.chat_key.get_secret_value() or "none", temperature=0)
     return LocalChatModel(path=model_path(name, settings.workspace))
 
 
@@ -70,10 +73,21 @@ def spoken_name(settings: Settings) -> str:
     return f"{name} on this machine" if kind == "local" else "Built-in rules, no language model"
 
 
-def _server(name: str, url: str, key: str, timeout: float, **options: Any) -> BaseChatModel:
+def _server(name: str, url: str, key: str, **options: Any) -> BaseChatModel:
+    """A model behind a server. It never sends a request twice by itself: ``agent.calling`` does, and counts."""
     from langchain_openai import ChatOpenAI
 
-    return ChatOpenAI(model=name, base_url=url, api_key=SecretStr(key), timeout=timeout, max_retries=0, **options)
+    from agent.connections import connections
+
+    usual: dict[str, Any] = {
+        "timeout": TIMEOUT,
+        "max_tokens": LONGEST_ANSWER,
+        "use_responses_api": False,
+        "max_retries": 0,
+    }
+    chosen = usual | options
+    client = connections(chosen["timeout"])
+    return ChatOpenAI(model=name, base_url=url, api_key=SecretStr(key), http_client=client, **chosen)
 
 
 class LocalChatModel(BaseChatModel):
@@ -94,7 +108,8 @@ class LocalChatModel(BaseChatModel):
 
     def _running(self) -> BaseChatModel:
         url = f"{_start(self.path).listening_address}/v1"
-        return _server(self.path.stem, url, "none", LOCAL_TIMEOUT, temperature=0, max_tokens=_LONGEST_STEP)
+        limits = {"timeout": LOCAL_TIMEOUT, "max_tokens": _LONGEST_STEP}
+        return _server(self.path.stem, url, "none", temperature=0, **limits)
 
 
 @cache

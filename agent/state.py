@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.rules.wording import Parts
+from agent.usage import Conduct, Usage
 from tools.types import AudienceSpec, Comparison, Explanation, ExportFile, SavedAudience, SizeEstimate
 
 
@@ -52,6 +53,7 @@ class Reply(_State):
     file: ExportFile | None = None
     refused: str = Field("", description="why the request was declined; empty when it was not")
     talking: str = Field(description="which model is talking, for people")
+    usage: Usage | None = Field(None, description="what the language model has cost so far; None: none was asked")
 
 
 # --- what the conversation remembers between two turns ----------------------------------------------
@@ -83,3 +85,4 @@ class Memory(_State):
     before: tuple[Version, ...] = Field((), description="for undo, latest last")
     pending: Pending | None = None
     said: tuple[str, ...] = Field((), description="the last lines of the conversation, for the model")
+    model: Conduct = Field(Conduct(), description="what the language model has used and how it behaved")

@@ -1,7 +1,6 @@
 """The one flat JSON object that every model answers with, and how it is read."""
 
 import json
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -63,11 +62,12 @@ def parse_step(text: str) -> Step:
     Raises:
         StepError: there is none, or it is not a step.
     """
-    match = re.search(r"\{.*\}", text, re.DOTALL)
-    if match is None:
+    start = text.find("{")
+    if start < 0:
         raise StepError("the answer holds no JSON object")
     try:
-        return Step.model_validate(json.loads(match.group()))
+        found, _ = json.JSONDecoder().raw_decode(text, start)
+        return Step.model_validate(found)
     except json.JSONDecodeError as error:
         raise StepError(f"the answer is not valid JSON: {error.msg} at character {error.pos}") from error
     except ValidationError as error:

@@ -30,6 +30,11 @@ class Settings(BaseSettings):
     )
     chat_url: str = Field("", description="base URL of an OpenAI-compatible server")
     chat_key: SecretStr = Field(SecretStr(""), description="key for that server, or for OpenAI")
+    chat_prices: str = Field(
+        "", description="dollars per million tokens read/written, such as 0.15/0.60; empty: the page shows tokens alone"
+    )
+    trace: str = Field("", description="OTLP address (gRPC) that traces are sent to, such as http://127.0.0.1:4317")
+    trace_texts: bool = Field(False, description="whether traces hold the texts of people and the ids of users")
     host: str = Field("127.0.0.1", description="address the app listens on")
     port: int = Field(7860, ge=0, le=65535, description="port the app listens on")
 

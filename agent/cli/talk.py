@@ -80,6 +80,7 @@ def _turn(request: str, questions: list[Clarification], reply: Reply) -> dict[st
         "text": reply.text,
         "options": reply.options,
         "talking": reply.talking,
+        "usage": reply.usage,
     }
 
 

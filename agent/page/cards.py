@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from agent.page.words import count, day, percent, span, times
+from agent.usage import Usage, usage_line
 from tools.types import DataCard, ExportFile, Overlap, ProfileRow, SampleUser, SavedAudience, SizeEstimate
 
 BAR_LIMIT = 400.0
@@ -42,6 +43,12 @@ def notice(text: str, kind: str = "wait") -> str:
         return ""
     role, mark = ("alert", "!") if kind == "alert" else ("status", "")
     return f'<div class="notice {kind}" role="{role}"><i aria-hidden="true">{mark}</i><p>{escape(text)}</p></div>'
+
+
+def usage(used: Usage | None) -> str:
+    """The small line under the chat: what the language model has cost so far; nothing where none is asked."""
+    line = usage_line(used)
+    return f'<p class="usage">{escape(line)}</p>' if line else ""
 
 
 def empty(card: DataCard | None) -> str:

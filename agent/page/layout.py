@@ -47,6 +47,7 @@ class Layout:
             elem_id="box",
             interactive=False,
         )
+        self.usage = _html(elem_id="usage")
         self.again = gr.Button("Start a new conversation", size="sm", elem_id="again")
 
     def _lay_out_audience(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from agent_doubles import PlantedService, ScriptedModel
 
-from agent.asking import CALLS
+from agent.asking import ANSWERS
 from agent.conversation import Conversation
 from agent.steps import StepError, parse_step, step_schema
 from encoders.settings import Settings
@@ -88,7 +88,7 @@ def test_invalid_json_is_repaired_once(with_model) -> None:  # type: ignore[no-u
     reply = talk.say("t", REQUEST)
     assert reply.draft is not None
     assert "built-in rules" not in reply.text
-    assert len(model.asked) == CALLS == 2
+    assert len(model.asked) == ANSWERS == 2
     assert "no JSON object" in model.asked[1][-1].text
 
 
@@ -109,7 +109,7 @@ def test_a_model_that_stays_wrong_is_replaced_by_the_rules_and_it_is_said(with_m
     reply = talk.say("t", REQUEST)
     assert reply.draft.spec.demand == REQUEST.capitalize()
     assert "read by the built-in rules instead" in reply.text
-    assert len(model.asked) == CALLS
+    assert len(model.asked) == ANSWERS
 
 
 @pytest.mark.parametrize("again", [None, True])

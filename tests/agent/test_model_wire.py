@@ -1,67 +1,28 @@
-"""The OpenAI protocol over a real socket: answers, errors, silence."""
+"""The two protocols of OpenAI over a real socket: answers, refusals, errors, silence."""
 
 import json
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
-import uvicorn
 from agent_doubles import PlantedService
-from fastapi import FastAPI, Request, Response
+from wire_doubles import CHAT, PROPOSE, RESPONSES, Answer, Server, error, said, step
 
 import agent.models as models
+from agent.asking import ANSWERS
+from agent.calling import LONGEST_WAIT, TRIES
 from agent.conversation import Conversation
-from agent.embedded import EmbeddedChatModel
-from agent.models import chat_model, spoken_name
-from encoders.errors import ChatModelError
+from agent.usage import CALLS_A_TURN
 from encoders.settings import Settings
 
 REQUEST = "households that will buy dog food in the next 28 days"
-PROPOSE = {"action": "propose", "groups": ["dog food"]}
+RULES = "built-in rules"
+SERVER, OPENAI = "server:tiny", "openai:gpt-x"
+PATHS = {SERVER: CHAT, OPENAI: RESPONSES}
 
-
-class Server:
-    """A chat-completions endpoint on loopback whose answers a test sets."""
-
-    def __init__(self) -> None:
-        self.bodies: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.answer: Callable[[], Response] = lambda: self.message(json.dumps(PROPOSE))
-        self.released = threading.Event()
-        app = FastAPI()
-
-        @app.post("/v1/chat/completions")
-        async def complete(request: Request) -> Response:
-            self.bodies.append(await request.json())
-            self.headers.append(dict(request.headers))
-            return self.answer()
-
-        @app.post("/silent/chat/completions")
-        def silent() -> Response:
-            self.released.wait(30)
-            return Response(status_code=500)
-
-        self.socket = socket.socket()
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.listen()
-        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-        self.server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none", lifespan="off"))
-        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
-        self.thread.start()
-
-    @staticmethod
-    def message(content: str, finish: str = "stop") -> Response:
-        choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": content}}
-        body = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
-        return Response(json.dumps(body), media_type="application/json")
-
-    def close(self) -> None:
-        self.released.set()
-        self.server.should_exit = True
-        self.thread.join()
-        self.socket.close()
+Talk = Callable[..., Conversation]
+BOTH = pytest.mark.parametrize("model", [SERVER, OPENAI])
 
 
 @pytest.fixture(scope="module")
@@ -73,18 +34,26 @@ def shared() -> Iterator[Server]:
 
 @pytest.fixture
 def server(shared: Server) -> Server:
-    shared.bodies.clear()
-    shared.headers.clear()
-    shared.answer = lambda: shared.message(json.dumps(PROPOSE))
+    shared.asked.clear()
+    shared.script = [step()]
     return shared
 
 
 @pytest.fixture
-def talk_at(service: PlantedService, workspace: Settings) -> Iterator[Callable[[str], Conversation]]:
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that would have been waited between two tries."""
+    waited: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=waited.append))
+    return waited
+
+
+@pytest.fixture
+def talk_at(service: PlantedService, workspace: Settings) -> Iterator[Talk]:
     opened: list[Conversation] = []
 
-    def at(url: str) -> Conversation:
-        settings = workspace.model_copy(update={"chat_model": "server:tiny", "chat_url": url})
+    def at(url: str, model: str = SERVER, **values: str) -> Conversation:
+        given = {"chat_model": model, "chat_url": url, "chat_key": "sk-test"} | values
+        settings = Settings(workspace=workspace.workspace, _env_file=None, **given)  # type: ignore[arg-type]
         opened.append(Conversation(service, settings))  # type: ignore[arg-type]
         return opened[-1]
 
@@ -93,108 +62,251 @@ def talk_at(service: PlantedService, workspace: Settings) -> Iterator[Callable[[
         each.close()
 
 
-Talk = Callable[[str], Conversation]
+@BOTH
+def test_a_server_is_asked_for_a_step_by_its_schema(server: Server, talk_at: Talk, model: str) -> None:
+    reply = talk_at(server.url, model).say("t", REQUEST)
+    assert reply.draft is not None
+    assert RULES not in reply.text
+    (asked,) = server.asked
+    assert asked.body.get("store") is (False if model == OPENAI else None)
+    assert asked.path == PATHS[model]
+    assert asked.body["model"] == model.partition(":")[2]
+    assert asked.headers["authorization"] == "Bearer sk-test"
+    assert asked.schema is not None
+    assert "propose" in asked.schema["properties"]["action"]["enum"]
+    messages = asked.body["input" if model == OPENAI else "messages"]
+    assert [message["role"] for message in messages] == ["system", "user"]
+    limit = "max_output_tokens" if model == OPENAI else "max_completion_tokens"
+    assert asked.body[limit] == models.LONGEST_ANSWER
 
 
-def test_a_server_is_asked_for_a_step_by_its_schema(server: Server, talk_at: Talk) -> None:
-    talk = talk_at(f"{server.url}/v1")
+def test_who_talks_is_said(server: Server, talk_at: Talk) -> None:
+    talk = talk_at(server.url)
+    assert talk.say("t", REQUEST).talking == f"tiny at {server.url}"
+    assert server.asked[0].body["temperature"] == 0
+    assert talk_at(server.url, OPENAI).say("t", REQUEST).talking == "gpt-x (OpenAI)"
+
+
+@BOTH
+def test_a_malformed_answer_is_repaired_over_the_wire(server: Server, talk_at: Talk, model: str) -> None:
+    server.script = [said("no json here"), step()]
+    reply = talk_at(server.url, model).say("t", REQUEST)
+    assert reply.draft is not None
+    assert RULES not in reply.text
+    assert len(server.asked) == ANSWERS
+    roles = [each["role"] for each in server.asked[1].body["input" if model == OPENAI else "messages"]]
+    assert roles == ["system", "user", "assistant", "user"]
+
+
+# --- what a server does not speak -------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:This model does not support OpenAI's structured output")
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        error(400, "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model."),
+        error(422, "extra fields not permitted"),
+        error(501, "not implemented"),
+        Answer("unsupported", 415),
+    ],
+)
+@BOTH
+def test_a_server_without_schemas_is_asked_plainly_in_the_same_turn_and_ever_after(
+    server: Server, talk_at: Talk, model: str, refusal: Answer
+) -> None:
+    server.script = [refusal, said(f"Sure:\n```json\n{json.dumps(PROPOSE)}\n```"), step()]
+    talk = talk_at(server.url, model)
     reply = talk.say("t", REQUEST)
     assert reply.draft is not None
-    assert reply.talking == f"tiny at {server.url}/v1"
-    (body,) = server.bodies
-    assert body["model"] == "tiny"
-    assert body["temperature"] == 0
-    form = body["response_format"]
-    assert form["type"] == "json_schema"
-    assert "propose" in form["json_schema"]["schema"]["properties"]["action"]["enum"]
-    assert [message["role"] for message in body["messages"]] == ["system", "user"]
+    assert RULES not in reply.text
+    talk.say("u", REQUEST)
+    assert [asked.schema is not None for asked in server.asked] == [True, False, False]
+    assert {asked.path for asked in server.asked} == {PATHS[model]}
 
 
-def test_a_malformed_answer_is_repaired_over_the_wire(server: Server, talk_at: Talk) -> None:
-    answers = iter(["no json here", json.dumps(PROPOSE)])
-    server.answer = lambda: server.message(next(answers))
-    reply = talk_at(f"{server.url}/v1").say("t", REQUEST)
+@pytest.mark.parametrize("status", [404, 405])
+def test_where_there_is_no_responses_address_chat_completions_take_over(
+    server: Server, talk_at: Talk, status: int
+) -> None:
+    server.script = [Answer("not here", status), step()]
+    talk = talk_at(server.url, OPENAI)
+    assert RULES not in talk.say("t", REQUEST).text
+    talk.say("u", REQUEST)
+    assert [asked.path for asked in server.asked] == [RESPONSES, CHAT, CHAT]
+    assert all(asked.schema for asked in server.asked)
+    assert "store" not in server.asked[1].body
+
+
+def test_the_plainest_way_is_reached_in_one_turn(server: Server, talk_at: Talk) -> None:
+    server.script = [Answer("not here", 404), error(400, "no schemas"), step()]
+    assert RULES not in talk_at(server.url, OPENAI).say("t", REQUEST).text
+    assert [(asked.path, asked.schema is not None) for asked in server.asked] == [
+        (RESPONSES, True),
+        (CHAT, True),
+        (CHAT, False),
+    ]
+
+
+def test_what_was_refused_once_is_tried_again_when_the_plainer_way_failed_too(server: Server, talk_at: Talk) -> None:
+    server.script = [error(400), error(400), step()]
+    talk = talk_at(server.url)
+    assert "error 400" in talk.say("t", REQUEST).text
+    assert RULES not in talk.say("t", "households that will buy coffee").text
+    assert [asked.schema is not None for asked in server.asked] == [True, False, True]
+
+
+def test_a_model_that_does_not_exist_is_not_asked_for_in_four_ways(server: Server, talk_at: Talk) -> None:
+    server.script = [error(404, "The model 'gpt-x' does not exist", code="model_not_found")]
+    reply = talk_at(server.url, OPENAI).say("t", REQUEST)
+    assert "AUDIENCE_CHAT_MODEL" in reply.text
+    assert len(server.asked) == 1
+
+
+# --- servers that are busy, broken or not there -----------------------------------------------------
+
+PASSING = [
+    error(429, "slow down"),
+    Answer("boom", 500),
+    error(503, "overloaded"),
+    Answer(dropped=True),
+    Answer('{"id": "1", "obj', cut_short=True),
+]
+
+
+@pytest.mark.parametrize("failure", PASSING)
+@BOTH
+def test_what_passes_is_asked_again(
+    server: Server, talk_at: Talk, waits: list[float], model: str, failure: Answer
+) -> None:
+    server.script = [failure, failure, step()]
+    reply = talk_at(server.url, model).say("t", REQUEST)
     assert reply.draft is not None
-    assert "built-in rules" not in reply.text
-    assert len(server.bodies) == 2
-    assert server.bodies[1]["messages"][-1]["role"] == "user"
+    assert RULES not in reply.text
+    assert len(server.asked) == TRIES == 3
+    assert len(waits) == 2
+    assert all(0 < wait <= 8 for wait in waits)
+
+
+@pytest.mark.parametrize("failure", PASSING)
+def test_a_turn_ends_while_the_failure_does_not(
+    server: Server, talk_at: Talk, waits: list[float], failure: Answer
+) -> None:
+    server.script = [failure]
+    reply = talk_at(server.url).say("t", REQUEST)
+    assert reply.draft.spec.demand == REQUEST.capitalize()  # type: ignore[union-attr]
+    assert RULES in reply.text
+    assert len(server.asked) == TRIES
+    assert len(waits) == TRIES - 1
+
+
+@BOTH
+def test_a_server_that_asks_to_wait_is_waited_for(
+    server: Server, talk_at: Talk, waits: list[float], model: str
+) -> None:
+    server.script = [error(429, Retry_After="17"), step()]
+    assert RULES not in talk_at(server.url, model).say("t", REQUEST).text
+    assert waits == [17.0]
+
+
+@pytest.mark.parametrize(
+    "failure", [error(429, Retry_After=str(LONGEST_WAIT + 1)), error(429, "pay first", code="insufficient_quota")]
+)
+def test_what_takes_too_long_to_pass_is_not_waited_for(
+    server: Server, talk_at: Talk, waits: list[float], failure: Answer
+) -> None:
+    server.script = [failure]
+    assert "error 429" in talk_at(server.url).say("t", REQUEST).text
+    assert waits == []
+    assert len(server.asked) == 1
+
+
+@pytest.mark.usefixtures("waits")
+def test_all_the_trouble_of_one_turn_has_an_end(server: Server, talk_at: Talk) -> None:
+    bad, busy = said("no json"), Answer("boom", 500)
+    server.script = [Answer("", 404), busy, error(400), busy, busy, bad, busy]
+    reply = talk_at(server.url, OPENAI).say("t", REQUEST)
+    assert reply.draft is not None
+    assert RULES in reply.text
+    assert len(server.asked) == CALLS_A_TURN
+    assert "used up" in reply.text
 
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (lambda: Response("boom", status_code=500), "error 500"),
-        (lambda: Response('{"error": {"message": "bad key"}}', status_code=401), "error 401"),
-        (lambda: Response("<html>not this</html>", media_type="text/html"), "could not be read"),
-        (lambda: Response('{"choices": []}', media_type="application/json"), "could not be read"),
-        (lambda: Response('{"choices": null}', media_type="application/json"), "could not be read"),
-        (lambda: Server.message(""), "no JSON object"),
-        (lambda: Server.message('{"action": "answer", "say": "and so on', finish="length"), "cut off"),
+        (error(401, "bad key"), "AUDIENCE_CHAT_KEY"),
+        (error(403, "not yours"), "error 403"),
+        (error(404, "no such model"), "error 404"),
+        (error(400, "context_length_exceeded"), "longer than the model can read"),
+        (Answer("<html>not this</html>", headers={"content-type": "text/html"}), "could not be read"),
+        (Answer("not json"), "could not be read"),
+        (Answer("[]"), "could not be read"),
+        (said(""), "no JSON object"),
+        (said('{"action": "answer", "say": "and so on', finish="length"), "cut off"),
     ],
 )
+@BOTH
 def test_a_server_that_fails_costs_its_answer_and_no_more(
-    server: Server, talk_at: Talk, answer: Callable[[], Response], reason: str
+    server: Server, talk_at: Talk, model: str, answer: Answer, reason: str
 ) -> None:
-    server.answer = answer
-    reply = talk_at(f"{server.url}/v1").say("t", REQUEST)
+    server.script = [answer]
+    reply = talk_at(server.url, model).say("t", REQUEST)
     assert reply.draft is not None
     assert reply.draft.spec.demand == REQUEST.capitalize()
+    assert RULES in reply.text
     assert reason in reply.text
-    assert "built-in rules" in reply.text
-    assert len(server.bodies) <= 2
+    assert len(server.asked) <= TRIES
 
 
-def test_a_silent_server_is_given_up_on(server: Server, talk_at: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("model", "body"),
+    [
+        (SERVER, '{"choices": []}'),
+        (SERVER, '{"choices": null}'),
+        (OPENAI, '{"output": []}'),
+        (OPENAI, '{"output": null}'),
+        (OPENAI, "{}"),
+    ],
+)
+def test_an_answer_that_holds_nothing_is_no_answer(server: Server, talk_at: Talk, model: str, body: str) -> None:
+    server.script = [Answer(body)]
+    reply = talk_at(server.url, model).say("t", REQUEST)
+    assert reply.draft is not None
+    assert "could not be read" in reply.text or "no JSON object" in reply.text
+    assert len(server.asked) <= ANSWERS
+
+
+def test_a_silent_server_is_given_up_on_and_not_asked_again(
+    service: PlantedService, talk_at: Talk, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
     monkeypatch.setattr(models, "TIMEOUT", 0.2)
-    reply = talk_at(f"{server.url}/silent").say("t", REQUEST)
+    server = Server()
+    server.silent.set()
+    reply = talk_at(server.url).say("t", REQUEST)
+    server.close()
     assert reply.draft is not None
     assert "took too long" in reply.text
+    assert waits == []
 
 
-def test_a_server_that_is_not_there(talk_at: Talk) -> None:
+def test_an_answer_that_trickles_in_for_ever_is_given_up_on(
+    server: Server, talk_at: Talk, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    monkeypatch.setattr(models, "TIMEOUT", 0.3)
+    server.script = [Answer(trickles=True)]
+    reply = talk_at(server.url).say("t", REQUEST)
+    assert reply.draft is not None
+    assert "took too long" in reply.text
+    assert waits == []
+    assert len(server.asked) == 1
+
+
+def test_a_server_that_is_not_there(talk_at: Talk, waits: list[float]) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
     reply = talk_at(url).say("t", REQUEST)
     assert reply.draft is not None
     assert "cannot be reached" in reply.text
-
-
-def test_openai_is_spoken_to_with_the_key(server: Server, service: PlantedService, workspace: Settings) -> None:
-    values = {"chat_model": "openai:gpt-x", "chat_url": f"{server.url}/v1", "chat_key": "sk-test"}
-    settings = Settings(workspace=workspace.workspace, _env_file=None, **values)  # type: ignore[arg-type]
-    talk = Conversation(service, settings)  # type: ignore[arg-type]
-    assert talk.say("t", REQUEST).talking == "gpt-x (OpenAI)"
-    assert server.headers[0]["authorization"] == "Bearer sk-test"
-    talk.close()
-
-
-@pytest.mark.parametrize(
-    ("model", "said"),
-    [
-        ("openai:gpt-x", "AUDIENCE_CHAT_KEY"),
-        ("server:tiny", "AUDIENCE_CHAT_URL"),
-        ("server:", "is no chat model"),
-        ("magic", "is no chat model"),
-        ("local:huge", "There is no local model 'huge'"),
-        ("local:qwen2.5-coder-0.5b", "audience models pull qwen2.5-coder-0.5b"),
-    ],
-)
-def test_settings_that_cannot_work_say_what_to_do(
-    model: str, said: str, workspace: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with pytest.raises(ChatModelError, match=said):
-        chat_model(workspace.model_copy(update={"chat_model": model}))
-
-
-def test_the_default_needs_nothing(workspace: Settings) -> None:
-    assert isinstance(chat_model(workspace), EmbeddedChatModel)
-    assert spoken_name(workspace) == "Built-in rules, no language model"
-
-
-def test_the_embedded_model_reads_only_its_own_prompts() -> None:
-    with pytest.raises(ChatModelError, match="context block"):
-        EmbeddedChatModel().invoke("hello")
-    with pytest.raises(ChatModelError, match="could not read"):
-        EmbeddedChatModel().invoke("```json\n{}\n```")
+    assert len(waits) == TRIES - 1

@@ -9,6 +9,7 @@ from page_doubles import HOSTILE, Conversation
 from playwright.sync_api import Page, expect
 
 from agent.page.desk import BROKEN, Desk
+from agent.usage import Usage
 from encoders.errors import ModelError
 
 pytestmark = [
@@ -178,6 +179,24 @@ def test_a_new_conversation_starts_empty_and_keeps_nothing_of_the_old_one(
     page.reload()
     expect(page.get_by_role("heading", name="Your audience will appear here")).to_be_visible()
     expect(page.get_by_label("Size of the audience")).to_be_hidden()
+
+
+def test_what_the_language_model_costs_is_a_small_line_and_none_where_there_is_no_model(
+    serve: Serve, visit: Visit, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = visit(serve(lambda: desk))
+    reach_an_audience(page)
+    expect(page.locator("#usage")).to_be_hidden()
+    answer = desk.conversation.say
+    used = Usage(calls=3, input_tokens=4210, output_tokens=96, dollars=0.00069)
+    told = lambda thread, text: answer(thread, text).model_copy(update={"usage": used})  # noqa: E731
+    monkeypatch.setattr(desk.conversation, "say", told)
+    say(page, "exclude those who bought it")
+    expect(page.locator("#usage")).to_have_text(
+        "Language model so far: 3 calls, 4,210 tokens read, 96 written, about $0.0007"
+    )
+    page.get_by_role("button", name="Start a new conversation").click()
+    expect(page.locator("#usage")).to_be_hidden()
 
 
 def test_nothing_sticks_out_on_a_phone(serve: Serve, visit: Visit, desk: Desk) -> None:
