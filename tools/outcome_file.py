@@ -21,7 +21,6 @@ _READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
     ".ndjson": lambda path: pl.read_ndjson(path, infer_schema_length=None),
 }
-ENDINGS = tuple(_READERS)
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def read_table(path: Path) -> pl.DataFrame:
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise RequestError(f"{path.name} is none of {', '.join(ENDINGS)}; bring one of these.")
+        raise RequestError(f"{path.name} is none of {', '.join(_READERS)}; bring one of these.")
     try:
         table = reader(path)
         return table.rename({name: name.strip().lower() for name in table.columns})

@@ -102,17 +102,12 @@ class Registry:
             key: saving twice with the same key saves once and answers the same, even where the model, and with it the
                 members, changed in between.
             forecast: responders expected among the members.
-            refreshes: it is a later picture of the version before: who stays, stays on her side of the holdout, and
-                the share is drawn from those who came.
+            refreshes: who was in the version before stays on her side of the holdout; the share is drawn from the rest.
 
         Raises:
             RequestError: the name or the approval is missing, or the key was used for something else.
         """
-        name, approved_by = " ".join(name.split()), approved_by.strip()
-        if not 0 < len(name) <= NAME_LENGTH:
-            raise RequestError(f"An audience needs a name of 1 to {NAME_LENGTH} characters; this one has {len(name)}.")
-        if not approved_by:
-            raise RequestError("Saving an audience needs the name of the person who approved it.")
+        name, approved_by = _checked(name, approved_by)
         facts: dict[str, str | int | None] = {
             "spec": spec.model_dump_json() if spec else None,
             "definition": definition,
@@ -131,10 +126,7 @@ class Registry:
             held_out = self._held_out(set(members), holdout_share, audience, refreshes)
             facts |= {"audience": audience, "version": version, "created": datetime.now(UTC).isoformat()}
             facts |= {"users": len(set(members)), "holdout": len(held_out)}
-            columns = ", ".join(facts)
-            self._db.run(f"INSERT INTO versions ({columns}) VALUES ({', '.join(f':{each}' for each in facts)})", facts)
-            rows = ((audience, version, user, user in held_out) for user in sorted(set(members)))
-            self._db.run_many("INSERT INTO members VALUES (?, ?, ?, ?)", rows)
+            self._insert(facts, set(members), held_out)
             details = {"name": name, "users": facts["users"], "holdout": facts["holdout"]}
             self._write_audit(approved_by, action, audience, version, details)
             self._remember(key, content, audience, version)
@@ -284,6 +276,13 @@ class Registry:
         everybody, held_out = (set(each) for each in self.members(audience))
         return (held_out & members) | set(hold_out(members - everybody, share, audience))
 
+    def _insert(self, facts: dict[str, str | int | None], members: set[str], held_out: set[str]) -> None:
+        """Write one version and who is in it."""
+        columns = ", ".join(facts)
+        self._db.run(f"INSERT INTO versions ({columns}) VALUES ({', '.join(f':{each}' for each in facts)})", facts)
+        rows = ((facts["audience"], facts["version"], user, user in held_out) for user in sorted(members))
+        self._db.run_many("INSERT INTO members VALUES (?, ?, ?, ?)", rows)
+
     def _next_version(self, name: str) -> tuple[str, int]:
         found = self._db.run("SELECT id FROM audiences WHERE folded = ?", (name.casefold(),))
         if not found:
@@ -316,3 +315,12 @@ class Registry:
 
 def _digest(*content: object) -> str:
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _checked(name: str, approved_by: str) -> tuple[str, str]:
+    name, approved_by = " ".join(name.split()), approved_by.strip()
+    if not 0 < len(name) <= NAME_LENGTH:
+        raise RequestError(f"An audience needs a name of 1 to {NAME_LENGTH} characters; this one has {len(name)}.")
+    if not approved_by:
+        raise RequestError("Saving an audience needs the name of the person who approved it.")
+    return name, approved_by

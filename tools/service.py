@@ -266,19 +266,13 @@ class AudienceService:
         Raises:
             RequestError: fewer than two audiences, or one that is not there.
         """
-        if len(audiences) < 2:
-            raise RequestError("Combining needs at least two saved audiences.")
-        named = [self._named_members(each) for each in audiences]
-        sets = [members for _, members in named]
-        joined = {
-            "and": lambda: reduce(set.intersection, sets),
-            "or": lambda: reduce(set.union, sets),
-            "not": lambda: sets[0].difference(*sets[1:]),
-        }[operation]()
-        words = {"and": " and also ", "or": " or ", "not": " but not "}[operation].join(
-            f"'{each}'" for each, _ in named
-        )
+        names, joined = self._joined(operation, audiences)
+        words = {"and": " and also ", "or": " or ", "not": " but not "}[operation].join(f"'{each}'" for each in names)
         return self._save(name, None, words, joined, approved_by, key, self.settings.holdout)
+
+    def combined_users(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> int:
+        """How many users ``combine`` would save; raises like it."""
+        return len(self._joined(operation, audiences)[1])
 
     def list_audiences(self) -> tuple[SavedAudience, ...]:
         """The newest version of every saved audience, by name."""
@@ -434,6 +428,18 @@ class AudienceService:
             forecast=forecast,
             refreshes=refreshes,
         )
+
+    def _joined(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> tuple[list[str], set[str]]:
+        if len(audiences) < 2:
+            raise RequestError("Combining needs at least two saved audiences.")
+        named = [self._named_members(each) for each in audiences]
+        sets = [members for _, members in named]
+        joined = {
+            "and": lambda: reduce(set.intersection, sets),
+            "or": lambda: reduce(set.union, sets),
+            "not": lambda: sets[0].difference(*sets[1:]),
+        }[operation]()
+        return [name for name, _ in named], joined
 
     def _refresh(self, before: SavedAudience, approved_by: str, key: str) -> Refreshed:
         assert before.spec is not None

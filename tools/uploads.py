@@ -6,11 +6,10 @@ from pathlib import Path
 
 from encoders.errors import RequestError
 from encoders.workspace import Workspace, atomic_file
-from tools.outcome_file import ENDINGS
 
 LARGEST = 200_000_000
 """Bytes of a file that is taken in."""
-_ENDINGS = (*ENDINGS, ".txt")
+_ENDINGS = (".csv", ".parquet", ".jsonl", ".ndjson", ".txt")
 UPLOADED = rf"[0-9a-f]{{12}}(?:{'|'.join(re.escape(each) for each in _ENDINGS)})"
 """What the name of an upload looks like: the beginning of the digest of its content, and its ending."""
 
