@@ -11,7 +11,7 @@ from typing import Literal
 
 import polars as pl
 
-from encoders.errors import DataError, RequestError
+from encoders.errors import DataError, RequestError, TooSmallError
 from encoders.workspace import Workspace, atomic_file
 from tools.contacts import contact_hash, normal_email, normal_phone
 from tools.platforms import Platform
@@ -42,6 +42,7 @@ def export_audience(
     holdout: Collection[str],
     format: Literal["csv", "parquet"] = "csv",
     platform: Platform | None = None,
+    minimum: int = 1,
 ) -> ExportFile:
     """Write the audience without its held-out users to exports/, for the owner's eyes only.
 
@@ -54,15 +55,16 @@ def export_audience(
         holdout: ids of those among them that are kept back.
         format: in CSV a user id that a spreadsheet would take for a formula gets a leading apostrophe.
         platform: the ad platform to write it for; None for a table of users.
+        minimum: a platform's list with fewer rows is not written, to protect single people.
 
     Raises:
         WorkspaceError: the disk is full or may not be written; an earlier file of this version is still there.
         DataError: the contacts cannot be read.
-        RequestError: the platform turns such a list down, or could match nobody of it.
+        RequestError: the platform turns such a list down, or could match too few of it.
     """
     held_out = set(holdout) & set(members)
     users = sorted(set(members) - held_out)
-    table = _platform_list(workspace, saved, users, platform) if platform else _with_hashes(workspace, users)
+    table = _platform_list(workspace, saved, users, platform, minimum) if platform else _with_hashes(workspace, users)
     ending = f"-{platform.key}" if platform else ""
     target = workspace.exports / f"{saved.id}-v{saved.version}{ending}.{format}"
     with atomic_file(target, mode=0o600) as part:
@@ -96,7 +98,9 @@ def _missing(users: int, platform: Platform) -> tuple[str, ...]:
     return (f"{users:,} have no contact that {platform.name} could match, and are not in the file.",)
 
 
-def _platform_list(workspace: Workspace, saved: SavedAudience, users: list[str], platform: Platform) -> pl.DataFrame:
+def _platform_list(
+    workspace: Workspace, saved: SavedAudience, users: list[str], platform: Platform, minimum: int
+) -> pl.DataFrame:
     """One row a user with a contact, in the order of the hashes, so that it does not tell the order of the users."""
     platform.check_name(saved)
     contacts = _contacts(workspace)
@@ -118,8 +122,11 @@ def _platform_list(workspace: Workspace, saved: SavedAudience, users: list[str],
         )
         .filter(pl.any_horizontal(pl.all().is_not_null()))
     )
-    if not table.height:
-        raise RequestError(f"Nobody of this audience has a contact that {platform.name} could match.")
+    if table.height < minimum:
+        raise TooSmallError(
+            f"Only {table.height} of this audience have a contact that {platform.name} could match; a list of fewer "
+            f"than {minimum} is not written, to protect single people. Make the audience broader."
+        )
     header = platform.columns or table.columns
     blank = [pl.lit(None, pl.String).alias(column) for column in header if column not in table.columns]
     return table.with_columns(blank).select(header).sort(list(wanted.values()))

@@ -298,7 +298,9 @@ class AudienceService:
             raise RequestError(f"{destination.name} takes CSV files alone; export as CSV.")
         members, held_out = self._registry.members(saved.id, saved.version)
         self._check_size(len(members) - len(held_out))
-        file = export_audience(self._workspace, saved, members, held_out, format, destination)
+        file = export_audience(
+            self._workspace, saved, members, held_out, format, destination, self.settings.minimum_size
+        )
         details = {"format": format, "rows": file.rows, "sha256": file.sha256}
         if destination:
             details["platform"] = destination.name

@@ -23,6 +23,8 @@ def people_like(speaker: Speaker, step: Step, context: Context, memory: Memory) 
     """
     file = upload_in(context.text)
     ids = read_seeds(speaker.service.uploaded(file)) if file else ids_in(context.text)
+    if not ids:
+        return speaker.say(memory, reply("like_which", unit=speaker.card.unit))
     now = memory.now
     sentence = now.draft.spec.demand if now else None
     name = f"list {sha256(' '.join([sentence or '', *sorted(ids)]).encode()).hexdigest()[:8]}"

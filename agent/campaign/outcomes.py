@@ -2,7 +2,7 @@
 
 from agent import replies
 from agent.look import Context
-from agent.rules.campaign import from_data, upload_in
+from agent.rules.campaign import from_data, upload_in, version_in
 from agent.rules.wording import plain
 from agent.speaking import Outcome, Speaker
 from agent.state import Memory, Pending
@@ -14,15 +14,16 @@ from tools.campaign_types import CampaignOutcome, Side
 def ask_outcome(speaker: Speaker, step: Step, context: Context, memory: Memory) -> Outcome:
     """Show what was recorded, or ask whether to record what a file or the data says."""
     saved, file = speaker.meant(step.audience, memory), upload_in(context.text)
-    name = plain(saved.name)
+    name, version = plain(saved.name), version_in(context.text)
+    arguments = {"audience": saved.id, "version": str(version or saved.version), "file": file or ""}
     if file:
         speaker.service.uploaded(file)
-        arguments = {"audience": saved.id, "version": str(saved.version), "file": file}
-        return speaker.wait(memory, "outcome", reply("ask_outcome_file", name=name, version=saved.version), arguments)
+        text = reply("ask_outcome_file", name=name, version=arguments["version"])
+        return speaker.wait(memory, "outcome", text, arguments)
     if from_data(context.text):
-        arguments = {"audience": saved.id, "version": str(saved.version), "file": ""}
-        return speaker.wait(memory, "outcome", reply("ask_outcome_data", name=name, version=saved.version), arguments)
-    outcome = speaker.service.outcomes.last(saved.id)
+        text = reply("ask_outcome_data", name=name, version=arguments["version"])
+        return speaker.wait(memory, "outcome", text, arguments)
+    outcome = speaker.service.outcomes.last(saved.id, version)
     if outcome is None:
         options = (reply("outcome_from_data", name=name),) if saved.spec else ()
         return speaker.say(memory, reply("no_outcome", name=name), options)

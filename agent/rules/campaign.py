@@ -24,7 +24,7 @@ Operation = Literal["and", "or", "not"]
 
 def campaign_order(text: str, has_draft: bool, saved: Sequence[str]) -> Step | None:
     """The step a message orders once audiences are kept; None when it orders nothing of the kind."""
-    if _says("like", text) and (ids_in(text) or upload_in(text)):
+    if _says("like_only", text) or (_says("like", text) and (ids_in(text) or upload_in(text))):
         return Step(action="like")
     held, rest = held_back(text)
     if held is not None and not re.search(r"\w{2}", rest):
@@ -90,6 +90,12 @@ def ids_in(text: str) -> list[str]:
 def from_data(text: str) -> bool:
     """Whether a message wants the outcome worked out from the data itself."""
     return _says("from_data", text)
+
+
+def version_in(text: str) -> int | None:
+    """The version of a saved audience a message names."""
+    match = _pattern("version").search(text)
+    return int(match["number"]) if match else None
 
 
 def name_in(text: str) -> str | None:

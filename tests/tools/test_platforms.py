@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.errors import RequestError
+from encoders.errors import RequestError, TooSmallError
 from encoders.workspace import Workspace
 from tools.export import export_audience
 from tools.platforms import platform_named, platforms
@@ -104,6 +104,12 @@ def test_without_contacts_there_is_no_list(tmp_path: Path) -> None:
         RequestError, match="There is no platform 'myspace' here; export for Google, Meta, TikTok, Link"
     ):
         platform_named("myspace")
+
+
+def test_a_list_of_too_few_is_not_written(workspace: Workspace) -> None:
+    with pytest.raises(TooSmallError, match="Only 2 of this audience have a contact that Meta could match; a list of"):
+        export_audience(workspace, SAVED, MEMBERS, HOLDOUT, platform=platform_named("meta"), minimum=3)
+    assert not workspace.exports.exists()
 
 
 @given(st.text(max_size=60), st.sampled_from(["email", "phone"]), st.sampled_from(sorted(platforms())))
