@@ -7,6 +7,7 @@ what a person types, clicks or drags goes to the conversation, and what comes ba
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -22,7 +23,7 @@ from agent.page.transcript import Transcript
 from agent.state import Reply
 from encoders.errors import RequestError
 from encoders.settings import settings
-from tools.types import AudienceSpec, SizeEstimate
+from tools.types import AudienceSpec, SavedAudience, SizeEstimate
 
 KEYS_COUNT_TOO = """() => document.addEventListener('keyup', event => {
     if (event.target.closest('#percent')) event.target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
@@ -36,6 +37,7 @@ TO_THE_END = """() => setTimeout(() => {
 """Gradio leaves the chat where it is once a click has scrolled it; the newest message is what one wants to see."""
 
 Act = Callable[[Desk, str], Reply]
+Asked = Callable[[SavedAudience, str], str]
 Change = Callable[[AudienceSpec, SizeEstimate], AudienceSpec]
 Updates = dict[Any, Any]
 
@@ -99,9 +101,10 @@ class Page(Layout):
             self.box.submit(self.on_say, [here, self.box], **common),
             self.chat.option_select(self.on_pick, here, **common),
             self.chat.example_select(self.on_example, here, **common),
-            self.save.click(self.on_save, [here, self.name], **common),
-            self.name.submit(self.on_save, [here, self.name], **common),
-            self.export.click(self.on_export, here, **common),
+            gr.on([self.save.click, self.name.submit], self.on_save, [here, self.name, self.back], **common),
+            self.export.click(self.on_export, [here, self.platform], **common),
+            self.outcome.upload(self.on_outcome, [here, self.outcome], **common),
+            self.people.upload(self.on_people, [here, self.people], **common),
             self.yes.click(partial(self.on_decide, True), here, **common),
             self.no.click(partial(self.on_decide, False), here, **common),
             self.sentence.submit(self.on_sentence, [here, self.sentence], **common),
@@ -118,8 +121,8 @@ class Page(Layout):
     def on_load(self, stored: Any) -> Iterator[Updates]:
         """Show the conversation where it was; where the desk is not open yet, wait for it."""
         transcript = Transcript.recall(stored)
-        ready_to_type = gr.update(interactive=True)
-        yield {self.browser: transcript, self.chat: transcript.messages(), self.box: ready_to_type}
+        ready = gr.update(interactive=True)
+        yield {self.browser: transcript, self.chat: transcript.messages(), self.box: ready, self.people: ready}
         try:
             desk = self.opening.desk()
             card = desk.service.describe_data()
@@ -148,13 +151,21 @@ class Page(Layout):
         """An example was clicked."""
         yield from self.on_say(stored, event.value["text"])
 
-    def on_save(self, stored: Any, name: str) -> Iterator[Updates]:
+    def on_save(self, stored: Any, name: str, percent: float | None) -> Iterator[Updates]:
         """Save was clicked: the conversation asks for the yes."""
-        yield from self.on_say(stored, changes.save_request(name))
+        yield from self.on_say(stored, changes.save_request(name, percent))
 
-    def on_export(self, stored: Any) -> Iterator[Updates]:
+    def on_export(self, stored: Any, platform: str) -> Iterator[Updates]:
         """Export was clicked: the conversation asks for the yes."""
-        yield from self.on_say(stored, "Export as CSV")
+        yield from self.on_say(stored, changes.export_request(platform))
+
+    def on_outcome(self, stored: Any, path: str) -> Iterator[Updates]:
+        """A file of those who responded was brought: the conversation asks for the yes."""
+        yield from self._bring(stored, path, lambda saved, file: changes.outcome_request(saved.name, file))
+
+    def on_people(self, stored: Any, path: str) -> Iterator[Updates]:
+        """A list of users was brought, to find others like them."""
+        yield from self._bring(stored, path, None)
 
     def on_decide(self, approved: bool, stored: Any) -> Iterator[Updates]:
         """What was waiting for a yes is done, or dropped."""
@@ -218,6 +229,24 @@ class Page(Layout):
         yield self._idle(transcript) | {self.usage: cards.usage(reply.usage)}
         yield from self._show(desk, reply)
 
+    def _bring(self, stored: Any, path: str, ask: Asked | None) -> Iterator[Updates]:
+        """Take a file in, and say what it is for: about the saved audience (``ask``), or people like those in it."""
+        transcript = Transcript.recall(stored)
+        try:
+            desk = self.opening.desk()
+            file = desk.service.keep_upload(Path(path))
+            draft = desk.conversation.current(transcript.thread).draft
+            if ask is None:
+                said = changes.like_request(file)
+            elif draft and draft.saved:
+                said = ask(draft.saved, file)
+            else:
+                raise RequestError("The audience on the page is not saved; save it first.")
+        except Exception as error:
+            yield {self.notice: cards.notice(sentence(error), "alert")}
+            return
+        yield from self.on_say(stored, said)
+
     def _edit(self, stored: Any, change: Change) -> Iterator[Updates]:
         transcript = Transcript.recall(stored)
         try:
@@ -273,6 +302,7 @@ class Page(Layout):
             self.assumed: cards.assumptions(draft.assumptions),
             self.percent: max(0.5, round(100 * size.cut, 1)),
             self.kept: cards.keep_head(draft.saved),
+            self.outcome: gr.update(visible=draft.saved is not None),
             self.confirm: gr.update(visible=reply.pending is not None),
             self.asked: reply.pending.text if reply.pending else "",
             self.file: cards.download(reply.file) if reply.file else "",

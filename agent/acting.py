@@ -1,23 +1,42 @@
 """Carries a checked step out on the service, and says what came of it. Nothing here saves or exports."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from agent import replies
-from agent.approving import ask_export, ask_save
+from agent.campaign.angles import message_angles
+from agent.campaign.combining import ask_combine, compare
+from agent.campaign.exporting import ask_export
+from agent.campaign.holding import heard_share, hold_back, with_share
+from agent.campaign.likeness import people_like
+from agent.campaign.outcomes import ask_outcome
+from agent.campaign.refreshing import ask_refresh
+from agent.campaign.saving import ask_save
 from agent.context import Context
 from agent.drafting import Drafting
 from agent.rules.grounding import short_first
 from agent.rules.replying import ALL, DECIDE
 from agent.rules.wording import listed, plain
+from agent.speaking import Outcome, Speaker
 from agent.state import Answer, Clarification, Memory, Reply, Version
-from agent.steps import Step
+from agent.steps import Action, Step
 from prompts.loader import reply
 from tools.types import AudienceSpec, DataCard
 
 if TYPE_CHECKING:
     from tools.service import AudienceService
 
-Outcome = tuple[Memory, Reply]
+_CAPABILITIES: dict[Action, Callable[[Speaker, Step, Context, Memory], Outcome]] = {
+    "save": ask_save,
+    "export": ask_export,
+    "compare": compare,
+    "combine": ask_combine,
+    "hold_back": hold_back,
+    "outcome": ask_outcome,
+    "refresh": ask_refresh,
+    "like": people_like,
+    "angles": message_angles,
+}
 
 
 class Acting:
@@ -40,11 +59,11 @@ class Acting:
                 return self._ask(step, context, memory, talking)
             case "propose":
                 version, said = self.drafting.propose(step, context, memory.request)
-                return self._show("proposal", memory, version, (*notes, *said), talking)
+                return self._show("proposal", memory, version, (*notes, *said), talking, context.text)
             case "adjust" | "filter" | "exclude":
                 assert memory.now is not None
                 version, said = self.drafting.amend(step, context, memory.now)
-                return self._show("changed", memory, version, (*notes, *said), talking)
+                return self._show("changed", memory, version, (*notes, *said), talking, context.text)
             case "undo":
                 return self._undo(memory, talking)
             case "restart":
@@ -52,15 +71,11 @@ class Acting:
                 return Memory(said=memory.said), Reply(text=text, options=replies.examples(self.card), talking=talking)
             case "answer" | "decline":
                 return self._answer(step, memory, talking)
-        if step.action == "export" and (memory.now or step.audience):
-            return ask_export(self.service, self.card, step, memory, talking)
-        if memory.now is None:
+        if memory.now is None and step.action in {"save", "explain"}:
             return self.say(memory, reply("no_draft"), replies.examples(self.card), talking)
-        if step.action == "save":
-            return ask_save(self.service, self.card, step, memory, talking)
         if step.action == "explain":
             return self._explain(step, memory, talking)
-        return self._compare(step, context, memory, talking)
+        return _CAPABILITIES[step.action](Speaker(self.service, self.card, talking), step, context, memory)
 
     def edit(self, spec: AudienceSpec, memory: Memory, talking: str) -> Outcome:
         """Take over what a person changed with the page's own controls."""
@@ -69,12 +84,7 @@ class Acting:
 
     def say(self, memory: Memory, text: str, options: tuple[str, ...], talking: str) -> Outcome:
         """Say something and leave the audience as it stands."""
-        shown = Reply(text=text, options=options, question=memory.question, talking=talking)
-        if memory.now is None:
-            return memory, shown
-        size = self.service.size(memory.now.draft.spec)
-        further = replies.next_options(memory.now, size, bool(memory.before))
-        return memory, shown.model_copy(update={"draft": memory.now.draft, "size": size, "options": options or further})
+        return Speaker(self.service, self.card, talking).say(memory, text, options)
 
     def _remember(self, step: Step, context: Context, memory: Memory) -> Memory:
         """Note what this message was: a new request, or the answer to the open question."""
@@ -96,17 +106,12 @@ class Acting:
         text = replies.question_text(question, context.weighed(real), self.card)
         return self.say(memory, text, tuple(plain(each) for each in question.options), talking)
 
-    def _show(self, key: str, memory: Memory, version: Version, notes: tuple[str, ...], talking: str) -> Outcome:
-        size = self.service.size(version.draft.spec)
-        before = (*memory.before, memory.now)[-20:] if memory.now else memory.before
-        memory = memory.model_copy(update={"now": version, "before": before, "question": None})
-        return memory, Reply(
-            text=replies.draft_text(key, version, size, self.card, notes),
-            options=replies.next_options(version, size, bool(before)),
-            draft=version.draft,
-            size=size,
-            talking=talking,
-        )
+    def _show(
+        self, key: str, memory: Memory, version: Version, notes: tuple[str, ...], talking: str, text: str = ""
+    ) -> Outcome:
+        """Show an audience, with the share to keep back where ``text`` said one along the way."""
+        share, said = heard_share(text)
+        return Speaker(self.service, self.card, talking).show(key, memory, with_share(version, share), (*notes, *said))
 
     def _undo(self, memory: Memory, talking: str) -> Outcome:
         if not memory.before:
@@ -147,30 +152,3 @@ class Acting:
         explanation = self.service.explain(step.user_id, memory.now.draft.spec)
         memory, shown = self.say(memory, explanation.text, (), talking)
         return memory, shown.model_copy(update={"explanation": explanation})
-
-    def _compare(self, step: Step, context: Context, memory: Memory, talking: str) -> Outcome:
-        assert memory.now is not None
-        known = {name.lower(): name for name in context.saved_audiences}
-        if not known:
-            return self.say(memory, reply("nothing_saved"), (replies.SAVE,), talking)
-        asked = step.audience or list(known.values())
-        if unknown := [name for name in asked if name.lower() not in known]:
-            names = listed([plain(name) for name in known.values()], "and")
-            return self.say(memory, reply("no_audience", name=plain(unknown[0]), names=names), (), talking)
-        named = [known[name.lower()] for name in asked]
-        comparison = self.service.compare([memory.now.draft.spec, *named])
-        lines = [
-            reply(
-                "compared",
-                a=plain(each.a),
-                b=plain(each.b),
-                users_a=replies.count(each.users_a),
-                users_b=replies.count(each.users_b),
-                both=replies.count(each.both),
-                percent=replies.percent(each.jaccard),
-                unit_plural=self.card.unit_plural,
-            )
-            for each in comparison.overlaps
-        ]
-        memory, shown = self.say(memory, "\n\n".join(lines), (), talking)
-        return memory, shown.model_copy(update={"comparison": comparison})

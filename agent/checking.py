@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from agent.context import Context
 from agent.rules.attributes import parse_filter, write_filter
+from agent.rules.campaign import held_back
 from agent.rules.grounding import AT_MOST, Grounded, framed, ground
 from agent.rules.hearing import Heard, hear
 from agent.rules.replying import HORIZONS, NEWNESS
@@ -43,6 +44,7 @@ def check_step(step: Step, context: Context, search: Searching) -> tuple[Step, t
         "past_days": next((each.days for each in (heard.without, heard.within) if each and each.days), None),
         "users": heard.users,
         "percent": heard.percent,
+        "holdout": held_back(context.text)[0],
         "name": step.name if _said(step.name, context.text) else None,
         "user_id": step.user_id if _said(step.user_id, context.text) else None,
         "say": step.say if _numbers(step.say) <= _numbers(context.model_dump_json()) else None,

@@ -60,7 +60,7 @@ class Drafting:
         )
         spec, said = self._cut(step, spec)
         notes = (step.note, *said) if step.note else said
-        return self._version(AudienceDraft(request=request, spec=spec, assumptions=tuple(assumed)), parts), notes
+        return self.checked(AudienceDraft(request=request, spec=spec, assumptions=tuple(assumed)), parts), notes
 
     def amend(self, step: Step, context: Context, now: Version) -> Drafted:
         """The audience with everything the step changes, and what has to be said about it."""
@@ -77,20 +77,26 @@ class Drafting:
             filters=tuple(filters.values()),
             behaviours=_behaviours(newcomers, (*kept, *_conditions(step))),
             cut=spec.cut,
+            like=spec.like if demand == spec.demand else "",
         )
         spec, said = self._cut(step, spec)
         draft = now.draft.model_copy(update={"spec": spec, "saved": None, "assumptions": ()})
-        return self._version(draft, parts), notes + said
+        return self.checked(draft, parts), notes + said
 
     def by_hand(self, spec: AudienceSpec, memory: Memory) -> Version:
         """The audience as a person set it with the controls of the page."""
         if memory.now is None:
-            return self._version(AudienceDraft(request=spec.demand, spec=spec), None)
+            return self.checked(AudienceDraft(request=spec.demand, spec=spec), None)
         same = spec.demand == memory.now.draft.spec.demand
         draft = memory.now.draft.model_copy(update={"spec": spec, "saved": None})
-        return self._version(draft, memory.now.parts if same else None)
+        return self.checked(draft, memory.now.parts if same else None)
 
-    def _version(self, draft: AudienceDraft, parts: Parts | None) -> Version:
+    def checked(self, draft: AudienceDraft, parts: Parts | None) -> Version:
+        """The draft, once the guard has passed it.
+
+        Raises:
+            Unwanted: it may not be targeted.
+        """
         if refusal := check_spec(draft.spec):
             raise Unwanted(refusal)
         return Version(draft=draft, parts=parts)

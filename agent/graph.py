@@ -15,7 +15,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import interrupt
 
 from agent import replies
-from agent.acting import Acting, Outcome
+from agent.acting import Acting
 from agent.approving import carry_out
 from agent.asking import next_step
 from agent.calling import Caller
@@ -27,6 +27,7 @@ from agent.rules.commands import hostile
 from agent.rules.grounding import framed, ground
 from agent.rules.languages import code_of, labelled, language
 from agent.rules.wording import plain
+from agent.speaking import Outcome
 from agent.state import Memory, Reply
 from agent.steps import Step
 from agent.tracing import traced

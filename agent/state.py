@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent.rules.wording import Parts
 from agent.usage import Conduct, Usage
+from tools.campaign_types import CampaignOutcome, Refreshed
 from tools.types import AudienceSpec, Comparison, Explanation, ExportFile, SavedAudience, SizeEstimate
 
 
@@ -27,13 +28,17 @@ class AudienceDraft(_State):
     request: str = Field(description="what the marketer typed first")
     spec: AudienceSpec
     assumptions: tuple[str, ...] = ()
+    holdout: float | None = Field(None, description="share to keep back when it is saved; None for the usual one")
     saved: SavedAudience | None = None
+
+
+PendingAction = Literal["save", "export", "combine", "outcome", "refresh"]
 
 
 class Pending(_State):
     """A side effect that waits for the person's yes."""
 
-    action: Literal["save", "export"]
+    action: PendingAction
     text: str
     key: str = Field(description="idempotency key: running the same pending action twice has one effect")
     arguments: dict[str, str] = {}
@@ -51,6 +56,8 @@ class Reply(_State):
     explanation: Explanation | None = None
     comparison: Comparison | None = None
     file: ExportFile | None = None
+    outcome: CampaignOutcome | None = None
+    refreshed: Refreshed | None = None
     refused: str = Field("", description="why the request was declined; empty when it was not")
     talking: str = Field(description="which model is talking, for people")
     usage: Usage | None = Field(None, description="what the language model has cost so far; None: none was asked")

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 Action = Literal[
     "ask", "propose", "adjust", "filter", "exclude", "compare", "explain",
     "save", "export", "answer", "decline", "undo", "restart",
+    "hold_back", "outcome", "refresh", "like", "combine", "angles",
 ]  # fmt: skip
 
 
@@ -39,7 +40,9 @@ class Step(BaseModel):
     direction: Literal["broader", "narrower"] | None = Field(None, description="adjust: the audience, in size")
     users: int | None = Field(None, description="adjust: so many people, where the person named a number")
     percent: float | None = Field(None, description="adjust: the best so many percent, where the person named them")
-    audience: Names | None = Field(None, description="compare, export: saved audiences by name")
+    audience: Names | None = Field(None, description="saved audiences by name, where the action is about any")
+    operation: Literal["and", "or", "not"] | None = Field(None, description="combine: all, any, the first alone")
+    holdout: float | None = Field(None, description="hold_back, save: so many percent kept back, as the person said")
     name: str | None = Field(None, description="save: the name the person gave")
     user_id: str | None = Field(None, description="explain: the user asked about")
     format: Literal["csv", "parquet"] | None = Field(None, description="export")

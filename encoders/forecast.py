@@ -192,6 +192,15 @@ class Forecaster:
         [items] = self._meant(demand, self.encode(demand, 0), main[None])
         return items
 
+    def meant(self, sentence: str) -> tuple[Demand, list[Items]]:
+        """A sentence taken apart, and per part the items that it means, best first."""
+        demand = read_demand(sentence)
+        return demand, self.items_of(demand, self.encode(demand, self.source_meant(sentence)))
+
+    def items_of(self, demand: Demand, parts: EncodedParts) -> list[Items]:
+        """Per part of a demand that is encoded already, the items that it means, best first."""
+        return self._meant(demand, parts, self.scene.of_source(parts.source))
+
     def done_within(self, days: int | None) -> sp.csr_matrix:
         """What every user did in the last ``days`` before the as-of date (None: ever), [N, V]."""
         return self._recent(days)

@@ -10,6 +10,7 @@
     llm/                language models that were pulled
     gradio/             what the page keeps while it runs
     exports/            files for ad platforms
+    uploads/            files that people brought: outcomes, lists of users
     registry.db         saved audiences
     locks/              who is writing right now
 
@@ -161,8 +162,9 @@ class Workspace:
         self.chroma = self.path / "chroma"
         self.checkpoints = self.path / "checkpoints"
         self.exports = self.path / "exports"
+        self.uploads = self.path / "uploads"
         self.registry = self.path / "registry.db"
-        for folder in (self.path, self.models_folder, self.checkpoints, self.exports):
+        for folder in (self.path, self.models_folder, self.checkpoints, self.exports, self.uploads):
             _sweep(folder)
 
     def models(self) -> list[Path]:

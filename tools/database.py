@@ -9,7 +9,7 @@ from pathlib import Path
 from encoders.errors import WorkspaceError
 from encoders.workspace import plain_faults
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised with every change of the tables; kept in the file as ``PRAGMA user_version``."""
 
 Values = Sequence[str | int | None] | Mapping[str, str | int | None]
@@ -60,6 +60,22 @@ CREATE TABLE keys (
 CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT RAISE (ABORT, 'audit lines are never changed'); END;
 CREATE TRIGGER audit_kept BEFORE DELETE ON audit BEGIN SELECT RAISE (ABORT, 'audit lines are never deleted'); END;
 """
+
+_CHANGES = {
+    2: """
+ALTER TABLE versions ADD COLUMN forecast TEXT;
+CREATE TABLE outcomes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    audience TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    UNIQUE (audience, version, content),
+    FOREIGN KEY (audience, version) REFERENCES versions (audience, version)
+);
+"""
+}
+"""What each later format adds to the first; a file of an older format gets what it lacks when it is opened."""
 
 
 class Database:
@@ -133,10 +149,11 @@ class Database:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA foreign_keys = ON")
         with self.transaction():
-            if self.run("PRAGMA user_version")[0][0] == 0:
-                for statement in _statements(_SCHEMA):
-                    self.run(statement)
-                self.run(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            found = self.run("PRAGMA user_version")[0][0]
+            lacking = [script for number, script in {1: _SCHEMA, **_CHANGES}.items() if number > found]
+            for statement in (each for script in lacking for each in _statements(script)):
+                self.run(statement)
+            self.run(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager
     def _faults(self) -> Iterator[None]:

@@ -17,8 +17,9 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict
 
 from encoders.errors import RequestError
+from tools.campaign_types import CampaignOutcome
 from tools.database import Database
-from tools.types import AudienceSpec, SavedAudience
+from tools.types import AudienceSpec, Interval, SavedAudience
 
 NAME_LENGTH = 120
 
@@ -83,6 +84,8 @@ class Registry:
         data_version: str,
         approved_by: str,
         key: str = "",
+        forecast: Interval | None = None,
+        refreshes: bool = False,
     ) -> SavedAudience:
         """Save an audience, as the next version where the name exists, with its holdout and its audit line.
 
@@ -98,15 +101,13 @@ class Registry:
             approved_by: the person who said yes.
             key: saving twice with the same key saves once and answers the same, even where the model, and with it the
                 members, changed in between.
+            forecast: responders expected among the members.
+            refreshes: who was in the version before stays on her side of the holdout; the share is drawn from the rest.
 
         Raises:
             RequestError: the name or the approval is missing, or the key was used for something else.
         """
-        name, approved_by = " ".join(name.split()), approved_by.strip()
-        if not 0 < len(name) <= NAME_LENGTH:
-            raise RequestError(f"An audience needs a name of 1 to {NAME_LENGTH} characters; this one has {len(name)}.")
-        if not approved_by:
-            raise RequestError("Saving an audience needs the name of the person who approved it.")
+        name, approved_by = _checked(name, approved_by)
         facts: dict[str, str | int | None] = {
             "spec": spec.model_dump_json() if spec else None,
             "definition": definition,
@@ -114,20 +115,20 @@ class Registry:
             "model_version": model_version,
             "data_version": data_version,
             "approved_by": approved_by,
+            "forecast": forecast.model_dump_json() if forecast else None,
         }
-        content = _digest("save", name, facts["spec"], definition, approved_by)
+        action = "refresh" if refreshes else "save"
+        content = _digest(action, name, facts["spec"], definition, approved_by)
         with self._db.transaction():
             if seen := self._seen(key, content):
                 return self.get(seen["audience"], seen["version"])
             audience, version = self._next_version(name)
-            held_out = set(hold_out(members, holdout_share, audience))
+            held_out = self._held_out(set(members), holdout_share, audience, refreshes)
             facts |= {"audience": audience, "version": version, "created": datetime.now(UTC).isoformat()}
             facts |= {"users": len(set(members)), "holdout": len(held_out)}
-            columns = ", ".join(facts)
-            self._db.run(f"INSERT INTO versions ({columns}) VALUES ({', '.join(f':{each}' for each in facts)})", facts)
-            rows = ((audience, version, user, user in held_out) for user in sorted(set(members)))
-            self._db.run_many("INSERT INTO members VALUES (?, ?, ?, ?)", rows)
-            self._write_audit(approved_by, "save", audience, version, {"name": name, "users": facts["users"]})
+            self._insert(facts, set(members), held_out)
+            details = {"name": name, "users": facts["users"], "holdout": facts["holdout"]}
+            self._write_audit(approved_by, action, audience, version, details)
             self._remember(key, content, audience, version)
             return self.get(audience, version)
 
@@ -146,6 +147,12 @@ class Registry:
                 return row
         raise RequestError(f"'{rows[-1].name}' has the versions 1 to {rows[-1].version}, not {version}.")
 
+    def saved_with(self, key: str) -> SavedAudience | None:
+        """What was saved with an idempotency key; None where nothing was yet."""
+        with self._db.reading():
+            found = self._db.run("SELECT * FROM keys WHERE key = ? AND version IS NOT NULL", (key,)) if key else []
+            return self.get(found[0]["audience"], found[0]["version"]) if found else None
+
     def list(self) -> tuple[SavedAudience, ...]:
         """The newest version of every audience, by name."""
         newest = "WHERE version = (SELECT MAX(version) FROM versions AS other WHERE other.audience = versions.audience)"
@@ -161,6 +168,44 @@ class Registry:
                 (saved.id, saved.version),
             )
         return tuple(row["user_id"] for row in rows), tuple(row["user_id"] for row in rows if row["held_out"])
+
+    def record_outcome(self, outcome: CampaignOutcome, content: str, actor: str) -> CampaignOutcome:
+        """Keep how a version did, with its audit line; the same ``content`` is kept once, and answers the same.
+
+        Args:
+            outcome: what was measured.
+            content: a digest of what it was measured from.
+            actor: who brought it.
+        """
+        place = (outcome.audience_id, outcome.version)
+        with self._db.transaction():
+            seen = self._db.run(
+                "SELECT outcome FROM outcomes WHERE audience = ? AND version = ? AND content = ?", (*place, content)
+            )
+            if seen:
+                return CampaignOutcome.model_validate_json(seen[0]["outcome"])
+            self._db.run(
+                "INSERT INTO outcomes (audience, version, content, outcome) VALUES (?, ?, ?, ?)",
+                (*place, content, outcome.model_dump_json()),
+            )
+            details = {"source": outcome.source, "contacted": outcome.contacted.responders}
+            self._write_audit(actor, "outcome", *place, details | {"held out": outcome.held_out.responders})
+            return outcome
+
+    def outcome(self, id_or_name: str, version: int | None = None) -> CampaignOutcome | None:
+        """How an audience did, as it was recorded last; of its latest version that has an outcome unless one is named.
+
+        Raises:
+            RequestError: there is no such audience or version.
+        """
+        with self._db.reading():
+            saved = self.get(id_or_name, version)
+            where, values = ("", ()) if version is None else (" AND version = ?", (version,))
+            rows = self._db.run(
+                f"SELECT outcome FROM outcomes WHERE audience = ?{where} ORDER BY version DESC, id DESC LIMIT 1",
+                (saved.id, *values),
+            )
+        return CampaignOutcome.model_validate_json(rows[0]["outcome"]) if rows else None
 
     def record(
         self,
@@ -219,9 +264,24 @@ class Registry:
             SavedAudience.model_validate(
                 {name: row[name] for name in SavedAudience.model_fields}
                 | {"spec": AudienceSpec.model_validate_json(row["spec"]) if row["spec"] else None}
+                | {"forecast": Interval.model_validate_json(row["forecast"]) if row["forecast"] else None}
             )
             for row in rows
         ]
+
+    def _held_out(self, members: set[str], share: float, audience: str, refreshes: bool) -> set[str]:
+        """Who is kept back, inside a transaction that has not written the new version yet."""
+        if not refreshes:
+            return set(hold_out(members, share, audience))
+        everybody, held_out = (set(each) for each in self.members(audience))
+        return (held_out & members) | set(hold_out(members - everybody, share, audience))
+
+    def _insert(self, facts: dict[str, str | int | None], members: set[str], held_out: set[str]) -> None:
+        """Write one version and who is in it."""
+        columns = ", ".join(facts)
+        self._db.run(f"INSERT INTO versions ({columns}) VALUES ({', '.join(f':{each}' for each in facts)})", facts)
+        rows = ((facts["audience"], facts["version"], user, user in held_out) for user in sorted(members))
+        self._db.run_many("INSERT INTO members VALUES (?, ?, ?, ?)", rows)
 
     def _next_version(self, name: str) -> tuple[str, int]:
         found = self._db.run("SELECT id FROM audiences WHERE folded = ?", (name.casefold(),))
@@ -255,3 +315,12 @@ class Registry:
 
 def _digest(*content: object) -> str:
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _checked(name: str, approved_by: str) -> tuple[str, str]:
+    name, approved_by = " ".join(name.split()), approved_by.strip()
+    if not 0 < len(name) <= NAME_LENGTH:
+        raise RequestError(f"An audience needs a name of 1 to {NAME_LENGTH} characters; this one has {len(name)}.")
+    if not approved_by:
+        raise RequestError("Saving an audience needs the name of the person who approved it.")
+    return name, approved_by

@@ -3,11 +3,12 @@
 Counting is an exact scan over all users, never a top-k of the index.
 """
 
-import hashlib
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import date
 from functools import cached_property, reduce
 from itertools import combinations
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,16 +16,21 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from encoders.errors import RequestError, TooSmallError
-from encoders.forecast import Forecast, Forecaster, Reason
+from encoders.forecast import Forecast, Forecaster
 from encoders.history.events import ACTIVE_DAYS, HORIZON_DAYS
 from encoders.settings import Settings
 from encoders.workspace import Workspace
+from tools.campaign_types import Refreshed
 from tools.conditions import Conditions
 from tools.describe import describe
 from tools.export import export_audience
 from tools.indexing import open_forecaster, read_index
+from tools.outcomes import Outcomes
+from tools.people import People
+from tools.platforms import platform_named
 from tools.profile import profile_rows
 from tools.reach import curve_point, histogram, reach_curve
+from tools.refreshing import compared, refresh_day
 from tools.registry import Registry
 from tools.search import Search
 from tools.selection import Selection, select
@@ -33,10 +39,10 @@ from tools.types import (
     AudienceSpec,
     Comparison,
     DataCard,
-    Evidence,
     Explanation,
     ExportFile,
     GroupHit,
+    Interval,
     ItemHit,
     Overlap,
     ProfileRow,
@@ -45,9 +51,13 @@ from tools.types import (
     SizeEstimate,
     TunedSummary,
 )
-from tools.wording import definition, why
+from tools.uploads import keep_upload, uploaded
+from tools.wording import definition
 
 LONGEST_REQUEST = 2000
+MOST_HELD_OUT = 0.5
+"""Share of an audience that may be kept back at most: more would measure an effect on hardly anybody."""
+
 _READS_AS = 8
 _MOST_HITS = 50
 
@@ -62,6 +72,7 @@ class AudienceService:
         self._forecaster = forecaster
         self._conditions = Conditions(forecaster)
         self._search = Search(forecaster)
+        self._people = People(forecaster)
         self._registry = Registry(workspace.registry)
         self._tuned = TunedDemands(workspace, forecaster)
 
@@ -141,7 +152,7 @@ class AudienceService:
         """
         selection = self._large_enough(self._select(spec))
         places = np.unique(np.linspace(0, len(selection.members) - 1, max(1, min(count, 20))).astype(int))
-        return tuple(self._sample(selection.forecast, int(selection.members[place])) for place in places)
+        return tuple(self._people.sample(selection.forecast, int(selection.members[place])) for place in places)
 
     def profile(self, spec: AudienceSpec, limit: int = 12) -> tuple[ProfileRow, ...]:
         """What is more common in the audience than among everyone, most first.
@@ -181,8 +192,8 @@ class AudienceService:
             percentile=below,
             in_audience=inside,
             reasons=tuple(reasons),
-            evidence=self._evidence(found),
-            text=f"{text} {self._why(found)}",
+            evidence=self._people.evidence(found),
+            text=f"{text} {self._people.why(found)}",
         )
 
     def compare(self, audiences: Sequence[AudienceSpec | str]) -> Comparison:
@@ -230,17 +241,22 @@ class AudienceService:
 
     # --- audiences that are kept ------------------------------------------------------------------
 
-    def save(self, spec: AudienceSpec, name: str, approved_by: str, key: str = "") -> SavedAudience:
+    def save(
+        self, spec: AudienceSpec, name: str, approved_by: str, key: str = "", holdout: float | None = None
+    ) -> SavedAudience:
         """Save an audience as a snapshot with its holdout; the same ``key`` saves once.
 
+        Args:
+            spec: who is in it.
+            name: what it is called; a name that exists gets its next version.
+            approved_by: the person who said yes.
+            key: idempotency key.
+            holdout: share of its users that is kept back, 0 to one half; None for the share in the settings.
+
         Raises:
-            RequestError: the name or the approval is missing.
+            RequestError: the name or the approval is missing, or the share is none.
         """
-        selection = self._select(spec)
-        fixed = spec.model_copy(update={"cut": selection.cut})
-        users = self._forecaster.scene.histories.user_ids
-        words = definition(fixed, selection.conditions) + (f"; tuned as '{spec.like}'" if spec.like else "")
-        return self._save(name, fixed, words, {users[row] for row in selection.members}, approved_by, key)
+        return self._save_spec(spec, name, approved_by, key, self._holdout_share(holdout))
 
     def combine(
         self,
@@ -255,38 +271,84 @@ class AudienceService:
         Raises:
             RequestError: fewer than two audiences, or one that is not there.
         """
-        if len(audiences) < 2:
-            raise RequestError("Combining needs at least two saved audiences.")
-        named = [self._named_members(each) for each in audiences]
-        sets = [members for _, members in named]
-        joined = {
-            "and": lambda: reduce(set.intersection, sets),
-            "or": lambda: reduce(set.union, sets),
-            "not": lambda: sets[0].difference(*sets[1:]),
-        }[operation]()
-        words = {"and": " and also ", "or": " or ", "not": " but not "}[operation].join(
-            f"'{each}'" for each, _ in named
-        )
-        return self._save(name, None, words, joined, approved_by, key)
+        names, joined = self._joined(operation, audiences)
+        words = {"and": " and also ", "or": " or ", "not": " but not "}[operation].join(f"'{each}'" for each in names)
+        return self._save(name, None, words, joined, approved_by, key, self.settings.holdout)
+
+    def combined_users(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> int:
+        """How many users ``combine`` would save; raises like it."""
+        return len(self._joined(operation, audiences)[1])
 
     def list_audiences(self) -> tuple[SavedAudience, ...]:
         """The newest version of every saved audience, by name."""
         return self._registry.list()
 
-    def export(self, audience: str, format: Literal["csv", "parquet"] = "csv", key: str = "") -> ExportFile:
+    def export(
+        self, audience: str, format: Literal["csv", "parquet"] = "csv", key: str = "", platform: str = ""
+    ) -> ExportFile:
         """Write a saved audience without its holdout to a file, with hashed contacts where there are any.
+
+        Args:
+            audience: its name or id.
+            format: platforms take CSV alone.
+            key: idempotency key.
+            platform: 'google', 'meta', 'tiktok' or 'linkedin' for the list as that platform expects it.
 
         Raises:
             TooSmallError: fewer users than the minimum would be in the file.
-            RequestError: there is no such audience.
+            RequestError: there is no such audience or platform, or the platform would turn the list down.
         """
-        saved = self._registry.get(audience)
+        saved, destination = self._registry.get(audience), platform_named(platform) if platform else None
+        if destination and format != "csv":
+            raise RequestError(f"{destination.name} takes CSV files alone; export as CSV.")
         members, held_out = self._registry.members(saved.id, saved.version)
         self._check_size(len(members) - len(held_out))
-        file = export_audience(self._workspace, saved, members, held_out, format)
+        file = export_audience(
+            self._workspace, saved, members, held_out, format, destination, self.settings.minimum_size
+        )
         details = {"format": format, "rows": file.rows, "sha256": file.sha256}
+        if destination:
+            details["platform"] = destination.name
         self._registry.record(saved.approved_by, "export", saved.id, saved.version, details, key)
         return file
+
+    # --- what became of them ----------------------------------------------------------------------
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """How saved audiences did, from files and from the data itself."""
+        return Outcomes(self._registry, self._forecaster, self._tuned)
+
+    def keep_upload(self, path: Path) -> str:
+        """Take in a file somebody brought; ``uploaded`` finds it by the name that comes back."""
+        return keep_upload(self._workspace, path)
+
+    def uploaded(self, name: str) -> Path:
+        """A file that was taken in."""
+        return uploaded(self._workspace, name)
+
+    def refresh_day(self, audience: str, as_of: date | None = None) -> date:
+        """The day a saved audience would be refreshed at; None: the day that counts as now.
+
+        Raises:
+            RequestError: it cannot be refreshed then; the text says why.
+        """
+        return refresh_day(self._registry.get(audience), self._as_of, as_of, self._forecaster.dataset.card)
+
+    def refresh(self, audience: str, approved_by: str, as_of: date | None = None, key: str = "") -> Refreshed:
+        """Save the same spec as of a later day, as the next version; who stays, stays on her side of the holdout.
+
+        Raises:
+            RequestError: there is no such audience, or the day is not after its own or after the end of the data.
+            AudienceError: there is no model for that day; the text says which command makes one.
+        """
+        done = self._registry.saved_with(key)
+        before = self._registry.get(done.id, done.version - 1) if done else self._registry.get(audience)
+        day = done.as_of if done else self.refresh_day(audience, as_of)
+        if day == self._as_of:
+            return self._refresh(before, approved_by, key)
+        with closing(AudienceService.open(self.settings, day)) as later:
+            return later._refresh(before, approved_by, key)
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -329,49 +391,76 @@ class AudienceService:
         users = self._forecaster.scene.histories.user_ids
         return audience.demand, {users[row] for row in self._select(audience).members}
 
+    def _holdout_share(self, share: float | None) -> float:
+        if share is None:
+            return self.settings.holdout
+        if not 0 <= share <= MOST_HELD_OUT:
+            raise RequestError(f"A share of 0 to {MOST_HELD_OUT:.0%} can be kept back, not {share:.0%}.")
+        return share
+
+    def _save_spec(
+        self, spec: AudienceSpec, name: str, approved_by: str, key: str, share: float, refreshes: bool = False
+    ) -> SavedAudience:
+        selection = self._select(spec)
+        forecast = curve_point(selection.cut, selection.ranked_probabilities, selection.forecast.spread).responders
+        fixed = spec.model_copy(update={"cut": selection.cut})
+        users = self._forecaster.scene.histories.user_ids
+        words = definition(fixed, selection.conditions) + (f"; tuned as '{spec.like}'" if spec.like else "")
+        members = {users[row] for row in selection.members}
+        return self._save(name, fixed, words, members, approved_by, key, share, forecast, refreshes)
+
     def _save(
-        self, name: str, spec: AudienceSpec | None, words: str, members: set[str], approved_by: str, key: str
+        self,
+        name: str,
+        spec: AudienceSpec | None,
+        words: str,
+        members: set[str],
+        approved_by: str,
+        key: str,
+        holdout: float,
+        forecast: Interval | None = None,
+        refreshes: bool = False,
     ) -> SavedAudience:
         return self._registry.save_version(
             name,
             spec=spec,
             definition=words,
             members=members,
-            holdout_share=self.settings.holdout,
+            holdout_share=holdout,
             as_of=self._as_of,
             model_version=self._card.model_version,
             data_version=self._card.data_version,
             approved_by=approved_by,
             key=key,
+            forecast=forecast,
+            refreshes=refreshes,
         )
 
-    def _sample(self, forecast: Forecast, row: int) -> SampleUser:
-        user = self._forecaster.scene.histories.user_ids[row]
-        mask = hashlib.sha256(f"{self._card.data_version}|{user}".encode()).hexdigest()[:6].upper()
-        found = self._forecaster.reasons(forecast, row)
-        return SampleUser(
-            masked_id=f"{self._card.unit} {mask}",
-            probability=float(forecast.probabilities[row]),
-            evidence=self._evidence(found),
-            why=self._why(found),
-        )
+    def _joined(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> tuple[list[str], set[str]]:
+        if len(audiences) < 2:
+            raise RequestError("Combining needs at least two saved audiences.")
+        named = [self._named_members(each) for each in audiences]
+        sets = [members for _, members in named]
+        joined = {
+            "and": lambda: reduce(set.intersection, sets),
+            "or": lambda: reduce(set.union, sets),
+            "not": lambda: sets[0].difference(*sets[1:]),
+        }[operation]()
+        return [name for name, _ in named], joined
 
-    def _evidence(self, reasons: list[Reason]) -> tuple[Evidence, ...]:
-        vocabulary = self._forecaster.scene.vocabulary
-        return tuple(
-            Evidence(
-                item=vocabulary.texts[reason.item],
-                source=vocabulary.sources[vocabulary.source_of[reason.item]],
-                times=reason.times,
-                last=reason.last,
-                weight=reason.weight,
-            )
-            for reason in reasons
-        )
+    def _refresh(self, before: SavedAudience, approved_by: str, key: str) -> Refreshed:
+        assert before.spec is not None
+        was, held_out = self._registry.members(before.id, before.version)
+        share = len(held_out) / len(was) if was else self.settings.holdout
+        saved = self._save_spec(before.spec, before.name, approved_by, key, share, refreshes=True)
+        now, row_of = set(self._registry.members(saved.id, saved.version)[0]), self._forecaster.scene.histories.row_of
+        forecast = self._select(before.spec).forecast
+        enough = min(len(was), len(now)) >= self.settings.minimum_size
 
-    def _why(self, reasons: list[Reason]) -> str:
-        vocabulary = self._forecaster.scene.vocabulary
-        return why([(vocabulary.texts[reason.item], reason) for reason in reasons])
+        def sample(users: Sequence[str]) -> tuple[SampleUser, ...]:
+            return tuple(self._people.sample(forecast, row_of[user]) for user in users if user in row_of)
+
+        return compared(before, set(was), saved, now, sample if enough else None)
 
     def _reasons_out(self, spec: AudienceSpec, forecast: Forecast, row: int) -> list[str]:
         reasons = [] if self._population[row] else [f"not active in the {ACTIVE_DAYS} days before {self._as_of}"]

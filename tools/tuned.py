@@ -6,7 +6,8 @@ from functools import lru_cache
 import numpy as np
 
 from encoders.errors import RequestError
-from encoders.forecast import Forecast, Forecaster
+from encoders.forecast import Forecast, Forecaster, Items
+from encoders.language.demand import Demand
 from encoders.tuning.tune import tune
 from encoders.tuning.tuned import TunedDemand, forecast_tuned, read_tuned, tuned_path, write_tuned
 from encoders.workspace import Workspace
@@ -38,18 +39,27 @@ class TunedDemands:
         return self._summary(name, self._read(name), ())
 
     def forecast(self, spec: AudienceSpec) -> Forecast:
-        """The forecast of a spec that names a tuned demand.
+        """The forecast of a spec that names a tuned demand; raises like ``meant``."""
+        self._named(spec)
+        return self._forecast(spec.like)
+
+    def meant(self, spec: AudienceSpec) -> tuple[Demand, list[Items]]:
+        """The demand of a spec that names a tuned one, and per part the items that it means.
 
         Raises:
             RequestError: there is none of that name, or the spec says another sentence.
         """
+        tuned = self._named(spec)
+        return tuned.demand, self._forecaster.items_of(tuned.demand, tuned.parts)
+
+    def _named(self, spec: AudienceSpec) -> TunedDemand:
         tuned = self._read(spec.like)
         if spec.demand != tuned.demand.sentence:
             raise RequestError(
                 f"'{spec.like}' was tuned for \"{tuned.demand.sentence}\", which is not the demand that was given; "
                 "repeat that sentence, or tune another."
             )
-        return self._forecast(spec.like)
+        return tuned
 
     def _read(self, name: str) -> TunedDemand:
         return read_tuned(self._workspace, name, self._forecaster.model.config.version)

@@ -255,6 +255,7 @@ class SavedAudience(_Model):
     data_version: str
     created: datetime
     approved_by: str
+    forecast: Interval | None = Field(None, description="responders expected among its users when it was saved")
 
 
 class ExportFile(_Model):
@@ -268,3 +269,5 @@ class ExportFile(_Model):
     held_out: int
     columns: tuple[str, ...]
     sha256: str
+    platform: str = Field("", description="the ad platform it was written for; empty for none in particular")
+    warnings: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import data, measure, models, talk, tune
+from agent.cli import data, kept, measure, models, talk, tune
 from agent.cli.console import PlainGroup, choose_workspace
 
 app = typer.Typer(cls=PlainGroup, add_completion=False, pretty_exceptions_enable=False)
@@ -38,6 +38,8 @@ COMMANDS: dict[Callable[..., None], str] = {
     measure.score: "audience score --as-of 2017-10-01 --demands demands.jsonl --out scores.parquet",
     measure.size: 'audience size "Households that will buy coffee in the next 28 days" --cut 0.1',
     tune.tune: 'audience tune "coffee lovers" --demand "People who love coffee" --seeds customers.csv',
+    kept.outcome: 'audience outcome "Autumn launch" responders.csv',
+    kept.refresh: 'audience refresh "Autumn launch" --as-of 2017-11-01',
     talk.ask: 'audience ask "people for our new baby line" --json',
     talk.serve: "AUDIENCE_PORT=8080 audience serve",
 }

@@ -1,6 +1,5 @@
 """Fitting a demand to users who are known: tune."""
 
-import csv
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,11 +8,10 @@ import typer
 
 from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
 from encoders.errors import RequestError
+from tools.seeds import COLUMN, read_seeds
 
 if TYPE_CHECKING:
     from tools.types import TunedSummary
-
-COLUMN = "user_id"
 
 
 def tune(
@@ -40,28 +38,6 @@ def tune(
         with closing(AudienceService.open(settings, as_of)) as service:
             tuned = service.tune(name, demand, users)
     show(tuned, as_json, lambda: _in_words(tuned))
-
-
-def read_seeds(path: Path) -> list[str]:
-    """The users named in a file: one id a line, or the column ``user_id`` of a CSV file.
-
-    Raises:
-        RequestError: the file cannot be read, names nobody, or has several columns and none of that name.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RequestError(f"{path} cannot be read ({type(error).__name__}); give a text file of user ids.") from error
-    rows = [row for row in rows if any(row)]
-    if not rows:
-        raise RequestError(f"{path} names no user; write one id a line.")
-    if COLUMN in rows[0]:
-        place = rows[0].index(COLUMN)
-        return [row[place] for row in rows[1:] if len(row) > place and row[place]]
-    if max(map(len, rows)) > 1:
-        raise RequestError(f"{path} has several columns, none of them '{COLUMN}'; name the column of the users so.")
-    return [row[0] for row in rows]
 
 
 def _in_words(tuned: "TunedSummary") -> str:

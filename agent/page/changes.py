@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from agent.page.words import count
 from agent.rules import wording
 from encoders.errors import RequestError
+from tools.platforms import platform_named
 from tools.types import AudienceSpec, Behaviour, Filter, SizeEstimate
 
 
@@ -54,10 +55,27 @@ def cut_to_users(spec: AudienceSpec, size: SizeEstimate, users: float | None) ->
     return spec if users == size.users else spec.model_copy(update={"cut": users / size.eligible})
 
 
-def save_request(name: str) -> str:
-    """What a click on Save says to the conversation."""
+def save_request(name: str, percent: float | None = None) -> str:
+    """What a click on Save says to the conversation; ``percent`` are kept back, None says nothing of it."""
     named = " ".join(name.replace('"', "'").split())
-    return f'Save as "{named}"' if named else "Save this audience"
+    back = "" if percent is None else f", keep {percent:g} % back"
+    request = f'Save as "{named}"' if named else "Save this audience"
+    return request + back
+
+
+def export_request(platform: str) -> str:
+    """What a click on Export says to the conversation."""
+    return f"Export for {platform_named(platform).name}" if platform else "Export as CSV"
+
+
+def outcome_request(audience: str, file: str) -> str:
+    """What an uploaded outcome says to the conversation."""
+    return f"How did {audience} go? File {file}"
+
+
+def like_request(file: str) -> str:
+    """What an uploaded list of users says to the conversation."""
+    return f"People like these: {file}"
 
 
 def _words(condition: Filter | Behaviour) -> str:

@@ -6,6 +6,12 @@ import gradio as gr
 from gradio.blocks import Block
 
 from agent.page import cards
+from tools.platforms import platforms
+
+TABLE = "A table of users"
+"""What an export is for when it is for no ad platform."""
+LISTS = [".csv", ".txt"]
+OUTCOMES = [".csv", ".parquet", ".jsonl"]
 
 _html = partial(gr.HTML, apply_default_css=False)
 
@@ -48,6 +54,9 @@ class Layout:
             interactive=False,
         )
         self.usage = _html(elem_id="usage")
+        self.people = gr.UploadButton(
+            "Find people like those of a list", file_types=LISTS, size="sm", elem_id="people", interactive=False
+        )
         self.again = gr.Button("Start a new conversation", size="sm", elem_id="again")
 
     def _lay_out_audience(self) -> None:
@@ -75,7 +84,16 @@ class Layout:
                 self.name = gr.Textbox(
                     label="Name", placeholder="Autumn launch", max_length=80, scale=4, elem_id="name"
                 )
+                self.back = gr.Number(label="Keep back (in %)", minimum=0, maximum=50, min_width=110, elem_id="back")
                 self.save = gr.Button("Save", variant="primary", min_width=110, elem_id="save")
+            with gr.Row():
+                self.platform = gr.Dropdown(
+                    [(TABLE, ""), *((one.name, key) for key, one in platforms().items())],
+                    value="",
+                    label="File for",
+                    scale=4,
+                    elem_id="platform",
+                )
                 self.export = gr.Button("Export", min_width=110, elem_id="export")
             with gr.Group(visible=False, elem_id="confirm") as self.confirm:
                 self.asked = gr.Markdown()
@@ -83,3 +101,6 @@ class Layout:
                     self.yes = gr.Button("Yes, do it", variant="primary", elem_id="yes")
                     self.no = gr.Button("No, leave it", elem_id="no")
             self.file = _html()
+            self.outcome = gr.UploadButton(
+                "Bring the outcome (who responded)", file_types=OUTCOMES, size="sm", visible=False, elem_id="outcome"
+            )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+from agent.rules.campaign import campaign_order, held_back
 from agent.steps import Step
 from prompts.loader import table
 
@@ -18,13 +19,17 @@ _TOPICS: dict[str, Literal["data", "help", "hello"]] = {"data": "data", "help": 
 
 def command(text: str, has_draft: bool, saved: Sequence[str]) -> Step | None:
     """The step a message orders; None when it is not an order."""
+    if order := campaign_order(text, has_draft, saved):
+        return order
+    held, text = held_back(text)
     for each in table("commands")["commands"]:
         match = re.search(each["say"], text, re.IGNORECASE)
         if match and each.get("draft") and not has_draft:
             short = len(text.split()) <= _SHORT
             return Step(action="save") if short and each["do"] in _NEED_DRAFT else None
         if match:
-            return _step(each["do"], {name: (value or "").strip() for name, value in match.groupdict().items()}, saved)
+            said = {name: (value or "").strip() for name, value in match.groupdict().items()}
+            return _step(each["do"], said, saved).model_copy(update={"holdout": held})
     return None
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent.rules.attributes import Fields, read_filters
+from agent.rules.campaign import held_back
 from agent.rules.horizon import ahead, back
 from agent.rules.languages import code_of, into_english, language
 from agent.rules.phrases import noun_phrases
@@ -55,6 +56,7 @@ class Heard:
 def hear(text: str, fields: Fields) -> Heard:
     """Take ``text`` apart; ``fields`` are the attributes of the data with their values."""
     clauses = table("commands")["clauses"]
+    _, text = held_back(text)
     spoken = language(text)
     text = into_english(text, code_of(spoken))
     wish = bool(re.search(table("words")["wish"], text, re.IGNORECASE))

@@ -157,14 +157,17 @@ class PlantedService:
         start = POPULATION if "first time" in audience.demand else 0
         return {start + 100 * place + user for place in named or [0] for user in range(100)}
 
-    def save(self, spec: AudienceSpec, name: str, approved_by: str, key: str = "") -> SavedAudience:
+    def save(
+        self, spec: AudienceSpec, name: str, approved_by: str, key: str = "", holdout: float | None = None
+    ) -> SavedAudience:
         if key in self.saved:
             return self.saved[key]
         self.saves += 1
         size = self.size(spec)
         self.saved[key] = SavedAudience(
             id=f"a{self.saves}", name=name, version=1, spec=spec, definition=spec.demand, users=size.users,
-            holdout=size.users // 10, as_of=date(2017, 10, 1), model_version="m1", data_version="d1",
+            holdout=round(size.users * (0.1 if holdout is None else holdout)),
+            as_of=date(2017, 10, 1), model_version="m1", data_version="d1",
             created=datetime(2017, 10, 1, tzinfo=UTC), approved_by=approved_by,
         )  # fmt: skip
         return self.saved[key]
@@ -172,7 +175,9 @@ class PlantedService:
     def list_audiences(self) -> tuple[SavedAudience, ...]:
         return tuple(self.saved.values())
 
-    def export(self, audience: str, format: Literal["csv", "parquet"] = "csv", key: str = "") -> ExportFile:
+    def export(
+        self, audience: str, format: Literal["csv", "parquet"] = "csv", key: str = "", platform: str = ""
+    ) -> ExportFile:
         found = next(each for each in self.saved.values() if each.id == audience)
         if found.users < 50:
             raise TooSmallError("This audience is below the minimum size of 50, so it is not exported.")

@@ -92,7 +92,9 @@ def test_a_file_that_may_not_be_written_leaves_the_audience_saved(talk: Conversa
 
 
 class RefusingService(PlantedService):
-    def save(self, spec: AudienceSpec, name: str, approved_by: str, key: str = "") -> SavedAudience:
+    def save(
+        self, spec: AudienceSpec, name: str, approved_by: str, key: str = "", holdout: float | None = None
+    ) -> SavedAudience:
         raise RequestError("That name is taken; choose another.")
 
 
@@ -112,8 +114,10 @@ class Crash(BaseException):
 class CrashingService(PlantedService):
     crash = True
 
-    def save(self, spec: AudienceSpec, name: str, approved_by: str, key: str = "") -> SavedAudience:
-        saved = super().save(spec, name, approved_by, key)
+    def save(
+        self, spec: AudienceSpec, name: str, approved_by: str, key: str = "", holdout: float | None = None
+    ) -> SavedAudience:
+        saved = super().save(spec, name, approved_by, key, holdout)
         if self.crash:
             self.crash = False
             raise Crash

@@ -60,6 +60,7 @@ class Service:
         self.exports = exports
         self.kept: list[SavedAudience] = []
         self.closed = False
+        self.brought: list[str] = []
 
     def describe_data(self) -> DataCard:
         return DataCard(
@@ -148,6 +149,12 @@ class Service:
             )
         )
 
+    def keep_upload(self, path: Path) -> str:
+        if path.suffix == ".txt":
+            raise RequestError("That file names nobody; bring another.")
+        self.brought.append(path.read_text("utf-8"))
+        return f"0123456789ab{path.suffix}"
+
     def list_audiences(self) -> tuple[SavedAudience, ...]:
         return tuple(self.kept)
 
@@ -190,6 +197,8 @@ class Conversation:
             )
             return self._keep(thread, self._show(draft, f"Here is whom I would reach:\n\n**{DEMAND}.**"))
         spec = now.draft.spec
+        if words.startswith("how did"):
+            return self._keep(thread, self._show(now.draft, "57 of 90 responded."))
         if words.startswith("exclude"):
             out = Behaviour(what="buy baby food", days=28)
             return self.edit(thread, spec.model_copy(update={"behaviours": (out,)}))

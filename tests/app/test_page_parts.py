@@ -10,6 +10,8 @@ from agent.page.desk import BROKEN, Desk, Opening, sentence
 from agent.page.figures import reach_curve
 from agent.page.transcript import KEPT_MESSAGES, SHOWN_CHARACTERS, Transcript
 from agent.page.words import literal, percent
+from agent.rules.campaign import platform_in, upload_in
+from agent.rules.commands import command
 from encoders.errors import DataError, RequestError
 from tools.types import AudienceSpec, Behaviour, Filter, SizeEstimate
 
@@ -90,6 +92,26 @@ def test_a_sentence_that_cannot_be_is_refused(text: str, message: str) -> None:
 def test_a_name_cannot_end_its_own_quotes() -> None:
     assert changes.save_request(' Say "hi" \n there ') == "Save as \"Say 'hi' there\""
     assert changes.save_request("  ") == "Save this audience"
+
+
+def test_what_the_controls_say_is_what_the_rules_read() -> None:
+    saving = command(changes.save_request("Autumn", 12.5), True, ())
+    assert saving is not None
+    assert (saving.action, saving.name, saving.holdout) == ("save", "Autumn", 12.5)
+    plainly = command(changes.save_request("", 0), True, ())
+    assert plainly is not None
+    assert (plainly.action, plainly.name, plainly.holdout) == ("save", None, 0)
+    for key in ("", "meta", "linkedin"):
+        exporting = command(changes.export_request(key), True, ())
+        assert exporting is not None
+        assert (exporting.action, platform_in(changes.export_request(key)) or "") == ("export", key)
+    outcome = command(changes.outcome_request("Autumn", "0123456789ab.csv"), True, ("Autumn",))
+    assert outcome is not None
+    assert (outcome.action, outcome.audience) == ("outcome", ["Autumn"])
+    assert upload_in(changes.outcome_request("Autumn", "0123456789ab.csv")) == "0123456789ab.csv"
+    liking = command(changes.like_request("0123456789ab.txt"), False, ())
+    assert liking is not None
+    assert liking.action == "like"
 
 
 # --- what the browser keeps ---------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from encoders.errors import RequestError, WorkspaceError
+from tools.database import _SCHEMA
 from tools.registry import NAME_LENGTH, Registry, hold_out
 from tools.types import AudienceSpec, Filter, SavedAudience
 
@@ -200,7 +201,7 @@ def test_a_registry_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
     newer.execute("PRAGMA user_version = 99")
     newer.close()
     before = (tmp_path / "r.db").read_bytes()
-    with pytest.raises(WorkspaceError, match=r"newer version of this program .format 99, this one reads 1.; update"):
+    with pytest.raises(WorkspaceError, match=r"newer version of this program .format 99, this one reads 2.; update"):
         Registry(tmp_path / "r.db")
     assert (tmp_path / "r.db").read_bytes() == before
 
@@ -237,3 +238,33 @@ def test_a_refreshed_audience_keeps_its_holdout_but_for_the_edge() -> None:
     still_there = before & set(refreshed)
     assert len(still_there & after) >= len(still_there) - 3
     assert set(hold_out(USERS, 0.05, "aud-1")) < before
+
+
+def test_a_registry_of_the_first_format_gets_what_it_lacks(tmp_path: Path) -> None:
+    older = sqlite3.connect(tmp_path / "r.db")
+    older.executescript(f"{_SCHEMA} PRAGMA user_version = 1;")
+    older.execute("INSERT INTO audiences VALUES ('aud-1', 'Tea', 'tea')")
+    older.execute(
+        "INSERT INTO versions VALUES ('aud-1', 1, NULL, 'tea', 1, 0, '2017-10-01', 'm', 'd', '2017-10-01', 'Ada')"
+    )
+    older.commit()
+    older.close()
+    for _ in range(2):
+        with Registry(tmp_path / "r.db") as opened:
+            assert opened.get("Tea").forecast is None
+            assert opened.outcome("Tea") is None
+
+
+def test_a_refresh_keeps_everybody_on_her_side_of_the_holdout(registry: Registry) -> None:
+    first = save(registry)
+    held = set(registry.members("Baby food")[1])
+    came = tuple(f"n{number:03}" for number in range(100))
+    second = save(registry, members=(*USERS[50:], *came), refreshes=True, key="k")
+    members, now = (set(each) for each in registry.members("Baby food"))
+    assert now & set(USERS) == held & members
+    assert len(now & set(came)) == 10
+    assert second.version == 2
+    assert [line.action for line in registry.audit("Baby food")] == ["save", "refresh"]
+    assert registry.saved_with("k") == second
+    assert registry.saved_with("other") is None
+    assert first.holdout == 20

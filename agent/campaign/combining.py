@@ -1,0 +1,87 @@
+"""Several audiences: how far they overlap, and one made of them."""
+
+from pydantic import TypeAdapter
+
+from agent import replies
+from agent.campaign.saving import saved_text
+from agent.context import Context
+from agent.rules.campaign import LATEST, THIS, Operation
+from agent.rules.wording import listed, plain
+from agent.speaking import Outcome, Speaker
+from agent.state import Memory, Pending
+from agent.steps import Step
+from prompts.loader import reply
+from tools.types import AudienceSpec, SavedAudience
+
+_JOINTS: dict[str, str] = {"and": "and also", "or": "or", "not": "but not"}
+_SEPARATOR = "\n"
+
+
+def compare(speaker: Speaker, step: Step, context: Context, memory: Memory) -> Outcome:
+    """Say how far the audience on the page and saved ones overlap; without one on the page, the saved ones."""
+    there = [each.name for each in speaker.service.list_audiences()]
+    if not there:
+        return speaker.say(memory, reply("nothing_saved"), (replies.SAVE,))
+    named = [each for each in step.audience or there if each != THIS]
+    chosen: list[AudienceSpec | str] = [speaker.saved(each, memory).id for each in named]
+    if memory.now and (THIS in (step.audience or []) or not _several_saved(step)):
+        chosen.insert(0, memory.now.draft.spec)
+    if len(chosen) < 2:
+        return speaker.say(memory, reply("no_draft"), replies.examples(speaker.card))
+    comparison = speaker.service.compare(chosen)
+    lines = [
+        reply(
+            "compared",
+            a=plain(each.a),
+            b=plain(each.b),
+            users_a=replies.count(each.users_a),
+            users_b=replies.count(each.users_b),
+            both=replies.count(each.both),
+            percent=replies.percent(each.jaccard),
+            unit_plural=speaker.card.unit_plural,
+        )
+        for each in comparison.overlaps
+    ]
+    memory, shown = speaker.say(memory, "\n\n".join(lines))
+    return memory, shown.model_copy(update={"comparison": comparison})
+
+
+def ask_combine(speaker: Speaker, step: Step, context: Context, memory: Memory) -> Outcome:
+    """Ask whether to save an audience made of saved ones."""
+    operation: Operation = step.operation or "or"
+    found = [speaker.saved(each, memory) for each in step.audience or ()]
+    parts: list[SavedAudience] = list({each.id: each for each in found}.values())
+    users = speaker.service.combined_users(operation, [each.id for each in parts])
+    names = [plain(each.name) for each in parts]
+    name = plain(step.name or "") or plain(f" {_JOINTS[operation]} ".join(names), 100)
+    text = reply(
+        "ask_combine",
+        name=name,
+        users=replies.count(users),
+        unit_plural=speaker.card.unit_plural,
+        which=_which(operation, names),
+    )
+    arguments = {"name": name, "operation": operation, "audiences": _SEPARATOR.join(each.id for each in parts)}
+    return speaker.wait(memory, "combine", text, arguments)
+
+
+def combine(speaker: Speaker, memory: Memory, pending: Pending, approved_by: str) -> Outcome:
+    """Save it, once."""
+    operation = TypeAdapter[Operation](Operation).validate_python(pending.arguments["operation"])
+    audiences = pending.arguments["audiences"].split(_SEPARATOR)
+    saved = speaker.service.combine(operation, audiences, pending.arguments["name"], approved_by, pending.key)
+    return speaker.say(memory, saved_text(speaker, saved))
+
+
+def _which(operation: Operation, names: list[str]) -> str:
+    """Who of the audiences is in the new one, in words."""
+    if operation == "and":
+        return reply("combine_all", names=listed(names, "and"))
+    if operation == "or":
+        return reply("combine_any", names=listed(names, "and"))
+    return reply("combine_first", first=names[0], others=listed(names[1:], "or"))
+
+
+def _several_saved(step: Step) -> bool:
+    """Whether the message names two saved audiences or more, and not the one on the page."""
+    return len([each for each in step.audience or () if each != LATEST]) > 1

@@ -1,0 +1,145 @@
+"""What a message says about an audience that is to be kept, measured, refreshed, combined or spoken to."""
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Literal
+
+from agent.steps import Step
+from prompts.loader import table
+from tools.uploads import UPLOADED
+
+THIS = "this"
+"""Stands for the audience on the page among the names of saved ones."""
+LATEST = "latest"
+"""Stands for the audience that was saved last."""
+
+_DAYS = ("%d %B %Y", "%d %b %Y", "%B %d %Y", "%b %d %Y")
+_DAY = re.compile(r"\b(\d{4}-\d{2}-\d{2}|\d{1,2} [a-z]{3,9} \d{4}|[a-z]{3,9} \d{1,2},? \d{4})\b", re.IGNORECASE)
+_ID = re.compile(r"(?<![\w.-])[\w.-]*\d[\w.-]*(?<![.-])")
+
+Operation = Literal["and", "or", "not"]
+
+
+def campaign_order(text: str, has_draft: bool, saved: Sequence[str]) -> Step | None:
+    """The step a message orders once audiences are kept; None when it orders nothing of the kind."""
+    if _says("like_only", text) or (_says("like", text) and (ids_in(text) or upload_in(text))):
+        return Step(action="like")
+    held, rest = held_back(text)
+    if held is not None and not re.search(r"\w{2}", rest):
+        return Step(action="hold_back", holdout=held)
+    named = references(text, saved)
+    if _says("angles", text):
+        return Step(action="angles")
+    if _says("refresh", text):
+        return Step(action="refresh", audience=named)
+    if _says("outcome", text) and not (named and _says("overlap", text)):
+        return Step(action="outcome", audience=named)
+    if len(named) < 2:
+        return None
+    return _of_several(text, has_draft, named)
+
+
+def held_back(text: str) -> tuple[float | None, str]:
+    """The share in percent that a message wants kept back (None: it does not say), and the message without it."""
+    match = _pattern("held").search(text)
+    if match is None:
+        return None, text
+    said = next((value.lower() for value in match.groupdict().values() if value), "none")
+    number = re.match(r"\d+(?:\.\d+)?", said)
+    fractions: dict[str, float] = table("campaign")["fractions"]
+    share = float(number[0]) if number else float(fractions.get(said.split()[-1], 0))
+    return share, f"{text[: match.start()]} {text[match.end() :]}".strip()
+
+
+def platform_in(text: str) -> str | None:
+    """The ad platform a message names."""
+    named = table("campaign")["platforms"].items()
+    return next((key for key, pattern in named if re.search(pattern, text, re.IGNORECASE)), None)
+
+
+def day_in(text: str) -> date | None:
+    """The day a message names: 2017-11-01, 1 November 2017, November 1, 2017."""
+    match = _DAY.search(text)
+    if match is None:
+        return None
+    words = match[0].replace(",", "")
+    for form in ("%Y-%m-%d", *_DAYS):
+        try:
+            return datetime.strptime(words, form).date()
+        except ValueError:
+            continue
+    return None
+
+
+def upload_in(text: str) -> str | None:
+    """The uploaded file a message names."""
+    match = re.search(rf"\b{UPLOADED}\b", text)
+    return match[0] if match else None
+
+
+def ids_in(text: str) -> list[str]:
+    """The ids of users a message lists after its colon, or everywhere in it: words with a digit, or all after it."""
+    _, colon, rest = text.partition(":")
+    if colon and not upload_in(text):
+        return list(dict.fromkeys(word for word in re.split(r"[\s,;|]+", rest) if word))
+    return list(dict.fromkeys(_ID.findall(re.sub(UPLOADED, " ", text))))
+
+
+def from_data(text: str) -> bool:
+    """Whether a message wants the outcome worked out from the data itself."""
+    return _says("from_data", text)
+
+
+def version_in(text: str) -> int | None:
+    """The version of a saved audience a message names."""
+    match = _pattern("version").search(text)
+    return int(match["number"]) if match else None
+
+
+def name_in(text: str) -> str | None:
+    """The name a message gives to what it makes."""
+    match = _pattern("named").search(text)
+    return match["name"].strip() if match else None
+
+
+def references(text: str, saved: Sequence[str]) -> list[str]:
+    """The audiences a message names, in its order: saved ones by name, ``THIS`` and ``LATEST``."""
+    found: dict[int, str] = {}
+    rest = text
+    for name in sorted(saved, key=len, reverse=True):
+        match = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", rest, re.IGNORECASE)
+        if match:
+            found[match.start()] = name
+            rest = f"{rest[: match.start()]}{' ' * len(match[0])}{rest[match.end() :]}"
+    for key, reference in (("latest", LATEST), ("this", THIS)):
+        if match := _pattern(key).search(rest):
+            found[match.start()] = reference
+    return [found[place] for place in sorted(found)]
+
+
+def _of_several(text: str, has_draft: bool, named: list[str]) -> Step | None:
+    """What to do with several audiences: see their overlap, or make one of them."""
+    if THIS in named and not has_draft:
+        return None
+    if _says("overlap", text):
+        return Step(action="compare", audience=named)
+    operation: Operation | None = None
+    if _says("both", text):
+        operation = "and"
+    elif _says("minus", text):
+        operation = "not"
+    elif _says("union", text):
+        operation = "or"
+    return Step(action="combine", operation=operation, audience=named, name=name_in(text)) if operation else None
+
+
+def _says(key: str, text: str) -> bool:
+    return bool(_pattern(key).search(text))
+
+
+@lru_cache
+def _pattern(key: str) -> re.Pattern[str]:
+    texts = table("campaign")
+    return re.compile(str(texts[key]).replace("{share}", texts["share"]), re.IGNORECASE)

@@ -1,0 +1,211 @@
+"""The whole campaign by talking, on the planted world: every line is typed by hand, and the rules alone read it."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from planted import AS_OF, World, world_settings
+
+from agent.conversation import Conversation
+from agent.state import Reply
+from encoders.workspace import Workspace
+from tools.service import AudienceService
+
+COFFEE = "households that will buy coffee in the next 28 days, top 30%"
+TEA = "households that will buy tea in the next 28 days, top 30%"
+
+
+@pytest.fixture(scope="module")
+def shop(world_workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The trained planted world, for this file."""
+    path = tmp_path_factory.mktemp("campaign") / "workspace"
+    shutil.copytree(world_workspace.path, path, ignore=shutil.ignore_patterns("locks", "registry.db*"))
+    return Workspace(path)
+
+
+@pytest.fixture
+def real(shop: Workspace) -> Iterator[AudienceService]:
+    for name in ("registry.db", "registry.db-wal", "registry.db-shm", "checkpoints.db"):
+        (shop.path / name).unlink(missing_ok=True)
+    opened = AudienceService.open(world_settings(shop.path))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def chat(real: AudienceService, tmp_path: Path) -> Iterator[Conversation]:
+    conversation = Conversation(real, real.settings, path=tmp_path / "checkpoints.db")
+    yield conversation
+    conversation.close()
+
+
+def play(chat: Conversation, *lines: str) -> Reply:
+    return [chat.say("t", line) for line in lines][-1]
+
+
+def actions(real: AudienceService) -> list[str]:
+    return [line.action for line in real._registry.audit()]
+
+
+def test_the_holdout_is_said_before_the_save_or_with_it(chat: Conversation, real: AudienceService) -> None:
+    assert "keep 20 % of these households back" in play(chat, COFFEE, "hold back a fifth").text
+    asked = play(chat, "save as Coffee")
+    assert "20 % of them are kept back" in asked.text
+    assert real.list_audiences() == ()
+    done = play(chat, "yes")
+    assert done.draft is not None
+    assert done.draft.saved is not None
+    assert done.draft.saved.holdout == round(0.2 * done.draft.saved.users)
+    assert "will make" not in play(chat, "keep 30 % back").text
+    saved = play(chat, "save as More and keep 40% of them back", "yes").draft
+    assert saved is not None
+    assert saved.saved is not None
+    assert (saved.saved.name, saved.saved.holdout) == ("More", round(0.4 * saved.saved.users))
+    assert actions(real) == ["save", "save"]
+
+
+def test_the_holdout_can_be_undone_and_is_no_cut(chat: Conversation) -> None:
+    first = play(chat, f"{COFFEE}, keep 10 % back")
+    assert first.draft is not None
+    assert (first.draft.holdout, first.draft.spec.cut) == (0.1, 0.3)
+    assert "10 % are kept back" in first.text
+    second = play(chat, "keep a quarter back")
+    assert second.draft is not None
+    assert second.draft.holdout == 0.25
+    back = play(chat, "undo")
+    assert back.draft is not None
+    assert back.draft.holdout == 0.1
+    wrong = play(chat, "hold 60 % back")
+    assert "Between 0 and 50 %" in wrong.text
+    assert wrong.draft == back.draft
+
+
+def test_a_list_for_a_platform(chat: Conversation, real: AudienceService) -> None:
+    asked = play(chat, COFFEE, "save as Coffee", "yes", "export for Facebook")
+    assert "list of **Coffee** for Meta" in asked.text
+    assert not list(real._workspace.exports.glob("*meta*"))
+    done = play(chat, "yes")
+    assert done.file is not None
+    assert (done.file.platform, done.file.columns) == ("Meta", ("email",))
+    assert any("no contact that Meta could match" in line for line in done.text.splitlines())
+    refused = play(chat, "save as Pharmacy week", "yes", "export for Meta", "yes")
+    assert "Meta turns down audiences" in refused.text
+    assert refused.file is None
+    assert actions(real) == ["save", "export", "save"]
+
+
+def test_how_did_it_go(chat: Conversation, real: AudienceService, tmp_path: Path) -> None:
+    assert "not saved yet" in play(chat, COFFEE, "how did it go?").text
+    assert "No outcome of **Coffee**" in play(chat, "save as Coffee and hold back half", "yes", "how did it go?").text
+    members, held = real._registry.members("Coffee")
+    contacted = sorted(set(members) - set(held))
+    pl.DataFrame({"user_id": [*contacted[:20], held[0]]}).write_csv(tmp_path / "out.csv")
+    name = real.keep_upload(tmp_path / "out.csv")
+    assert "Shall I?" in play(chat, f"How did Coffee go? File {name}").text
+    assert real.outcomes.last("Coffee") is None
+    done = play(chat, "yes")
+    assert done.outcome is not None
+    assert (done.outcome.contacted.responders, done.outcome.held_out.responders) == (20, 1)
+    assert "**20 of 57 households responded" in done.text or "**20 of" in done.text
+    assert "More of them responded than would have done anyway" in done.text
+    assert play(chat, "how did it go?").outcome == done.outcome
+    by_data = play(chat, "how did Coffee go, from the data?", "yes")
+    assert by_data.outcome is not None
+    assert by_data.outcome.source == "data"
+    assert "Unless the campaign really ran" in by_data.text
+    assert actions(real) == ["save", "outcome", "outcome"]
+
+
+def test_a_refresh(chat: Conversation, real: AudienceService) -> None:
+    day = AS_OF + timedelta(days=14)
+    assert "name a later day" in play(chat, COFFEE, "save as Coffee", "yes", "refresh").text
+    assert "The data ends on" in play(chat, "refresh Coffee as of 2031-01-01").text
+    assert "to 2024-07-05" in play(chat, f"refresh it as of {day}").text
+    assert len(real._registry.audit()) == 1
+    done = play(chat, "yes")
+    assert done.refreshed is not None
+    assert (done.refreshed.saved.version, done.refreshed.saved.as_of) == (2, day)
+    assert f"**{done.refreshed.came} came, {done.refreshed.left} left**" in done.text
+    assert done.draft is not None
+    assert done.draft.saved == done.refreshed.saved
+    assert actions(real) == ["save", "refresh"]
+
+
+def test_people_like_these(chat: Conversation, real: AudienceService, world: World, tmp_path: Path) -> None:
+    owners = sorted(world.habits["dog food"] & set(real._forecaster.scene.histories.user_ids))[:12]
+    few = play(chat, "people like these: h101, nobody, someone else")
+    assert "at least 5 users" in few.text
+    found = play(chat, f"people like these: {', '.join(owners)}")
+    assert found.draft is not None
+    assert found.draft.spec.like.startswith("list ")
+    assert found.size is not None
+    assert found.size.reads_as[0] == "dog food"
+    kept = play(chat, "only in the north")
+    assert kept.draft is not None
+    assert kept.draft.spec.like == found.draft.spec.like
+    back = play(chat, "undo")
+    assert back.draft == found.draft
+    (tmp_path / "list.txt").write_text("\n".join(owners))
+    name = real.keep_upload(tmp_path / "list.txt")
+    again = play(chat, "start over", f"people like these: {name}")
+    assert again.draft is not None
+    assert again.draft.spec == found.draft.spec
+    saved = play(chat, "save as Dogs", "yes").draft
+    assert saved is not None
+    assert saved.saved is not None
+
+
+def test_people_like_these_under_a_sentence(chat: Conversation, real: AudienceService, world: World) -> None:
+    owners = sorted(world.habits["tea"] & set(real._forecaster.scene.histories.user_ids))[:12]
+    before = play(chat, TEA)
+    found = play(chat, f"more like these: {' '.join(owners)}")
+    assert before.draft is not None
+    assert found.draft is not None
+    assert found.draft.spec.demand == before.draft.spec.demand
+    assert found.draft.spec.like
+    assert found.draft.spec.cut == 0.3
+    assert play(chat, "undo").draft == before.draft
+
+
+def test_several_audiences(chat: Conversation, real: AudienceService) -> None:
+    play(chat, COFFEE, "save as Coffee", "yes", TEA)
+    overlap = play(chat, "both this and the last one, who overlaps?")
+    assert overlap.comparison is not None
+    assert [(each.a, each.b) for each in overlap.comparison.overlaps] == [(overlap.draft.spec.demand, "Coffee")]  # type: ignore[union-attr]
+    assert "not saved yet" in play(chat, "combine this and Coffee").text
+    play(chat, "save as Tea", "yes")
+    coffee, tea = (set(real._registry.members(name)[0]) for name in ("Coffee", "Tea"))
+    for line, expected in (
+        ("combine Coffee and Tea as Warm", coffee | tea),
+        ("Coffee but not Tea", coffee - tea),
+        ("those in both Coffee and this one", coffee & tea),
+    ):
+        before = len(real.list_audiences())
+        assert f" {len(expected)} households" in play(chat, line).text
+        assert len(real.list_audiences()) == before
+        play(chat, "yes")
+        newest = max(real.list_audiences(), key=lambda each: each.created)
+        assert set(real._registry.members(newest.id)[0]) == expected
+    assert {each.name for each in real.list_audiences()} == {
+        "Coffee", "Tea", "Warm", "Coffee but not Tea", "Coffee and also Tea",
+    }  # fmt: skip
+    assert "no saved audience" in play(chat, "compare with Wine").text
+
+
+def test_what_to_say_rests_on_the_profile(chat: Conversation, real: AudienceService) -> None:
+    assert "no audience on the page" in play(chat, "what should I say to them?").text
+    shown = play(chat, COFFEE, "what should I say to them?")
+    assert shown.draft is not None
+    rows = {row.value: row for row in real.profile(shown.draft.spec, 16)}
+    angles = [line for line in shown.text.splitlines() if line.startswith("- ")]
+    assert 1 <= len(angles) <= 5
+    assert angles[0].startswith("- **Start from what they know.**")
+    assert "coffee" in angles[0]
+    for line in angles:
+        [row] = [
+            row for value, row in rows.items() if f"{value}." in line or f"{value} " in line or f" {value}" in line
+        ][:1]
+        assert f"index {row.index:.0f}" in line

@@ -1,0 +1,46 @@
+"""Single users as they may be shown: masked, with the past events that raise their score."""
+
+import hashlib
+
+from encoders.forecast import Forecast, Forecaster, Reason
+from tools.types import Evidence, SampleUser
+from tools.wording import why
+
+
+class People:
+    """The users of one forecaster."""
+
+    def __init__(self, forecaster: Forecaster) -> None:
+        """Read nothing yet."""
+        self._forecaster = forecaster
+
+    def sample(self, forecast: Forecast, row: int) -> SampleUser:
+        """One user, masked: the mask is the same as long as the data is."""
+        user, card = self._forecaster.scene.histories.user_ids[row], self._forecaster.dataset.card
+        mask = hashlib.sha256(f"{card.version}|{user}".encode()).hexdigest()[:6].upper()
+        found = self._forecaster.reasons(forecast, row)
+        return SampleUser(
+            masked_id=f"{card.unit} {mask}",
+            probability=float(forecast.probabilities[row]),
+            evidence=self.evidence(found),
+            why=self.why(found),
+        )
+
+    def evidence(self, reasons: list[Reason]) -> tuple[Evidence, ...]:
+        """Reasons with the names of their items."""
+        vocabulary = self._forecaster.scene.vocabulary
+        return tuple(
+            Evidence(
+                item=vocabulary.texts[reason.item],
+                source=vocabulary.sources[vocabulary.source_of[reason.item]],
+                times=reason.times,
+                last=reason.last,
+                weight=reason.weight,
+            )
+            for reason in reasons
+        )
+
+    def why(self, reasons: list[Reason]) -> str:
+        """Reasons in one sentence."""
+        vocabulary = self._forecaster.scene.vocabulary
+        return why([(vocabulary.texts[reason.item], reason) for reason in reasons])

@@ -1,0 +1,44 @@
+"""Files that people bring: copied into the workspace under a name that is safe to say in a conversation."""
+
+import re
+from hashlib import sha256
+from pathlib import Path
+
+from encoders.errors import RequestError
+from encoders.workspace import Workspace, atomic_file
+
+LARGEST = 200_000_000
+"""Bytes of a file that is taken in."""
+_ENDINGS = (".csv", ".parquet", ".jsonl", ".ndjson", ".txt")
+UPLOADED = rf"[0-9a-f]{{12}}(?:{'|'.join(re.escape(each) for each in _ENDINGS)})"
+"""What the name of an upload looks like: the beginning of the digest of its content, and its ending."""
+
+
+def keep_upload(workspace: Workspace, path: Path) -> str:
+    """Copy a file into the workspace, for its owner's eyes only; the same content has the same name.
+
+    Raises:
+        RequestError: it is too large, or of a kind that cannot be read.
+    """
+    ending = path.suffix.lower()
+    if ending not in _ENDINGS:
+        raise RequestError(f"A {ending or 'nameless'} file cannot be read here; bring one of {', '.join(_ENDINGS)}.")
+    if path.stat().st_size > LARGEST:
+        raise RequestError(f"That file has over {LARGEST // 1_000_000} MB; bring only the columns that are needed.")
+    content = path.read_bytes()
+    name = f"{sha256(content).hexdigest()[:12]}{ending}"
+    with atomic_file(workspace.uploads / name, mode=0o600) as part:
+        part.write_bytes(content)
+    return name
+
+
+def uploaded(workspace: Workspace, name: str) -> Path:
+    """The file that was kept under ``name``.
+
+    Raises:
+        RequestError: there is none.
+    """
+    path = workspace.uploads / name
+    if not re.fullmatch(UPLOADED, name) or not path.is_file():
+        raise RequestError(f"There is no uploaded file '{name[:40]}'; bring it again.")
+    return path
