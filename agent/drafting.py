@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from agent.guard import Refusal, check_spec
+from agent.guard import Refusal, Talk, check_spec
 from agent.look import Context
 from agent.replies import count
 from agent.rules.attributes import parse_filter
@@ -91,7 +91,7 @@ class Drafting:
         return self._version(draft, memory.now.parts if same else None)
 
     def _version(self, draft: AudienceDraft, parts: Parts | None) -> Version:
-        if refusal := check_spec(draft.spec):
+        if refusal := check_spec(draft.spec, Talk(lines=(draft.request,))):
             raise Unwanted(refusal)
         return Version(draft=draft, parts=parts)
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.guard import Talk
 from agent.rules.wording import Parts
 from tools.types import AudienceSpec, Comparison, Explanation, ExportFile, SavedAudience, SizeEstimate
 
@@ -76,6 +77,7 @@ class Memory(_State):
 
     request: str = ""
     answers: tuple[Answer, ...] = ()
+    talk: Talk = Field(Talk(), description="what still counts when the guard judges the next message")
     question: Clarification | None = Field(None, description="the question that is open")
     asked: int = 0
     now: Version | None = None

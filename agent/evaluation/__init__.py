@@ -1,0 +1,1 @@
+"""How good the conversation is: labelled cases, and what is measured on them."""
