@@ -28,6 +28,7 @@ from tools.reach import curve_point, histogram, reach_curve
 from tools.registry import Registry
 from tools.search import Search
 from tools.selection import Selection, select
+from tools.skew import skew_report
 from tools.tuned import TunedDemands
 from tools.types import (
     AudienceSpec,
@@ -43,6 +44,7 @@ from tools.types import (
     SampleUser,
     SavedAudience,
     SizeEstimate,
+    SkewReport,
     TunedSummary,
 )
 from tools.wording import definition, why
@@ -145,11 +147,19 @@ class AudienceService:
             TooSmallError: the audience is below the minimum size.
         """
         selection = self._large_enough(self._select(spec))
-        inside = np.zeros(len(self._population), bool)
-        inside[selection.members] = True
+        inside = self._inside(selection)
         main = self._forecaster.dataset.card.main_source
         groups = [group if source == main else f"{source}: {group}" for source, group in self._search.groups]
         return profile_rows(inside, self._population, self._conditions.attributes, self._did_lately, groups, limit)
+
+    def skew(self, spec: AudienceSpec) -> SkewReport:
+        """Whom the audience takes more often than others, by each attribute.
+
+        Raises:
+            TooSmallError: the audience is below the minimum size.
+        """
+        selection = self._large_enough(self._select(spec))
+        return skew_report(self._inside(selection), self._population, self._conditions.attributes)
 
     def explain(self, user_id: str, spec: AudienceSpec) -> Explanation:
         """Why one user is in the audience, or why not, from her own events.
@@ -304,6 +314,12 @@ class AudienceService:
     def _select(self, spec: AudienceSpec) -> Selection:
         forecast = self._tuned.forecast(spec) if spec.like else self._forecaster.forecast(spec.demand)
         return select(forecast, spec, self._conditions, self.settings.minimum_size)
+
+    def _inside(self, selection: Selection) -> npt.NDArray[np.bool_]:
+        """[N], who is in the audience."""
+        inside = np.zeros(len(self._population), bool)
+        inside[selection.members] = True
+        return inside
 
     def _large_enough(self, selection: Selection) -> Selection:
         self._check_size(len(selection.members))
