@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from agent import replies
 from agent.approving import ask_export, ask_save
 from agent.drafting import Drafting
+from agent.fairness import skew_text
 from agent.look import Context
 from agent.rules.grounding import short_first
 from agent.rules.replying import ALL, DECIDE
@@ -60,6 +61,9 @@ class Acting:
             return ask_save(self.service, self.card, step, memory, talking)
         if step.action == "explain":
             return self._explain(step, memory, talking)
+        if step.action == "skew":
+            report = self.service.skew(memory.now.draft.spec)
+            return self.say(memory, skew_text(report, self.card), (), talking)
         return self._compare(step, context, memory, talking)
 
     def edit(self, spec: AudienceSpec, memory: Memory, talking: str) -> Outcome:

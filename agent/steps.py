@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Action = Literal[
-    "ask", "propose", "adjust", "filter", "exclude", "compare", "explain",
+    "ask", "propose", "adjust", "filter", "exclude", "compare", "explain", "skew",
     "save", "export", "answer", "decline", "undo", "restart",
 ]  # fmt: skip
 
