@@ -15,8 +15,8 @@ from tools.types import AudienceSpec, Filter
 
 CASES = read_cases()
 SINGLE = [case for case in CASES if len(case.turns) == 1 and case.kind != "obfuscated"]
-FLOORS = {"precision": 0.97, "recall": 0.97}
-"""Of the half that was held back; what was measured is a little above."""
+FLOORS = {"precision": 0.97, "recall": 0.95}
+"""Of every half; what was measured of the one held back is a little above."""
 LIKE_ITS_OWNERS = {
     "adult incontinence", "adult incontinence briefs", "adult incontinence guards", "adult incontinence misc produc",
     "adult incontinence pads", "adult incontinence undergarmen", "ethnic hair care", "ethnic personal care",
