@@ -41,8 +41,8 @@ class Talk(BaseModel):
         """What counts once ``text`` was said too: a request of its own, or a new start, replaces the lines before."""
         words = _Words(text)
         offer = words.offer()
-        if not offer and words.finds("afresh"):
-            return Talk(lines=(text,))
+        if words.finds("afresh"):
+            return Talk(lines=(text,), offer=offer)
         lines = (text,) if words.finds("begins") else (*self.lines, text)[-_LINES:]
         return Talk(lines=lines, offer=offer or self.offer)
 
@@ -54,11 +54,16 @@ def check(text: str) -> Refusal | None:
 
 
 def check_turn(text: str, talk: Talk, spec: AudienceSpec | None = None) -> Refusal | None:
-    """Like ``check``, for a message in the light of the conversation so far and of the audience on the page."""
+    """Like ``check``, for a message in the light of the conversation so far and of the audience on the page.
+
+    A message that starts over is judged by itself.
+    """
     after = talk.after(text)
     earlier = after.lines[:-1]
     if refusal := check(text) or _check_follow_up(text, earlier):
         return refusal
+    if _Words(text).finds("afresh"):
+        spec = None
     together = [_Words(each) for each in (" ".join(after.lines[-2:]), *earlier, *(_said(spec) if spec else ()))]
     return together[0].aimed() or _check_offer(together, after.offer, spec)
 

@@ -47,7 +47,10 @@ def skew_report(audience: Mask, everyone: Mask, attributes: pl.DataFrame) -> Ske
 
 
 def _rows(audience: Mask, everyone: Mask, values: pl.Series) -> Iterator[SkewRow]:
-    """One row a value, in the order of their names; ratios only where at least two values have enough users."""
+    """One row a value, in the order of their names; ratios only where at least two values have enough users.
+
+    The value selected most is what the others are compared with, so its own ratio is 1 and nothing is uncertain in it.
+    """
     counted = []
     for value in values.drop_nulls().unique().sort():
         has = (values == value).fill_null(False).to_numpy()
@@ -68,7 +71,7 @@ def _rows(audience: Mask, everyone: Mask, values: pl.Series) -> Iterator[SkewRow
             selected=selected,
             rate=selected / users,
             ratio=ratio,
-            interval=_interval(users, selected, most),
+            interval=_interval(users, selected, most) if ratio < 1 else Interval(low=1.0, mid=1.0, high=1.0),
             verdict="below" if ratio < FOUR_FIFTHS else "even",
         )
 

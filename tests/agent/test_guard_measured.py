@@ -148,6 +148,8 @@ def test_what_is_offered_stays_until_another_subject_is_named() -> None:
     young = AudienceSpec(demand="Households that will buy coffee", filters=(Filter(field="age", values=("19-24",)),))
     assert check_turn("a bit broader", talk, young) is not None
     assert check_turn("a bit broader", Talk(), young) is None
+    assert check_turn("it is for our rental apartments", Talk(), young) is not None
+    assert check_turn("new campaign: apartments to let", Talk(lines=("soup for seniors",)), young) is None
 
 
 def test_names_in_the_built_in_data_may_be_asked_for() -> None:

@@ -8,7 +8,7 @@ from planted import FIELDS
 from encoders.errors import TooSmallError
 from tools.service import AudienceService
 from tools.skew import FEWEST, FOUR_FIFTHS, skew_report
-from tools.types import AudienceSpec, Filter
+from tools.types import AudienceSpec, Filter, Interval
 
 
 def attributes(**columns: list[str | None]) -> pl.DataFrame:
@@ -25,6 +25,7 @@ def test_the_ratio_of_a_worked_example() -> None:
     most, least = field.rows
     assert (most.value, most.users, most.selected, most.rate, most.ratio) == ("f", 100, 40, 0.4, 1.0)
     assert (least.value, least.users, least.selected, least.rate) == ("m", 80, 24, 0.3)
+    assert most.interval == Interval(low=1, mid=1, high=1)
     assert least.ratio == pytest.approx(0.75)
     assert least.interval is not None
     error = (1 / 24 - 1 / 80 + 1 / 40 - 1 / 100) ** 0.5
