@@ -312,4 +312,4 @@ class Page(Layout):
         except Exception as error:
             yield {self.notice: cards.notice(sentence(error), "alert")}
             return
-        yield {self.profile: found.profile, self.samples: found.samples, self.saved: found.saved}
+        yield {self.profile: found.profile, self.skew: found.skew, self.samples: found.samples, self.saved: found.saved}

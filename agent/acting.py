@@ -14,6 +14,7 @@ from agent.campaign.refreshing import ask_refresh
 from agent.campaign.saving import ask_save
 from agent.context import Context
 from agent.drafting import Drafting
+from agent.fairness import say_skew
 from agent.rules.grounding import short_first
 from agent.rules.replying import ALL, DECIDE
 from agent.rules.wording import listed, plain
@@ -36,6 +37,7 @@ _CAPABILITIES: dict[Action, Callable[[Speaker, Step, Context, Memory], Outcome]]
     "refresh": ask_refresh,
     "like": people_like,
     "angles": message_angles,
+    "skew": say_skew,
 }
 
 
@@ -71,7 +73,7 @@ class Acting:
                 return Memory(said=memory.said), Reply(text=text, options=replies.examples(self.card), talking=talking)
             case "answer" | "decline":
                 return self._answer(step, memory, talking)
-        if memory.now is None and step.action in {"save", "explain"}:
+        if memory.now is None and step.action in {"save", "explain", "skew"}:
             return self.say(memory, reply("no_draft"), replies.examples(self.card), talking)
         if step.action == "explain":
             return self._explain(step, memory, talking)

@@ -44,6 +44,7 @@ def check_step(step: Step, context: Context, search: Searching) -> tuple[Step, t
         "past_days": next((each.days for each in (heard.without, heard.within) if each and each.days), None),
         "users": heard.users,
         "percent": heard.percent,
+        "goal": heard.goal,
         "holdout": held_back(context.text)[0],
         "name": step.name if _said(step.name, context.text) else None,
         "user_id": step.user_id if _said(step.user_id, context.text) else None,
@@ -83,6 +84,7 @@ def _heard(step: Step, context: Context) -> Heard:
         without=next((each.without for each in heard if each.without), None),
         within=next((each.within for each in heard if each.within), None),
         users=next((each.users for each in heard if each.users), None),
+        goal=next((each.goal for each in heard if each.goal), None),
         percent=next((each.percent for each in heard if each.percent is not None), None),
     )
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from agent.context import Context
-from agent.guard import Refusal, check_spec
-from agent.replies import count
+from agent.guard import Refusal, Talk, check_spec
+from agent.replies import count, goal_text
 from agent.rules.attributes import parse_filter
 from agent.rules.horizon import restate
 from agent.rules.wording import Parts, listed
@@ -60,7 +60,8 @@ class Drafting:
         )
         spec, said = self._cut(step, spec)
         notes = (step.note, *said) if step.note else said
-        return self.checked(AudienceDraft(request=request, spec=spec, assumptions=tuple(assumed)), parts), notes
+        draft = AudienceDraft(request=request, spec=spec, assumptions=tuple(assumed), goal=step.goal)
+        return self.checked(draft, parts), notes
 
     def amend(self, step: Step, context: Context, now: Version) -> Drafted:
         """The audience with everything the step changes, and what has to be said about it."""
@@ -80,7 +81,9 @@ class Drafting:
             like=spec.like if demand == spec.demand else "",
         )
         spec, said = self._cut(step, spec)
-        draft = now.draft.model_copy(update={"spec": spec, "saved": None, "assumptions": ()})
+        draft = now.draft.model_copy(
+            update={"spec": spec, "saved": None, "assumptions": (), "goal": step.goal or now.draft.goal}
+        )
         return self.checked(draft, parts), notes + said
 
     def by_hand(self, spec: AudienceSpec, memory: Memory) -> Version:
@@ -97,7 +100,7 @@ class Drafting:
         Raises:
             Unwanted: it may not be targeted.
         """
-        if refusal := check_spec(draft.spec):
+        if refusal := check_spec(draft.spec, Talk(lines=(draft.request,))):
             raise Unwanted(refusal)
         return Version(draft=draft, parts=parts)
 
@@ -134,6 +137,9 @@ class Drafting:
 
     def _cut(self, step: Step, spec: AudienceSpec) -> tuple[AudienceSpec, tuple[str, ...]]:
         """The spec with the cut the step asks for, as a share of the eligible users."""
+        if step.goal is not None:
+            reached = self.service.reach_goal(spec, step.goal.model_copy(update={"users": step.users}))
+            return _with_cut(spec, reached.cut), (goal_text(reached, self.card),)
         if step.percent is not None:
             if not 0 < step.percent <= 100:
                 return spec, (reply("percent_wrong"),)

@@ -21,11 +21,12 @@ from agent.asking import next_step
 from agent.calling import Caller
 from agent.context import Context
 from agent.drafting import Unwanted
-from agent.guard import Refusal, check, check_spec
+from agent.guard import Refusal, check, check_spec, check_turn
 from agent.look import look
 from agent.rules.commands import hostile
 from agent.rules.grounding import framed, ground
 from agent.rules.languages import code_of, labelled, language
+from agent.rules.phrases import noun_phrases
 from agent.rules.wording import plain
 from agent.speaking import Outcome
 from agent.state import Memory, Reply
@@ -123,10 +124,14 @@ class _Nodes:
         dropped = memory.pending is not None
         memory = memory.model_copy(update={"pending": None})
         text, edit = state.get("text", ""), state.get("edit")
-        refusal = check_spec(edit) if edit else check(text[:LONGEST_REQUEST])
+        now = memory.now.draft.spec if memory.now else None
+        heard = text[:LONGEST_REQUEST]
+        refusal = check_spec(edit, memory.talk) if edit else check_turn(heard, memory.talk, now)
         problem = "" if edit else self._unreadable(text)
         notes = [reply("still_pending")] if dropped else []
         if not problem and not refusal:
+            if not edit:
+                memory = memory.model_copy(update={"talk": memory.talk.after(text)})
             return {"memory": memory, "step": None, "context": None, "notes": notes, "fell_back": ""}
         if refusal and not problem:
             outcome = self._declined(refusal, memory)
@@ -199,11 +204,16 @@ class _Nodes:
 
     def _declined(self, refusal: Refusal, memory: Memory) -> Outcome:
         """Say why, and offer neighbours that the data has."""
-        found = [ground(words, self.service.search_groups(framed(words), 12)) for words in refusal.instead]
-        offers = tuple(
+        wanted = (*noun_phrases(refusal.rest), *refusal.instead)
+        found = [ground(words, self.service.search_groups(framed(words), 12)) for words in dict.fromkeys(wanted)]
+        sentences = dict.fromkeys(
             f"{self.card.unit_plural.capitalize()} that will buy {plain(each.item)}" for each in found if each.item
         )
-        memory, shown = self.acting.say(memory, refusal.reason, offers[:3], self.name)
+        offers = tuple(each for each in sentences if check(each) is None)[:3]
+        text = refusal.reason
+        if offers:
+            text += " " + reply("refused_neighbour", sentence=offers[0])
+        memory, shown = self.acting.say(memory, text, offers, self.name)
         return memory, shown.model_copy(update={"refused": refusal.key})
 
     def _done(self, outcome: Outcome, text: str, notes: list[str], conduct: Conduct) -> Turn:

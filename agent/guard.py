@@ -1,12 +1,19 @@
-"""What may not be targeted, and why: rules over ``prompts/guard.toml``, before any model is asked."""
+"""What may not be targeted, and why: rules over ``prompts/guard*.toml``, before any model is asked.
+
+A text is only ever searched for words, so whatever it orders is neither obeyed nor a reason to stop.
+"""
 
 import re
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from agent.guarding.language import HIDDEN, languages
+from agent.guarding.plain_text import plain_text, unaccented
 from prompts.loader import reply, table
 from tools.types import AudienceSpec
+
+_LINES = 6
 
 
 class Refusal(BaseModel):
@@ -18,49 +25,119 @@ class Refusal(BaseModel):
     """Name of the restricted attribute, as advertising protocols write it."""
     reason: str
     instead: tuple[str, ...] = ()
+    rest: str = ""
+    """The text without the words it was declined for."""
+
+
+class Talk(BaseModel):
+    """What of a conversation still counts when the next message is judged; messages that were declined do not."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lines: tuple[str, ...] = Field((), description="the present request, and what was added to it")
+    offer: str = Field("", description="the home, job or credit that it is for; stays until another subject is named")
+
+    def after(self, text: str) -> "Talk":
+        """What counts once ``text`` was said too: a request of its own, or a new start, replaces the lines before."""
+        words = _Words(text)
+        offer = words.offer()
+        if words.finds("afresh"):
+            return Talk(lines=(text,), offer=offer)
+        lines = (text,) if words.finds("begins") else (*self.lines, text)[-_LINES:]
+        return Talk(lines=lines, offer=offer or self.offer)
 
 
 def check(text: str) -> Refusal | None:
     """Why ``text`` may not be targeted; None when it may."""
-    rules = table("guard")
-    kept = re.sub(_any(tuple(rules["allowed"])), " ", text, flags=re.IGNORECASE)
-    for category in rules["categories"]:
-        for pattern in _patterns(tuple(category["terms"]), tuple(category["traits"]), rules["people"]):
-            if match := re.search(pattern, kept, re.IGNORECASE):
-                reason = reply("refused", words=" ".join(match.group().split()), name=category["name"])
-                return Refusal(key=category["key"], reason=reason, instead=tuple(category["instead"]))
-    offers = rules["offers"]
-    subject = re.search(offers["subject"], kept, re.IGNORECASE)
-    if subject and re.search(offers["trait"], kept, re.IGNORECASE):
-        return Refusal(key=offers["key"], reason=reply("refused_offer", words=subject.group()))
-    return None
+    words = _Words(text)
+    return words.aimed() or _check_offer([words])
 
 
-def check_spec(spec: AudienceSpec) -> Refusal | None:
-    """Like ``check``, for a whole audience: its sentence, its conditions on the past, and its filters together."""
-    offers = table("guard")["offers"]
-    if refusal := check(" ; ".join((spec.demand, *(each.what for each in spec.behaviours)))):
+def check_turn(text: str, talk: Talk, spec: AudienceSpec | None = None) -> Refusal | None:
+    """Like ``check``, for a message in the light of the conversation so far and of the audience on the page.
+
+    A message that starts over is judged by itself.
+    """
+    after = talk.after(text)
+    earlier = after.lines[:-1]
+    if refusal := check(text) or _check_follow_up(text, earlier):
         return refusal
-    for condition in spec.filters:
-        if refusal := check(f"{condition.field} {' '.join(condition.values)}"):
+    if _Words(text).finds("afresh"):
+        spec = None
+    together = [_Words(each) for each in (" ".join(after.lines[-2:]), *earlier, *(_said(spec) if spec else ()))]
+    return together[0].aimed() or _check_offer(together, after.offer, spec)
+
+
+def check_spec(spec: AudienceSpec, talk: Talk | None = None) -> Refusal | None:
+    """Like ``check``, for a whole audience: its sentence, its conditions on the past, and its filters together."""
+    talk = talk or Talk()
+    said = [_Words(each) for each in _said(spec)]
+    for words in said:
+        if refusal := words.aimed():
             return refusal
-    subject = re.search(offers["subject"], spec.demand, re.IGNORECASE)
-    if subject and any(re.search(offers["fields"], each.field, re.IGNORECASE) for each in spec.filters):
-        return Refusal(key=offers["key"], reason=reply("refused_offer", words=subject.group()))
+    return _check_offer([*said, *map(_Words, talk.lines)], talk.offer, spec)
+
+
+class _Words:
+    """A text made plain, with the phrases hidden that may be asked for although they look like others."""
+
+    def __init__(self, text: str) -> None:
+        self.plain = plain_text(text)
+        self.read = unaccented(self.plain)
+        for language in languages():
+            self.read = language.allowed.sub(lambda match: HIDDEN * len(match.group()), self.read)
+
+    def aimed(self) -> Refusal | None:
+        """The refusal for the first restricted attribute that the text aims at."""
+        for category in table("guard")["categories"]:
+            for language in languages():
+                match = language.aimed[category["key"]].search(self.read)
+                if match:
+                    return self._refusal(category, match)
+        return None
+
+    def offer(self) -> str:
+        """The home, job or credit the text speaks of; empty when it speaks of none."""
+        found = [match for match in (each.subject.search(self.read) for each in languages()) if match]
+        return self.plain[found[0].start() : found[0].end()] if found else ""
+
+    def finds(self, name: str) -> bool:
+        """Whether the pattern called ``name`` of any language is in the text."""
+        return any(getattr(language, name).search(self.read) for language in languages())
+
+    def _refusal(self, category: dict[str, str], match: re.Match[str]) -> Refusal:
+        start, end = match.span()
+        reason = reply("refused", words=self.plain[start:end], name=category["name"])
+        rest = " ".join(f"{self.plain[:start]} {self.plain[end:]}".split())
+        return Refusal(key=category["key"], reason=reason, instead=tuple(category["instead"]), rest=rest)
+
+
+def _check_follow_up(text: str, earlier: Sequence[str]) -> Refusal | None:
+    """A trait alone ("only the black ones") is about people when the message before was about women, say."""
+    words = _Words(text)
+    if not any(_Words(line).finds("persons") for line in earlier):
+        return None
+    for category in table("guard")["categories"]:
+        for language in languages():
+            pattern = language.follow_ups.get(category["key"])
+            if pattern and (match := pattern.fullmatch(words.read)):
+                return words._refusal(category, match)
     return None
 
 
-@lru_cache
-def _patterns(terms: tuple[str, ...], traits: tuple[str, ...], people: str) -> tuple[str, ...]:
-    """A pattern for the terms, and two for traits beside people, in either order."""
-    found = [_any(terms)]
-    if traits:
-        trait = _any(traits)
-        found.append(rf"{trait}(?:\W+(?:and|or)\W+\w+)?\W+{people}\b")
-        found.append(rf"\b{people}\s+(?:who|that|which)\s+(?:are|is|were)\s+(?:\w+\s+)?{trait}")
-    return tuple(found)
+def _check_offer(texts: Iterable[_Words], offer: str = "", spec: AudienceSpec | None = None) -> Refusal | None:
+    """Age and family status may not decide who hears of a home, a job or a credit, wherever either is said."""
+    texts, offers = list(texts), table("guard")["offers"]
+    offer = offer or next((found for found in (each.offer() for each in texts) if found), "")
+    if not offer:
+        return None
+    fields = [each.field for each in spec.filters] if spec else []
+    if any(each.finds("trait") for each in texts) or any(re.search(offers["fields"], each, re.I) for each in fields):
+        return Refusal(key=offers["key"], reason=reply("refused_offer", words=offer), instead=tuple(offers["instead"]))
+    return None
 
 
-@lru_cache
-def _any(patterns: tuple[str, ...]) -> str:
-    return rf"(?<!\w)(?:{'|'.join(patterns)})(?!\w)"
+def _said(spec: AudienceSpec) -> tuple[str, ...]:
+    """Everything an audience says, one text each."""
+    filters = (f"{each.field} {' '.join(each.values)}" for each in spec.filters)
+    return (spec.demand, *(each.what for each in spec.behaviours), *filters)

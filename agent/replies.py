@@ -7,6 +7,7 @@ from agent.rules.grounding import short_first
 from agent.rules.wording import conditions, listed, plain
 from agent.state import Clarification, Version
 from prompts.loader import reply, spoken
+from tools.goals import GoalReached
 from tools.types import AudienceSpec, DataCard, SizeEstimate
 
 YES, NO = "Yes", "No"
@@ -68,6 +69,27 @@ def _translated(version: Version, card: DataCard) -> tuple[str, ...]:
     units, items = _capital(card.unit_plural), plain(listed(parts.items, "/"), 300)
     key = "sentence_first" if parts.first_time else "sentence"
     return (reply("translated", sentence=reply(key, units=units, items=items, days=parts.days)),)
+
+
+def goal_text(reached: GoalReached, card: DataCard) -> str:
+    """What the cut for a goal brings."""
+    goal, profit = reached.goal, reached.profit
+    named = {"users": count(reached.users), "unit_plural": card.unit_plural}
+    if profit is not None:
+        text = reply(
+            "goal_profit",
+            **named,
+            cost=f"{reached.cost:,.2f}",
+            mid=f"{profit.mid:,.0f}",
+            low=f"{profit.low:,.0f}",
+            high=f"{profit.high:,.0f}",
+        )
+    elif goal.precision is not None:
+        share = reached.responders.mid / max(reached.users, 1)
+        text = reply("goal_precision", **named, wanted=percent(goal.precision), found=percent(share))
+    else:
+        text = reply("goal_cost", **named, cost=f"{reached.cost or 0:,.2f}")
+    return text if reached.reached else f"{text} {reply('goal_missed')}"
 
 
 def next_options(version: Version, size: SizeEstimate, can_undo: bool) -> tuple[str, ...]:

@@ -4,9 +4,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.guard import Talk
 from agent.rules.wording import Parts
 from agent.usage import Conduct, Usage
 from tools.campaign_types import CampaignOutcome, Refreshed
+from tools.goals import Goal
 from tools.types import AudienceSpec, Comparison, Explanation, ExportFile, SavedAudience, SizeEstimate
 
 
@@ -28,6 +30,7 @@ class AudienceDraft(_State):
     request: str = Field(description="what the marketer typed first")
     spec: AudienceSpec
     assumptions: tuple[str, ...] = ()
+    goal: Goal | None = Field(None, description="what the audience is for, where the person said so")
     holdout: float | None = Field(None, description="share to keep back when it is saved; None for the usual one")
     saved: SavedAudience | None = None
 
@@ -86,6 +89,7 @@ class Memory(_State):
     request: str = ""
     language: str = Field("", description="code of the language the person writes in, where there are replies in it")
     answers: tuple[Answer, ...] = ()
+    talk: Talk = Field(Talk(), description="what still counts when the guard judges the next message")
     question: Clarification | None = Field(None, description="the question that is open")
     asked: int = 0
     now: Version | None = None

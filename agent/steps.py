@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tools.goals import Goal
+
 Action = Literal[
-    "ask", "propose", "adjust", "filter", "exclude", "compare", "explain",
+    "ask", "propose", "adjust", "filter", "exclude", "compare", "explain", "skew",
     "save", "export", "answer", "decline", "undo", "restart",
     "hold_back", "outcome", "refresh", "like", "combine", "angles",
 ]  # fmt: skip
@@ -42,6 +44,7 @@ class Step(BaseModel):
     percent: float | None = Field(None, description="adjust: the best so many percent, where the person named them")
     audience: Names | None = Field(None, description="saved audiences by name, where the action is about any")
     operation: Literal["and", "or", "not"] | None = Field(None, description="combine: all, any, the first alone")
+    goal: Goal | None = Field(None, description="propose, adjust: what it is for, where the person named it")
     holdout: float | None = Field(None, description="hold_back, save: so many percent kept back, as the person said")
     name: str | None = Field(None, description="save: the name the person gave")
     user_id: str | None = Field(None, description="explain: the user asked about")

@@ -17,23 +17,26 @@ import scipy.sparse as sp
 
 from encoders.errors import RequestError, TooSmallError
 from encoders.forecast import Forecast, Forecaster
-from encoders.history.events import ACTIVE_DAYS, HORIZON_DAYS
+from encoders.history.events import ACTIVE_DAYS
 from encoders.settings import Settings
 from encoders.workspace import Workspace
 from tools.campaign_types import Refreshed
 from tools.conditions import Conditions
 from tools.describe import describe
 from tools.export import export_audience
+from tools.goals import Goal, GoalReached, reach_goal
 from tools.indexing import open_forecaster, read_index
 from tools.outcomes import Outcomes
 from tools.people import People
 from tools.platforms import platform_named
 from tools.profile import profile_rows
-from tools.reach import curve_point, histogram, reach_curve
+from tools.reach import curve_point
 from tools.refreshing import compared, refresh_day
 from tools.registry import Registry
 from tools.search import Search
 from tools.selection import Selection, select
+from tools.sizing import size_estimate
+from tools.skew import skew_report
 from tools.tuned import TunedDemands
 from tools.types import (
     AudienceSpec,
@@ -49,6 +52,7 @@ from tools.types import (
     SampleUser,
     SavedAudience,
     SizeEstimate,
+    SkewReport,
     TunedSummary,
 )
 from tools.uploads import keep_upload, uploaded
@@ -58,7 +62,6 @@ LONGEST_REQUEST = 2000
 MOST_HELD_OUT = 0.5
 """Share of an audience that may be kept back at most: more would measure an effect on hardly anybody."""
 
-_READS_AS = 8
 _MOST_HITS = 50
 
 
@@ -118,31 +121,16 @@ class AudienceService:
         Raises:
             RequestError: a filter or behaviour names something the data does not have.
         """
+        return size_estimate(spec, self._select(spec), self._forecaster, self.settings.minimum_size)
+
+    def reach_goal(self, spec: AudienceSpec, goal: Goal) -> GoalReached:
+        """The cut that reaches a goal, and what it brings.
+
+        Raises:
+            RequestError: a filter or behaviour names something the data does not have.
+        """
         selection = self._select(spec)
-        spread = selection.forecast.spread
-        ranked = selection.ranked_probabilities
-        point = curve_point(selection.cut, ranked, spread)
-        groups = self._forecaster.scene.vocabulary.groups
-        reads_as = dict.fromkeys(groups[item] for item in selection.forecast.items)
-        return SizeEstimate(
-            demand=spec.demand,
-            reads_as=tuple(reads_as)[:_READS_AS],
-            horizon_days=selection.forecast.demand.horizon_days,
-            as_of=self._as_of,
-            population=int(self._population.sum()),
-            eligible=len(ranked),
-            cut=selection.cut,
-            recommended_cut=selection.recommended_cut,
-            users=point.users,
-            responders=point.responders,
-            all_responders=curve_point(1.0, ranked, spread).responders,
-            precision=point.precision,
-            lift=point.lift,
-            curve=reach_curve(ranked, spread, {selection.cut, selection.recommended_cut}),
-            histogram=histogram(ranked),
-            conditions=selection.conditions,
-            warnings=self._warnings(selection),
-        )
+        return reach_goal(goal, selection.ranked_probabilities, selection.forecast.spread, self.settings.minimum_size)
 
     def preview(self, spec: AudienceSpec, count: int = 5) -> tuple[SampleUser, ...]:
         """A few users from the top to the bottom of the audience, masked, with their evidence.
@@ -161,11 +149,19 @@ class AudienceService:
             TooSmallError: the audience is below the minimum size.
         """
         selection = self._large_enough(self._select(spec))
-        inside = np.zeros(len(self._population), bool)
-        inside[selection.members] = True
+        inside = self._inside(selection)
         main = self._forecaster.dataset.card.main_source
         groups = [group if source == main else f"{source}: {group}" for source, group in self._search.groups]
         return profile_rows(inside, self._population, self._conditions.attributes, self._did_lately, groups, limit)
+
+    def skew(self, spec: AudienceSpec) -> SkewReport:
+        """Whom the audience takes more often than others, by each attribute.
+
+        Raises:
+            TooSmallError: the audience is below the minimum size.
+        """
+        selection = self._large_enough(self._select(spec))
+        return skew_report(self._inside(selection), self._population, self._conditions.attributes)
 
     def explain(self, user_id: str, spec: AudienceSpec) -> Explanation:
         """Why one user is in the audience, or why not, from her own events.
@@ -372,6 +368,12 @@ class AudienceService:
         forecast = self._tuned.forecast(spec) if spec.like else self._forecaster.forecast(spec.demand)
         return select(forecast, spec, self._conditions, self.settings.minimum_size)
 
+    def _inside(self, selection: Selection) -> npt.NDArray[np.bool_]:
+        """[N], who is in the audience."""
+        inside = np.zeros(len(self._population), bool)
+        inside[selection.members] = True
+        return inside
+
     def _large_enough(self, selection: Selection) -> Selection:
         self._check_size(len(selection.members))
         return selection
@@ -467,24 +469,6 @@ class AudienceService:
         conditions = self._conditions.masks(spec, forecast)
         reasons += [f"does not meet the condition: {words}" for words, mask in conditions if not mask[row]]
         return reasons or ["the probability is below the cut"]
-
-    def _warnings(self, selection: Selection) -> tuple[str, ...]:
-        warnings = []
-        demand = selection.forecast.demand
-        if not len(selection.forecast.items):
-            warnings.append(
-                "Nothing in the data is like what this sentence asks for, so the forecast is close to chance."
-            )
-        if demand.horizon_days != HORIZON_DAYS:
-            warnings.append(
-                f"The model learned from futures of {HORIZON_DAYS} days; the level for {demand.horizon_days} days is "
-                "taken from how many did it in as many days before."
-            )
-        if len(selection.members) < self.settings.minimum_size:
-            warnings.append(
-                f"Below {self.settings.minimum_size} {self._card.unit_plural}, members are not shown or exported."
-            )
-        return tuple(warnings)
 
 
 def _checked(words: str) -> str:

@@ -197,6 +197,36 @@ class ProfileRow(_Model):
     users: int
 
 
+class SkewRow(_Model):
+    """How often users with one value of an attribute were selected."""
+
+    value: str
+    users: int = Field(description="users of the population with this value")
+    selected: int | None = Field(description="those of them in the audience; None where there are too few to judge")
+    rate: float | None = Field(description="selected over users")
+    ratio: float | None = Field(description="rate over the rate of the value selected most")
+    interval: Interval | None = Field(description="of the ratio")
+    verdict: Literal["even", "below", "few"] = Field(description="'below': the ratio is under four fifths")
+
+
+class SkewField(_Model):
+    """One attribute: whom the audience takes more often and whom less."""
+
+    field: str
+    rows: tuple[SkewRow, ...]
+    lowest_ratio: float | None = Field(description="the smallest ratio of its values; None where none can be judged")
+    unknown: int = Field(description="users of the population without this attribute")
+    unknown_selected: int = Field(description="those of them in the audience")
+
+
+class SkewReport(_Model):
+    """An audience beside everyone, by each attribute."""
+
+    users: int
+    population: int
+    fields: tuple[SkewField, ...]
+
+
 class Explanation(_Model):
     """Why one user is, or is not, in an audience."""
 

@@ -16,8 +16,21 @@ if TYPE_CHECKING:
     from encoders.benchmark.report import Report
 
 
-def evaluate(as_of: AsOf = None, as_json: Json = False) -> None:
+def evaluate(
+    as_of: AsOf = None,
+    guard: Annotated[
+        bool, typer.Option("--guard", help="Measure what is declined instead, on labelled requests; needs no data.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Compare the model with simple ways to pick users, on demands it has not been trained on."""
+    if guard:
+        from agent.evaluation.guard import evaluate_guard
+        from agent.evaluation.tables import guard_tables
+
+        figures = evaluate_guard()
+        show(figures, as_json, lambda: _tables_in_words(guard_tables(figures)))
+        return
     from encoders.benchmark.run import evaluate as run
 
     workspace, settings = open_workspace()
@@ -77,8 +90,12 @@ def _report_in_words(report: "Report") -> str:
     from encoders.benchmark.tables import calibration_lines, tables
 
     heading = f"{report.title}, as of {report.as_of}: {report.population:,} users, the {report.horizon_days} days after"
-    parts = [f"{title}\n{_aligned(rows)}" for title, rows in tables(report)]
-    return "\n\n".join([heading, *parts, "\n".join(["Our probabilities", *calibration_lines(report)])])
+    parts = _tables_in_words(tables(report))
+    return "\n\n".join([heading, parts, "\n".join(["Our probabilities", *calibration_lines(report)])])
+
+
+def _tables_in_words(titled: Sequence[tuple[str, Sequence[Sequence[str]]]]) -> str:
+    return "\n\n".join(f"{title}\n{_aligned(rows)}" for title, rows in titled)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -1,1 +1,1 @@
-"""How good the conversation is, measured: simulated marketers against what then happened."""
+"""How good the conversation is, measured: labelled requests for the guard, simulated marketers for the dialogue."""

@@ -76,6 +76,7 @@ class Layout:
                 )
                 self.users = gr.Number(label="or exactly so many", precision=0, elem_id="users")
         self.profile = _html(elem_classes="card")
+        self.skew = _html(elem_classes="card")
         self.samples = _html(elem_classes="card")
         self.saved = _html(elem_classes="card")
         with gr.Column(elem_classes="card", elem_id="keep"):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from agent.page import cards
 from agent.page.cards import Units
+from agent.page.skew import skew
 from agent.state import AudienceDraft
 from encoders.errors import TooSmallError
 
@@ -19,6 +20,7 @@ class Details(NamedTuple):
     """Who the users of a draft are, as HTML."""
 
     profile: str
+    skew: str
     samples: str
     saved: str
 
@@ -30,12 +32,16 @@ def units(service: "AudienceService") -> Units:
 
 
 def details(service: "AudienceService", draft: AudienceDraft) -> Details:
-    """Profile, samples and overlaps; an audience that is too small to look at says so where they would be."""
+    """Profile, skew, samples and overlaps; an audience that is too small to look at says so where they would be."""
     words = units(service)
     try:
-        shown = cards.profile(service.profile(draft.spec), words), cards.samples(service.preview(draft.spec), words)
+        shown = (
+            cards.profile(service.profile(draft.spec), words),
+            skew(service.skew(draft.spec)),
+            cards.samples(service.preview(draft.spec), words),
+        )
     except TooSmallError as error:
-        shown = cards.apart("Who they are", str(error)), ""
+        shown = cards.apart("Who they are", str(error)), "", ""
     latest = sorted(service.list_audiences(), key=lambda one: one.created, reverse=True)[:SAVED_SHOWN]
     overlaps = service.compare([draft.spec, *(one.id for one in latest)]).overlaps if latest else ()
     return Details(*shown, cards.saved(list(zip(latest, overlaps, strict=False)), words))

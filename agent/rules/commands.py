@@ -49,6 +49,8 @@ def _step(do: str, said: dict[str, str], saved: Sequence[str]) -> Step:
         return Step(action="undo")
     if do == "restart":
         return Step(action="restart")
+    if do == "skew":
+        return Step(action="skew")
     if do in {"broader", "narrower"}:
         return Step(action="adjust", direction="broader" if do == "broader" else "narrower")
     if do == "explain":

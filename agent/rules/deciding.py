@@ -61,6 +61,7 @@ def _propose(context: Context, understood: Understood, items: tuple[str, ...], f
         past_days=next((each.days for each in (heard.without, heard.within) if each and each.days), None),
         users=heard.users,
         percent=heard.percent,
+        goal=heard.goal,
         new_request=fresh,
         note=" ".join(notes) or None,
     )

@@ -4,12 +4,15 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from pydantic import ValidationError
+
 from agent.rules.attributes import Fields, read_filters
 from agent.rules.campaign import held_back
 from agent.rules.horizon import ahead, back
 from agent.rules.languages import code_of, into_english, language
 from agent.rules.phrases import noun_phrases
 from prompts.loader import table
+from tools.goals import Goal
 from tools.types import Filter
 
 Newness = Literal["everyone", "first time"]
@@ -35,6 +38,8 @@ class Heard:
     without: Condition | None = None
     within: Condition | None = None
     percent: float | None = None
+    goal: Goal | None = None
+    """What the audience is for, in precision or money."""
     users: int | None = None
     wish: bool = False
     """Whether it is a wish to sell something, rather than a description of people."""
@@ -60,6 +65,7 @@ def hear(text: str, fields: Fields) -> Heard:
     spoken = language(text)
     text = into_english(text, code_of(spoken))
     wish = bool(re.search(table("words")["wish"], text, re.IGNORECASE))
+    goal, text = _goal(text)
     percent, text = _amount(clauses["percent"], text)
     users, text = _amount(clauses["users"], text)
     filters, text = read_filters(text, fields)
@@ -79,6 +85,7 @@ def hear(text: str, fields: Fields) -> Heard:
         without=without,
         within=within,
         percent=percent,
+        goal=goal,
         users=None if users is None else int(users),
         wish=wish,
         foreign="" if spoken == "English" else spoken,
@@ -93,6 +100,19 @@ def _condition(pattern: str, text: str, spoken: str) -> tuple[Condition | None, 
     days, what = back(match["what"])
     rest = f"{text[: match.start()]} , {text[match.end() :]}"
     return Condition(noun_phrases(what, spoken), days), rest
+
+
+def _goal(text: str) -> tuple[Goal | None, str]:
+    """The goal that a message states, and the message without it; money without the cost of a contact is no goal."""
+    clauses, found = table("commands")["clauses"], {}
+    for name in ("cost", "value", "budget", "precision"):
+        number, text = _amount(clauses[name], text)
+        if number:
+            found[name] = number / 100 if name == "precision" else number
+    try:
+        return (Goal.model_validate(found) if found else None), text
+    except ValidationError:
+        return None, text
 
 
 def _amount(pattern: str, text: str) -> tuple[float | None, str]:

@@ -34,6 +34,7 @@ def refine(context: Context, heard: Heard) -> Step | None:
         horizon_days=heard.horizon_days,
         users=heard.users,
         percent=heard.percent,
+        goal=heard.goal,
         filters=[write_filter(each) for each in heard.filters] or None,
         without=_conditioned(heard.without, items),
         within=_conditioned(heard.within, items),

@@ -30,6 +30,9 @@ from tools.types import (
     Overlap,
     SavedAudience,
     SizeEstimate,
+    SkewField,
+    SkewReport,
+    SkewRow,
     SourceCard,
     ValueCount,
 )
@@ -134,6 +137,25 @@ class PlantedService:
             user_id=user_id, probability=0.4, percentile=0.97, in_audience=True, reasons=(), evidence=(evidence,),
             text="Household 1229 is in: it bought dog biscuits 4 times.",
         )  # fmt: skip
+
+    def skew(self, spec: AudienceSpec) -> SkewReport:
+        even = SkewRow(
+            value="25-34", users=400, selected=80, rate=0.2, ratio=1.0, interval=Interval(low=1, mid=1, high=1),
+            verdict="even",
+        )  # fmt: skip
+        rows = [
+            even,
+            even.model_copy(
+                update={
+                    "value": "55-64", "selected": 20, "rate": 0.05, "ratio": 0.25, "verdict": "below",
+                    "interval": Interval(low=0.2, mid=0.25, high=0.32),
+                }
+            ),
+            SkewRow(value="65+", users=9, selected=None, rate=None, ratio=None, interval=None, verdict="few"),
+        ]  # fmt: skip
+        age = SkewField(field="age", rows=tuple(rows), lowest_ratio=0.25, unknown=900, unknown_selected=90)
+        alike = SkewField(field="income", rows=(even,), lowest_ratio=1.0, unknown=0, unknown_selected=0)
+        return SkewReport(users=232, population=POPULATION, fields=(alike, age))
 
     def compare(self, audiences: Sequence[AudienceSpec | str]) -> Comparison:
         named = [(each if isinstance(each, str) else each.demand, self._members(each)) for each in audiences]

@@ -246,6 +246,47 @@ def test_restricted_demands_are_declined_with_allowed_neighbours(talk: Conversat
     assert talk.say("t", reply.options[0]).draft is not None
 
 
+def test_the_neighbour_is_what_else_was_asked_for(talk: Conversation) -> None:
+    reply = talk.say("t", "gay men who will buy dog food")
+    assert reply.refused == "sex_life_sexual_orientation"
+    assert reply.options[0] == "Households that will buy dog food"
+    assert "**Households that will buy dog food**" in reply.text
+
+
+def test_several_turns_are_judged_together_and_a_declined_one_is_forgotten(talk: Conversation) -> None:
+    play(talk, "We let apartments in the city", "people who will buy dog food")
+    declined = talk.say("t", "only those aged 25-34")
+    assert declined.refused == "age_familial_status"
+    assert "apartments" in declined.text
+    assert spec(declined).filters == ()
+    assert talk.edit(
+        "t", spec(declined).model_copy(update={"filters": (Filter(field="age", values=("25-34",)),)})
+    ).refused
+    assert spec(talk.say("t", "a bit broader")).filters == ()
+    talk.say("t", "start over")
+    play(talk, "people who will buy dog food")
+    assert [each.field for each in spec(talk.say("t", "only those aged 25-34")).filters] == ["age"]
+
+
+@pytest.mark.parametrize("words", ["is this fair?", "who is over-represented?", "skew", "Is the audience biased?"])
+def test_who_is_taken_more_often_is_told(talk: Conversation, words: str) -> None:
+    assert "There is no audience" in talk.say("new", words).text
+    talk.say("t", REQUEST)
+    before = spec(talk.current("t"))
+    reply = talk.say("t", words)
+    assert (
+        "**age**: 25-34 most often (20 % of them), 55-64 least often (5 %), a ratio of 0.25 (0.20 to 0.32)"
+        in reply.text
+    )
+    assert "**income**: taken alike; the lowest ratio is 1.00." in reply.text
+    assert spec(reply) == before
+
+
+def test_fair_trade_is_a_product(talk: Conversation) -> None:
+    talk.say("t", REQUEST)
+    assert "taken alike" not in talk.say("t", "people who will buy fair trade coffee").text
+
+
 def test_a_sentence_by_hand_is_guarded_too(talk: Conversation) -> None:
     before = spec(talk.say("t", REQUEST))
     reply = talk.edit("t", AudienceSpec(demand="Muslims that will buy dog food"))

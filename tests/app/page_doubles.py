@@ -28,6 +28,9 @@ from tools.types import (
     SampleUser,
     SavedAudience,
     SizeEstimate,
+    SkewField,
+    SkewReport,
+    SkewRow,
 )
 
 POPULATION = 2317
@@ -137,6 +140,26 @@ class Service:
             ProfileRow(kind=k, field=f, value=v, audience_share=a, everyone_share=e, index=i, users=round(a * 232))
             for k, f, v, a, e, i in rows[:limit]
         )
+
+    def skew(self, spec: AudienceSpec) -> SkewReport:
+        self._guard(spec)
+        even = SkewRow(
+            value="25-34", users=400, selected=80, rate=0.2, ratio=1.0, interval=Interval(low=1, mid=1, high=1),
+            verdict="even",
+        )  # fmt: skip
+        rows = [
+            even,
+            even.model_copy(
+                update={
+                    "value": HOSTILE, "selected": 20, "rate": 0.05, "ratio": 0.25, "verdict": "below",
+                    "interval": Interval(low=0.2, mid=0.25, high=0.32),
+                }
+            ),
+            SkewRow(value="65+", users=9, selected=None, rate=None, ratio=None, interval=None, verdict="few"),
+        ]  # fmt: skip
+        age = SkewField(field="age", rows=tuple(rows), lowest_ratio=0.25, unknown=900, unknown_selected=90)
+        alike = SkewField(field="income", rows=(even,), lowest_ratio=1.0, unknown=0, unknown_selected=0)
+        return SkewReport(users=232, population=POPULATION, fields=(alike, age))
 
     def compare(self, audiences: Sequence[AudienceSpec | str]) -> Comparison:
         present, *names = audiences

@@ -6,6 +6,7 @@ from page_doubles import AS_OF, HOSTILE, POPULATION, Service
 
 from agent.page import cards, panel
 from agent.page.cards import Units
+from agent.page.skew import judgement, skew
 from agent.state import AudienceDraft
 from tools.types import AudienceSpec, Behaviour, ExportFile, Interval, Overlap, SavedAudience
 
@@ -48,6 +49,22 @@ def test_conditions_are_counted_in_the_headline(service: Service) -> None:
     html = cards.headline(service.size(narrowed), HOUSEHOLDS)
     assert "of 1,905 households that meet the conditions (of 2,317)" in html
     assert "did not buy milk: keeps 1,905, leaves out 412" in html
+
+
+def test_the_skew_card_begins_with_what_is_skewed_and_marks_what_nobody_can_judge(service: Service) -> None:
+    report = service.skew(SPEC)
+    html = skew(report)
+    assert html.index("<span>age</span><b>skewed</b>") < html.index("<span>income</span><b>even</b>")
+    assert "80 of 400 (20 %)" in html
+    assert "0.25 <small>0.20 to 0.32</small>" in html
+    assert "9 in all</td><td>too few to judge" in html
+    assert "900 have no value here; 90 of them are in." in html
+    assert HOSTILE not in html
+    age = report.fields[1]
+    wide = age.rows[1].model_copy(update={"ratio": 0.7, "interval": Interval(low=0.5, mid=0.7, high=0.95)})
+    assert judgement(age.model_copy(update={"rows": (age.rows[0], wide)})) == "perhaps skewed"
+    assert judgement(age.model_copy(update={"rows": age.rows[2:], "lowest_ratio": None})) == "too few to judge"
+    assert skew(report.model_copy(update={"fields": ()})) == ""
 
 
 def test_warnings_are_alerts_in_plain_words(service: Service) -> None:

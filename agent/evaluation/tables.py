@@ -1,0 +1,44 @@
+"""The guard's figures as tables for people."""
+
+from collections.abc import Sequence
+
+from agent.evaluation.guard import GuardReport, Rate, Row
+
+Titled = tuple[str, Sequence[Sequence[str]]]
+
+_TITLES = {
+    "half": "All requests, and the two halves ('report' was held back)",
+    "category": "By restricted attribute (precision: the reason given is the right one)",
+    "language": "By language",
+    "kind": "By kind of request",
+}
+_WIDEST = 90
+
+
+def guard_tables(report: GuardReport) -> list[Titled]:
+    """Every table of the report with its title, the mistakes last; intervals are Wilson's, 95 %.
+
+    "let pass" is the share of the requests that may be made for which the guard said nothing.
+    """
+    heads = ("", "requests", "precision", "95 %", "recall", "95 %", "let pass", "95 %")
+    titled: list[Titled] = [(_TITLES[each.by], [heads, *map(_cells, each.rows)]) for each in report.tables]
+    share, interval = _shown(report.borderline)
+    counted = f"{report.borderline.right} of {report.borderline.of}"
+    titled.append(("Borderline requests, not counted above", [("as the case says", counted, share, interval)]))
+    wrong = [(each.id, f"  {each.half}, {each.label}: {_short(each.text)}") for each in report.mistakes]
+    titled.append((f"Mistakes ({len(wrong)})", [(f"{name}{text}",) for name, text in wrong] or [("none",)]))
+    return titled
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (row.group, str(row.cases), *_shown(row.precision), *_shown(row.recall), *_shown(row.passed))
+
+
+def _shown(rate: Rate) -> tuple[str, str]:
+    if rate.share is None:
+        return "-", "-"
+    return f"{rate.share:.3f}", f"{rate.low:.3f} to {rate.high:.3f}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"

@@ -1,0 +1,61 @@
+"""The card that says whether the audience takes some people much more often than others."""
+
+from html import escape
+
+from agent.page.words import count, percent
+from tools.skew import FOUR_FIFTHS
+from tools.types import SkewField, SkewReport, SkewRow
+
+FAIR, SKEWED, UNSURE = "even", "skewed", "perhaps skewed"
+
+
+def skew(report: SkewReport) -> str:
+    """One line for each attribute, most skewed first, and under it the share of every value that is in."""
+    if not report.fields:
+        return ""
+    fields = sorted(report.fields, key=lambda each: 2 if each.lowest_ratio is None else each.lowest_ratio)
+    told = (
+        "The share of each group that is in the audience, against the group with the largest share. Under four fifths "
+        "counts as skewed; ask whether there is a good reason."
+    )
+    lines = "".join(_field(each) for each in fields)
+    return f'<section class="skew"><h3>Is it even?</h3><p class="quiet">{told}</p>{lines}</section>'
+
+
+def judgement(field: SkewField) -> str:
+    """Whether the values of an attribute are taken alike; unsure where the interval reaches over four fifths."""
+    below = [row for row in field.rows if row.verdict == "below"]
+    if field.lowest_ratio is None:
+        return "too few to judge"
+    if not below:
+        return FAIR
+    return SKEWED if any(row.interval and row.interval.high < FOUR_FIFTHS for row in below) else UNSURE
+
+
+def _field(field: SkewField) -> str:
+    verdict = judgement(field)
+    ratio = "" if field.lowest_ratio is None else f" <small>lowest ratio {field.lowest_ratio:.2f}</small>"
+    rows = "".join(_row(row) for row in field.rows)
+    unknown = ""
+    if field.unknown:
+        unknown = (
+            f'<p class="quiet">{count(field.unknown)} have no value here; {count(field.unknown_selected)} of them '
+            "are in.</p>"
+        )
+    kind = "alert" if verdict == SKEWED else "plain"
+    return (
+        f'<details class="{kind}"><summary><span>{escape(field.field)}</span><b>{verdict}</b>{ratio}</summary>'
+        '<table><thead><tr><th scope="col">Value</th><th scope="col">In the audience</th><th scope="col">Ratio</th>'
+        f"</tr></thead><tbody>{rows}</tbody></table>{unknown}</details>"
+    )
+
+
+def _row(row: SkewRow) -> str:
+    head = f'<tr><th scope="row">{escape(row.value)}</th>'
+    if row.rate is None or row.ratio is None or row.selected is None or row.interval is None:
+        return f"{head}<td>{count(row.users)} in all</td><td>too few to judge</td></tr>"
+    within = f"{row.interval.low:.2f} to {row.interval.high:.2f}"
+    return (
+        f"{head}<td>{count(row.selected)} of {count(row.users)} ({percent(row.rate)})</td>"
+        f'<td class="{row.verdict}">{row.ratio:.2f} <small>{within}</small></td></tr>'
+    )

@@ -1,0 +1,79 @@
+"""What an audience is for: a size, a precision, or money; and the cut that reaches it.
+
+With a cost for every contact and a value for every responder, somebody is worth contacting as long as her chance times
+the value is more than the cost. Users are ranked by their chances, so the profit grows up to that cut and then falls.
+"""
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from encoders.calibration.spread import Vector, responders
+from tools.types import Interval
+
+
+class Goal(BaseModel):
+    """What the marketer wants to reach; money is in any one currency."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    users: int | None = Field(None, ge=1, description="so many users")
+    precision: float | None = Field(None, gt=0, le=1, description="at least this share of them shall respond")
+    budget: float | None = Field(None, gt=0, description="what contacting them may cost at most")
+    cost: float | None = Field(None, gt=0, description="of contacting one user")
+    value: float | None = Field(None, gt=0, description="of one responder")
+
+    @model_validator(mode="after")
+    def _money_needs_a_cost(self) -> "Goal":
+        if (self.budget or self.value) and self.cost is None:
+            raise ValueError("a budget or a value needs the cost of a contact")
+        return self
+
+
+class GoalReached(BaseModel):
+    """The cut for a goal, and what it brings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    goal: Goal
+    cut: float = Field(description="share of the eligible users")
+    users: int
+    responders: Interval
+    cost: float | None = Field(None, description="of contacting them")
+    profit: Interval | None = Field(None, description="value of the responders less the cost")
+    reached: bool = Field(description="False: not even the best users are good enough; the cut is the nearest there is")
+
+
+def reach_goal(goal: Goal, ranked: Vector, spread: float, smallest: int) -> GoalReached:
+    """The cut that reaches a goal.
+
+    Args:
+        goal: what is wanted; of several wishes the strictest decides.
+        ranked: probabilities of the eligible users, highest first.
+        spread: how far the number of responders may be off beyond chance.
+        smallest: so many users are kept where there are so many.
+    """
+    eligible = len(ranked)
+    limits = [eligible if goal.users is None else goal.users]
+    if goal.precision is not None:
+        means = np.cumsum(ranked) / np.arange(1, eligible + 1)
+        limits.append(int((means >= goal.precision).sum()))
+    if goal.cost is not None and goal.budget is not None:
+        limits.append(int(goal.budget / goal.cost + 1e-9))
+    if goal.cost is not None and goal.value is not None:
+        limits.append(int((ranked * goal.value > goal.cost).sum()))
+    wanted = min(limits)
+    users = min(eligible, max(wanted, min(smallest, eligible)))
+    low, mid, high = responders(ranked[:users], spread)
+    cost = None if goal.cost is None else users * goal.cost
+    profit = None
+    if cost is not None and goal.value is not None:
+        profit = Interval(low=low * goal.value - cost, mid=mid * goal.value - cost, high=high * goal.value - cost)
+    return GoalReached(
+        goal=goal,
+        cut=users / eligible if eligible else 0.0,
+        users=users,
+        responders=Interval(low=low, mid=mid, high=high),
+        cost=cost,
+        profit=profit,
+        reached=wanted >= users,
+    )
