@@ -16,11 +16,12 @@ from agent.context import Context
 from agent.drafting import Drafting
 from agent.fairness import say_skew
 from agent.rules.grounding import short_first
-from agent.rules.replying import ALL, DECIDE
+from agent.rules.replying import ALL, DECIDE, HORIZONS, NEWNESS
 from agent.rules.wording import listed, plain
 from agent.speaking import Outcome, Speaker
 from agent.state import Answer, Clarification, Memory, Reply, Version
 from agent.steps import Action, Step
+from agent.weighing import alternatives
 from prompts.loader import reply
 from tools.types import AudienceSpec, DataCard
 
@@ -61,7 +62,9 @@ class Acting:
                 return self._ask(step, context, memory, talking)
             case "propose":
                 version, said = self.drafting.propose(step, context, memory.request)
-                return self._show("proposal", memory, version, (*notes, *said), talking, context.text)
+                memory, shown = self._show("proposal", memory, version, (*notes, *said), talking, context.text)
+                rather = [replies.rather_text(each, self.card) for each in alternatives(self.service, context, version)]
+                return memory, shown.model_copy(update={"options": (*rather, *shown.options)})
             case "adjust" | "filter" | "exclude":
                 assert memory.now is not None
                 version, said = self.drafting.amend(step, context, memory.now)
@@ -136,6 +139,11 @@ class Acting:
             text = plain(step.say, 400) if step.say else reply("declined", unit_plural=card.unit_plural)
         elif step.topic == "data":
             text = replies.data_text(card)
+        elif step.topic == "horizon":
+            text, options = reply("ask_horizon", unit_plural=card.unit_plural), HORIZONS
+        elif step.topic == "newness" and memory.now:
+            items = plain(listed(memory.now.parts.items, "or")) if memory.now.parts else "it"
+            text, options = reply("ask_newness", unit_plural=card.unit_plural, items=items), NEWNESS
         elif step.topic == "hello":
             text = reply("hello", unit_plural=card.unit_plural)
         elif step.topic == "unknown":

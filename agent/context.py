@@ -95,9 +95,14 @@ class Context(BaseModel):
         return json.dumps({name: value for name, value in kept.items() if value}, ensure_ascii=False)
 
     def near(self) -> set[str]:
-        """The groups that may be meant: those nearly as near as the best of their search."""
+        """The groups that may be meant, see ``near_first``."""
+        return set(self.near_first())
+
+    def near_first(self) -> tuple[str, ...]:
+        """The groups that may be meant, nearest first: those nearly as near as the best of their search."""
         tops = [(each.hits, max(hit.similarity for hit in each.hits)) for each in self.searches if each.hits]
-        return {hit.group for hits, top in tops if top >= FLOOR for hit in hits if hit.similarity >= KINDRED * top}
+        near = [hit for hits, top in tops if top >= FLOOR for hit in hits if hit.similarity >= KINDRED * top]
+        return tuple(dict.fromkeys(hit.group for hit in sorted(near, key=lambda hit: -hit.similarity)))
 
     def weighed(self, answers: Sequence[str]) -> tuple[Weighed, ...]:
         """Those of the answers whose audiences were sized, each once."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 STEP = 1.5
 """How much "broader" and "narrower" change the size."""
 
+EVERYONE = 0.9
+"""An audience of so large a share is no audience."""
+
 Drafted = tuple[Version, tuple[str, ...]]
 
 
@@ -59,6 +62,8 @@ class Drafting:
             behaviours=_behaviours(parts.newcomers(), _conditions(step)),
         )
         spec, said = self._cut(step, spec)
+        if spec.cut is None and self._takes_everyone(spec):
+            spec, said = _with_cut(spec, 0.5), (*said, reply("nearly_everyone"))
         notes = (step.note, *said) if step.note else said
         draft = AudienceDraft(request=request, spec=spec, assumptions=tuple(assumed), goal=step.goal)
         return self.checked(draft, parts), notes
@@ -103,6 +108,20 @@ class Drafting:
         if refusal := check_spec(draft.spec, Talk(lines=(draft.request,))):
             raise Unwanted(refusal)
         return Version(draft=draft, parts=parts)
+
+    def _takes_everyone(self, spec: AudienceSpec) -> bool:
+        size = self.service.size(spec)
+        return size.eligible > 0 and size.users >= EVERYONE * size.eligible
+
+    def _still_assumed(self, step: Step, now: Version) -> tuple[str, ...]:
+        """What was assumed and is not settled by the step."""
+        if now.parts is None:
+            return ()
+        settled = {
+            reply("assumed_horizon", days=now.parts.days): step.horizon_days,
+            reply("assumed_everyone"): step.newness or step.without,
+        }
+        return tuple(each for each in now.draft.assumptions if not settled.get(each))
 
     def _action(self, step: Step, context: Context) -> str:
         """What the users will do: what the step says where the data knows it, else what they do most."""

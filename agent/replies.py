@@ -71,14 +71,20 @@ def _translated(version: Version, card: DataCard) -> tuple[str, ...]:
     return (reply("translated", sentence=reply(key, units=units, items=items, days=parts.days)),)
 
 
+def rather_text(weighed: Weighed, card: DataCard) -> str:
+    """Another sentence that could be meant, as a clickable answer with its size."""
+    return reply("rather", group=plain(weighed.answer), mid=count(weighed.users), unit_plural=card.unit_plural)
+
+
 def goal_text(reached: GoalReached, card: DataCard) -> str:
     """What the cut for a goal brings."""
     goal, profit = reached.goal, reached.profit
-    named = {"users": count(reached.users), "unit_plural": card.unit_plural}
+    users, units = count(reached.users), card.unit_plural
     if profit is not None:
         text = reply(
             "goal_profit",
-            **named,
+            users=users,
+            unit_plural=units,
             cost=f"{reached.cost:,.2f}",
             mid=f"{profit.mid:,.0f}",
             low=f"{profit.low:,.0f}",
@@ -86,10 +92,12 @@ def goal_text(reached: GoalReached, card: DataCard) -> str:
         )
     elif goal.precision is not None:
         share = reached.responders.mid / max(reached.users, 1)
-        text = reply("goal_precision", **named, wanted=percent(goal.precision), found=percent(share))
+        text = reply(
+            "goal_precision", users=users, unit_plural=units, wanted=percent(goal.precision), found=percent(share)
+        )
     else:
-        text = reply("goal_cost", **named, cost=f"{reached.cost or 0:,.2f}")
-    return text if reached.reached else f"{text} {reply('goal_missed')}"
+        text = reply("goal_cost", users=users, unit_plural=units, cost=f"{reached.cost or 0:,.2f}")
+    return text if reached.reached else " ".join((text, reply("goal_missed")))
 
 
 def next_options(version: Version, size: SizeEstimate, can_undo: bool) -> tuple[str, ...]:

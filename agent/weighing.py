@@ -12,10 +12,15 @@ from agent.context import Context, OpenQuestion, Weighed
 from agent.rules.questions import Answering, questions_about
 from agent.rules.understanding import Understood
 from agent.rules.wording import Parts
+from agent.state import Version
+from encoders.language.naming import stems
 from tools.types import AudienceSpec, SizeEstimate
 
 if TYPE_CHECKING:
     from tools.service import AudienceService
+
+_LOOKED_AT, _OFFERED = 3, 2
+"""Other readings that are sized, and those that are offered."""
 
 _NOBODY = 1.0
 """Fewer expected responders than this are nobody."""
@@ -25,6 +30,23 @@ def weigh_questions(service: "AudienceService", context: Context, understood: Un
     """What could be asked about a request, what changes the audience most first."""
     weighed = [_weigh(service, context, each) for each in questions_about(context, understood)]
     return tuple(sorted((each for each in weighed if len(each.options) > 1), key=lambda each: -each.change))
+
+
+def alternatives(service: "AudienceService", context: Context, version: Version) -> tuple[Weighed, ...]:
+    """The best other readings of a request beside the one that is proposed, each with its size.
+
+    They are groups nearly as near to what was said. One that reaches nobody, or nobody else, is left out.
+    """
+    parts = version.parts
+    if parts is None:
+        return ()
+    found = []
+    others = [group for group in context.near_first() if not any(stems(group) & stems(item) for item in parts.items)]
+    for group in others[:_LOOKED_AT]:
+        size = service.size(spec_of(parts.model_copy(update={"items": (group,)}), context.unit_plural))
+        if size.eligible and size.all_responders.mid >= _NOBODY:
+            found.append(_weighed(group, size))
+    return tuple(found[:_OFFERED])
 
 
 def spec_of(parts: Parts, unit_plural: str) -> AudienceSpec:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,9 +22,14 @@ def evaluate(
     guard: Annotated[
         bool, typer.Option("--guard", help="Measure what is declined instead, on labelled requests; needs no data.")
     ] = False,
+    dialogue: Annotated[
+        bool, typer.Option("--dialogue", help="Measure the conversation instead: simulated marketers talk to it.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compare the model with simple ways to pick users, on demands it has not been trained on."""
+    if guard and dialogue:
+        raise RequestError("Give --guard or --dialogue, not both.")
     if guard:
         from agent.evaluation.guard import evaluate_guard
         from agent.evaluation.tables import guard_tables
@@ -31,12 +37,25 @@ def evaluate(
         figures = evaluate_guard()
         show(figures, as_json, lambda: _tables_in_words(guard_tables(figures)))
         return
+    if dialogue:
+        _evaluate_dialogues(as_of, as_json)
+        return
     from encoders.benchmark.run import evaluate as run
 
     workspace, settings = open_workspace()
     with progress_bar() as progress:
         report = run(workspace, settings, as_of, progress)
     show(report, as_json, lambda: _report_in_words(report))
+
+
+def _evaluate_dialogues(as_of: date | None, as_json: bool) -> None:
+    from agent.evaluation.dialogues import evaluate_dialogues
+    from agent.evaluation.tables import dialogue_tables
+
+    _, settings = open_workspace()
+    with progress_bar() as progress:
+        report = evaluate_dialogues(settings, as_of, progress)
+    show(report, as_json, lambda: _tables_in_words(dialogue_tables(report)))
 
 
 def score(

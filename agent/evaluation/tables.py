@@ -1,8 +1,11 @@
-"""The guard's figures as tables for people."""
+"""The figures of the guard and of the dialogues as tables for people."""
 
 from collections.abc import Sequence
+from itertools import chain
 
+from agent.evaluation.dialogues import DialogueReport
 from agent.evaluation.guard import GuardReport, Rate, Row
+from encoders.benchmark.figures import Figure
 
 Titled = tuple[str, Sequence[Sequence[str]]]
 
@@ -13,6 +16,36 @@ _TITLES = {
     "kind": "By kind of request",
 }
 _WIDEST = 90
+
+
+def dialogue_tables(report: DialogueReport) -> list[Titled]:
+    """One table, a row a kind of dialogue; intervals are bootstrap over dialogues, 95 %."""
+    heads = (
+        ("", "dialogues", "AUC of the request", "AUC of the demand", "gained", "95 %"),
+        ("lift of the request", "lift of the demand", "questions", "with an audience", "declined"),
+    )
+    rows = [
+        (
+            each.kind,
+            str(each.dialogues),
+            *(_value(figure, 3) for figure in (each.auc_before, each.auc_after, each.gain)),
+            "-" if each.gain is None else f"{each.gain.low:+.3f} to {each.gain.high:+.3f}",
+            *(_value(figure, 2) for figure in (each.lift_before, each.lift_after)),
+            f"{each.questions:.2f}",
+            f"{each.ended:.0%}",
+            f"{each.refused:.0%}",
+        )
+        for each in report.kinds
+    ]
+    title = (
+        f"{report.title}, as of {report.as_of}: {len(report.dialogues)} dialogues with '{report.chat_model}', "
+        f"{report.questions:.2f} questions on average"
+    )
+    return [(title, [tuple(chain(*heads)), *rows])]
+
+
+def _value(figure: Figure | None, digits: int) -> str:
+    return "-" if figure is None else f"{figure.value:.{digits}f}"
 
 
 def guard_tables(report: GuardReport) -> list[Titled]:

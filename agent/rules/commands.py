@@ -53,6 +53,10 @@ def _step(do: str, said: dict[str, str], saved: Sequence[str]) -> Step:
         return Step(action="skew")
     if do in {"broader", "narrower"}:
         return Step(action="adjust", direction="broader" if do == "broader" else "narrower")
+    if do == "reopen":
+        return Step(action="answer", topic="horizon" if re.search(r"\d", rest) else "newness")
+    if do == "rather":
+        return Step(action="adjust", groups=[rest])
     if do == "explain":
         return Step(action="explain", user_id=said["user"])
     if do == "unfilter":

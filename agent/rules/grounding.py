@@ -22,7 +22,7 @@ FLOOR = 0.4
 GUESS = 0.33
 """The same where a question is being answered: then something in the data is meant."""
 
-KINDRED = 0.65
+KINDRED = 0.7
 """Another group may be meant too when it is at least so similar, relative to the best: for the Spanish word for beer,
 "beer and ale" has .59 and "soft drinks" .36; for "something to read", "books" .51 and "magazines" .41."""
 
@@ -70,7 +70,7 @@ def ground(phrase: str, hits: Sequence[GroupHit], foreign: bool = False) -> Grou
     if best.similarity < FLOOR and not any(stems(phrase) <= stems(" ".join((hit.group, *hit.items))) for hit in ranked):
         return Grounded(phrase, "unknown", tuple(hit.group for hit in ranked[:3]))
     kindred = [hit for hit in ranked if hit.similarity >= KINDRED * best.similarity]
-    sharing = [hit for hit in kindred if stems(phrase) & stems(" ".join((hit.group, *hit.items)))]
+    sharing = [hit for hit in kindred if _shares(phrase, hit)]
     if best.similarity >= SURE:
         sharing, least = [] if named else sharing, _AS_GOOD
     else:
@@ -98,6 +98,12 @@ def framed(phrase: str, verb: str = "buy") -> str:
 def short_first(groups: Iterable[str]) -> tuple[str, ...]:
     """The groups in their order, those that list several things last: the others read better as examples."""
     return tuple(sorted(groups, key=lambda group: len(parts_of(group)) > 1))
+
+
+def _shares(phrase: str, hit: GroupHit) -> bool:
+    """Whether the group's name, or half of its items, use a word of the phrase; "baby carrots" alone do not count."""
+    wanted = stems(phrase)
+    return bool(wanted & stems(hit.group)) or 2 * sum(bool(wanted & stems(item)) for item in hit.items) > len(hit.items)
 
 
 def _ranked(hits: Iterable[GroupHit]) -> list[GroupHit]:

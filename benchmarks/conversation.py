@@ -1,0 +1,73 @@
+"""Measure the conversation and the guard, and write docs/conversation.md.
+
+    python benchmarks/conversation.py            let every simulated marketer talk (twenty minutes), then write
+    python benchmarks/conversation.py --render   only write docs/conversation.md again from docs/conversation.json
+
+It needs a demo workspace that has a model and an index for each date (audience train, audience index). The rules of the
+conversation were chosen on 2017-09-01; these dates are later. The guard's figures need no data.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from agent.evaluation.dialogues import DialogueReport, evaluate_dialogues
+from agent.evaluation.guard import evaluate_guard
+from agent.evaluation.tables import dialogue_tables, guard_tables
+from encoders.settings import settings
+
+AS_OF = (date(2017, 10, 1),)
+ROOT = Path(__file__).resolve().parents[1]
+MEASURED = ROOT / "docs" / "conversation.json"
+PAGE = ROOT / "docs" / "conversation.md"
+
+
+def measure() -> None:
+    """Let everybody talk at every date, and keep what came out."""
+    reports = [evaluate_dialogues(settings(), as_of) for as_of in AS_OF]
+    MEASURED.write_text(json.dumps([each.model_dump(mode="json") for each in reports], indent=1) + "\n", "utf-8")
+
+
+def page() -> str:
+    """The figures of the last run, as docs/conversation.md."""
+    reports = [DialogueReport.model_validate(each) for each in json.loads(MEASURED.read_text("utf-8"))]
+    lines = [
+        "# The conversation, measured",
+        "",
+        "Written by `python benchmarks/conversation.py`. Simulated marketers hide a goal, speak as people do, "
+        "answer by the goal and stop at the first proposal. Each demand is judged on who then did what the goal says, "
+        "beside the request scored as it stands. A dialogue without a demand counts as a coin toss. Vague requests could mean "
+        "several things; precise ones name one; foreign ones are German, Spanish, French and Chinese; sensitive ones "
+        "have to be declined, impossible ones ask for what the data does not have.",
+    ]
+    for title, rows in (table for report in reports for table in dialogue_tables(report)):
+        lines += ["", f"## {title}", "", *_markdown(rows)]
+    lines += [
+        "",
+        "# The guard, measured",
+        "",
+        "Written by the same command, and printed by `audience evaluate --guard`.",
+    ]
+    for title, rows in guard_tables(evaluate_guard())[:-1]:
+        lines += ["", f"## {title}", "", *_markdown(rows)]
+    return "\n".join([*lines, ""])
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> list[str]:
+    heading, *rest = (f"| {' | '.join(row)} |" for row in rows)
+    return [heading, f"|{'---|' * len(rows[0])}", *rest]
+
+
+def main() -> None:
+    """Measure unless told not to, then write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--render", action="store_true", help="only write the page again")
+    if not parser.parse_args().render:
+        measure()
+    PAGE.write_text(page(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
