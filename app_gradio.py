@@ -109,6 +109,7 @@ class Page(Layout):
             self.no.click(partial(self.on_decide, False), here, **common),
             self.sentence.submit(self.on_sentence, [here, self.sentence], **common),
             self.conditions.input(self.on_conditions, [here, self.conditions], **common),
+            self.assumed.input(self.on_assumed, [here, self.assumed], **common),
             self.percent.input(self.on_drag, [here, self.percent], trigger_mode="always_last", **common),
             self.percent.release(self.on_percent, [here, self.percent], **common),
             gr.on([self.users.submit, self.users.blur], self.on_users, [here, self.users], **common),
@@ -179,6 +180,17 @@ class Page(Layout):
     def on_conditions(self, stored: Any, kept: list[str]) -> Iterator[Updates]:
         """A condition was clicked away."""
         yield from self._edit(stored, lambda spec, _: changes.keep_conditions(spec, kept))
+
+    def on_assumed(self, stored: Any, kept: list[str]) -> Iterator[Updates]:
+        """An assumption was clicked away: the conversation asks what it should be instead."""
+        try:
+            draft = self.opening.desk().conversation.current(Transcript.recall(stored).thread).draft
+        except Exception as error:
+            yield {self.notice: cards.notice(sentence(error), "alert")}
+            return
+        dropped = [each for each in draft.assumptions if each not in kept] if draft else []
+        if dropped:
+            yield from self.on_say(stored, changes.reopen_request(dropped[0]))
 
     def on_percent(self, stored: Any, percent: float) -> Iterator[Updates]:
         """The slider was let go."""
@@ -293,13 +305,13 @@ class Page(Layout):
         draft, size = reply.draft, reply.size
         if draft is None or size is None:
             return
-        labels = changes.conditions(draft.spec)
+        labels, assumed = changes.conditions(draft.spec), list(draft.assumptions)
         yield self._sized(desk, size) | {
             self.empty: gr.update(visible=False),
             self.audience: gr.update(visible=True),
             self.sentence: draft.spec.demand,
             self.conditions: gr.update(choices=labels, value=labels, visible=bool(labels)),
-            self.assumed: cards.assumptions(draft.assumptions),
+            self.assumed: gr.update(choices=assumed, value=assumed, visible=bool(assumed)),
             self.percent: max(0.5, round(100 * size.cut, 1)),
             self.kept: cards.keep_head(draft.saved),
             self.outcome: gr.update(visible=draft.saved is not None),

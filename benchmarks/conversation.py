@@ -38,9 +38,9 @@ def page() -> str:
         "",
         "Written by `python benchmarks/conversation.py`. Simulated marketers hide a goal, speak as people do, "
         "answer by the goal and stop at the first proposal. Each demand is judged on who then did what the goal says, "
-        "beside the request scored as it stands. A dialogue without a demand counts as a coin toss. Vague requests could mean "
-        "several things; precise ones name one; foreign ones are German, Spanish, French and Chinese; sensitive ones "
-        "have to be declined, impossible ones ask for what the data does not have.",
+        "beside the request scored as it stands. A dialogue without a demand counts as a coin toss. Vague requests "
+        "could mean several things; precise ones name one; foreign ones are German, Spanish, French and Chinese; "
+        "sensitive ones have to be declined, impossible ones ask for what the data does not have.",
     ]
     for title, rows in (table for report in reports for table in dialogue_tables(report)):
         lines += ["", f"## {title}", "", *_markdown(rows)]

@@ -101,14 +101,6 @@ def headline(size: SizeEstimate, units: Units) -> str:
     )
 
 
-def assumptions(texts: Sequence[str]) -> str:
-    """What was taken for granted on the way to the sentence."""
-    if not texts:
-        return ""
-    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
-    return f'<section class="assumed"><h3>Taken for granted</h3><ul>{items}</ul></section>'
-
-
 def profile(rows: Sequence[ProfileRow], units: Units) -> str:
     """What these people have or do more than everyone, as bars around the line at 100."""
     habits = {f" Habits are what they {escape(row.field)}." for row in rows if row.kind == "behaviour"}

@@ -55,6 +55,11 @@ def cut_to_users(spec: AudienceSpec, size: SizeEstimate, users: float | None) ->
     return spec if users == size.users else spec.model_copy(update={"cut": users / size.eligible})
 
 
+def reopen_request(assumption: str) -> str:
+    """What a click on an assumption says to the conversation."""
+    return f"Change: {assumption}"
+
+
 def save_request(name: str, percent: float | None = None) -> str:
     """What a click on Save says to the conversation; ``percent`` are kept back, None says nothing of it."""
     named = " ".join(name.replace('"', "'").split())

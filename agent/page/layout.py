@@ -65,7 +65,7 @@ class Layout:
                 label="The audience in one sentence", lines=2, max_lines=5, submit_btn="Update", elem_id="sentence"
             )
             self.conditions = gr.CheckboxGroup(label="Conditions (click one to remove it)", elem_id="conditions")
-            self.assumed = _html()
+            self.assumed = gr.CheckboxGroup(label="I assumed (click one to change it)", elem_id="assumed")
         self.headline = _html(elem_classes="card")
         with gr.Column(elem_classes="card"):
             _html(cards.curve_head())

@@ -222,6 +222,8 @@ class Conversation:
         spec = now.draft.spec
         if words.startswith("how did"):
             return self._keep(thread, self._show(now.draft, "57 of 90 responded."))
+        if words.startswith("change:"):
+            return self._keep(thread, self._show(now.draft, "In the last 12 or 24 weeks?"))
         if words.startswith("exclude"):
             out = Behaviour(what="buy baby food", days=28)
             return self.edit(thread, spec.model_copy(update={"behaviours": (out,)}))

@@ -99,7 +99,6 @@ def test_texts_from_the_data_never_become_markup(service: Service) -> None:
         cards.empty(card),
         cards.notice(HOSTILE, "alert"),
         cards.headline(service.size(SPEC), HOUSEHOLDS),
-        cards.assumptions([HOSTILE]),
         cards.profile(service.profile(SPEC), Units(HOSTILE, HOSTILE)),
         cards.samples(service.preview(SPEC), Units(HOSTILE, HOSTILE)),
         cards.saved([(saved(HOSTILE), overlap)], Units(HOSTILE, HOSTILE)),

@@ -154,8 +154,20 @@ def test_a_condition_is_clicked_away_and_the_sentence_rewritten(serve: Serve, vi
     expect(headline).not_to_contain_text("conditions")
     page.get_by_label("The audience in one sentence").fill("Households that will buy cheese")
     page.get_by_role("button", name="Update").click()
+    while "cheese" not in str(desk.conversation.replies):
+        page.wait_for_timeout(20)
     page.reload()
     expect(page.get_by_label("The audience in one sentence")).to_have_value("Households that will buy cheese")
+
+
+def test_what_was_assumed_is_clicked_to_change_it(serve: Serve, visit: Visit, desk: Desk) -> None:
+    page = visit(serve(lambda: desk))
+    reach_an_audience(page)
+    assumed = page.get_by_text("'First time' means not in the last 12 weeks.").last
+    assumed.click()
+    expect(page.get_by_role("log")).to_contain_text("Change: 'First time' means not in the last 12 weeks.")
+    expect(page.get_by_role("log")).to_contain_text("In the last 12 or 24 weeks?")
+    expect(page.get_by_role("checkbox", name="'First time' means not in the last 12 weeks.")).to_be_checked()
 
 
 def test_a_no_saves_nothing(serve: Serve, visit: Visit, desk: Desk) -> None:
