@@ -32,6 +32,9 @@ _LONGEST_STEP = 300
 LONGEST_ANSWER = 4000
 """Tokens of a server's answer, what a model thinks before it speaks included."""
 
+RULES = "Built-in rules, no language model"
+"""What people see as the name of the default."""
+
 _OPENAI = "https://api.openai.com/v1"
 
 
@@ -70,7 +73,7 @@ def spoken_name(settings: Settings) -> str:
         return f"{name} (OpenAI)"
     if kind == "server":
         return f"{name} at {settings.chat_url}"
-    return f"{name} on this machine" if kind == "local" else "Built-in rules, no language model"
+    return f"{name} on this machine" if kind == "local" else RULES
 
 
 def _server(name: str, url: str, key: str, **options: Any) -> BaseChatModel:

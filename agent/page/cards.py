@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from agent.models import RULES
 from agent.page.words import count, day, percent, span, times
 from agent.usage import Usage, usage_line
+from prompts.loader import reply
 from tools.types import DataCard, ExportFile, Overlap, ProfileRow, SampleUser, SavedAudience, SizeEstimate
 
 BAR_LIMIT = 400.0
@@ -30,6 +32,8 @@ def masthead(card: DataCard | None, talking: str) -> str:
         note = f'<p class="note"><strong>About the data.</strong> {escape(card.title)}. {escape(card.note)}</p>'
     if talking:
         pills.append(f"Talking: {escape(talking)}")
+    if talking == RULES:
+        note += f'<p class="note"><strong>About the assistant.</strong> {escape(reply("about_rules"))}</p>'
     labels = "".join(f"<span>{pill}</span>" for pill in pills)
     return (
         '<header class="masthead"><div class="brand"><h1>Audience</h1><p>Say whom you want to reach. '

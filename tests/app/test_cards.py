@@ -165,6 +165,8 @@ def test_overlaps_belong_to_the_saved_audience_beside_them(service: Service) -> 
 
 
 def test_the_masthead_names_data_date_and_who_is_talking(service: Service) -> None:
+    assert "About the assistant" not in cards.masthead(service.describe_data(), "gpt-x (OpenAI)")
+    assert "does not reason" in cards.masthead(service.describe_data(), "Built-in rules, no language model")
     html = cards.masthead(service.describe_data(), "Built-in rules")
     assert f"{POPULATION:,} households" in html
     assert "as of 1 October 2017" in html
