@@ -8,10 +8,11 @@ import argparse
 from datetime import date
 from pathlib import Path
 
+from encoders.benchmark.judging import COUNT_CLOSE, COUNT_ERROR, COVERAGE, ECE, PRECISION, RECALL
 from encoders.benchmark.ours import ABLATIONS
 from encoders.benchmark.report import Report
 from encoders.benchmark.run import ablate
-from encoders.benchmark.tables import calibration_lines, section_table
+from encoders.benchmark.tables import Table, section_table
 from encoders.settings import settings
 from encoders.sources import prepare_built_in
 from encoders.workspace import Workspace
@@ -21,6 +22,7 @@ DATA = "completejourney"
 ROOT = Path(__file__).resolve().parents[1]
 MEASURED = ROOT / "docs" / "ablations.json"
 PAGE = ROOT / "docs" / "ablations.md"
+_OF_PROBABILITIES = {ECE, COUNT_ERROR, COUNT_CLOSE, COVERAGE, PRECISION, RECALL}
 
 
 def measure() -> None:
@@ -38,13 +40,21 @@ def page() -> str:
         "# What each part is worth",
         "",
         f"Written by `python benchmarks/ablations.py`: {report.title}, as of {report.as_of}, seed {report.seed}. Every "
-        "version is trained on the same windows; the first is the product. The dates of the other tables are later.",
+        "version is trained on the same windows; the first is the product. The dates of the other tables are later. "
+        "Only the ranking of users is compared: how right the probabilities are is a matter of their calibration, in "
+        "the other tables.",
     ]
     for section in report.sections:
-        heading, *rows = (f"| {' | '.join(row)} |" for row in section_table(section))
+        heading, *rows = (f"| {' | '.join(row)} |" for row in _of_ranking(section_table(section)))
         lines += ["", f"## {section.title} ({section.demands})", "", heading]
         lines += [f"|{'---|' * (heading.count('|') - 1)}", *rows]
-    return "\n".join([*lines, "", *(f"- {line}" for line in calibration_lines(report)), ""])
+    return "\n".join([*lines, ""])
+
+
+def _of_ranking(table: Table) -> list[list[str]]:
+    """The columns that are about the order of users."""
+    kept = [place for place, name in enumerate(table[0]) if name not in _OF_PROBABILITIES]
+    return [[row[place] for place in kept] for row in table]
 
 
 def main() -> None:
