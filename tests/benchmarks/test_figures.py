@@ -7,6 +7,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import ablations  # noqa: E402 - they lie outside the packages
+import conversation  # noqa: E402
 import figures  # noqa: E402
 
 from encoders.benchmark.tables import with_interval  # noqa: E402
@@ -33,3 +34,10 @@ def test_everything_that_was_measured_is_on_the_page() -> None:
 def test_the_page_of_ablations_holds_what_was_measured() -> None:
     assert ablations.page() == ablations.PAGE.read_text("utf-8"), "run: python benchmarks/ablations.py --render"
     assert all(f"| {name} | " in ablations.page() for name, _ in ablations.ABLATIONS)
+
+
+def test_the_page_of_the_conversation_holds_what_was_measured() -> None:
+    assert conversation.page() == conversation.PAGE.read_text("utf-8"), (
+        "run: python benchmarks/conversation.py --render"
+    )
+    assert all(f"| {kind} | " in conversation.page() for kind in ("vague", "precise", "foreign", "sensitive"))
