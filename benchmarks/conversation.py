@@ -48,9 +48,9 @@ def page() -> str:
         "",
         "# The guard, measured",
         "",
-        "Written by the same command, and printed by `audience evaluate --guard`. Rules and requests were written by the "
-        "same people, so expect less: of sensitive requests written after the rules, in wording nobody had thought of, "
-        "it caught about two in three (dev/LOG.md).",
+        "Written by the same command, and printed by `audience evaluate --guard`. Rules and requests were written by "
+        "the same people, so expect less: of sensitive requests written after the rules, in wording nobody had thought "
+        "of, it caught about two in three (dev/LOG.md).",
     ]
     for title, rows in guard_tables(evaluate_guard())[:-1]:
         lines += ["", f"## {title}", "", *_markdown(rows)]
