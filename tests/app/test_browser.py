@@ -61,12 +61,17 @@ def headline(page: Page) -> Locator:
 def reach_an_audience(page: Page) -> None:
     """A vague request, then the first answer to each question until there is an audience."""
     say(page, "I want to reach people for our new baby line")
-    chat = page.get_by_role("log")
-    chat.get_by_role("button", name=re.compile("baby (food|diapers)")).first.click()
-    everyone = chat.get_by_role("button", name="Everyone", exact=True)
-    expect(everyone.or_(headline(page))).to_be_visible()
-    if everyone.is_visible():
-        everyone.click()
+    answers = page.get_by_role("log").get_by_role("button", name=re.compile("^(baby (food|diapers)|Everyone)$"))
+    asked = 0
+    while not headline(page).is_visible():
+        answer = answers.first.or_(headline(page))
+        expect(answer).to_be_visible()
+        if answers.first.is_visible():
+            said = answers.first.inner_text()
+            answers.first.click()
+            expect(page.get_by_role("log").get_by_role("button", name=said, exact=True)).to_have_count(0)
+            asked += 1
+    assert 0 < asked <= 2
     expect(headline(page)).to_contain_text("The audience keeps the best")
     expect(page.get_by_role("heading", name="Some of these households")).to_be_visible()
 
