@@ -29,6 +29,8 @@ class Weighed(BaseModel):
     users: int
     responders: Interval
     """Of all eligible users."""
+    lift: float
+    """How much better than by chance the audience is told apart: its precision over that of everyone."""
 
 
 class OpenQuestion(BaseModel):

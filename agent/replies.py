@@ -154,6 +154,7 @@ def question_text(question: Clarification, weighed: Sequence[Weighed], card: Dat
             mid=count(each.responders.mid),
             low=count(each.responders.low),
             high=count(each.responders.high),
+            lift=f"{each.lift:.1f}",
             unit_plural=card.unit_plural,
         )
         for each in weighed

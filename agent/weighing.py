@@ -73,4 +73,4 @@ def _weigh(service: "AudienceService", context: Context, asked: Answering) -> Op
 
 
 def _weighed(answer: str, size: SizeEstimate) -> Weighed:
-    return Weighed(answer=answer, users=size.users, responders=size.all_responders)
+    return Weighed(answer=answer, users=size.users, responders=size.all_responders, lift=size.lift)

@@ -47,7 +47,9 @@ def test_a_word_for_several_things_is_asked_about_with_the_size_of_each(talk: Co
     reply = talk.say("t", "wine drinkers but not those who bought last month")
     assert reply.question is not None
     assert reply.options == ("domestic wine", "imported wine", "All of them", "You decide")
-    assert "- **imported wine**: about 50 households (40 to 60)" in reply.text
+    assert (
+        "- **imported wine**: about 50 households (40 to 60), told apart 3.0 times better than by chance" in reply.text
+    )
     whole = play(talk, "All of them")
     assert spec(whole).demand == "Households that will buy wine in the next 28 days"
     assert spec(whole).behaviours == (Behaviour(did=False, what="wine", days=28),)
