@@ -100,10 +100,10 @@ class Context(BaseModel):
         """The groups that may be meant, see ``near_first``."""
         return set(self.near_first())
 
-    def near_first(self) -> tuple[str, ...]:
-        """The groups that may be meant, nearest first: those nearly as near as the best of their search."""
+    def near_first(self, share: float = KINDRED) -> tuple[str, ...]:
+        """The groups that may be meant, nearest first: those with so much of the best similarity of their search."""
         tops = [(each.hits, max(hit.similarity for hit in each.hits)) for each in self.searches if each.hits]
-        near = [hit for hits, top in tops if top >= FLOOR for hit in hits if hit.similarity >= KINDRED * top]
+        near = [hit for hits, top in tops if top >= FLOOR for hit in hits if hit.similarity >= share * top]
         return tuple(dict.fromkeys(hit.group for hit in sorted(near, key=lambda hit: -hit.similarity)))
 
     def weighed(self, answers: Sequence[str]) -> tuple[Weighed, ...]:

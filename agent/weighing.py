@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agent.context import Context, OpenQuestion, Weighed
+from agent.rules.grounding import NEAR
 from agent.rules.questions import Answering, questions_about
 from agent.rules.understanding import Understood
 from agent.rules.wording import Parts
@@ -41,7 +42,9 @@ def alternatives(service: "AudienceService", context: Context, version: Version)
     if parts is None:
         return ()
     found = []
-    others = [group for group in context.near_first() if not any(stems(group) & stems(item) for item in parts.items)]
+    others = [
+        group for group in context.near_first(NEAR) if not any(stems(group) & stems(item) for item in parts.items)
+    ]
     for group in others[:_LOOKED_AT]:
         size = service.size(spec_of(parts.model_copy(update={"items": (group,)}), context.unit_plural))
         if size.eligible and size.all_responders.mid >= _NOBODY:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import torch
 from planted import SMALL_RECIPE, World, make_world, world_settings
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -16,6 +17,9 @@ from encoders.settings import settings
 from encoders.train import train
 from encoders.workspace import Workspace
 from tools.service import AudienceService
+
+_CORES = encoders.train.THREADS
+"""The demo is the one large model that tests train: it takes what a desk would give it."""
 
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True, database=None, max_examples=40)
 hypothesis.settings.load_profile("here")
@@ -73,7 +77,10 @@ def demo_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = Workspace(tmp_path_factory.mktemp("demo"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUDIENCE_WORKSPACE", str(workspace.path))
+        patch.setattr(encoders.train, "THREADS", _CORES)
         settings.cache_clear()
-        data.demo(as_json=True)
+        with threadpool_limits(_CORES):
+            data.demo(as_json=True)
+    torch.set_num_threads(1)
     settings.cache_clear()
     return workspace

@@ -6,6 +6,7 @@ import gradio as gr
 from gradio.blocks import Block
 
 from agent.page import cards
+from encoders.settings import settings
 from tools.platforms import platforms
 
 TABLE = "A table of users"
@@ -85,7 +86,14 @@ class Layout:
                 self.name = gr.Textbox(
                     label="Name", placeholder="Autumn launch", max_length=80, scale=4, elem_id="name"
                 )
-                self.back = gr.Number(label="Keep back (in %)", minimum=0, maximum=50, min_width=110, elem_id="back")
+                self.back = gr.Number(
+                    100 * settings().holdout,
+                    label="Keep back (in %)",
+                    minimum=0,
+                    maximum=50,
+                    min_width=110,
+                    elem_id="back",
+                )
                 self.save = gr.Button("Save", variant="primary", min_width=110, elem_id="save")
             with gr.Row():
                 self.platform = gr.Dropdown(

@@ -26,7 +26,7 @@ KINDRED = 0.7
 """Another group may be meant too when it is at least so similar, relative to the best: for the Spanish word for beer,
 "beer and ale" has .59 and "soft drinks" .36; for "something to read", "books" .51 and "magazines" .41."""
 
-_NEAR = 0.85
+NEAR = 0.85
 """Where two groups or more share a word with the phrase, others have to be so near, relative to the best. The same for
 words of another language, for which the encoder is less sure of everything."""
 
@@ -74,7 +74,7 @@ def ground(phrase: str, hits: Sequence[GroupHit], foreign: bool = False) -> Grou
     if best.similarity >= SURE:
         sharing, least = [] if named else sharing, _AS_GOOD
     else:
-        least = _NEAR if foreign or len(sharing) > 1 else KINDRED
+        least = NEAR if foreign or len(sharing) > 1 else KINDRED
     near = [hit for hit in kindred if hit in sharing or hit.similarity >= least * best.similarity]
     groups = tuple(hit.group for hit in (*named, *(hit for hit in near if hit not in named)))[:AT_MOST]
     if not groups or len(groups) == 1:
