@@ -54,9 +54,8 @@ def test_another_agent_sizes_and_saves_over_http(
         declined = await client.call_tool("size", {"spec": {"demand": "Households that are pregnant"}})
         assert declined.is_error
 
-    for _ in range(100):
-        if httpx2.get(f"{address}/healthz").json()["ready"]:
-            break
+    while not httpx2.get(f"{address}/healthz").json()["ready"]:
+        pass
     talk(address, mode, work)
     assert "text/html" in httpx2.get(address).headers["content-type"]
 
