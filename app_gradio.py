@@ -1,4 +1,4 @@
-"""The front door: one ASGI app with the page at /.
+"""The front door: one ASGI app with the page at / and the tools for other agents at /mcp.
 
 The page shows a conversation on the left and, on the right, the audience as it stands. It decides nothing itself:
 what a person types, clicks or drags goes to the conversation, and what comes back is drawn by ``agent.page``.
@@ -14,6 +14,7 @@ import gradio as gr
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse
 
+from agent.guard import permit
 from agent.page import cards, changes, panel, theme
 from agent.page.desk import Desk, Opening, sentence
 from agent.page.figures import reach_curve
@@ -23,6 +24,7 @@ from agent.page.transcript import Transcript
 from agent.state import Reply
 from encoders.errors import RequestError
 from encoders.settings import settings
+from tools.mcp_server.server import make_server
 from tools.types import AudienceSpec, SavedAudience, SizeEstimate
 
 KEYS_COUNT_TOO = """() => document.addEventListener('keyup', event => {
@@ -54,15 +56,19 @@ def open_desk() -> Desk:
 def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
     """Build the app; what ``opener`` opens is opened in the background while the page is already there."""
     opening = Opening(opener)
+    tools = make_server(lambda: opening.at_once().service, permit)
+    routes = tools.streamable_http_app(stateless_http=True, host=settings().host).routes
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         opening.start()
-        yield
+        async with tools.session_manager.run():
+            yield
         opening.close()
 
     app = FastAPI(title="Audience", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_middleware(OnlyFromHere)
+    app.router.routes.extend(routes)  # as routes: a mounted app would answer at /mcp/ alone
 
     @app.get("/healthz")
     def healthz() -> dict[str, bool]:

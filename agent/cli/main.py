@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import data, kept, measure, models, talk, tune
+from agent.cli import data, kept, measure, models, protocol, talk, tune
 from agent.cli.console import PlainGroup, choose_workspace
 
 app = typer.Typer(cls=PlainGroup, add_completion=False, pretty_exceptions_enable=False)
@@ -42,6 +42,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     kept.refresh: 'audience refresh "Autumn launch" --as-of 2017-11-01',
     talk.ask: 'audience ask "people for our new baby line" --json',
     talk.serve: "AUDIENCE_PORT=8080 audience serve",
+    protocol.mcp: "audience --workspace /data/audience mcp",
 }
 """Each command with the example its help shows."""
 

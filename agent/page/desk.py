@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from encoders.errors import AudienceError
+from encoders.errors import AudienceError, WorkspaceError
 
 if TYPE_CHECKING:
     from agent.conversation import Conversation
@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 BROKEN = "Something went wrong on our side; nothing was lost. The details are in the log of the app; please try again."
 """What a person reads when the cause is a bug and not something to mend."""
+
+NOT_YET = "The app is still opening the workspace; try again in a few seconds."
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,19 @@ class Opening:
         self.start()
         assert self._future is not None
         return self._future.result()
+
+    def at_once(self) -> Desk:
+        """The desk, for those who cannot wait for it.
+
+        Raises:
+            WorkspaceError: it is still being opened.
+            AudienceError: it cannot be opened; the text says which command mends it, and it is tried again meanwhile.
+        """
+        begun = self._future
+        self.start()
+        if begun is None or not begun.done():
+            raise WorkspaceError(NOT_YET)
+        return begun.result()
 
     def close(self) -> None:
         """Close the desk, if it was opened."""

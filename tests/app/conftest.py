@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from shutil import which
 from socket import create_server
@@ -76,7 +77,9 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 
     def start(opener: Callable[[], Desk]) -> str:
         listening = create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(create_app(opener), log_level="warning", timeout_graceful_shutdown=1))
+        app = partial(create_app, opener)  # made inside the loop of the server: Gradio leaves others open
+        config = uvicorn.Config(app, factory=True, log_level="warning", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
         thread = Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         running.append((server, thread))

@@ -1,0 +1,106 @@
+"""The tools over real HTTP, beside the page, asked by the official client."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from threading import Event
+from typing import TypeVar
+
+import httpx2
+import pytest
+from browsing import Serve
+from mcp import Client
+from page_doubles import make_desk
+from planted import world_settings
+from pydantic_core import to_jsonable_python
+
+from agent.page.desk import NOT_YET, Desk, Opening
+from encoders.errors import ModelError, WorkspaceError
+from encoders.workspace import Workspace
+from tools.mcp_server.reading import READING
+from tools.mcp_server.writing import WRITING
+from tools.service import AudienceService
+from tools.types import AudienceSpec
+
+pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")  # from Gradio's own statistics
+
+SPEC = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.3)
+Answered = TypeVar("Answered")
+
+
+def talk(address: str, mode: str, say: Callable[[Client], Awaitable[Answered]]) -> Answered:
+    async def connected() -> Answered:
+        async with Client(f"{address}/mcp", mode=mode) as client:
+            return await say(client)
+
+    return asyncio.run(connected())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_another_agent_sizes_and_saves_over_http(
+    serve: Serve, tmp_path: Path, own_workspace: Workspace, mode: str
+) -> None:
+    service = AudienceService.open(world_settings(own_workspace.path))
+    address = serve(lambda: Desk(conversation=make_desk(tmp_path).conversation, service=service))
+    save = {"spec": SPEC.model_dump(mode="json"), "name": "Coffee", "approved_by": "Ada", "key": "once"}
+
+    async def work(client: Client) -> None:
+        assert [tool.name for tool in (await client.list_tools()).tools] == [*READING, *WRITING]
+        sized = await client.call_tool("size", {"spec": save["spec"]})
+        assert sized.structured_content == to_jsonable_python(service.size(SPEC))
+        again = [(await client.call_tool("save", save)).structured_content for _ in range(2)]
+        assert again == [to_jsonable_python(each) for each in service.list_audiences()] * 2
+        declined = await client.call_tool("size", {"spec": {"demand": "Households that are pregnant"}})
+        assert declined.is_error
+
+    while not httpx2.get(f"{address}/healthz").json()["ready"]:
+        pass
+    talk(address, mode, work)
+    assert "text/html" in httpx2.get(address).headers["content-type"]
+
+
+@pytest.mark.slow
+def test_who_comes_before_the_app_is_ready_is_told_so(serve: Serve, desk: Desk) -> None:
+    opened = Event()
+
+    def slow() -> Desk:
+        opened.wait(60)
+        return desk
+
+    address = serve(slow)
+    found = talk(address, "auto", lambda client: client.call_tool("describe_data"))
+    opened.set()
+    assert found.is_error
+    assert getattr(found.content[0], "text", "") == NOT_YET
+
+
+@pytest.mark.slow
+def test_a_page_from_elsewhere_may_not_ask(serve: Serve, desk: Desk) -> None:
+    address = serve(lambda: desk)
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    headers = {"Accept": "application/json, text/event-stream"}
+    assert (
+        httpx2.post(f"{address}/mcp", json=hello, headers=headers | {"Origin": "http://evil.test"}).status_code == 403
+    )
+    assert httpx2.post(f"{address}/mcp", json=hello, headers=headers | {"Host": "evil.test"}).status_code == 421
+
+
+def test_a_desk_that_failed_to_open_says_why_and_is_tried_again(desk: Desk) -> None:
+    mended = Event()
+
+    def opener() -> Desk:
+        if not mended.is_set():
+            raise ModelError("There is no trained model; run 'audience demo'.")
+        return desk
+
+    opening = Opening(opener)
+    with pytest.raises(WorkspaceError, match="still opening"):
+        opening.at_once()
+    with pytest.raises(ModelError):
+        opening.desk()
+    mended.set()
+    with pytest.raises(ModelError, match="audience demo"):
+        opening.at_once()
+    assert opening.desk() is opening.at_once() is desk
+    opening.close()

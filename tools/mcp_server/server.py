@@ -1,0 +1,86 @@
+"""The server with its tools: how they are listed, and what becomes of errors."""
+
+from inspect import getdoc
+from typing import Any
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
+from pydantic import ValidationError
+
+from encoders.errors import AudienceError
+from tools.mcp_server.reading import READING, Check, Opened, ReadingTools
+from tools.mcp_server.writing import REPLACING, WRITING, WritingTools
+
+BROKEN = "Something went wrong on our side; nothing was lost. The details are in the log of the server."
+"""What a caller reads when the cause is a bug and not something to mend."""
+
+INSTRUCTIONS = """Finds, sizes, explains and saves audiences: the users of one data set who are likely to do something
+next. Nothing is remembered between two calls: give the whole spec, or the name or id of a saved audience, each time.
+Begin with describe_data, look up the words with search_groups, write one precise demand, then size it and look at
+preview, profile and skew. Ask the person before you call save, combine, export or refresh, and name who said yes.
+An error is one sentence that says what to change."""
+
+
+class AudienceServer(MCPServer[Any]):
+    """Answers errors in plain sentences: a caller can act on them, and nothing from inside gets out."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool.
+
+        Raises:
+            ToolError: the arguments do not fit, or what was asked cannot be answered; the text says why.
+            UnexpectedToolError: a bug.
+        """
+        try:
+            await self._only_known(name, arguments)
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            cause = error.__cause__
+            if isinstance(cause, AudienceError):
+                raise ToolError(str(cause)) from cause
+            if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
+                raise ToolError(_misfit(cause)) from cause
+            if isinstance(error, UnexpectedToolError):
+                raise UnexpectedToolError(BROKEN) from cause
+            raise
+
+    async def _only_known(self, name: str, arguments: dict[str, Any]) -> None:
+        """A misspelt argument that has a default would otherwise go unnoticed."""
+        for tool in await self.list_tools():
+            if tool.name == name and (unknown := sorted(arguments.keys() - tool.input_schema["properties"].keys())):
+                known = ", ".join(tool.input_schema["properties"]) or "none"
+                raise ToolError(f"{name} has no argument '{unknown[0][:60]}'; its arguments are: {known}.")
+
+
+def make_server(opened: Opened, check: Check) -> AudienceServer:
+    """A server over the service that ``opened`` gives; it keeps no state of its own.
+
+    Args:
+        opened: asked anew for every call, so that the service may still be opening when the server starts.
+        check: asked about every audience before it is looked at or saved.
+    """
+    server = AudienceServer("audience", title="Audience", instructions=INSTRUCTIONS, log_level="WARNING")
+    reading, writing = ReadingTools(opened, check), WritingTools(opened, check)
+    for name, title in READING.items():
+        hints = ToolAnnotations(title=title, read_only_hint=True, idempotent_hint=True, open_world_hint=False)
+        tool = getattr(reading, name)
+        server.add_tool(tool, title=title, description=getdoc(tool), annotations=hints)
+    for name, title in WRITING.items():
+        hints = ToolAnnotations(
+            title=title,
+            read_only_hint=False,
+            destructive_hint=name in REPLACING,
+            idempotent_hint=True,
+            open_world_hint=False,
+        )
+        tool = getattr(writing, name)
+        server.add_tool(tool, title=title, description=getdoc(tool), annotations=hints)
+    return server
+
+
+def _misfit(error: ValidationError) -> str:
+    """What does not fit, argument by argument, in one sentence."""
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:5]) + "."
