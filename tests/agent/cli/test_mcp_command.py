@@ -1,10 +1,12 @@
 """``audience mcp`` as a real process on the planted world, asked by the official client over stdio."""
 
 import asyncio
+import json
 import os
 import sys
 from contextlib import closing
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 from mcp import Client, StdioServerParameters
@@ -67,3 +69,25 @@ def test_without_a_model_a_call_says_what_to_run(tmp_path: Path) -> None:
             return await client.call_tool("describe_data")
 
     assert "audience demo" in text(asyncio.run(talk()))
+
+
+@pytest.mark.slow
+def test_nothing_but_the_protocol_is_on_standard_output(own_workspace: Workspace) -> None:
+    start = command(own_workspace.path)
+    client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    messages = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "describe_data", "arguments": {}}},
+    ]
+    with Popen([start.command, *start.args], stdin=PIPE, stdout=PIPE, stderr=PIPE, env=start.env, text=True) as server:
+        assert server.stdin
+        assert server.stdout
+        for message in messages:
+            server.stdin.write(json.dumps(message) + "\n")
+        server.stdin.flush()
+        lines = [server.stdout.readline(), server.stdout.readline()]
+        rest, complaints = server.communicate()
+    answers = [json.loads(line) for line in [*lines, *rest.splitlines()]]
+    assert [each["id"] for each in answers] == [1, 2]
+    assert (server.returncode, complaints) == (0, "")
