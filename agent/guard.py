@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent.guarding.language import HIDDEN, languages
 from agent.guarding.plain_text import plain_text, unaccented
+from encoders.errors import RequestError
 from prompts.loader import reply, table
 from tools.types import AudienceSpec
 
@@ -76,6 +77,16 @@ def check_spec(spec: AudienceSpec, talk: Talk | None = None) -> Refusal | None:
         if refusal := words.aimed():
             return refusal
     return _check_offer([*said, *map(_Words, talk.lines)], talk.offer, spec)
+
+
+def permit(spec: AudienceSpec) -> None:
+    """``check_spec`` for those who do not converse.
+
+    Raises:
+        RequestError: the audience is declined; the text gives the reason.
+    """
+    if refusal := check_spec(spec):
+        raise RequestError(refusal.reason)
 
 
 class _Words:
