@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from encoders.errors import RequestError, TooSmallError
 from encoders.forecast import Forecast, Forecaster
 from encoders.history.events import ACTIVE_DAYS
+from encoders.meaning import common_vector, sentence_vector
 from encoders.settings import Settings
 from encoders.workspace import Workspace
 from tools.campaign_types import Refreshed
@@ -192,6 +193,18 @@ class AudienceService:
             text=f"{text} {self._people.why(found)}",
         )
 
+    def demand_vector(self, demand: str) -> npt.NDArray[np.float32]:
+        """What a sentence wants, as a unit vector in the space of the item texts, [D]."""
+        return sentence_vector(self._forecaster, _checked(demand))
+
+    def common_vector(self, spec: AudienceSpec) -> npt.NDArray[np.float32]:
+        """What the users of an audience do more than everyone, in the same space.
+
+        Raises:
+            TooSmallError: the audience is below the minimum size.
+        """
+        return common_vector(self._forecaster, self._large_enough(self._select(spec)).members)
+
     def compare(self, audiences: Sequence[AudienceSpec | str]) -> Comparison:
         """The overlap of every pair; a string is the id or name of a saved audience.
 
@@ -263,6 +276,8 @@ class AudienceService:
         key: str = "",
     ) -> SavedAudience:
         """Save a new audience from saved ones: in all of them, in any of them, or in the first and in no other.
+
+        The same ``key`` saves once.
 
         Raises:
             RequestError: fewer than two audiences, or one that is not there.

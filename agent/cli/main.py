@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import data, kept, measure, models, protocol, talk, tune
+from agent.cli import data, embed, kept, measure, models, protocol, talk, tune
 from agent.cli.console import PlainGroup, choose_workspace
 
 app = typer.Typer(cls=PlainGroup, add_completion=False, pretty_exceptions_enable=False)
@@ -37,6 +37,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     measure.evaluate: "audience evaluate --json",
     measure.score: "audience score --as-of 2017-10-01 --demands demands.jsonl --out scores.parquet",
     measure.size: 'audience size "Households that will buy coffee in the next 28 days" --cut 0.1',
+    embed.embed: 'audience embed "Households that will buy coffee in the next 28 days" --json',
     tune.tune: 'audience tune "coffee lovers" --demand "People who love coffee" --seeds customers.csv',
     kept.outcome: 'audience outcome "Autumn launch" responders.csv',
     kept.refresh: 'audience refresh "Autumn launch" --as-of 2017-11-01',

@@ -25,7 +25,7 @@ from tools.types import AudienceSpec, SavedAudience
 
 SPEC = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.3)
 WIDER = SPEC.model_copy(update={"cut": 0.6})
-NO_TOOLS = {"open", "close", "forecaster", "outcomes", "keep_upload", "uploaded"}
+NO_TOOLS = {"open", "close", "forecaster", "outcomes", "keep_upload", "uploaded", "demand_vector", "common_vector"}
 """Of the service: how it is opened and closed, what measures it, and files, which `record_outcome` brings."""
 
 
