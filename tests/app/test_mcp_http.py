@@ -1,11 +1,11 @@
 """The tools over real HTTP, beside the page, asked by the official client."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
+import apart
 import httpx2
 import pytest
 from browsing import Serve
@@ -33,7 +33,7 @@ def talk(address: str, mode: str, say: Callable[[Client], Awaitable[Answered]]) 
         async with Client(f"{address}/mcp", mode=mode) as client:
             return await say(client)
 
-    return asyncio.run(connected())
+    return apart.run(connected())
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
 """docs/mcp.md names every tool as the server lists it."""
 
-import asyncio
 from pathlib import Path
 
+import apart
 from mcp_types import Tool
 
 from tools.mcp_server.server import make_server
@@ -30,7 +30,7 @@ def row(tool: Tool) -> str:
 
 
 def test_the_page_has_every_tool() -> None:
-    tools = asyncio.run(make_server(closed, anything_goes).list_tools())
+    tools = apart.run(make_server(closed, anything_goes).list_tools())
     head = ["| tool | arguments | changes | what it does |", "|---|---|---|---|"]
     table = PAGE.read_text("utf-8").partition("<!-- tools: begin -->\n")[2].partition("<!-- tools: end -->")[0]
     assert table.splitlines() == [*head, *map(row, tools)]

@@ -1,11 +1,11 @@
 """The tools of the protocol, asked by the official client, beside the service behind them."""
 
-import asyncio
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import apart
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,7 +38,7 @@ def ask(opened: Opened, name: str, arguments: dict[str, Any], check: Check = any
         async with Client(make_server(opened, check)) as client:
             return await client.call_tool(name, to_jsonable_python(arguments))
 
-    return asyncio.run(one())
+    return apart.run(one())
 
 
 def answer(service: AudienceService, name: str, /, **arguments: Any) -> Any:
@@ -80,7 +80,7 @@ def listed() -> dict[str, Tool]:
     def closed() -> AudienceService:
         raise AssertionError("listing the tools opens nothing")
 
-    tools = asyncio.run(make_server(closed, anything_goes).list_tools())
+    tools = apart.run(make_server(closed, anything_goes).list_tools())
     return {tool.name: tool for tool in tools}
 
 
@@ -177,7 +177,7 @@ def test_tuning_tells_that_it_is_at_work(own: AudienceService) -> None:
         async with Client(make_server(lambda: own, anything_goes)) as client:
             return await client.call_tool("tune", arguments, progress_callback=hear)
 
-    found = asyncio.run(tune())
+    found = apart.run(tune())
     assert not found.is_error, found.content
     assert told[0] == "Tuning"
     assert found.structured_content

@@ -1,6 +1,5 @@
 """``audience mcp`` as a real process on the planted world, asked by the official client over stdio."""
 
-import asyncio
 import json
 import os
 import sys
@@ -8,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from subprocess import PIPE, Popen
 
+import apart
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp_types import CallToolResult
@@ -54,7 +54,7 @@ def test_another_agent_sizes_and_saves_over_stdio(own_workspace: Workspace, mode
                 await client.call_tool("save", save),
             ]
 
-    sized, refused, first, second = asyncio.run(talk())
+    sized, refused, first, second = apart.run(talk())
     with closing(AudienceService.open(world_settings(own_workspace.path))) as service:
         assert sized.structured_content == to_jsonable_python(service.size(SPEC))
         kept = service.list_audiences()
@@ -68,7 +68,7 @@ def test_without_a_model_a_call_says_what_to_run(tmp_path: Path) -> None:
         async with Client(command(tmp_path / "nothing")) as client:
             return await client.call_tool("describe_data")
 
-    assert "audience demo" in text(asyncio.run(talk()))
+    assert "audience demo" in text(apart.run(talk()))
 
 
 @pytest.mark.slow
