@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from fastapi import FastAPI, HTTPException
@@ -24,8 +24,16 @@ from agent.page.transcript import Transcript
 from agent.state import Reply
 from encoders.errors import RequestError
 from encoders.settings import settings
+from encoders.workspace import Workspace
+from tools.access.caller import current
+from tools.access.gate import Gate
+from tools.access.http import Bearer, is_public
+from tools.access.tokens import Tokens
 from tools.mcp_server.server import make_server
 from tools.types import AudienceSpec, SavedAudience, SizeEstimate
+
+if TYPE_CHECKING:
+    from tools.service import AudienceService
 
 KEYS_COUNT_TOO = """() => document.addEventListener('keyup', event => {
     if (event.target.closest('#percent')) event.target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
@@ -37,6 +45,9 @@ TO_THE_END = """() => setTimeout(() => {
     said?.scrollTo({top: said.scrollHeight, behavior: 'smooth'});
 }, 100)"""
 """Gradio leaves the chat where it is once a click has scrolled it; the newest message is what one wants to see."""
+
+DOORS = ("/mcp", "/api")
+"""Where other agents come in; everything else is for people."""
 
 Act = Callable[[Desk, str], Reply]
 Asked = Callable[[SavedAudience, str], str]
@@ -56,8 +67,13 @@ def open_desk() -> Desk:
 def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
     """Build the app; what ``opener`` opens is opened in the background while the page is already there."""
     opening = Opening(opener)
-    tools = make_server(lambda: opening.at_once().service, permit)
-    routes = tools.streamable_http_app(stateless_http=True, host=settings().host).routes
+    here = settings()
+
+    def service() -> "AudienceService":
+        return opening.at_once().service.of(current())
+
+    tools = make_server(service, permit, Gate(service))
+    routes = tools.streamable_http_app(stateless_http=True, host=here.host).routes
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -65,8 +81,11 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
         async with tools.session_manager.run():
             yield
         opening.close()
+        tokens.close()
 
     app = FastAPI(title="Audience", lifespan=lifespan, docs_url=None, redoc_url=None)
+    tokens = Tokens(Workspace(here.workspace).tokens)
+    app.add_middleware(Bearer, tokens=tokens, public=is_public(here.host), doors=DOORS)
     app.add_middleware(OnlyFromHere)
     app.router.routes.extend(routes)  # as routes: a mounted app would answer at /mcp/ alone
 
@@ -76,7 +95,7 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
 
     @app.get("/exports/{name}")
     def exported(name: str) -> FileResponse:
-        path = settings().workspace / "exports" / name
+        path = Workspace(here.workspace).exports / name
         if not path.is_file():
             raise HTTPException(404, "There is no such file; export the audience again.")
         return FileResponse(path, filename=name)

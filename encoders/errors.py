@@ -4,7 +4,12 @@
     ├── DataError               tables, specs, as-of dates: what came in cannot be used
     ├── ModelError              a model folder is missing, foreign or from another version
     ├── RequestError            a demand, filter, cut or user id that makes no sense here
+    │   ├── NotThereError       no saved audience, tuned demand or file of that name, for this caller
     │   └── TooSmallError       the audience is below the minimum size that may be looked at
+    ├── AccessError             the caller may not do this, or not now
+    │   ├── UnknownTokenError   the token is missing, wrong, revoked or out of date
+    │   ├── NotAllowedError     the token lacks the scope
+    │   └── TooManyCallsError   the token was used too often
     ├── WorkspaceError          the workspace is locked, full or half prepared
     └── ChatModelError          the language model named in the settings does not answer
 
@@ -29,8 +34,33 @@ class RequestError(AudienceError):
     """What was asked cannot be answered from this data."""
 
 
+class NotThereError(RequestError):
+    """The caller has no saved audience, tuned demand or file of that name; others may, which is not said."""
+
+
 class TooSmallError(RequestError):
     """The audience is below the minimum size, so its members are not shown."""
+
+
+class AccessError(AudienceError):
+    """The caller may not do this, or not now."""
+
+
+class UnknownTokenError(AccessError):
+    """The token is missing, wrong, revoked or out of date."""
+
+
+class NotAllowedError(AccessError):
+    """The token lacks the scope that the call needs."""
+
+
+class TooManyCallsError(AccessError):
+    """The token was used too often."""
+
+    def __init__(self, text: str, retry_after: int) -> None:
+        """Say so, with the whole seconds after which the next call is let in."""
+        super().__init__(text)
+        self.retry_after = retry_after
 
 
 class WorkspaceError(AudienceError):

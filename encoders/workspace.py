@@ -12,6 +12,8 @@
     exports/            files for ad platforms
     uploads/            files that people brought: outcomes, lists of users
     registry.db         saved audiences
+    tokens.db           who may call from outside
+    tenants/<name>/     the same for each tenant: tuned/, exports/, uploads/, registry.db
     locks/              who is writing right now
 
 A file or folder appears under its name only when it is whole: it is written beside its place, flushed to the disk
@@ -148,8 +150,12 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 class Workspace:
     """Where things are in one workspace folder; opening it writes nothing but the sweeping up."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, tenant: str = "") -> None:
         """Open ``path``, which need not exist yet.
+
+        Args:
+            path: the folder.
+            tenant: whose audiences, tuned demands and files these are; data and models are everybody's.
 
         Raises:
             WorkspaceError: ``path`` is not a folder.
@@ -161,11 +167,18 @@ class Workspace:
         self.models_folder = self.path / "models"
         self.chroma = self.path / "chroma"
         self.checkpoints = self.path / "checkpoints"
-        self.exports = self.path / "exports"
-        self.uploads = self.path / "uploads"
-        self.registry = self.path / "registry.db"
-        for folder in (self.path, self.models_folder, self.checkpoints, self.exports, self.uploads):
+        self.tokens = self.path / "tokens.db"
+        self.own = self.path / "tenants" / tenant if tenant else self.path
+        self.tuned = self.own / "tuned"
+        self.exports = self.own / "exports"
+        self.uploads = self.own / "uploads"
+        self.registry = self.own / "registry.db"
+        for folder in (self.path, self.models_folder, self.checkpoints, self.tuned, self.exports, self.uploads):
             _sweep(folder)
+
+    def of_tenant(self, tenant: str) -> "Workspace":
+        """The same workspace with the audiences and files of a tenant; '' is the owner."""
+        return Workspace(self.path, tenant)
 
     def models(self) -> list[Path]:
         """Whole model folders, newest first; half-written and foreign ones are passed over."""

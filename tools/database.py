@@ -1,4 +1,4 @@
-"""The SQLite file behind the registry: its tables, its transactions, and what its failures mean."""
+"""A SQLite file that many may use at once: its formats, its transactions, and what its failures mean."""
 
 import sqlite3
 import threading
@@ -9,85 +9,24 @@ from pathlib import Path
 from encoders.errors import WorkspaceError
 from encoders.workspace import plain_faults
 
-SCHEMA_VERSION = 2
-"""Raised with every change of the tables; kept in the file as ``PRAGMA user_version``."""
-
 Values = Sequence[str | int | None] | Mapping[str, str | int | None]
-
-_SCHEMA = """
-CREATE TABLE audiences (
-    id TEXT PRIMARY KEY,
-    name TEXT NOT NULL,
-    folded TEXT NOT NULL UNIQUE
-);
-CREATE TABLE versions (
-    audience TEXT NOT NULL REFERENCES audiences (id),
-    version INTEGER NOT NULL,
-    spec TEXT,
-    definition TEXT NOT NULL,
-    users INTEGER NOT NULL,
-    holdout INTEGER NOT NULL,
-    as_of TEXT NOT NULL,
-    model_version TEXT NOT NULL,
-    data_version TEXT NOT NULL,
-    created TEXT NOT NULL,
-    approved_by TEXT NOT NULL,
-    PRIMARY KEY (audience, version)
-);
-CREATE TABLE members (
-    audience TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    user_id TEXT NOT NULL,
-    held_out INTEGER NOT NULL,
-    PRIMARY KEY (audience, version, user_id),
-    FOREIGN KEY (audience, version) REFERENCES versions (audience, version)
-) WITHOUT ROWID;
-CREATE TABLE audit (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    time TEXT NOT NULL,
-    actor TEXT NOT NULL,
-    action TEXT NOT NULL,
-    audience TEXT,
-    version INTEGER,
-    details TEXT NOT NULL
-);
-CREATE TABLE keys (
-    key TEXT PRIMARY KEY,
-    content TEXT NOT NULL,
-    audience TEXT,
-    version INTEGER
-);
-CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT RAISE (ABORT, 'audit lines are never changed'); END;
-CREATE TRIGGER audit_kept BEFORE DELETE ON audit BEGIN SELECT RAISE (ABORT, 'audit lines are never deleted'); END;
-"""
-
-_CHANGES = {
-    2: """
-ALTER TABLE versions ADD COLUMN forecast TEXT;
-CREATE TABLE outcomes (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    audience TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    content TEXT NOT NULL,
-    outcome TEXT NOT NULL,
-    UNIQUE (audience, version, content),
-    FOREIGN KEY (audience, version) REFERENCES versions (audience, version)
-);
-"""
-}
-"""What each later format adds to the first; a file of an older format gets what it lacks when it is opened."""
 
 
 class Database:
     """One connection that any thread may use; other processes may have theirs at the same time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tables: Sequence[str]) -> None:
         """Open ``path``, and make it where missing.
+
+        Args:
+            path: the file.
+            tables: SQL scripts, one a format, each building on those before it; the number of those that a file has
+                had is kept in it as ``PRAGMA user_version``.
 
         Raises:
             WorkspaceError: it cannot be written, is damaged, or was written by a newer version of this program.
         """
-        self._path = path
+        self._path, self._tables = path, tables
         self._lock = threading.RLock()
         with self._faults():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,19 +80,18 @@ class Database:
     def _prepare(self) -> None:
         with self._faults():
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if found > SCHEMA_VERSION:
+            if found > len(self._tables):
                 raise WorkspaceError(
                     f"{self._path} was written by a newer version of this program (format {found}, this one reads "
-                    f"{SCHEMA_VERSION}); update the program."
+                    f"{len(self._tables)}); update the program."
                 )
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA foreign_keys = ON")
         with self.transaction():
             found = self.run("PRAGMA user_version")[0][0]
-            lacking = [script for number, script in {1: _SCHEMA, **_CHANGES}.items() if number > found]
-            for statement in (each for script in lacking for each in _statements(script)):
+            for statement in (each for script in self._tables[found:] for each in _statements(script)):
                 self.run(statement)
-            self.run(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            self.run(f"PRAGMA user_version = {len(self._tables)}")
 
     @contextmanager
     def _faults(self) -> Iterator[None]:

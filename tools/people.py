@@ -16,15 +16,18 @@ class People:
 
     def sample(self, forecast: Forecast, row: int) -> SampleUser:
         """One user, masked: the mask is the same as long as the data is."""
-        user, card = self._forecaster.scene.histories.user_ids[row], self._forecaster.dataset.card
-        mask = hashlib.sha256(f"{card.version}|{user}".encode()).hexdigest()[:6].upper()
         found = self._forecaster.reasons(forecast, row)
         return SampleUser(
-            masked_id=f"{card.unit} {mask}",
+            masked_id=f"{self._forecaster.dataset.card.unit} {self.masked(row)}",
             probability=float(forecast.probabilities[row]),
             evidence=self.evidence(found),
             why=self.why(found),
         )
+
+    def masked(self, row: int) -> str:
+        """What stands for the id of a user where the id itself may not be shown."""
+        user = self._forecaster.scene.histories.user_ids[row]
+        return hashlib.sha256(f"{self._forecaster.dataset.card.version}|{user}".encode()).hexdigest()[:6].upper()
 
     def evidence(self, reasons: list[Reason]) -> tuple[Evidence, ...]:
         """Reasons with the names of their items."""

@@ -16,9 +16,10 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from encoders.errors import RequestError
+from encoders.errors import NotThereError, RequestError
 from tools.campaign_types import CampaignOutcome
 from tools.database import Database
+from tools.registry_tables import TABLES
 from tools.types import AudienceSpec, Interval, SavedAudience
 
 NAME_LENGTH = 120
@@ -59,7 +60,7 @@ class Registry:
         Raises:
             WorkspaceError: it cannot be written, is damaged, or was written by a newer version of this program.
         """
-        self._db = Database(path)
+        self._db = Database(path, TABLES)
 
     def __enter__(self) -> Self:
         return self
@@ -145,7 +146,7 @@ class Registry:
         for row in rows:
             if row.version == wanted:
                 return row
-        raise RequestError(f"'{rows[-1].name}' has the versions 1 to {rows[-1].version}, not {version}.")
+        raise NotThereError(f"'{rows[-1].name}' has the versions 1 to {rows[-1].version}, not {version}.")
 
     def saved_with(self, key: str) -> SavedAudience | None:
         """What was saved with an idempotency key; None where nothing was yet."""
@@ -256,7 +257,7 @@ class Registry:
         names = {row["folded"]: f"'{row['name']}'" for row in rows}
         near = get_close_matches(wanted.casefold(), names, n=3, cutoff=0.4) or list(names)[:3]
         there_is = f"the nearest names are {', '.join(names[each] for each in near)}" if near else "none is saved yet"
-        raise RequestError(f"There is no saved audience '{wanted[:NAME_LENGTH]}'; {there_is}.")
+        raise NotThereError(f"There is no saved audience '{wanted[:NAME_LENGTH]}'; {there_is}.")
 
     def _versions(self, where: str, *values: str) -> Sequence[SavedAudience]:
         rows = self._db.run(f"SELECT * FROM versions JOIN audiences ON id = audience {where}", values)

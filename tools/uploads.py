@@ -4,7 +4,7 @@ import re
 from hashlib import sha256
 from pathlib import Path
 
-from encoders.errors import RequestError
+from encoders.errors import NotThereError, RequestError
 from encoders.workspace import Workspace, atomic_file
 
 LARGEST = 200_000_000
@@ -40,5 +40,5 @@ def uploaded(workspace: Workspace, name: str) -> Path:
     """
     path = workspace.uploads / name
     if not re.fullmatch(UPLOADED, name) or not path.is_file():
-        raise RequestError(f"There is no uploaded file '{name[:40]}'; bring it again.")
+        raise NotThereError(f"There is no uploaded file '{name[:40]}'; bring it again.")
     return path

@@ -15,12 +15,13 @@ def mcp() -> None:
     """Offer everything to another agent as tools (Model Context Protocol), over standard input and output."""
     _, settings = open_workspace()
     from agent.guard import permit
+    from tools.access.gate import Gate
     from tools.mcp_server.server import make_server
 
     service = Lazily(settings)
     Thread(target=service.warm_up, daemon=True).start()
     try:
-        make_server(service, permit).run("stdio")
+        make_server(service, permit, Gate(service)).run("stdio")
     finally:
         service.close()
 

@@ -11,7 +11,8 @@ import typer
 from agent.cli.console import Json, open_workspace, progress_bar, show
 from agent.rules.replying import DECIDE
 from agent.state import Clarification, Reply
-from encoders.errors import WorkspaceError
+from encoders.errors import RequestError, WorkspaceError
+from encoders.workspace import Workspace
 
 if TYPE_CHECKING:
     from agent.conversation import Conversation
@@ -36,8 +37,12 @@ def ask(
 
 
 def serve() -> None:
-    """Start the app; AUDIENCE_HOST and AUDIENCE_PORT say where."""
-    _, settings = open_workspace()
+    """Start the app; AUDIENCE_HOST and AUDIENCE_PORT say where.
+
+    On an address that other machines can reach, everybody needs a token; 'audience token create' makes one.
+    """
+    workspace, settings = open_workspace()
+    _tokens_where_needed(workspace, settings.host)
     try:
         listening = create_server((settings.host, settings.port))
     except OSError as error:
@@ -53,6 +58,20 @@ def serve() -> None:
         typer.echo(f"The app is at http://{host}:{port} - stop it with Ctrl-C.", err=True)
         config = uvicorn.Config("app_gradio:create_app", factory=True, log_level="warning", timeout_graceful_shutdown=2)
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _tokens_where_needed(workspace: Workspace, host: str) -> None:
+    from tools.access.http import is_public
+    from tools.access.tokens import Tokens
+
+    if not is_public(host):
+        return
+    with Tokens(workspace.tokens) as tokens:
+        if not tokens.any():
+            raise RequestError(
+                f"{host} can be reached by other machines, and there is no token that would keep strangers out; make "
+                "one with 'audience token create me --scopes admin', or listen on 127.0.0.1."
+            )
 
 
 def _settle(talk: "Conversation", request: str) -> tuple[list[Clarification], Reply]:

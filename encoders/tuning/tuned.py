@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from encoders.errors import ModelError, RequestError
+from encoders.errors import ModelError, NotThereError, RequestError
 from encoders.forecast import Forecast, Forecaster
 from encoders.language.demand import Demand
 from encoders.model.dual import EncodedParts
@@ -57,7 +57,7 @@ def tuned_path(workspace: Workspace, name: str) -> Path:
             f"'{name[:NAME_LENGTH]}' cannot name a tuned demand; take 1 to {NAME_LENGTH} letters, digits, "
             "spaces and hyphens."
         )
-    return workspace.path / "tuned" / f"{name.casefold().replace(' ', '-')}.safetensors"
+    return workspace.tuned / f"{name.casefold().replace(' ', '-')}.safetensors"
 
 
 def write_tuned(workspace: Workspace, name: str, tuned: TunedDemand) -> Path:
@@ -89,7 +89,7 @@ def read_tuned(workspace: Workspace, name: str, model_version: str) -> TunedDema
     except FileNotFoundError:
         there = sorted(each.stem for each in path.parent.glob("*.safetensors")) if path.parent.is_dir() else []
         known = f"there is {', '.join(map(repr, there))}" if there else "none is kept yet"
-        raise RequestError(f"There is no tuned demand '{name}'; {known}. 'audience tune' makes one.") from None
+        raise NotThereError(f"There is no tuned demand '{name}'; {known}. 'audience tune' makes one.") from None
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, ValidationError) as error:
         raise ModelError(f"{path} cannot be read ({type(error).__name__}); tune '{name}' again.") from error
     if tuned.model_version != model_version:

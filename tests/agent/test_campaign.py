@@ -86,7 +86,7 @@ def test_the_holdout_can_be_undone_and_is_no_cut(chat: Conversation) -> None:
 def test_a_list_for_a_platform(chat: Conversation, real: AudienceService) -> None:
     asked = play(chat, COFFEE, "save as Coffee", "yes", "export for Facebook")
     assert "list of **Coffee** for Meta" in asked.text
-    assert not list(real._workspace.exports.glob("*meta*"))
+    assert not list(real._tenant.workspace.exports.glob("*meta*"))
     done = play(chat, "yes")
     assert done.file is not None
     assert (done.file.platform, done.file.columns) == ("Meta", ("email",))

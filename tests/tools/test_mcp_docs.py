@@ -5,6 +5,7 @@ from pathlib import Path
 import apart
 from mcp_types import Tool
 
+from tools.access.gate import Gate
 from tools.mcp_server.server import make_server
 from tools.service import AudienceService
 from tools.types import AudienceSpec
@@ -30,7 +31,7 @@ def row(tool: Tool) -> str:
 
 
 def test_the_page_has_every_tool() -> None:
-    tools = apart.run(make_server(closed, anything_goes).list_tools())
+    tools = apart.run(make_server(closed, anything_goes, Gate(closed)).list_tools())
     head = ["| tool | arguments | changes | what it does |", "|---|---|---|---|"]
     table = PAGE.read_text("utf-8").partition("<!-- tools: begin -->\n")[2].partition("<!-- tools: end -->")[0]
     assert table.splitlines() == [*head, *map(row, tools)]

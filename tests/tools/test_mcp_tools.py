@@ -15,6 +15,7 @@ from planted import AS_OF
 from pydantic_core import to_jsonable_python
 
 from encoders.errors import RequestError, WorkspaceError
+from tools.access.gate import Gate
 from tools.goals import Goal
 from tools.mcp_server.reading import READING, Check, Opened
 from tools.mcp_server.server import BROKEN, make_server
@@ -25,8 +26,11 @@ from tools.types import AudienceSpec, SavedAudience
 
 SPEC = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.3)
 WIDER = SPEC.model_copy(update={"cut": 0.6})
-NO_TOOLS = {"open", "close", "forecaster", "outcomes", "keep_upload", "uploaded", "demand_vector", "common_vector"}
-"""Of the service: how it is opened and closed, what measures it, and files, which `record_outcome` brings."""
+NO_TOOLS = {"open", "close", "of", "record_call", "forecaster", "outcomes", "keep_upload", "uploaded"} | {
+    "demand_vector",
+    "common_vector",
+}
+"""How the service is opened, seen by a caller and measured; vectors; files, which `record_outcome` brings."""
 
 
 def anything_goes(spec: AudienceSpec) -> None:
@@ -35,7 +39,7 @@ def anything_goes(spec: AudienceSpec) -> None:
 
 def ask(opened: Opened, name: str, arguments: dict[str, Any], check: Check = anything_goes) -> CallToolResult:
     async def one() -> CallToolResult:
-        async with Client(make_server(opened, check)) as client:
+        async with Client(make_server(opened, check, Gate(opened))) as client:
             return await client.call_tool(name, to_jsonable_python(arguments))
 
     return apart.run(one())
@@ -69,6 +73,9 @@ class Kept:
     def __init__(self) -> None:
         self.names: set[str] = set()
 
+    def record_call(self, operation: str, outcome: str) -> None:
+        """Nobody looks."""
+
     def list_audiences(self) -> tuple[SavedAudience, ...]:
         facts = {"version": 1, "spec": None, "definition": "", "users": 9, "holdout": 1, "as_of": AS_OF}
         facts |= {"model_version": "m", "data_version": "d", "created": datetime(2024, 7, 1, tzinfo=UTC)}
@@ -80,7 +87,7 @@ def listed() -> dict[str, Tool]:
     def closed() -> AudienceService:
         raise AssertionError("listing the tools opens nothing")
 
-    tools = apart.run(make_server(closed, anything_goes).list_tools())
+    tools = apart.run(make_server(closed, anything_goes, Gate(closed)).list_tools())
     return {tool.name: tool for tool in tools}
 
 
@@ -162,7 +169,7 @@ def test_a_saved_audience_is_combined_exported_measured_and_refreshed(own: Audie
     assert "as of" in refusal(own, "refresh_day", audience="Coffee")
     assert "as of" in refusal(own, "refresh", audience="Coffee", approved_by="Ada", key="e")
     assert "was combined from others" in refusal(own, "refresh", audience="Rest", approved_by="Ada", key="f")
-    with Registry(own._workspace.registry) as registry:
+    with Registry(own._tenant.workspace.registry) as registry:
         assert [line.action for line in registry.audit("Coffee")] == ["save", "export", "outcome", "outcome"]
 
 
@@ -174,7 +181,7 @@ def test_tuning_tells_that_it_is_at_work(own: AudienceService) -> None:
 
     async def tune() -> CallToolResult:
         arguments = {"name": "regulars", "seeds": [f"h{number:03}" for number in range(0, 40, 4)]}
-        async with Client(make_server(lambda: own, anything_goes)) as client:
+        async with Client(make_server(lambda: own, anything_goes, Gate(lambda: own))) as client:
             return await client.call_tool("tune", arguments, progress_callback=hear)
 
     found = apart.run(tune())

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from encoders.errors import RequestError, WorkspaceError
-from tools.database import _SCHEMA
 from tools.registry import NAME_LENGTH, Registry, hold_out
+from tools.registry_tables import TABLES
 from tools.types import AudienceSpec, Filter, SavedAudience
 
 SPEC = AudienceSpec(demand="Households that will buy baby food", filters=(Filter(field="age", values=("25-34",)),))
@@ -242,7 +242,7 @@ def test_a_refreshed_audience_keeps_its_holdout_but_for_the_edge() -> None:
 
 def test_a_registry_of_the_first_format_gets_what_it_lacks(tmp_path: Path) -> None:
     older = sqlite3.connect(tmp_path / "r.db")
-    older.executescript(f"{_SCHEMA} PRAGMA user_version = 1;")
+    older.executescript(f"{TABLES[0]} PRAGMA user_version = 1;")
     older.execute("INSERT INTO audiences VALUES ('aud-1', 'Tea', 'tea')")
     older.execute(
         "INSERT INTO versions VALUES ('aud-1', 1, NULL, 'tea', 1, 0, '2017-10-01', 'm', 'd', '2017-10-01', 'Ada')"

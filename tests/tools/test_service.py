@@ -282,7 +282,7 @@ def test_small_audiences_are_not_looked_at(own: AudienceService, cut: float) -> 
     for look in (lambda: own.preview(spec), lambda: own.profile(spec), lambda: own.export(saved.id)):
         with pytest.raises(TooSmallError, match="below 20 its members are not shown or exported"):
             look()
-    assert not list(own._workspace.exports.glob("*"))
+    assert not list(own._tenant.workspace.exports.glob("*"))
 
 
 def test_nobody_is_eligible(service: AudienceService) -> None:

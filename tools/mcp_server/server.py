@@ -5,10 +5,12 @@ from typing import Any
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
 from pydantic import ValidationError
 
-from encoders.errors import AudienceError
+from encoders.errors import AudienceError, RequestError
+from tools.access.gate import Gate
 from tools.mcp_server.reading import READING, Check, Opened, ReadingTools
 from tools.mcp_server.writing import REPLACING, WRITING, WritingTools
 
@@ -25,6 +27,11 @@ An error is one sentence that says what to change."""
 class AudienceServer(MCPServer[Any]):
     """Answers errors in plain sentences: a caller can act on them, and nothing from inside gets out."""
 
+    def __init__(self, gate: Gate) -> None:
+        """Let every call in through ``gate``."""
+        super().__init__("audience", title="Audience", instructions=INSTRUCTIONS, log_level="WARNING")
+        self._gate = gate
+
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
@@ -35,16 +42,30 @@ class AudienceServer(MCPServer[Any]):
             UnexpectedToolError: a bug.
         """
         try:
+            with self._gate.admitted(name):
+                return await self._answer(name, arguments, context)
+        except AudienceError as error:
+            raise ToolError(str(error)) from error
+        except UnexpectedToolError as error:
+            raise UnexpectedToolError(BROKEN) from error.__cause__
+        except (MCPError, ToolError):
+            raise
+        except Exception as error:
+            raise UnexpectedToolError(BROKEN) from error
+
+    async def _answer(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None
+    ) -> CallToolResult | InputRequiredResult:
+        """Answer a call that was let in."""
+        try:
             await self._only_known(name, arguments)
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
             cause = error.__cause__
             if isinstance(cause, AudienceError):
-                raise ToolError(str(cause)) from cause
+                raise cause from None
             if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
-                raise ToolError(_misfit(cause)) from cause
-            if isinstance(error, UnexpectedToolError):
-                raise UnexpectedToolError(BROKEN) from cause
+                raise RequestError(_misfit(cause)) from cause
             raise
 
     async def _only_known(self, name: str, arguments: dict[str, Any]) -> None:
@@ -52,17 +73,18 @@ class AudienceServer(MCPServer[Any]):
         for tool in await self.list_tools():
             if tool.name == name and (unknown := sorted(arguments.keys() - tool.input_schema["properties"].keys())):
                 known = ", ".join(tool.input_schema["properties"]) or "none"
-                raise ToolError(f"{name} has no argument '{unknown[0][:60]}'; its arguments are: {known}.")
+                raise RequestError(f"{name} has no argument '{unknown[0][:60]}'; its arguments are: {known}.")
 
 
-def make_server(opened: Opened, check: Check) -> AudienceServer:
+def make_server(opened: Opened, check: Check, gate: Gate) -> AudienceServer:
     """A server over the service that ``opened`` gives; it keeps no state of its own.
 
     Args:
         opened: asked anew for every call, so that the service may still be opening when the server starts.
         check: asked about every audience before it is looked at or saved.
+        gate: asked about every call.
     """
-    server = AudienceServer("audience", title="Audience", instructions=INSTRUCTIONS, log_level="WARNING")
+    server = AudienceServer(gate)
     reading, writing = ReadingTools(opened, check), WritingTools(opened, check)
     for name, title in READING.items():
         hints = ToolAnnotations(title=title, read_only_hint=True, idempotent_hint=True, open_world_hint=False)

@@ -11,6 +11,7 @@ from mcp.server.mcpserver import Context
 from pydantic import Field
 
 from tools.campaign_types import CampaignOutcome, Refreshed
+from tools.keeping import MOST_HELD_OUT
 from tools.mcp_server.arguments import (
     ApprovedBy,
     AudienceName,
@@ -23,7 +24,6 @@ from tools.mcp_server.arguments import (
     Version,
 )
 from tools.mcp_server.reading import Tools
-from tools.service import MOST_HELD_OUT
 from tools.types import AudienceSpec, ExportFile, SavedAudience, TunedSummary
 
 _EVERY = 1.0

@@ -1,0 +1,1 @@
+"""Who may do what: tokens with scopes and tenants, the gate in front of every call, and its audit lines."""

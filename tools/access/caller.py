@@ -1,0 +1,59 @@
+"""Who is calling: the owner at this machine, or whoever holds a token."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Scope(StrEnum):
+    """What a token is for; ``admin`` includes all others, they do not include each other."""
+
+    READ = "read"
+    """The data card, the vocabulary, the list of saved audiences."""
+    SIZE = "size"
+    """How many users an audience has and how good it is expected to be; no single user."""
+    PREVIEW = "preview"
+    """Single users, masked, with their evidence."""
+    ACTIVATE = "activate"
+    """Save, combine, export, refresh, measure."""
+    ADMIN = "admin"
+    """All of that, and users by their real ids."""
+
+
+class Caller(BaseModel):
+    """Somebody who calls, and what she may do."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    tenant: str = Field("", description="whose audiences she sees; '' is the owner of the workspace")
+    scopes: frozenset[Scope]
+    per_minute: int | None = Field(None, description="calls that are let in within a minute; None for any number")
+
+    def may(self, scope: Scope) -> bool:
+        """Whether she has a scope."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+OWNER = Caller(name="owner", scopes=frozenset({Scope.ADMIN}))
+"""Whoever sits at this machine: the command line, the page on a loopback address, a process started from here."""
+
+_current: ContextVar[Caller] = ContextVar("caller", default=OWNER)
+
+
+def current() -> Caller:
+    """Who makes the call that is being answered."""
+    return _current.get()
+
+
+@contextmanager
+def acting_as(caller: Caller) -> Iterator[None]:
+    """Answer everything inside the block as a call of ``caller``."""
+    token = _current.set(caller)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,18 @@
+"""Which scope each operation needs; an operation that is not here needs ``admin``."""
+
+from tools.access.caller import Scope
+
+_NEEDED = {
+    Scope.READ: "describe_data search_items search_groups tuned list_audiences outcome refresh_day",
+    Scope.SIZE: "size reach_goal profile skew compare combined_users",
+    Scope.PREVIEW: "preview explain",
+    Scope.ACTIVATE: "save combine export record_outcome tune refresh",
+}
+
+NEEDED = {operation: scope for scope, operations in _NEEDED.items() for operation in operations.split()}
+"""The name of an operation, as the tools are called, and the scope."""
+
+
+def needed(operation: str) -> Scope:
+    """The scope of an operation."""
+    return NEEDED.get(operation, Scope.ADMIN)

@@ -1,0 +1,160 @@
+"""Tokens for callers from outside: made once, shown once, kept as a hash, with scopes, a tenant and a limit.
+
+A token is 256 random bits, so a plain SHA-256 of it cannot be turned back; slow hashes are for passwords people choose.
+"""
+
+import re
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from encoders.errors import NotThereError, RequestError, UnknownTokenError
+from tools.access.caller import Caller, Scope
+from tools.database import Database
+
+PREFIX = "aud_"
+"""What every token begins with, so that scanners find one that was published by mistake."""
+
+USUAL_LIMIT = 600
+"""Calls a minute."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
+_TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_TABLES = (
+    """
+CREATE TABLE tokens (
+    name TEXT PRIMARY KEY,
+    hash TEXT NOT NULL UNIQUE,
+    caller TEXT NOT NULL,
+    created TEXT NOT NULL,
+    expires TEXT,
+    revoked TEXT
+);
+""",
+)
+
+
+class TokenCard(BaseModel):
+    """What is known of a token; the token itself is not."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    caller: Caller
+    created: datetime
+    expires: datetime | None = Field(description="None: never")
+    revoked: datetime | None
+
+    @property
+    def state(self) -> str:
+        """Whether it still opens anything."""
+        if self.revoked:
+            return "revoked"
+        return "expired" if self.expires and self.expires <= datetime.now(UTC) else "valid"
+
+
+class Tokens:
+    """The tokens of one workspace; any thread and any number of processes may use them at once."""
+
+    def __init__(self, path: Path) -> None:
+        """Open ``path``, and make it where missing.
+
+        Raises:
+            WorkspaceError: it cannot be written, is damaged, or was written by a newer version of this program.
+        """
+        self._db = Database(path, _TABLES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def create(
+        self,
+        name: str,
+        scopes: Collection[Scope],
+        tenant: str = "",
+        per_minute: int = USUAL_LIMIT,
+        days: int | None = None,
+    ) -> str:
+        """Make a token and give it out, the only time it can be seen.
+
+        Args:
+            name: who will use it; the audit lines say so.
+            scopes: what it is for.
+            tenant: whose audiences it sees; '' for the owner of the workspace.
+            per_minute: calls that are let in within a minute.
+            days: how long it is valid; None for ever.
+
+        Raises:
+            RequestError: the name is taken or no name, or a scope, the tenant or a number cannot be.
+        """
+        if not _NAME.fullmatch(name):
+            raise RequestError(f"'{name[:60]}' cannot name a token; take small letters, digits, '.', '_' and '-'.")
+        if tenant and not _TENANT.fullmatch(tenant):
+            raise RequestError(f"'{tenant[:60]}' cannot name a tenant; take small letters, digits and hyphens.")
+        if not scopes:
+            raise RequestError(f"A token needs at least one scope of {', '.join(Scope)}.")
+        if per_minute < 1 or (days is not None and days < 1):
+            raise RequestError("The calls per minute and the days of a token are numbers of at least 1.")
+        now, token = datetime.now(UTC), PREFIX + token_urlsafe(32)
+        caller = Caller(name=name, tenant=tenant, scopes=frozenset(scopes), per_minute=per_minute)
+        expires = (now + timedelta(days=days)).isoformat() if days else None
+        with self._db.transaction():
+            if self._db.run("SELECT 1 FROM tokens WHERE name = ?", (name,)):
+                raise RequestError(f"There is a token '{name}' already; names are never used twice.")
+            values = (name, _hash(token), caller.model_dump_json(), now.isoformat(), expires)
+            self._db.run("INSERT INTO tokens (name, hash, caller, created, expires) VALUES (?, ?, ?, ?, ?)", values)
+        return token
+
+    def caller(self, token: str) -> Caller:
+        """Who holds a token.
+
+        Raises:
+            UnknownTokenError: nobody does; the text does not say why, because whoever guesses would learn from it.
+        """
+        with self._db.reading():
+            found = self._db.run("SELECT caller, created, expires, revoked FROM tokens WHERE hash = ?", (_hash(token),))
+        card = _card(dict(found[0])) if found else None
+        if card is None or card.state != "valid":
+            raise UnknownTokenError("This token opens nothing; ask whoever runs this server for one.")
+        return card.caller
+
+    def list(self) -> tuple[TokenCard, ...]:
+        """Every token there ever was, by name."""
+        with self._db.reading():
+            rows = self._db.run("SELECT caller, created, expires, revoked FROM tokens ORDER BY name")
+        return tuple(_card(dict(row)) for row in rows)
+
+    def any(self) -> bool:
+        """Whether there is a token that opens something."""
+        return any(card.state == "valid" for card in self.list())
+
+    def revoke(self, name: str) -> None:
+        """Make a token open nothing from now on.
+
+        Raises:
+            NotThereError: there is no token of that name.
+        """
+        with self._db.transaction():
+            if not self._db.run("SELECT 1 FROM tokens WHERE name = ?", (name,)):
+                raise NotThereError(f"There is no token '{name[:60]}'; 'audience token list' shows them.")
+            now = datetime.now(UTC).isoformat()
+            self._db.run("UPDATE tokens SET revoked = ? WHERE name = ? AND revoked IS NULL", (now, name))
+
+
+def _card(row: dict[str, str | None]) -> TokenCard:
+    return TokenCard.model_validate(row | {"caller": Caller.model_validate_json(row["caller"] or "")})
+
+
+def _hash(token: str) -> str:
+    return sha256(token.encode()).hexdigest()

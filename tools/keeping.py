@@ -1,0 +1,199 @@
+"""Audiences that are kept: saved with their holdout, combined, exported, measured and refreshed."""
+
+from collections.abc import Sequence
+from datetime import date
+from functools import reduce
+from pathlib import Path
+from typing import Literal
+
+from encoders.errors import RequestError
+from tools.campaign_types import Refreshed
+from tools.export import export_audience
+from tools.looking import Looking
+from tools.outcomes import Outcomes
+from tools.platforms import platform_named
+from tools.reach import curve_point
+from tools.refreshing import compared, refresh_day
+from tools.types import AudienceSpec, ExportFile, Interval, SampleUser, SavedAudience
+from tools.uploads import keep_upload, uploaded
+from tools.wording import definition
+
+MOST_HELD_OUT = 0.5
+"""Share of an audience that may be kept back at most: more would measure an effect on hardly anybody."""
+
+
+class Keeping(Looking):
+    """What a caller may do with saved audiences."""
+
+    def save(
+        self, spec: AudienceSpec, name: str, approved_by: str, key: str = "", holdout: float | None = None
+    ) -> SavedAudience:
+        """Save an audience as a snapshot with its holdout; the same ``key`` saves once.
+
+        Args:
+            spec: who is in it.
+            name: what it is called; a name that exists gets its next version.
+            approved_by: the person who said yes.
+            key: idempotency key.
+            holdout: share of its users that is kept back, 0 to one half; None for the share in the settings.
+
+        Raises:
+            RequestError: the name or the approval is missing, or the share is none.
+        """
+        return self._save_spec(spec, name, approved_by, key, self._holdout_share(holdout))
+
+    def combine(
+        self,
+        operation: Literal["and", "or", "not"],
+        audiences: Sequence[str],
+        name: str,
+        approved_by: str,
+        key: str = "",
+    ) -> SavedAudience:
+        """Save a new audience from saved ones: in all of them, in any of them, or in the first and in no other.
+
+        The same ``key`` saves once.
+
+        Raises:
+            RequestError: fewer than two audiences, or one that is not there.
+        """
+        names, joined = self._joined(operation, audiences)
+        words = {"and": " and also ", "or": " or ", "not": " but not "}[operation].join(f"'{each}'" for each in names)
+        return self._save(name, None, words, joined, approved_by, key, self.settings.holdout)
+
+    def combined_users(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> int:
+        """How many users ``combine`` would save; raises like it."""
+        return len(self._joined(operation, audiences)[1])
+
+    def list_audiences(self) -> tuple[SavedAudience, ...]:
+        """The newest version of every saved audience, by name."""
+        return self._registry.list()
+
+    def export(
+        self, audience: str, format: Literal["csv", "parquet"] = "csv", key: str = "", platform: str = ""
+    ) -> ExportFile:
+        """Write a saved audience without its holdout to a file, with hashed contacts where there are any.
+
+        Args:
+            audience: its name or id.
+            format: platforms take CSV alone.
+            key: idempotency key.
+            platform: 'google', 'meta', 'tiktok' or 'linkedin' for the list as that platform expects it.
+
+        Raises:
+            TooSmallError: fewer users than the minimum would be in the file.
+            RequestError: there is no such audience or platform, or the platform would turn the list down.
+        """
+        saved, destination = self._registry.get(audience), platform_named(platform) if platform else None
+        if destination and format != "csv":
+            raise RequestError(f"{destination.name} takes CSV files alone; export as CSV.")
+        members, held_out = self._registry.members(saved.id, saved.version)
+        self._check_size(len(members) - len(held_out))
+        file = export_audience(
+            self._tenant.workspace, saved, members, held_out, format, destination, self.settings.minimum_size
+        )
+        details = {"format": format, "rows": file.rows, "sha256": file.sha256}
+        if destination:
+            details["platform"] = destination.name
+        self._registry.record(saved.approved_by, "export", saved.id, saved.version, details, key)
+        return file
+
+    def record_call(self, operation: str, outcome: str) -> None:
+        """Write an audit line about a call of this caller, whatever came of it."""
+        self._registry.record(self._caller.name, "call", details={"operation": operation, "outcome": outcome})
+
+    # --- what became of them ----------------------------------------------------------------------
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """How saved audiences did, from files and from the data itself."""
+        return Outcomes(self._registry, self._forecaster, self._tuned)
+
+    def keep_upload(self, path: Path) -> str:
+        """Take in a file somebody brought; ``uploaded`` finds it by the name that comes back."""
+        return keep_upload(self._tenant.workspace, path)
+
+    def uploaded(self, name: str) -> Path:
+        """A file that was taken in."""
+        return uploaded(self._tenant.workspace, name)
+
+    def refresh_day(self, audience: str, as_of: date | None = None) -> date:
+        """The day a saved audience would be refreshed at; None: the day that counts as now.
+
+        Raises:
+            RequestError: it cannot be refreshed then; the text says why.
+        """
+        return refresh_day(self._registry.get(audience), self._population.as_of, as_of, self._forecaster.dataset.card)
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _holdout_share(self, share: float | None) -> float:
+        if share is None:
+            return self.settings.holdout
+        if not 0 <= share <= MOST_HELD_OUT:
+            raise RequestError(f"A share of 0 to {MOST_HELD_OUT:.0%} can be kept back, not {share:.0%}.")
+        return share
+
+    def _save_spec(
+        self, spec: AudienceSpec, name: str, approved_by: str, key: str, share: float, refreshes: bool = False
+    ) -> SavedAudience:
+        selection = self._select(spec)
+        forecast = curve_point(selection.cut, selection.ranked_probabilities, selection.forecast.spread).responders
+        fixed = spec.model_copy(update={"cut": selection.cut})
+        users = self._population.user_ids
+        words = definition(fixed, selection.conditions) + (f"; tuned as '{spec.like}'" if spec.like else "")
+        members = {users[row] for row in selection.members}
+        return self._save(name, fixed, words, members, approved_by, key, share, forecast, refreshes)
+
+    def _save(
+        self,
+        name: str,
+        spec: AudienceSpec | None,
+        words: str,
+        members: set[str],
+        approved_by: str,
+        key: str,
+        holdout: float,
+        forecast: Interval | None = None,
+        refreshes: bool = False,
+    ) -> SavedAudience:
+        return self._registry.save_version(
+            name,
+            spec=spec,
+            definition=words,
+            members=members,
+            holdout_share=holdout,
+            as_of=self._population.as_of,
+            model_version=self._population.card.model_version,
+            data_version=self._population.card.data_version,
+            approved_by=approved_by,
+            key=key,
+            forecast=forecast,
+            refreshes=refreshes,
+        )
+
+    def _joined(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> tuple[list[str], set[str]]:
+        if len(audiences) < 2:
+            raise RequestError("Combining needs at least two saved audiences.")
+        named = [self._named_members(each) for each in audiences]
+        sets = [members for _, members in named]
+        joined = {
+            "and": lambda: reduce(set.intersection, sets),
+            "or": lambda: reduce(set.union, sets),
+            "not": lambda: sets[0].difference(*sets[1:]),
+        }[operation]()
+        return [name for name, _ in named], joined
+
+    def _refresh(self, before: SavedAudience, approved_by: str, key: str) -> Refreshed:
+        assert before.spec is not None
+        was, held_out = self._registry.members(before.id, before.version)
+        share = len(held_out) / len(was) if was else self.settings.holdout
+        saved = self._save_spec(before.spec, before.name, approved_by, key, share, refreshes=True)
+        now, row_of = set(self._registry.members(saved.id, saved.version)[0]), self._population.row_of
+        forecast = self._select(before.spec).forecast
+        enough = min(len(was), len(now)) >= self.settings.minimum_size
+
+        def sample(users: Sequence[str]) -> tuple[SampleUser, ...]:
+            return tuple(self._population.people.sample(forecast, row_of[user]) for user in users if user in row_of)
+
+        return compared(before, set(was), saved, now, sample if enough else None)

@@ -1,0 +1,64 @@
+"""The tables of the registry, as they came about; a file of an older format gets what it lacks when it is opened."""
+
+_AUDIENCES = """
+CREATE TABLE audiences (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    folded TEXT NOT NULL UNIQUE
+);
+CREATE TABLE versions (
+    audience TEXT NOT NULL REFERENCES audiences (id),
+    version INTEGER NOT NULL,
+    spec TEXT,
+    definition TEXT NOT NULL,
+    users INTEGER NOT NULL,
+    holdout INTEGER NOT NULL,
+    as_of TEXT NOT NULL,
+    model_version TEXT NOT NULL,
+    data_version TEXT NOT NULL,
+    created TEXT NOT NULL,
+    approved_by TEXT NOT NULL,
+    PRIMARY KEY (audience, version)
+);
+CREATE TABLE members (
+    audience TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    user_id TEXT NOT NULL,
+    held_out INTEGER NOT NULL,
+    PRIMARY KEY (audience, version, user_id),
+    FOREIGN KEY (audience, version) REFERENCES versions (audience, version)
+) WITHOUT ROWID;
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    time TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    audience TEXT,
+    version INTEGER,
+    details TEXT NOT NULL
+);
+CREATE TABLE keys (
+    key TEXT PRIMARY KEY,
+    content TEXT NOT NULL,
+    audience TEXT,
+    version INTEGER
+);
+CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT RAISE (ABORT, 'audit lines are never changed'); END;
+CREATE TRIGGER audit_kept BEFORE DELETE ON audit BEGIN SELECT RAISE (ABORT, 'audit lines are never deleted'); END;
+"""
+
+_OUTCOMES = """
+ALTER TABLE versions ADD COLUMN forecast TEXT;
+CREATE TABLE outcomes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    audience TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    UNIQUE (audience, version, content),
+    FOREIGN KEY (audience, version) REFERENCES versions (audience, version)
+);
+"""
+
+TABLES = (_AUDIENCES, _OUTCOMES)
+"""One script a format; a change is a new script at the end, never an edit of an old one."""
