@@ -54,17 +54,17 @@ class Gate:
         audited.record_call(operation, "answered")
 
     def _check(self, caller: Caller, operation: str) -> None:
+        """Count the call first: one that is refused was a call as well."""
+        if caller.per_minute is not None:
+            limit = RateLimitItemPerMinute(caller.per_minute)
+            if not self._limiter.hit(limit, caller.name):
+                reset = self._limiter.get_window_stats(limit, caller.name).reset_time
+                wait = max(1, math.ceil(reset - time.time()))
+                raise TooManyCallsError(
+                    f"This token may call {caller.per_minute} times a minute; call again in {wait} seconds.", wait
+                )
         if not caller.may(needed(operation)):
             have = ", ".join(sorted(caller.scopes))
             raise NotAllowedError(
                 f"'{operation}' needs a token with the scope '{needed(operation)}'; this one has {have}."
-            )
-        if caller.per_minute is None:
-            return
-        limit = RateLimitItemPerMinute(caller.per_minute)
-        if not self._limiter.hit(limit, caller.name):
-            reset = self._limiter.get_window_stats(limit, caller.name).reset_time
-            wait = max(1, math.ceil(reset - time.time()))
-            raise TooManyCallsError(
-                f"This token may call {caller.per_minute} times a minute; call again in {wait} seconds.", wait
             )

@@ -1,0 +1,115 @@
+"""Tokens at the real app: what each may do, and that tenants never meet."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import apart
+import httpx2
+import pytest
+from browsing import Serve
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult
+from page_doubles import make_desk
+from planted import world_settings
+
+from agent.page.desk import Desk
+from encoders.settings import settings
+from encoders.workspace import Workspace
+from tools.access.caller import Scope
+from tools.access.tokens import Tokens
+from tools.registry import Registry
+from tools.service import AudienceService
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning"),  # from Gradio's own statistics
+]
+
+SPEC = {"demand": "Households that will buy coffee in the next 28 days", "cut": 0.3}
+SAVE = {"spec": SPEC, "name": "Coffee", "approved_by": "Ada", "key": "once"}
+
+
+class Door:
+    """The app, and the tokens that open it."""
+
+    def __init__(self, address: str, tokens: Tokens, workspace: Path) -> None:
+        self.address, self.tokens, self.workspace = address, tokens, workspace
+
+    def call(self, token: str, name: str, /, **arguments: object) -> CallToolResult:
+        async def connected() -> CallToolResult:
+            async with (
+                httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http,
+                Client(streamable_http_client(f"{self.address}/mcp", http_client=http)) as client,
+            ):
+                return await client.call_tool(name, arguments)
+
+        return apart.run(connected())
+
+
+@pytest.fixture
+def door(serve: Serve, tmp_path: Path, own_workspace: Workspace) -> Iterator[Door]:
+    service = AudienceService.open(world_settings(own_workspace.path))
+    address = serve(lambda: Desk(conversation=make_desk(tmp_path).conversation, service=service))
+    while not httpx2.get(f"{address}/healthz").json()["ready"]:
+        pass
+    with Tokens(Workspace(settings().workspace).tokens) as tokens:
+        yield Door(address, tokens, own_workspace.path)
+
+
+def text(found: CallToolResult) -> str:
+    assert found.is_error
+    return str(getattr(found.content[0], "text", ""))
+
+
+def test_a_token_opens_what_its_scopes_say_and_every_call_is_written_down(door: Door) -> None:
+    small = door.tokens.create("small", [Scope.SIZE, Scope.PREVIEW], per_minute=4)
+    assert httpx2.post(f"{door.address}/mcp", json={}).status_code == 401
+    assert not door.call(small, "size", spec=SPEC).is_error
+    assert "needs a token with the scope 'activate'" in text(door.call(small, "save", **SAVE))
+    row = door.call(small, "explain", user_id="h004", spec=SPEC).structured_content
+    boss = door.call(door.tokens.create("boss", [Scope.ADMIN]), "explain", user_id="h004", spec=SPEC).structured_content
+    assert row
+    assert boss
+    assert "h004" not in str(row)
+    assert boss["user_id"] == "h004"
+    assert boss["evidence"] == row["evidence"]
+    assert not door.call(small, "preview", spec=SPEC).is_error
+    assert "4 times a minute" in text(door.call(small, "size", spec=SPEC))
+    with Registry(Workspace(door.workspace).registry) as registry:
+        lines = [(line.actor, *line.details.values()) for line in registry.audit() if line.action == "call"]
+    assert [line[0] for line in lines] == ["small", "small", "small", "boss", "small", "small"]
+    assert {tuple(sorted(line[1:])) for line in lines} == {
+        ("answered", "size"),
+        ("refused", "save"),
+        ("answered", "explain"),
+        ("answered", "preview"),
+        ("refused", "size"),
+    }
+
+
+def test_what_is_not_yours_is_not_there(door: Door) -> None:
+    mine = door.tokens.create("mine", [Scope.ACTIVATE, Scope.SIZE, Scope.READ], tenant="shop")
+    other = door.tokens.create("other", [Scope.ADMIN], tenant="rival")
+    combined = {"operation": "and", "approved_by": "Ada", "name": "Both"}
+    before = [door.call(other, "outcome", audience="Coffee"), door.call(other, "export", audience="Coffee", key="a")]
+    saved = door.call(mine, "save", **SAVE).structured_content
+    assert saved
+    exported = door.call(mine, "export", audience=saved["id"], key="b").structured_content
+    assert exported
+    assert Path(exported["path"]).is_relative_to(door.workspace / "tenants" / "shop")
+    after = [door.call(other, "outcome", audience="Coffee"), door.call(other, "export", audience="Coffee", key="a")]
+    assert [each.model_dump_json() for each in before] == [each.model_dump_json() for each in after]
+    assert "There is no saved audience" in text(after[0])
+    listed = door.call(other, "list_audiences").structured_content
+    assert listed == {"audiences": [], "next_cursor": ""}
+    assert door.call(other, "combine", audiences=["Coffee", saved["id"]], key="c", **combined).is_error
+    assert door.call(mine, "list_audiences").structured_content == {"audiences": [saved], "next_cursor": ""}
+    theirs = door.call(other, "save", **SAVE).structured_content
+    assert theirs
+    assert theirs["id"] != saved["id"]
+
+
+def test_the_page_stays_open_at_this_machine(door: Door) -> None:
+    door.tokens.create("any", [Scope.READ])
+    assert httpx2.get(door.address).status_code == 200
