@@ -13,7 +13,7 @@ from agent.rules.wording import Parts, listed
 from agent.state import AudienceDraft, Memory, Version
 from agent.steps import Step
 from encoders.language.naming import stems
-from prompts.loader import reply
+from prompts.loader import reply, spoken
 from tools.types import AudienceSpec, Behaviour, DataCard, Filter
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class Drafting:
         if spec.cut is None and self._takes_everyone(spec):
             spec, said = _with_cut(spec, 0.5), (*said, reply("nearly_everyone"))
         notes = (step.note, *said) if step.note else said
-        draft = AudienceDraft(request=request, spec=spec, assumptions=tuple(assumed), goal=step.goal)
+        language = spoken() or "en"
+        draft = AudienceDraft(request=request, language=language, spec=spec, assumptions=tuple(assumed), goal=step.goal)
         return self.checked(draft, parts), notes
 
     def amend(self, step: Step, context: Context, now: Version) -> Drafted:
@@ -86,9 +87,8 @@ class Drafting:
             like=spec.like if demand == spec.demand else "",
         )
         spec, said = self._cut(step, spec)
-        draft = now.draft.model_copy(
-            update={"spec": spec, "saved": None, "assumptions": (), "goal": step.goal or now.draft.goal}
-        )
+        changed = {"spec": spec, "saved": None, "assumptions": self._still_assumed(step, now)}
+        draft = now.draft.model_copy(update=changed | {"goal": step.goal or now.draft.goal})
         return self.checked(draft, parts), notes + said
 
     def by_hand(self, spec: AudienceSpec, memory: Memory) -> Version:

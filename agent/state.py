@@ -28,6 +28,7 @@ class AudienceDraft(_State):
     """The audience as it stands in the conversation."""
 
     request: str = Field(description="what the marketer typed first")
+    language: str = Field("en", description="code of the language it was typed in")
     spec: AudienceSpec
     assumptions: tuple[str, ...] = ()
     goal: Goal | None = Field(None, description="what the audience is for, where the person said so")

@@ -36,7 +36,7 @@ def weigh_questions(service: "AudienceService", context: Context, understood: Un
 def alternatives(service: "AudienceService", context: Context, version: Version) -> tuple[Weighed, ...]:
     """The best other readings of a request beside the one that is proposed, each with its size.
 
-    They are groups nearly as near to what was said. One that reaches nobody, or nobody else, is left out.
+    They are groups nearly as near to what was said, of another name. One that would reach nobody is left out.
     """
     parts = version.parts
     if parts is None:

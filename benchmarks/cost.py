@@ -133,7 +133,7 @@ def measure_scoring(forecaster: Forecaster, sentence: str, users: int, repeats: 
     scene, vectors = crowd(forecaster.scene, rows), torch.from_numpy(forecaster.user_vectors[rows])
     model = forecaster.model.encoder
     parts, _ = encode_parts(forecaster.encoder, [read_demand(sentence)], [0])
-    near = model.nearness(scene.vocabulary, parts)
+    near = model.nearness(model.match.place(scene.vocabulary), parts)
     of_users, others = read_by_scoring(scene, vectors)
     arrays = [*of_users, *others]
     score, one_pass = _medians(
@@ -157,8 +157,8 @@ def measure_reading(forecaster: Forecaster, sentence: str, repeats: int) -> floa
     """Seconds until the model knows how near a sentence is to everything in the data."""
 
     def read() -> None:
-        parts, _ = encode_parts(forecaster.encoder, [read_demand(sentence)], [0])
-        forecaster.model.encoder.nearness(forecaster.scene.vocabulary, parts)
+        parts = forecaster.encode(read_demand(sentence), 0)
+        forecaster.model.encoder.nearness(forecaster.placed, parts)
 
     return _medians([read], repeats)[0]
 

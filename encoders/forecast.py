@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from encoders.language.demand import Demand, read_demand
 from encoders.language.naming import names, stems
 from encoders.language.text import JoinedEncoders, TextEncoder, text_encoder
 from encoders.model.dual import EncodedParts, encode_parts
+from encoders.model.match import Placed
 from encoders.model.scene import Scene, read_scene, read_vocabulary
 from encoders.model_folder import TrainedModel, read_model
 from encoders.settings import Settings
@@ -121,6 +122,12 @@ class Forecaster:
                 self._indexed = self.model.encoder.user_vectors(self.scene).numpy()
         return self._indexed
 
+    @cached_property
+    def placed(self) -> Placed:
+        """The items and groups of the data where sentences are compared with them."""
+        with torch.no_grad():
+            return self.model.encoder.match.place(self.scene.vocabulary)
+
     def forecast(self, sentence: str) -> Forecast:
         """Score every user against one sentence; repeated sentences come from memory."""
         return self._forecast(sentence)
@@ -134,8 +141,8 @@ class Forecaster:
             parts: the parts of the demand, in its order; scores, items and the level of the probabilities are all
                 read through them.
         """
-        vocabulary, model, population = self.scene.vocabulary, self.model.encoder, self.scene.histories.in_population
-        near = model.nearness(vocabulary, parts)
+        model, population = self.model.encoder, self.scene.histories.in_population
+        near = model.nearness(self.placed, parts)
         raw = model.score(self.scene, parts, near, torch.from_numpy(self.user_vectors)).numpy()
         belongs = self.scene.of_source(parts.source)
         meant = self._meant(demand, parts, belongs)
@@ -182,7 +189,7 @@ class Forecaster:
     def similar_items(self, words: str) -> Matrix:
         """How near every item is to a phrase, [V] cosines."""
         with torch.no_grad():
-            near = self.model.encoder.nearness(self.scene.vocabulary, self.encode(_only(words), 0))
+            near = self.model.encoder.nearness(self.placed, self.encode(_only(words), 0))
             return np.asarray(self.model.encoder.match.relevance(near)[0].numpy())
 
     def items_meant(self, words: str) -> Items:
@@ -238,7 +245,7 @@ class Forecaster:
     @torch.no_grad()
     def _meant(self, demand: Demand, parts: EncodedParts, belongs: npt.NDArray[np.bool_]) -> list[Items]:
         """Items that each part means, among those that it may mean, ``belongs`` [B, V]."""
-        near = self.model.encoder.nearness(self.scene.vocabulary, parts.apart())
+        near = self.model.encoder.nearness(self.placed, parts.apart())
         found = []
         for number, part in enumerate(demand.parts):
             phrases = np.flatnonzero(parts.owner.numpy() == number)
@@ -279,7 +286,7 @@ class Forecaster:
         parts, _ = encode_parts(self.encoder, [demand], [source])
         if isinstance(self.encoder, JoinedEncoders):
             first = parts.by_first_alone(self.encoder)
-            near, near_first = (self.model.encoder.nearness(self.scene.vocabulary, way).best for way in (parts, first))
+            near, near_first = (self.model.encoder.nearness(self.placed, way).best for way in (parts, first))
             if near_first.mean() > near.mean() + _FOREIGN:
                 return first
         return parts

@@ -40,7 +40,7 @@ def calibrate_model(
     groups = [label for label in writer.groups() if histories.seen[label.items].any()]
     parts, labels, plain = _with_blurred(encoder, groups, writer.write(example.done, _RANDOM_LABELS, rng), rng)
     belongs, owner = scene.of_source(parts.source), parts.owner.numpy()
-    near = model.nearness(scene.vocabulary, parts.apart())
+    near = model.nearness(model.match.place(scene.vocabulary), parts.apart())
     text, group = near.text.numpy(), near.group.numpy()
     alone = np.flatnonzero(np.bincount(owner)[owner] == 1)
     of_one = [labels[number] for number in owner[alone]]
@@ -69,7 +69,7 @@ def _standard_scores(model: DualEncoder, scene: Scene, parts: EncodedParts) -> n
     users, here, standard = model.user_vectors(scene), scene.histories.in_population, []
     for start in range(0, len(parts), _BATCH):
         few = parts.take(np.arange(start, min(start + _BATCH, len(parts))))
-        scores = model.score(scene, few, model.nearness(scene.vocabulary, few), users).numpy()
+        scores = model.score(scene, few, model.nearness(model.match.place(scene.vocabulary), few), users).numpy()
         standard += [standardise(column, here)[here] for column in scores.T]
     return np.stack(standard, axis=1)
 

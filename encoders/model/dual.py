@@ -18,7 +18,7 @@ from encoders.history.counted import Rows
 from encoders.language.demand import Demand, Part
 from encoders.language.text import JoinedEncoders, LearningEncoder, TextEncoder
 from encoders.model.head import Addition, Head
-from encoders.model.match import Attention, Match, Nearness, Vocabulary, channels
+from encoders.model.match import Attention, Match, Nearness, Placed, channels
 from encoders.model.scene import Scene
 from encoders.model.user import UserTower
 
@@ -131,9 +131,9 @@ class DualEncoder(nn.Module):
         """Scaled cosines of users [N, width] with parts: FOUND's score, [N, B]."""
         return self.log_scale.exp() * (users @ self.sentence_vectors(parts).T)
 
-    def nearness(self, vocabulary: Vocabulary, parts: EncodedParts) -> Nearness:
-        """How near every item and group are to every part."""
-        near = self.match.nearness(parts.phrases, parts.owner, vocabulary, len(parts))
+    def nearness(self, placed: Placed, parts: EncodedParts) -> Nearness:
+        """How near every item and group, as ``match.place`` has them, are to every part."""
+        near = self.match.nearness(parts.phrases, parts.owner, placed, len(parts))
         return near if parts.gain == 1.0 else Nearness(*(parts.gain * cosines for cosines in near))
 
     def attention(self, scene: Scene, parts: EncodedParts, near: Nearness) -> Attention:

@@ -74,6 +74,17 @@ class Vocabulary:
         return np.asarray(self.source_of == 0)
 
 
+class Placed(NamedTuple):
+    """A vocabulary where a model places it; what stays the same from sentence to sentence."""
+
+    texts: Tensor
+    """[V, D]"""
+    groups: Tensor
+    """[G, D]"""
+    group_of: Tensor
+    """[V]: number of the item's group."""
+
+
 class Nearness(NamedTuple):
     """Cosines of B demands with V items and G groups."""
 
@@ -128,13 +139,18 @@ class Match(nn.Module):
         self.log_sharpness = nn.Parameter(torch.tensor(SHARPNESS).log())
         self.log_group_sharpness = nn.Parameter(torch.tensor(_GROUP_SHARPNESS).log())
 
-    def nearness(self, phrases: Tensor, owner: Tensor, vocabulary: Vocabulary, demands: int) -> Nearness:
+    def place(self, vocabulary: Vocabulary) -> Placed:
+        """V items and G groups where sentences can be compared with them."""
+        texts, groups = torch.from_numpy(vocabulary.text_vectors), torch.from_numpy(vocabulary.group_vectors)
+        return Placed(self.items(texts), self.items(groups), torch.from_numpy(vocabulary.group_of))
+
+    def nearness(self, phrases: Tensor, owner: Tensor, placed: Placed, demands: int) -> Nearness:
         """How near every item and group are to a demand: to its alternatives on average, for one may be misread.
 
         Args:
             phrases: [P, D], the phrases of all demands, one after the other.
             owner: [P], which demand a phrase belongs to.
-            vocabulary: V items, G groups.
+            placed: V items, G groups.
             demands: B.
         """
         sentences = self.sentences(phrases)
@@ -143,12 +159,10 @@ class Match(nn.Module):
             none = cosines.new_zeros((demands, cosines.shape[1]))
             return none.scatter_reduce(0, owner[:, None].expand_as(cosines), cosines, "mean", include_self=False)
 
-        texts = sentences @ self.items(torch.from_numpy(vocabulary.text_vectors)).T
-        names = sentences @ self.items(torch.from_numpy(vocabulary.group_vectors)).T
+        texts, names = sentences @ placed.texts.T, sentences @ placed.groups.T
         best = torch.maximum(texts.detach().amax(-1), names.detach().amax(-1))
         groups = averaged(names)
-        of_items = groups[:, torch.from_numpy(vocabulary.group_of)]
-        return Nearness(averaged(texts), of_items, groups, averaged(best[:, None])[:, 0])
+        return Nearness(averaged(texts), groups[:, placed.group_of], groups, averaged(best[:, None])[:, 0])
 
     def relevance(self, near: Nearness) -> Tensor:
         """One figure per item, [B, V]: about the greater of both cosines, for a thing or its group may be named."""

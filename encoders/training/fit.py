@@ -144,7 +144,7 @@ def _step(
     chosen = rng.choice(len(pool.parts), min(recipe.sentences, len(pool.parts)), replace=False)
     batch = blurred(pool.parts.take(chosen), rng, share=recipe.blurred)
     users = run.model.user_vectors(pool.scene, rows)
-    near = run.model.nearness(pool.scene.vocabulary, batch)
+    near = run.model.nearness(run.model.match.place(pool.scene.vocabulary), batch)
     scores = run.model.score(pool.scene, batch, near, users, rows)
     known = pool.truth[np.ix_(rows, chosen)]
     truth = torch.from_numpy(known if recipe.mask else _one_true_pair(known, rng))

@@ -132,7 +132,7 @@ def _read(
     found, nearest, aligned = [], [], []
     for start in range(0, len(parts), _BATCH):
         few = parts.take(np.arange(start, min(start + _BATCH, len(parts))))
-        near = model.nearness(scene.vocabulary, few)
+        near = model.nearness(model.match.place(scene.vocabulary), few)
         match, best = model.channels(scene, few, near, rows)
         found.append(match.half())
         nearest.append(best)

@@ -102,7 +102,7 @@ class _Trial:
 
     def __init__(self, forecaster: Forecaster, seeds: Sequence[str]) -> None:
         self._forecaster = forecaster
-        self._scene, self._model = forecaster.scene, forecaster.model.encoder
+        self._scene, self._model, self._placed = forecaster.scene, forecaster.model.encoder, forecaster.placed
         rng = np.random.default_rng(forecaster.model.config.seed)
         known, others = _split(forecaster, seeds)
         self.known = len(known)
@@ -151,7 +151,7 @@ class _Trial:
 
     def _scores(self, parts: EncodedParts, wanted: Tensor) -> Tensor:
         """[seeds and others, lists]: mean over the wanted parts, in standard deviations of the background."""
-        near = self._model.nearness(self._scene.vocabulary, parts)
+        near = self._model.nearness(self._placed, parts)
         raw = self._model.score(self._scene, parts, near, self._users, self._rows)
         others = raw[len(self._seeds) :]
         standard = (raw - others.mean(0)) / (others.std(0, correction=0) + 1e-6)

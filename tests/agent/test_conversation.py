@@ -62,6 +62,18 @@ def test_every_question_can_be_skipped(talk: Conversation) -> None:
     assert reply.draft.assumptions == ("the next 28 days", "everyone, not only first-time buyers")
 
 
+def test_what_was_assumed_stays_assumed_until_it_is_settled(talk: Conversation) -> None:
+    def assumed(reply: Reply) -> tuple[str, ...]:
+        assert reply.draft is not None
+        return reply.draft.assumptions
+
+    reply = play(talk, "reach people for our new baby line", "skip", "you decide")
+    horizon, everyone = assumed(reply)
+    assert assumed(play(talk, "about 60 households")) == (horizon, everyone)
+    assert assumed(play(talk, "in the next 14 days")) == (everyone,)
+    assert assumed(play(talk, "only first-time buyers")) == ()
+
+
 def test_a_precise_request_is_proposed_at_once(talk: Conversation) -> None:
     reply = talk.say("t", "households that will buy dog food in the next 14 days")
     assert reply.question is None

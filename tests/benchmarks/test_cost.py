@@ -54,7 +54,7 @@ def test_a_crowd_scores_as_its_users_do(forecaster: Forecaster) -> None:
     scene, model = forecaster.scene, forecaster.model.encoder
     rows = np.random.default_rng(1).permutation(np.repeat(np.arange(len(scene.histories.user_ids)), 2))
     parts, _ = encode_parts(forecaster.encoder, [read_demand(SENTENCE)], [0])
-    near = model.nearness(scene.vocabulary, parts)
+    near = model.nearness(model.match.place(scene.vocabulary), parts)
     vectors = torch.from_numpy(forecaster.user_vectors)
     expected = model.score(scene, parts, near, vectors)[rows]
     scores = model.score(cost.crowd(scene, rows), parts, near, vectors[rows])

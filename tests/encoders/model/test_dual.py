@@ -44,7 +44,9 @@ def score(forecaster: Forecaster) -> Callable[[EncodedParts], np.ndarray]:
     def score(parts: EncodedParts) -> np.ndarray:
         model, scene = forecaster.model.encoder, forecaster.scene
         users = torch.from_numpy(forecaster.user_vectors)
-        return np.asarray(model.score(scene, parts, model.nearness(scene.vocabulary, parts), users).numpy())
+        return np.asarray(
+            model.score(scene, parts, model.nearness(model.match.place(scene.vocabulary), parts), users).numpy()
+        )
 
     return score
 
@@ -95,14 +97,14 @@ def test_scores_of_the_whole_population_do_not_depend_on_who_else_is_scored(
     rows = np.flatnonzero(scene.histories.in_population)
     with torch.no_grad():
         users = model.user_vectors(scene, rows)
-        scores = model.score(scene, parts, model.nearness(scene.vocabulary, parts), users, rows)
+        scores = model.score(scene, parts, model.nearness(model.match.place(scene.vocabulary), parts), users, rows)
     np.testing.assert_allclose(scores.numpy(), all_at_once[rows], rtol=1e-4, atol=1e-4)
 
 
 def test_attention_stays_within_the_source_that_is_spoken_of(forecaster: Forecaster, parts: EncodedParts) -> None:
     model, scene = forecaster.model.encoder, forecaster.scene
     with torch.no_grad():
-        attention = model.attention(scene, parts, model.nearness(scene.vocabulary, parts))
+        attention = model.attention(scene, parts, model.nearness(model.match.place(scene.vocabulary), parts))
     for row, source in enumerate(parts.source):
         outside = scene.vocabulary.source_of != source
         assert not attention.items[:, row, outside].any()
@@ -140,7 +142,7 @@ def test_an_ablation_does_not_look_at_what_it_leaves_out(
     torch.manual_seed(4)
     scene = forecaster.scene
     model = DualEncoder(forecaster.model.encoder.dimension, without=without)
-    users, near = model.user_vectors(scene), model.nearness(scene.vocabulary, parts)
+    users, near = model.user_vectors(scene), model.nearness(model.match.place(scene.vocabulary), parts)
     scores = model.score(scene, parts, near, users)
     for part in PARTS:
         if part == "dense":

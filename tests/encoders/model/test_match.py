@@ -157,7 +157,7 @@ def test_alternatives_count_alike() -> None:
     """Two items share the second of two groups; the first demand has two alternatives."""
     match, axes = Match(2), np.eye(2, dtype=np.float32)
     phrases = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
-    near = match.nearness(phrases, torch.tensor([0, 0, 1]), vocabulary_of(axes, axes, [1, 1]), 2)
+    near = match.nearness(phrases, torch.tensor([0, 0, 1]), match.place(vocabulary_of(axes, axes, [1, 1])), 2)
     assert near.text.tolist() == [[0.5, 0.5], [1.0, 0.0]]
     assert near.groups.tolist() == [[0.5, 0.5], [1.0, 0.0]]
     assert near.group.tolist() == [[0.5, 0.5], [0.0, 0.0]]
