@@ -16,7 +16,7 @@ demo: .venv/ready
 	@$(BIN)/audience demo
 
 test: .venv/ready
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: .venv/ready
 	@$(BIN)/ruff check .

@@ -25,6 +25,13 @@ hypothesis.settings.register_profile("here", deadline=None, derandomize=True, da
 hypothesis.settings.load_profile("here")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, one of them gets all those of the demo: it is trained once."""
+    for item in items:
+        if "demo_workspace" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("demo"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _embed_once() -> Iterator[None]:
     """Embed every batch of texts once: runs with equal seeds write equal labels. More threads would only wait."""
