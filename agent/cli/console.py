@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -16,6 +16,9 @@ from typer.core import TyperGroup
 from encoders.errors import AudienceError, RequestError
 from encoders.settings import Settings, settings
 from encoders.workspace import Progress, Workspace
+
+if TYPE_CHECKING:
+    from tools.types import AudienceSpec
 
 BAD_INPUT = 2
 STOPPED = 130
@@ -86,6 +89,25 @@ def open_workspace() -> tuple[Workspace, Settings]:
         name = "_".join(("AUDIENCE", *map(str, first["loc"]))).upper()
         raise RequestError(f"The setting {name} is '{first['input']}': {first['msg']}.") from None
     return Workspace(chosen.workspace), chosen
+
+
+def permitted(demand: str | None, cut: float | None = None, like: str = "") -> "AudienceSpec":
+    """The audience a command is asked about.
+
+    Raises:
+        RequestError: there is no sentence, it is too long, or such people may not be targeted.
+    """
+    from agent.guard import permit
+    from tools.types import AudienceSpec
+
+    if demand is None:
+        raise RequestError("Missing argument 'demand': say in one sentence whom to reach, or name a tuned demand.")
+    try:
+        spec = AudienceSpec(demand=demand, cut=cut, like=like)
+    except ValidationError as error:
+        raise RequestError(f"The demand cannot be used: {error.errors()[0]['msg']}.") from None
+    permit(spec)
+    return spec
 
 
 @contextmanager

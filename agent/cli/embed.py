@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
+from agent.cli.console import AsOf, Json, open_workspace, permitted, progress_bar, show
 
 
 def embed(
@@ -14,6 +14,7 @@ def embed(
     as_json: Json = False,
 ) -> None:
     """Turn a demand into a vector for other parties (IAB Agentic Audiences); --json gives the whole message."""
+    spec = permitted(demand)
     _, settings = open_workspace()
     from tools.agentic import demand_embedding
     from tools.service import AudienceService
@@ -21,7 +22,7 @@ def embed(
     with progress_bar() as progress:
         progress("Reading the sentence")
         with closing(AudienceService.open(settings, as_of)) as service:
-            message = demand_embedding(service, demand)
+            message = demand_embedding(service, spec.demand)
     model = message.model
     show(
         message,

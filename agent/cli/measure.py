@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
-from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
+from agent.cli.console import AsOf, Json, open_workspace, permitted, progress_bar, show
 from encoders.errors import RequestError
-from tools.types import AudienceSpec, SizeEstimate
+from tools.types import SizeEstimate
 
 if TYPE_CHECKING:
     from encoders.benchmark.report import Report
@@ -84,7 +83,7 @@ def size(
 ) -> None:
     """Say how many users a demand reaches, and how many of them are expected to do what it says."""
     _, settings = open_workspace()
-    spec = None if like else _spec(demand, cut)
+    spec = None if like else permitted(demand, cut)
     if like and demand is not None:
         raise RequestError("Give a sentence or --like, not both: the tuned demand has its own sentence.")
     from tools.service import AudienceService
@@ -92,17 +91,8 @@ def size(
     with progress_bar() as progress:
         progress("Scoring the users")
         with closing(AudienceService.open(settings, as_of)) as service:
-            estimate = service.size(spec or AudienceSpec(demand=service.tuned(like).demand, cut=cut, like=like))
+            estimate = service.size(spec or permitted(service.tuned(like).demand, cut, like))
     show(estimate, as_json, lambda: _in_words(estimate))
-
-
-def _spec(demand: str | None, cut: float | None) -> AudienceSpec:
-    if demand is None:
-        raise RequestError("Missing argument 'demand': say in one sentence whom to reach, or name a tuned demand.")
-    try:
-        return AudienceSpec(demand=demand, cut=cut)
-    except ValidationError as error:
-        raise RequestError(f"The demand cannot be used: {error.errors()[0]['msg']}.") from None
 
 
 def _report_in_words(report: "Report") -> str:

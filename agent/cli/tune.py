@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
+from agent.cli.console import AsOf, Json, open_workspace, permitted, progress_bar, show
 from encoders.errors import RequestError
 from tools.seeds import COLUMN, read_seeds
 
@@ -30,6 +30,8 @@ def tune(
     _, settings = open_workspace()
     if (seeds is None) == (audience is None):
         raise RequestError("Say which users to take: either --seeds FILE or --audience NAME.")
+    if demand is not None:
+        permitted(demand)
     users = read_seeds(seeds) if seeds else str(audience)
     from tools.service import AudienceService
 
