@@ -21,6 +21,7 @@ from tools.campaign_types import CampaignOutcome
 from tools.database import Database
 from tools.registry_tables import TABLES
 from tools.types import AudienceSpec, Interval, SavedAudience
+from tools.webhooks.events import announce_saved
 
 NAME_LENGTH = 120
 
@@ -72,6 +73,11 @@ class Registry:
         """Close the file."""
         self._db.close()
 
+    @property
+    def database(self) -> Database:
+        """The file itself, for what is kept beside the audiences."""
+        return self._db
+
     def save_version(
         self,
         name: str,
@@ -88,7 +94,7 @@ class Registry:
         forecast: Interval | None = None,
         refreshes: bool = False,
     ) -> SavedAudience:
-        """Save an audience, as the next version where the name exists, with its holdout and its audit line.
+        """Save an audience, as the next version where the name exists, with holdout, audit line and webhook messages.
 
         Args:
             name: upper and lower case are the same name.
@@ -124,14 +130,14 @@ class Registry:
             if seen := self._seen(key, content):
                 return self.get(seen["audience"], seen["version"])
             audience, version = self._next_version(name)
+            before = set(self.members(audience)[0]) if refreshes else None
             held_out = self._held_out(set(members), holdout_share, audience, refreshes)
             facts |= {"audience": audience, "version": version, "created": datetime.now(UTC).isoformat()}
-            facts |= {"users": len(set(members)), "holdout": len(held_out)}
-            self._insert(facts, set(members), held_out)
-            details = {"name": name, "users": facts["users"], "holdout": facts["holdout"]}
-            self._write_audit(approved_by, action, audience, version, details)
+            counts = {"users": len(set(members)), "holdout": len(held_out)}
+            self._insert({**facts, **counts}, set(members), held_out)
+            self._write_audit(approved_by, action, audience, version, {"name": name, **counts})
             self._remember(key, content, audience, version)
-            return self.get(audience, version)
+            return announce_saved(self._db, self.get(audience, version), set(members), before)
 
     def get(self, id_or_name: str, version: int | None = None) -> SavedAudience:
         """A saved audience, its newest version unless another is asked for.

@@ -60,5 +60,49 @@ CREATE TABLE outcomes (
 );
 """
 
-TABLES = (_AUDIENCES, _OUTCOMES)
+_TELLING = """
+CREATE TABLE webhooks (
+    id TEXT PRIMARY KEY,
+    url TEXT NOT NULL UNIQUE,
+    secret TEXT NOT NULL,
+    events TEXT NOT NULL,
+    created TEXT NOT NULL,
+    disabled TEXT NOT NULL
+);
+CREATE TABLE deliveries (
+    id TEXT PRIMARY KEY,
+    webhook TEXT NOT NULL,
+    url TEXT NOT NULL,
+    event TEXT NOT NULL,
+    audience TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    created TEXT NOT NULL,
+    state TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    due TEXT,
+    answer TEXT NOT NULL
+);
+CREATE INDEX deliveries_due ON deliveries (state, due);
+CREATE TABLE told (key TEXT PRIMARY KEY);
+CREATE TABLE receivers (
+    name TEXT PRIMARY KEY,
+    url TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    created TEXT NOT NULL
+);
+CREATE TABLE pushes (
+    id TEXT PRIMARY KEY,
+    audience TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    destination TEXT NOT NULL,
+    content TEXT NOT NULL,
+    key TEXT NOT NULL,
+    created TEXT NOT NULL,
+    batches INTEGER NOT NULL,
+    sent INTEGER NOT NULL
+);
+"""
+
+TABLES = (_AUDIENCES, _OUTCOMES, _TELLING)
 """One script a format; a change is a new script at the end, never an edit of an old one."""

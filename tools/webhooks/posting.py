@@ -1,0 +1,99 @@
+"""One signed message to one URL, by the Standard Webhooks specification (https://www.standardwebhooks.com)."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+
+import httpx2
+from standardwebhooks import Webhook
+
+from encoders.errors import RequestError
+from tools.webhooks.address import addresses
+
+SECONDS = 10.0
+"""How long to wait for a connection, and for the answer."""
+
+_LONGEST_WAIT = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one try."""
+
+    status: int
+    """Of HTTP; 0 where there was no answer."""
+    words: str
+    wait: int = 0
+    """Seconds that the receiver asks to be left alone for."""
+
+    @property
+    def taken(self) -> bool:
+        """Whether the message arrived."""
+        return 200 <= self.status < 300
+
+    @property
+    def gone(self) -> bool:
+        """Whether the receiver wants no more of them."""
+        return self.status == httpx2.codes.GONE
+
+    @property
+    def worth_repeating(self) -> bool:
+        """Whether the same message may be taken in a moment."""
+        return self.status in (0, 408, 425, 429) or self.status >= 500
+
+
+def post(url: str, secret: str, message: str, body: str, private: bool) -> Answer:
+    """Send a message once. Redirects are answers like any other, and of the answer nothing but its head is read.
+
+    Args:
+        url: where to.
+        secret: whsec_..., what the message is signed with.
+        message: its id, the same on every try.
+        body: JSON.
+        private: whether addresses that are not public are allowed.
+    """
+    now = datetime.now(UTC)
+    parsed = httpx2.URL(url)
+    headers = {
+        "content-type": "application/json",
+        "host": parsed.netloc.decode(),
+        "user-agent": "audience-targeting",
+        "webhook-id": message,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(secret).sign(message, now, body),
+    }
+    answer = Answer(0, "there is no address")
+    try:
+        for address in addresses(parsed, private):
+            answer = _post(parsed, address, headers, body)
+            if answer.status:
+                break
+    except RequestError as error:
+        return Answer(0, str(error))
+    return answer
+
+
+def _post(url: httpx2.URL, address: str, headers: dict[str, str], body: str) -> Answer:
+    """Send to one address that was checked; TLS still asks for the certificate of the name."""
+    try:
+        with _connections().stream(
+            "POST",
+            url.copy_with(host=address),
+            headers=headers,
+            content=body.encode(),
+            extensions={"sni_hostname": url.raw_host.decode()},
+        ) as response:
+            asked = response.headers.get("retry-after", "")
+            wait = min(int(asked), _LONGEST_WAIT) if asked.isdecimal() else 0
+            return Answer(response.status_code, f"answered {response.status_code}", wait)
+    except httpx2.TimeoutException:
+        return Answer(0, f"no answer within {SECONDS:.0f} seconds")
+    except httpx2.HTTPError as error:
+        return Answer(0, f"no connection ({type(error).__name__})")
+
+
+@cache
+def _connections() -> httpx2.Client:
+    """Connects anew for every message: two names at one address must not share a connection that knows but one."""
+    limits = httpx2.Limits(max_keepalive_connections=0)
+    return httpx2.Client(timeout=SECONDS, limits=limits, trust_env=False, follow_redirects=False)
