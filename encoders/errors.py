@@ -10,6 +10,7 @@
     │   ├── UnknownTokenError   the token is missing, wrong, revoked or out of date
     │   ├── NotAllowedError     the token lacks the scope
     │   └── TooManyCallsError   the token was used too often
+    ├── DestinationError        what an audience is sent to cannot be used, or did not take it
     ├── WorkspaceError          the workspace is locked, full or half prepared
     └── ChatModelError          the language model named in the settings does not answer
 
@@ -61,6 +62,10 @@ class TooManyCallsError(AccessError):
         """Say so, with the whole seconds after which the next call is let in."""
         super().__init__(text)
         self.retry_after = retry_after
+
+
+class DestinationError(AudienceError):
+    """Where an audience is sent to cannot be used, or did not take what was sent."""
 
 
 class WorkspaceError(AudienceError):

@@ -63,3 +63,45 @@ class Refreshed(_Model):
     left: int
     came_samples: tuple[SampleUser, ...] = Field(description="a few of those who came, masked")
     left_samples: tuple[SampleUser, ...] = Field(description="a few of those who left, masked, as of the new date")
+
+
+class Drift(_Model):
+    """A saved audience asked again on the data and model of today, beside its snapshot."""
+
+    audience_id: str
+    name: str
+    version: int
+    as_of: date = Field(description="of the snapshot")
+    checked: date = Field(description="the as-of date it was asked at again")
+    model_version: str = Field(description="the model it was asked with")
+    users: int = Field(description="in the snapshot")
+    users_now: int
+    stayed: int
+    came: int
+    left: int
+    moved: float = Field(description="share of both that came or left by more than the interval explains, 0..1")
+    forecast: Interval | None = Field(description="responders expected when it was saved")
+    forecast_now: Interval
+    counted: int | None = Field(description="responders there were; None where the horizon is not over")
+    reasons: tuple[Literal["members", "calibration"], ...] = Field(
+        description="'members': too many moved; 'calibration': the responders counted are not what was forecast"
+    )
+
+    @property
+    def drifted(self) -> bool:
+        """Whether it is no longer what was saved."""
+        return bool(self.reasons)
+
+
+class Unchecked(_Model):
+    """A saved audience that cannot be asked again, and why."""
+
+    name: str
+    why: str
+
+
+class DriftReport(_Model):
+    """Every saved audience, as far as it can be asked again."""
+
+    audiences: tuple[Drift, ...]
+    unchecked: tuple[Unchecked, ...]

@@ -1,12 +1,14 @@
 """Audience files: who may be reached, with contacts only as hashes, as a table of users or as a platform's own list.
 
-A table of users has every user, with a column of hashes for each contact the data has. A platform's list has the
-platform's columns, its spelling before the hash, and only users it can match: no user id leaves with it.
+A table of users has every user, with a column of hashes for each contact the data has; for somebody it is sent to, the
+id is a hash as well. A platform's list has the platform's columns, its spelling before the hash, and only users it can
+match: no user id leaves with it.
 """
 
 from collections.abc import Collection
 from functools import partial
-from hashlib import file_digest
+from hashlib import file_digest, sha256
+from pathlib import Path
 from typing import Literal
 
 import polars as pl
@@ -14,6 +16,7 @@ import polars as pl
 from encoders.errors import DataError, RequestError, TooSmallError
 from encoders.workspace import Workspace, atomic_file
 from tools.contacts import contact_hash, normal_email, normal_phone
+from tools.destinations.protocol import Receiver
 from tools.platforms import Platform
 from tools.types import ExportFile, SavedAudience
 
@@ -41,7 +44,7 @@ def export_audience(
     members: Collection[str],
     holdout: Collection[str],
     format: Literal["csv", "parquet"] = "csv",
-    platform: Platform | None = None,
+    platform: Platform | Receiver | None = None,
     minimum: int = 1,
 ) -> ExportFile:
     """Write the audience without its held-out users to exports/, for the owner's eyes only.
@@ -54,7 +57,7 @@ def export_audience(
         members: ids of everybody in it.
         holdout: ids of those among them that are kept back.
         format: in CSV a user id that a spreadsheet would take for a formula gets a leading apostrophe.
-        platform: the ad platform to write it for; None for a table of users.
+        platform: the ad platform to write it for, or who it is sent to; None for a table of users.
         minimum: a platform's list with fewer rows is not written, to protect single people.
 
     Raises:
@@ -64,9 +67,32 @@ def export_audience(
     """
     held_out = set(holdout) & set(members)
     users = sorted(set(members) - held_out)
-    table = _platform_list(workspace, saved, users, platform, minimum) if platform else _with_hashes(workspace, users)
+    warnings: tuple[str, ...] = ()
+    if isinstance(platform, Platform):
+        table = _platform_list(workspace, saved, users, platform, minimum)
+        warnings = (*_missing(len(users) - table.height, platform), *platform.warnings(table.height))
+    else:
+        table = _with_hashes(workspace, users)
+    if isinstance(platform, Receiver):
+        table = _without_ids(table)
     ending = f"-{platform.key}" if platform else ""
     target = workspace.exports / f"{saved.id}-v{saved.version}{ending}.{format}"
+    return ExportFile(
+        audience_id=saved.id,
+        version=saved.version,
+        path=str(target),
+        format=format,
+        rows=table.height,
+        held_out=len(held_out),
+        columns=tuple(table.columns),
+        sha256=_written(table, target, format),
+        platform=platform.name if platform else "",
+        warnings=warnings,
+    )
+
+
+def _written(table: pl.DataFrame, target: Path, format: Literal["csv", "parquet"]) -> str:
+    """Write a table, whole or not at all; the digest of the file."""
     with atomic_file(target, mode=0o600) as part:
         if format == "csv" and "user_id" in table.columns:
             marked = pl.col("user_id").str.contains(_FORMULA)
@@ -77,19 +103,7 @@ def export_audience(
         else:
             table.write_parquet(part)
         with part.open("rb") as written:
-            digest = file_digest(written, "sha256").hexdigest()
-    return ExportFile(
-        audience_id=saved.id,
-        version=saved.version,
-        path=str(target),
-        format=format,
-        rows=table.height,
-        held_out=len(held_out),
-        columns=tuple(table.columns),
-        sha256=digest,
-        platform=platform.name if platform else "",
-        warnings=(*_missing(len(users) - table.height, platform), *platform.warnings(table.height)) if platform else (),
-    )
+            return file_digest(written, "sha256").hexdigest()
 
 
 def _missing(users: int, platform: Platform) -> tuple[str, ...]:
@@ -146,6 +160,12 @@ def _with_hashes(workspace: Workspace, users: list[str]) -> pl.DataFrame:
     return table.join(hashed.unique("user_id", keep="first", maintain_order=True), on="user_id", how="left").sort(
         "user_id"
     )
+
+
+def _without_ids(table: pl.DataFrame) -> pl.DataFrame:
+    """Hashes in place of the ids, in the order of the hashes, so that it does not tell the order of the users."""
+    hashed = [sha256(user.encode()).hexdigest() for user in table["user_id"]]
+    return table.select(pl.Series("user_sha256", hashed, pl.String), pl.exclude("user_id")).sort("user_sha256")
 
 
 def _contacts(workspace: Workspace) -> pl.DataFrame:

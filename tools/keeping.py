@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Literal
 
 from encoders.errors import RequestError
+from tools.access.http import is_public
 from tools.campaign_types import Refreshed
-from tools.export import export_audience
+from tools.destinations.exporting import Exports
+from tools.destinations.known import Destinations
+from tools.drift import Drifts
 from tools.looking import Looking
 from tools.outcomes import Outcomes
-from tools.platforms import platform_named
 from tools.reach import curve_point
 from tools.refreshing import compared, refresh_day
 from tools.types import AudienceSpec, ExportFile, Interval, SampleUser, SavedAudience
 from tools.uploads import keep_upload, uploaded
+from tools.webhooks.outbox import Outbox
 from tools.wording import definition
 
 MOST_HELD_OUT = 0.5
@@ -78,25 +81,27 @@ class Keeping(Looking):
             audience: its name or id.
             format: platforms take CSV alone.
             key: idempotency key.
-            platform: 'google', 'meta', 'tiktok' or 'linkedin' for the list as that platform expects it.
+            platform: the name of a destination: 'google', 'meta', 'tiktok' or 'linkedin' for the list as that platform
+                expects it, or one of ``destinations``, which it is sent to in batches of hashes.
 
         Raises:
             TooSmallError: fewer users than the minimum would be in the file.
-            RequestError: there is no such audience or platform, or the platform would turn the list down.
+            RequestError: there is no such audience or destination, or it would turn the list down.
+            DestinationError: it cannot be used, or did not take everything; what was sent is remembered.
         """
-        saved, destination = self._registry.get(audience), platform_named(platform) if platform else None
-        if destination and format != "csv":
-            raise RequestError(f"{destination.name} takes CSV files alone; export as CSV.")
-        members, held_out = self._registry.members(saved.id, saved.version)
-        self._check_size(len(members) - len(held_out))
-        file = export_audience(
-            self._tenant.workspace, saved, members, held_out, format, destination, self.settings.minimum_size
-        )
-        details = {"format": format, "rows": file.rows, "sha256": file.sha256}
-        if destination:
-            details["platform"] = destination.name
-        self._registry.record(saved.approved_by, "export", saved.id, saved.version, details, key)
-        return file
+        workspace, minimum = self._tenant.workspace, self.settings.minimum_size
+        exports = Exports(workspace, self._registry, self.destinations, minimum, self._check_size)
+        return exports.export(audience, format, key, platform)
+
+    @property
+    def destinations(self) -> Destinations:
+        """Where audiences can be exported to."""
+        return Destinations(self._registry.database, not is_public(self.settings.host))
+
+    @property
+    def webhooks(self) -> Outbox:
+        """Who is told when an audience is ready, refreshed or drifts."""
+        return Outbox(self._registry.database, not is_public(self.settings.host))
 
     def record_call(self, operation: str, outcome: str) -> None:
         """Write an audit line about a call of this caller, whatever came of it."""
@@ -108,6 +113,11 @@ class Keeping(Looking):
     def outcomes(self) -> Outcomes:
         """How saved audiences did, from files and from the data itself."""
         return Outcomes(self._registry, self._forecaster, self._tuned)
+
+    @property
+    def drifts(self) -> Drifts:
+        """Whether saved audiences are still what was saved."""
+        return Drifts(self._registry, self._population, self._select, self.outcomes)
 
     def keep_upload(self, path: Path) -> str:
         """Take in a file somebody brought; ``uploaded`` finds it by the name that comes back."""

@@ -62,6 +62,15 @@ class Outcomes:
             DataError: the horizon is not over in this data.
         """
         saved = self._registry.get(audience, version)
+        return self._record(saved, "data", dict.fromkeys(sorted(self.responded(saved))), [], by)
+
+    def responded(self, saved: SavedAudience) -> set[str]:
+        """Everybody who did what the demand of a saved audience says, in the horizon after its day; nothing is kept.
+
+        Raises:
+            RequestError: its demand cannot be read off events.
+            DataError: the horizon is not over in this data.
+        """
         if saved.spec is None:
             raise RequestError(
                 f"'{saved.name}' was combined from others and has no demand; bring its outcome as a file."
@@ -75,8 +84,7 @@ class Outcomes:
                 f"Nothing in the data is what '{saved.name}' asks for, so its events cannot tell; bring a "
                 "file of responders."
             )
-        found = responders(self._forecaster.dataset, saved.as_of, demand, items)
-        return self._record(saved, "data", dict.fromkeys(sorted(found)), [], by)
+        return responders(self._forecaster.dataset, saved.as_of, demand, items)
 
     def last(self, audience: str, version: int | None = None) -> CampaignOutcome | None:
         """What was recorded last; None where nothing was."""

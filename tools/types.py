@@ -299,5 +299,6 @@ class ExportFile(_Model):
     held_out: int
     columns: tuple[str, ...]
     sha256: str
-    platform: str = Field("", description="the ad platform it was written for; empty for none in particular")
+    platform: str = Field("", description="the destination it was written for; empty for none in particular")
+    batches: int = Field(0, description="in how many batches it was sent there; 0 where a person has to upload it")
     warnings: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ from encoders.settings import Settings
 from tools.registry import Registry
 from tools.types import SavedAudience
 from tools.webhooks import courier, posting
-from tools.webhooks.address import checked_url, only_from_here
+from tools.webhooks.address import checked_url
 from tools.webhooks.courier import Courier, deliver_due
 from tools.webhooks.outbox import LEASE, WAITS, Outbox, announce
 from tools.webhooks.types import EVENTS, NewSubscription
@@ -315,14 +315,6 @@ def test_a_receiver_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.M
 def test_any_text_is_a_url_or_is_refused_in_a_sentence(scheme: str, text: str) -> None:
     with suppress(RequestError):
         assert checked_url(scheme + text, private=False).startswith("http")
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("10.0.0.1", False), ("box", False)],
-)
-def test_who_can_reach_a_server(host: str, expected: bool) -> None:
-    assert only_from_here(host) == expected
 
 
 KILLED = """

@@ -17,16 +17,6 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 _REMEDY = "use a public address, or listen on loopback alone (AUDIENCE_HOST=127.0.0.1)"
 
 
-def only_from_here(host: str) -> bool:
-    """Whether a server that listens on ``host`` can be reached from this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def checked_url(url: str, private: bool) -> str:
     """A URL one may send to, as far as can be told without looking up its name.
 

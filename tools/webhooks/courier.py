@@ -10,8 +10,8 @@ from typing import Self
 from encoders.errors import AudienceError
 from encoders.settings import Settings
 from encoders.workspace import Workspace
+from tools.access.http import is_public
 from tools.registry import Registry
-from tools.webhooks.address import only_from_here
 from tools.webhooks.outbox import Outbox
 from tools.webhooks.posting import post
 
@@ -45,7 +45,7 @@ class Courier:
     def __init__(self, settings: Settings) -> None:
         """Nothing is sent yet."""
         self._workspace = Workspace(settings.workspace)
-        self._private = only_from_here(settings.host)
+        self._private = not is_public(settings.host)
         self._open: dict[Path, Registry] = {}
         self._stop = Event()
         self._thread = Thread(target=self._run, name="courier", daemon=True)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tools.campaign_types import Drift
 from tools.database import Database
 from tools.types import SavedAudience
 from tools.webhooks.outbox import announce
@@ -22,6 +23,14 @@ def announce_saved(db: Database, saved: SavedAudience, members: set[str], before
         changes = {"stayed": len(members & before), "came": len(members - before), "left": len(before - members)}
         announce(db, "audience.refreshed", saved.id, saved.version, about(saved) | changes)
     return saved
+
+
+def announce_drift(db: Database, saved: SavedAudience, drift: Drift) -> None:
+    """Tell that a version drifted, once for the day and the model it was asked with, inside a transaction."""
+    said = {"checked", "users_now", "stayed", "came", "left", "moved", "counted", "reasons"}
+    data = about(saved) | drift.model_dump(mode="json", include=said) | {"checked_with": drift.model_version}
+    once = f"drift {saved.id} {saved.version} {drift.checked} {drift.model_version}"
+    announce(db, "audience.drifted", saved.id, saved.version, data, once)
 
 
 def about(saved: SavedAudience) -> dict[str, Any]:

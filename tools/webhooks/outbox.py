@@ -4,18 +4,17 @@ A message is written in the transaction of what it tells, so neither is there wi
 ends. It stays until somebody has delivered it: at least once, and in the worst case twice with the same id.
 """
 
-import base64
 import json
 import sqlite3
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from secrets import token_bytes, token_hex
+from secrets import token_hex
 from typing import Any
 
 from encoders.errors import RequestError
 from tools.database import Database
 from tools.webhooks.address import checked_url
-from tools.webhooks.posting import Answer
+from tools.webhooks.posting import Answer, new_secret
 from tools.webhooks.types import EVENTS, Delivery, Event, NewSubscription, Outgoing, Subscription
 
 WAITS = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
@@ -85,7 +84,7 @@ class Outbox:
             url=url,
             events=chosen,
             created=datetime.now(UTC),
-            secret=f"whsec_{base64.b64encode(token_bytes(32)).decode()}",
+            secret=new_secret(),
         )
         with self._db.transaction():
             there = self._db.run("SELECT id, url FROM webhooks")

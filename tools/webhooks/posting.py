@@ -1,8 +1,10 @@
 """One signed message to one URL, by the Standard Webhooks specification (https://www.standardwebhooks.com)."""
 
+import base64
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from secrets import token_bytes
 
 import httpx2
 from standardwebhooks import Webhook
@@ -40,6 +42,11 @@ class Answer:
     def worth_repeating(self) -> bool:
         """Whether the same message may be taken in a moment."""
         return self.status in (0, 408, 425, 429) or self.status >= 500
+
+
+def new_secret() -> str:
+    """A secret to sign with, as receivers are given it: 256 random bits."""
+    return f"whsec_{base64.b64encode(token_bytes(32)).decode()}"
 
 
 def post(url: str, secret: str, message: str, body: str, private: bool) -> Answer:
