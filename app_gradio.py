@@ -31,6 +31,7 @@ from tools.access.http import Bearer, is_public
 from tools.access.tokens import Tokens
 from tools.mcp_server.server import make_server
 from tools.types import AudienceSpec, SavedAudience, SizeEstimate
+from tools.webhooks.courier import Courier
 
 if TYPE_CHECKING:
     from tools.service import AudienceService
@@ -79,7 +80,8 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         opening.start()
         async with tools.session_manager.run():
-            yield
+            with Courier(here, lambda: opening.desk().service if opening.ready else None):
+                yield
         opening.close()
         tokens.close()
 

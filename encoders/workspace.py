@@ -33,7 +33,7 @@ from typing import Protocol
 
 from filelock import FileLock, Timeout
 
-from encoders.errors import ModelError, WorkspaceError
+from encoders.errors import ModelError, RequestError, WorkspaceError
 
 
 class Progress(Protocol):
@@ -59,6 +59,7 @@ _FAULTS = {
 _PROCESS = token_hex(4)
 """Tells this process from an earlier one that had the same number, as happens in containers."""
 
+_TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _LEFTOVER = re.compile(r"^\.(?P<name>.+)\.(?P<pid>\d+)-(?P<process>[0-9a-f]{8})-[0-9a-f]{8}\.(?P<kind>part|old)$")
 
 
@@ -147,6 +148,17 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
 
 
+def checked_tenant(tenant: str) -> str:
+    """The name of a tenant, which names a folder as well; '' is the owner.
+
+    Raises:
+        RequestError: it cannot be one.
+    """
+    if tenant and not _TENANT.fullmatch(tenant):
+        raise RequestError(f"'{tenant[:60]}' cannot name a tenant; take small letters, digits and hyphens.")
+    return tenant
+
+
 class Workspace:
     """Where things are in one workspace folder; opening it writes nothing but the sweeping up."""
 
@@ -177,8 +189,12 @@ class Workspace:
             _sweep(folder)
 
     def of_tenant(self, tenant: str) -> "Workspace":
-        """The same workspace with the audiences and files of a tenant; '' is the owner."""
-        return Workspace(self.path, tenant)
+        """The same workspace with the audiences and files of a tenant; '' is the owner.
+
+        Raises:
+            RequestError: it cannot name a tenant, and so no folder.
+        """
+        return Workspace(self.path, checked_tenant(tenant))
 
     def models(self) -> list[Path]:
         """Whole model folders, newest first; half-written and foreign ones are passed over."""

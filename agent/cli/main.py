@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import audit, data, embed, kept, measure, models, protocol, talk, token, tune
+from agent.cli import (
+    audit,
+    data,
+    destination,
+    embed,
+    kept,
+    leaving,
+    measure,
+    models,
+    protocol,
+    talk,
+    token,
+    tune,
+    webhook,
+)
 from agent.cli.console import PlainGroup, choose_workspace
 
 app = typer.Typer(cls=PlainGroup, add_completion=False, pretty_exceptions_enable=False)
@@ -41,6 +55,8 @@ COMMANDS: dict[Callable[..., None], str] = {
     tune.tune: 'audience tune "coffee lovers" --demand "People who love coffee" --seeds customers.csv',
     kept.outcome: 'audience outcome "Autumn launch" responders.csv',
     kept.refresh: 'audience refresh "Autumn launch" --as-of 2017-11-01',
+    leaving.export: 'audience export "Autumn launch" --to meta',
+    leaving.drift: 'audience drift "Autumn launch"',
     audit.audit: 'audience audit "Autumn launch"',
     talk.ask: 'audience ask "people for our new baby line" --json',
     talk.serve: "AUDIENCE_PORT=8080 audience serve",
@@ -52,6 +68,8 @@ for command, example in COMMANDS.items():
     app.command(epilog=f"Example: {example}")(command)
 
 
+app.add_typer(destination.app, name="destination")
+app.add_typer(webhook.app, name="webhook")
 app.add_typer(token.app, name="token")
 app.add_typer(models.app, name="models")
 

@@ -61,6 +61,9 @@ def test_each_platform_has_its_own_spelling() -> None:
     assert google.hashed("phone", "650 253 0000") == tiktok.hashed("phone", "650 253 0000") == sha("+16502530000")
     assert meta.hashed("phone", "+1 650 253 0000") == sha("16502530000")
     assert google.hashed("email", "+@gmail.com") is None
+    linkedin = platform_named("linkedin")
+    assert linkedin.hashed("email", "\tJane.Doe+shop@GMail.com ") == sha("jane.doe+shop@gmail.com")
+    assert linkedin.contact_columns == {"email": "email"}
 
 
 @pytest.mark.parametrize(

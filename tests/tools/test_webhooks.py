@@ -395,7 +395,7 @@ def test_the_courier_serves_the_owner_and_every_tenant(
         with Registry(folder / "registry.db") as registry:
             Outbox(registry.database, private=True).add(listener.url)
             save(registry, folder.name)
-    with Courier(Settings(workspace=tmp_path, _env_file=None)):
+    with Courier(Settings(workspace=tmp_path, _env_file=None), lambda: None):
         assert done.wait(30)
     assert {heard.data["name"] for heard in listener.heard} == {tmp_path.name, "acme"}
     assert "broken/registry.db is damaged" in caplog.text

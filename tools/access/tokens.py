@@ -14,6 +14,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from encoders.errors import NotThereError, RequestError, UnknownTokenError
+from encoders.workspace import checked_tenant
 from tools.access.caller import Caller, Scope
 from tools.database import Database
 
@@ -24,7 +25,6 @@ USUAL_LIMIT = 600
 """Calls a minute."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
-_TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _TABLES = (
     """
 CREATE TABLE tokens (
@@ -100,8 +100,7 @@ class Tokens:
         """
         if not _NAME.fullmatch(name):
             raise RequestError(f"'{name[:60]}' cannot name a token; take small letters, digits, '.', '_' and '-'.")
-        if tenant and not _TENANT.fullmatch(tenant):
-            raise RequestError(f"'{tenant[:60]}' cannot name a tenant; take small letters, digits and hyphens.")
+        checked_tenant(tenant)
         if not scopes:
             raise RequestError(f"A token needs at least one scope of {', '.join(Scope)}.")
         if per_minute < 1 or (days is not None and days < 1):

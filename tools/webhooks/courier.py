@@ -1,24 +1,33 @@
 """Empties the outboxes of a workspace, one message after the other."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
-from typing import Self
+from time import monotonic
+from typing import TYPE_CHECKING, Self
 
 from encoders.errors import AudienceError
 from encoders.settings import Settings
 from encoders.workspace import Workspace
+from tools.access.caller import Caller, Scope
 from tools.access.http import is_public
 from tools.registry import Registry
 from tools.webhooks.outbox import Outbox
 from tools.webhooks.posting import post
 
+if TYPE_CHECKING:
+    from tools.service import AudienceService
+
 log = logging.getLogger(__name__)
 
 PAUSE = 2.0
 """Seconds between two looks into the outboxes, which other processes write to as well."""
+
+CHECK_EVERY = 3600.0
+"""Seconds between two looks for drift; the data and the model that are served stay the same, new webhooks may come."""
 
 
 Clock = Callable[[], datetime]
@@ -40,12 +49,13 @@ def deliver_due(outbox: Outbox, clock: Clock = now, stopped: Callable[[], bool] 
 
 
 class Courier:
-    """One thread that sends what is due, for every tenant of a workspace, until it is closed."""
+    """One thread that sends what is due and looks for drift, for every tenant of a workspace, until it is closed."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Nothing is sent yet."""
+    def __init__(self, settings: Settings, served: "Callable[[], AudienceService | None]") -> None:
+        """Nothing is sent yet; ``served`` gives the service that asks audiences again, once it is open."""
         self._workspace = Workspace(settings.workspace)
         self._private = not is_public(settings.host)
+        self._served, self._checked = served, -CHECK_EVERY
         self._open: dict[Path, Registry] = {}
         self._stop = Event()
         self._thread = Thread(target=self._run, name="courier", daemon=True)
@@ -61,19 +71,38 @@ class Courier:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            for path in (self._workspace.registry, *sorted(self._workspace.path.glob("tenants/*/registry.db"))):
-                if path.is_file():
-                    self._empty(path)
+            there = {path.parent.name: path for path in sorted(self._workspace.path.glob("tenants/*/registry.db"))}
+            if self._workspace.registry.is_file():
+                there[""] = self._workspace.registry
+            self._check(there)
+            for path in there.values():
+                with self._going_on(path):
+                    deliver_due(self._outbox(path), stopped=self._stop.is_set)
             self._stop.wait(PAUSE)
         for registry in self._open.values():
             registry.close()
 
-    def _empty(self, path: Path) -> None:
-        """Send what is due in one file; what goes wrong there stops neither the others nor the next look."""
+    def _check(self, files: Mapping[str, Path]) -> None:
+        """Look for drift where somebody wants to be told, when it is time and the service is there."""
+        if monotonic() - self._checked < CHECK_EVERY or (service := self._served()) is None:
+            return
+        self._checked = monotonic()
+        for tenant, path in files.items():
+            with self._going_on(path):
+                told = {event for each in self._outbox(path).subscriptions() for event in each.events}
+                if "audience.drifted" in told:
+                    service.of(Caller(name="courier", tenant=tenant, scopes=frozenset({Scope.SIZE}))).drifts.check_all()
+
+    def _outbox(self, path: Path) -> Outbox:
+        if path not in self._open:
+            self._open[path] = Registry(path)
+        return Outbox(self._open[path].database, self._private)
+
+    @contextmanager
+    def _going_on(self, path: Path) -> Iterator[None]:
+        """What goes wrong with one file stops neither the others nor the next look."""
         try:
-            if path not in self._open:
-                self._open[path] = Registry(path)
-            deliver_due(Outbox(self._open[path].database, self._private), stopped=self._stop.is_set)
+            yield
         except AudienceError as error:
             log.warning("No message is sent from %s: %s", path, error)
         except Exception:

@@ -1,0 +1,63 @@
+"""Where audiences can be exported to: destination add, list, remove."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.cli.console import Json, PlainGroup, open_workspace, show
+
+if TYPE_CHECKING:
+    from tools.destinations.known import DestinationCard, Destinations
+
+app = typer.Typer(cls=PlainGroup, help="Where audiences can be exported to: ad platforms, your own systems, plugins.")
+
+Tenant = Annotated[str, typer.Option(help="Whose audiences; without it, those of this workspace's owner.")]
+Name = Annotated[str, typer.Argument(help="What 'audience export --to' calls it, such as crm.")]
+
+
+@app.command(epilog="Example: audience destination add crm https://example.com/audiences")
+def add(
+    name: Name,
+    url: Annotated[str, typer.Argument(help="Where batches are sent.")],
+    tenant: Tenant = "",
+    as_json: Json = False,
+) -> None:
+    """Add a system of your own, and print the secret its batches are signed with, which is shown this once."""
+    with _destinations(tenant) as destinations:
+        made = destinations.add(name, url)
+    show(made, as_json, lambda: f"Export with --to {made.key}.\nSecret: {made.secret}")
+
+
+@app.command("list", epilog="Example: audience destination list --json")
+def list_(tenant: Tenant = "", as_json: Json = False) -> None:
+    """Show every destination, and why one cannot be used."""
+    with _destinations(tenant) as destinations:
+        found = destinations.list()
+    show(found, as_json, lambda: "\n".join(map(_card, found)))
+
+
+@app.command(epilog="Example: audience destination remove crm")
+def remove(name: Name, tenant: Tenant = "", as_json: Json = False) -> None:
+    """Forget a system of your own."""
+    with _destinations(tenant) as destinations:
+        destinations.remove(name)
+    show({"removed": name}, as_json, lambda: f"Removed: {name}")
+
+
+@contextmanager
+def _destinations(tenant: str) -> "Iterator[Destinations]":
+    """The destinations of a tenant; nothing of the model is needed for them."""
+    workspace, settings = open_workspace()
+    from tools.access.http import is_public
+    from tools.destinations.known import Destinations
+    from tools.registry import Registry
+
+    with Registry(workspace.of_tenant(tenant).registry) as registry:
+        yield Destinations(registry.database, not is_public(settings.host))
+
+
+def _card(each: "DestinationCard") -> str:
+    where = {"file": "a file to upload", "webhook": each.url, "plugin": "a plugin"}[each.kind]
+    return f"{each.key}: {each.problem or f'{each.name}, {where}'}"
