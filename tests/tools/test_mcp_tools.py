@@ -29,8 +29,10 @@ WIDER = SPEC.model_copy(update={"cut": 0.6})
 NO_TOOLS = {"open", "close", "of", "record_call", "forecaster", "outcomes", "keep_upload", "uploaded"} | {
     "demand_vector",
     "common_vector",
+    "drifts",
+    "webhooks",
 }
-"""How the service is opened, seen by a caller and measured; vectors; files, which `record_outcome` brings."""
+"""How the service is opened, seen by a caller, measured; vectors; files, which `record_outcome` brings; who is told."""
 
 
 def anything_goes(spec: AudienceSpec) -> None:
@@ -93,7 +95,7 @@ def listed() -> dict[str, Tool]:
 
 def test_every_capability_of_the_service_is_a_tool() -> None:
     capabilities = {name for name in dir(AudienceService) if not name.startswith("_")} - NO_TOOLS
-    assert listed().keys() == capabilities | {"outcome", "record_outcome"}
+    assert listed().keys() == capabilities | {"outcome", "record_outcome", "drift"}
     assert list(listed()) == [*READING, *WRITING]
 
 
@@ -104,7 +106,7 @@ def test_a_tool_says_what_it_does_takes_and_answers(name: str) -> None:
     assert hints
     assert hints.title
     assert (hints.read_only_hint, hints.destructive_hint or False) == (name in READING, name == "tune")
-    assert (hints.idempotent_hint, hints.open_world_hint) == (True, False)
+    assert (hints.idempotent_hint, hints.open_world_hint) == (True, name == "export")
     assert tool.description
     assert tool.description.endswith(".")
     assert tool.output_schema
@@ -126,6 +128,7 @@ def test_the_reading_tools_answer_like_the_service(service: AudienceService) -> 
         "skew": (service.skew(SPEC), {"spec": SPEC}),
         "explain": (service.explain(user, SPEC), {"user_id": user, "spec": SPEC}),
         "compare": (service.compare(both), {"audiences": both}),
+        "destinations": (service.destinations.list(), {}),
     }
     for name, (expected, arguments) in calls.items():
         assert answer(service, name, **arguments) == to_jsonable_python(expected), name
@@ -159,6 +162,8 @@ def test_a_saved_audience_is_combined_exported_measured_and_refreshed(own: Audie
     file = answer(own, "export", audience="Coffee", key="d")
     assert file == answer(own, "export", audience="Coffee", key="d")
     assert file["rows"] == len(Path(file["path"]).read_text().splitlines()) - 1
+    assert "There is no platform 'moon' here" in refusal(own, "export", audience="Coffee", key="m", platform="moon")
+    assert answer(own, "drift", audience="Coffee")["reasons"] == []
     assert answer(own, "outcome", audience="Coffee") is None
     users = "user_id\n" + "\n".join(f"h{number:03}" for number in range(0, 400, 4))
     found = answer(own, "record_outcome", audience="Coffee", approved_by="Ada", responders_csv=users)

@@ -3,8 +3,8 @@
 from tools.access.caller import Scope
 
 _NEEDED = {
-    Scope.READ: "describe_data search_items search_groups tuned list_audiences outcome refresh_day",
-    Scope.SIZE: "size reach_goal profile skew compare combined_users",
+    Scope.READ: "describe_data search_items search_groups tuned list_audiences outcome refresh_day destinations",
+    Scope.SIZE: "size reach_goal profile skew compare combined_users drift",
     Scope.PREVIEW: "preview explain",
     Scope.ACTIVATE: "save combine export record_outcome tune refresh",
 }

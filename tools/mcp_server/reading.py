@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from encoders.errors import RequestError
-from tools.campaign_types import CampaignOutcome
+from tools.campaign_types import CampaignOutcome, Drift
+from tools.destinations.known import DestinationCard
 from tools.goals import Goal, GoalReached
 from tools.mcp_server.arguments import AudienceName, Day, Operation, SavedNames, Spec, Version
 from tools.service import AudienceService
@@ -180,6 +181,17 @@ class ReadingTools(Tools):
         """The day 'refresh' would save a saved audience at; an error says why it cannot be refreshed."""
         return RefreshDay(day=self._service().refresh_day(audience, as_of))
 
+    def drift(self, audience: AudienceName) -> Drift:
+        """Whether a saved audience is still what was saved: who would come and leave now, and did its forecast hold.
+
+        'reasons' is empty where it is; otherwise say so to the person, and offer 'refresh'.
+        """
+        return self._service().drifts.check(audience)
+
+    def destinations(self) -> tuple[DestinationCard, ...]:
+        """Where 'export' can send or write an audience for: ad platforms, the person's own systems, plugins."""
+        return self._service().destinations.list()
+
 
 READING = {
     "describe_data": "Describe the data",
@@ -197,5 +209,7 @@ READING = {
     "list_audiences": "List saved audiences",
     "outcome": "Show an outcome",
     "refresh_day": "Show the day of a refresh",
+    "drift": "Check a saved audience for drift",
+    "destinations": "List destinations",
 }
 """Each tool with its title, in the order they are listed."""

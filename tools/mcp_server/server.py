@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from encoders.errors import AudienceError, RequestError
 from tools.access.gate import Gate
 from tools.mcp_server.reading import READING, Check, Opened, ReadingTools
-from tools.mcp_server.writing import REPLACING, WRITING, WritingTools
+from tools.mcp_server.writing import REACHING, REPLACING, WRITING, WritingTools
 
 BROKEN = "Something went wrong on our side; nothing was lost. The details are in the log of the server."
 """What a caller reads when the cause is a bug and not something to mend."""
@@ -96,7 +96,7 @@ def make_server(opened: Opened, check: Check, gate: Gate) -> AudienceServer:
             read_only_hint=False,
             destructive_hint=name in REPLACING,
             idempotent_hint=True,
-            open_world_hint=False,
+            open_world_hint=name in REACHING,
         )
         tool = getattr(writing, name)
         server.add_tool(tool, title=title, description=getdoc(tool), annotations=hints)

@@ -31,8 +31,12 @@ _EVERY = 1.0
 
 Done = TypeVar("Done")
 Platform = Annotated[
-    Literal["", "google", "meta", "tiktok", "linkedin"],
-    Field(description="Write the list as this ad platform expects it; empty for a plain file."),
+    str,
+    Field(
+        max_length=60,
+        description="What it is for, by its 'key' in 'destinations': google, meta, tiktok, linkedin, or one of the "
+        "person's own, which it is sent to at once; empty for a plain file.",
+    ),
 ]
 Format = Annotated[Literal["csv", "parquet"], Field(description="Platforms take CSV alone.")]
 Seeds = Annotated[
@@ -68,10 +72,10 @@ class WritingTools(Tools):
         return self._service().combine(operation, audiences, name, approved_by, key)
 
     def export(self, audience: AudienceName, key: Key, format: Format = "csv", platform: Platform = "") -> ExportFile:
-        """Write a saved audience, without its holdout, to a file on the machine of this server.
+        """Write a saved audience, without its holdout, to a file on the machine of this server, and send it if wanted.
 
         Contacts leave as hashes only. The answer says where the file is and how to check it. Ask
-        the person before you call: the file holds the ids of single users.
+        the person before you call: the file holds the ids of single users, and what was sent cannot be taken back.
         """
         return self._service().export(audience, format, key, platform)
 
@@ -147,6 +151,9 @@ WRITING = {
 
 REPLACING = frozenset({"tune"})
 """Those of them that replace what was there; the others only add."""
+
+REACHING = frozenset({"export"})
+"""Those of them that other systems may hear of."""
 
 
 async def _telling(context: Context[Any, Any], words: str, work: Callable[[], Done]) -> Done:
