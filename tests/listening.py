@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 
@@ -34,6 +34,8 @@ class Listener:
     heard: list[Heard] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     headers: Mapping[str, str] = field(default_factory=dict)
+    first: Event = field(default_factory=Event)
+    """Set once something was heard."""
 
 
 @contextmanager
@@ -46,6 +48,7 @@ def listening() -> Iterator[Listener]:
             body = self.rfile.read(int(self.headers["content-length"])).decode()
             headers = {name.lower(): value for name, value in self.headers.items()}
             listener.heard.append(Heard(self.path, headers, body))
+            listener.first.set()
             self.send_response(listener.answers.pop(0) if listener.answers else 204)
             for name, value in listener.headers.items():
                 self.send_header(name, value)
