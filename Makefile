@@ -16,7 +16,7 @@ demo: .venv/ready
 	@$(BIN)/audience demo
 
 test: .venv/ready
-	@$(BIN)/python -m pytest -n auto --dist loadgroup
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/ready
 	@$(BIN)/ruff check .

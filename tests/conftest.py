@@ -1,3 +1,4 @@
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -6,6 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
+from filelock import FileLock
 from planted import SMALL_RECIPE, World, make_world, world_settings
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -23,13 +25,6 @@ _CORES = encoders.train.THREADS
 
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True, database=None, max_examples=40)
 hypothesis.settings.load_profile("here")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, one of them gets all those of the demo: it is trained once."""
-    for item in items:
-        if "demo_workspace" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("demo"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -80,14 +75,27 @@ def service(world_workspace: Workspace) -> Iterator[AudienceService]:
 
 @pytest.fixture(scope="session")
 def demo_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """What `audience demo` leaves behind: the built-in data, prepared, trained and indexed; only to be read."""
-    workspace = Workspace(tmp_path_factory.mktemp("demo"))
+    """What `audience demo` leaves behind: the built-in data, prepared, trained and indexed; only to be read.
+
+    Where several processes share the tests, the first that needs it makes it, and each has a copy.
+    """
+    ours = tmp_path_factory.mktemp("demo")
+    made = tmp_path_factory.getbasetemp().parent / f"demo-{os.environ.get('PYTEST_XDIST_TESTRUNUID', ours.parent.name)}"
+    with FileLock(made.with_suffix(".lock")):
+        if not made.is_dir():
+            _make_demo(ours)
+            shutil.copytree(ours, made, ignore=shutil.ignore_patterns("locks"))
+            return Workspace(ours)
+    shutil.copytree(made, ours, dirs_exist_ok=True)
+    return Workspace(ours)
+
+
+def _make_demo(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUDIENCE_WORKSPACE", str(workspace.path))
+        patch.setenv("AUDIENCE_WORKSPACE", str(folder))
         patch.setattr(encoders.train, "THREADS", _CORES)
         settings.cache_clear()
         with threadpool_limits(_CORES):
             data.demo(as_json=True)
     torch.set_num_threads(1)
     settings.cache_clear()
-    return workspace
