@@ -5,6 +5,7 @@
     ├── ModelError              a model folder is missing, foreign or from another version
     ├── RequestError            a demand, filter, cut or user id that makes no sense here
     │   ├── NotThereError       no saved audience, tuned demand or file of that name, for this caller
+    │   ├── BusyError           another job is at work on the same thing
     │   └── TooSmallError       the audience is below the minimum size that may be looked at
     ├── AccessError             the caller may not do this, or not now
     │   ├── UnknownTokenError   the token is missing, wrong, revoked or out of date
@@ -37,6 +38,10 @@ class RequestError(AudienceError):
 
 class NotThereError(RequestError):
     """The caller has no saved audience, tuned demand or file of that name; others may, which is not said."""
+
+
+class BusyError(RequestError):
+    """Another job is at work on the same thing."""
 
 
 class TooSmallError(RequestError):

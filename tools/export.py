@@ -5,6 +5,7 @@ id is a hash as well. A platform's list has the platform's columns, its spelling
 match: no user id leaves with it.
 """
 
+import re
 from collections.abc import Collection
 from functools import partial
 from hashlib import file_digest, sha256
@@ -13,7 +14,7 @@ from typing import Literal
 
 import polars as pl
 
-from encoders.errors import DataError, RequestError, TooSmallError
+from encoders.errors import DataError, NotThereError, RequestError, TooSmallError
 from encoders.workspace import Workspace, atomic_file
 from tools.contacts import contact_hash, normal_email, normal_phone
 from tools.destinations.protocol import Receiver
@@ -22,6 +23,8 @@ from tools.types import ExportFile, SavedAudience
 
 _FORMULA = r"^[=+\-@\t\r]"
 """What a spreadsheet would take for the beginning of a formula."""
+_FILE = r"[0-9a-z-]+\.(csv|parquet)"
+"""What the name of a file looks like that was written here."""
 
 
 def hash_email(email: str) -> str | None:
@@ -104,6 +107,18 @@ def _written(table: pl.DataFrame, target: Path, format: Literal["csv", "parquet"
             table.write_parquet(part)
         with part.open("rb") as written:
             return file_digest(written, "sha256").hexdigest()
+
+
+def exported(workspace: Workspace, name: str) -> Path:
+    """The file that an export wrote under ``name``.
+
+    Raises:
+        NotThereError: there is none.
+    """
+    path = workspace.exports / name
+    if not re.fullmatch(_FILE, name) or not path.is_file():
+        raise NotThereError(f"There is no exported file '{name[:60]}'; export the audience again.")
+    return path
 
 
 def _missing(users: int, platform: Platform) -> tuple[str, ...]:

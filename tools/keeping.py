@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from encoders.errors import RequestError
+from encoders.workspace import Progress
 from tools.access.http import is_public
 from tools.campaign_types import Refreshed
 from tools.destinations.exporting import Exports
 from tools.destinations.known import Destinations
 from tools.drift import Drifts
+from tools.export import exported
 from tools.looking import Looking
 from tools.outcomes import Outcomes
 from tools.reach import curve_point
@@ -72,6 +74,14 @@ class Keeping(Looking):
         """The newest version of every saved audience, by name."""
         return self._registry.list()
 
+    def saved(self, audience: str, version: int | None = None) -> SavedAudience:
+        """A saved audience (id or name), its newest version unless another is asked for.
+
+        Raises:
+            NotThereError: there is none of that name or version.
+        """
+        return self._registry.get(audience, version)
+
     def export(
         self, audience: str, format: Literal["csv", "parquet"] = "csv", key: str = "", platform: str = ""
     ) -> ExportFile:
@@ -106,6 +116,14 @@ class Keeping(Looking):
     def record_call(self, operation: str, outcome: str) -> None:
         """Write an audit line about a call of this caller, whatever came of it."""
         self._registry.record(self._caller.name, "call", details={"operation": operation, "outcome": outcome})
+
+    def exported(self, name: str) -> Path:
+        """The file of an export, by its name.
+
+        Raises:
+            NotThereError: there is none.
+        """
+        return exported(self._tenant.workspace, name)
 
     # --- what became of them ----------------------------------------------------------------------
 
@@ -194,8 +212,11 @@ class Keeping(Looking):
         }[operation]()
         return [name for name, _ in named], joined
 
-    def _refresh(self, before: SavedAudience, approved_by: str, key: str) -> Refreshed:
+    def _refresh(self, before: SavedAudience, approved_by: str, key: str, progress: Progress) -> Refreshed:
         assert before.spec is not None
+        progress("Counting anew")
+        self._select(before.spec)
+        progress("Saving")
         was, held_out = self._registry.members(before.id, before.version)
         share = len(held_out) / len(was) if was else self.settings.holdout
         saved = self._save_spec(before.spec, before.name, approved_by, key, share, refreshes=True)

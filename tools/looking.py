@@ -14,6 +14,7 @@ from encoders.forecast import Forecast
 from encoders.history.events import ACTIVE_DAYS
 from encoders.meaning import common_vector, sentence_vector
 from encoders.settings import Settings
+from encoders.workspace import Progress, silent
 from tools.access.caller import OWNER, Caller, Scope
 from tools.goals import Goal, GoalReached, reach_goal
 from tools.population import Population
@@ -179,19 +180,22 @@ class Looking:
 
     # --- demands fitted to users ------------------------------------------------------------------
 
-    def tune(self, name: str, demand: str | None, seeds: Sequence[str] | str) -> TunedSummary:
+    def tune(
+        self, name: str, demand: str | None, seeds: Sequence[str] | str, progress: Progress = silent
+    ) -> TunedSummary:
         """Fit a demand to users who are known to be meant; an earlier one of that name is replaced.
 
         Args:
             name: what ``AudienceSpec.like`` will call it.
             demand: the sentence to begin with; None to look for users like the ``seeds`` whatever that is.
             seeds: ids of users, or the id or name of a saved audience. Ids without a history are passed over.
+            progress: called as the work goes on; nothing is replaced where it raises.
 
         Raises:
             RequestError: fewer than five have a history, or there is no such audience.
         """
         users = self._named_members(seeds)[1] if isinstance(seeds, str) else seeds
-        return self._tuned.tune(name, None if demand is None else _checked(demand), sorted(users))
+        return self._tuned.tune(name, None if demand is None else _checked(demand), sorted(users), progress)
 
     def tuned(self, name: str) -> TunedSummary:
         """What is kept under the name of a tuned demand.

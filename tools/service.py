@@ -5,7 +5,7 @@ from datetime import date
 
 from encoders.forecast import Forecaster
 from encoders.settings import Settings
-from encoders.workspace import Workspace
+from encoders.workspace import Progress, Workspace, silent
 from tools.access.caller import Caller
 from tools.campaign_types import Refreshed
 from tools.indexing import open_forecaster, read_index
@@ -48,8 +48,17 @@ class AudienceService(Keeping):
         """Let go of the registries, those of all tenants."""
         self._tenants.close()
 
-    def refresh(self, audience: str, approved_by: str, as_of: date | None = None, key: str = "") -> Refreshed:
+    def refresh(
+        self,
+        audience: str,
+        approved_by: str,
+        as_of: date | None = None,
+        key: str = "",
+        progress: Progress = silent,
+    ) -> Refreshed:
         """Save the same spec as of a later day, as the next version; who stays, stays on her side of the holdout.
+
+        Where ``progress`` raises, nothing is saved.
 
         Raises:
             RequestError: there is no such audience, or the day is not after its own or after the end of the data.
@@ -59,9 +68,10 @@ class AudienceService(Keeping):
         before = self._registry.get(done.id, done.version - 1) if done else self._registry.get(audience)
         day = done.as_of if done else self.refresh_day(audience, as_of)
         if day == self._population.as_of:
-            return self._refresh(before, approved_by, key)
+            return self._refresh(before, approved_by, key, progress)
+        progress(f"Looking at the data as of {day}")
         with closing(AudienceService.open(self.settings, day)) as later:
-            return later.of(self._caller)._refresh(before, approved_by, key)
+            return later.of(self._caller)._refresh(before, approved_by, key, progress)
 
     @property
     def forecaster(self) -> Forecaster:

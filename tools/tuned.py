@@ -10,7 +10,7 @@ from encoders.forecast import Forecast, Forecaster, Items
 from encoders.language.demand import Demand
 from encoders.tuning.tune import tune
 from encoders.tuning.tuned import TunedDemand, forecast_tuned, read_tuned, tuned_path, write_tuned
-from encoders.workspace import Workspace
+from encoders.workspace import Progress, Workspace, silent
 from tools.types import AudienceSpec, TunedSummary
 
 _READS_AS = 8
@@ -27,10 +27,11 @@ class TunedDemands:
         self._workspace, self._forecaster = workspace, forecaster
         self._computed = lru_cache(maxsize=16)(self._compute)
 
-    def tune(self, name: str, demand: str | None, seeds: Sequence[str]) -> TunedSummary:
+    def tune(self, name: str, demand: str | None, seeds: Sequence[str], progress: Progress = silent) -> TunedSummary:
         """Fit a demand to users and keep it under a name, in place of an earlier one; raises like the service."""
         tuned_path(self._workspace, name)
-        tuned = tune(self._forecaster, demand, seeds)
+        tuned = tune(self._forecaster, demand, seeds, progress)
+        progress("Keeping the tuned demand", 1.0)
         write_tuned(self._workspace, name, tuned)
         return self._summary(name, tuned, self._warnings(tuned, demand, seeds))
 

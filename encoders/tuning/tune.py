@@ -26,6 +26,7 @@ from encoders.language.demand import Demand, read_demand
 from encoders.model.dual import EncodedParts
 from encoders.tuning.lookalike import Background
 from encoders.tuning.tuned import TunedDemand
+from encoders.workspace import Progress, silent
 
 Rows = npt.NDArray[np.int64]
 Vector = npt.NDArray[np.float64]
@@ -65,23 +66,27 @@ class _Found:
     """[seeds]: the same after the last."""
 
 
-def tune(forecaster: Forecaster, sentence: str | None, seeds: Sequence[str]) -> TunedDemand:
+def tune(
+    forecaster: Forecaster, sentence: str | None, seeds: Sequence[str], progress: Progress = silent
+) -> TunedDemand:
     """Fit a demand to seeds; the same users in another order give the same demand.
 
     Args:
         forecaster: the model and the users.
         sentence: what is wanted, in words; None for a look-alike of the seeds.
         seeds: ids of users; those without a history before the as-of date are passed over.
+        progress: called with every step.
 
     Raises:
         RequestError: fewer than ``FEWEST_SEEDS`` have a history, or hardly anybody is left beside them.
     """
+    progress("Looking at the users given", 0.0)
     trial = _Trial(forecaster, seeds)
     demand = None if sentence is None else read_demand(sentence)
     starts = [] if demand is None else [trial.from_sentence(demand)]
     if demand is None or len(demand.parts) == 1:
         starts.append(trial.from_seeds(demand))
-    tried = [trial.descend(start) for start in starts]
+    tried = [trial.descend(start, _part(progress, number, len(starts))) for number, start in enumerate(starts)]
     start, found = starts[0], tried[0]
     if len(tried) == 2 and _sure_gain(tried[1].after - found.after, _CLEARLY) > 0:
         start, found = starts[1], tried[1]
@@ -128,13 +133,14 @@ class _Trial:
             alike = replace(demand, parts=alike.parts)
         return _Start(alike, background.encode(grounds), from_seeds=True)
 
-    def descend(self, start: _Start) -> _Found:
+    def descend(self, start: _Start, progress: Progress = silent) -> _Found:
         """Take the steps for every list of seeds at once, then go back to where seeds left out gained most surely."""
         wanted = torch.tensor([not part.negated for part in start.demand.parts])
         movable = wanted.repeat(len(self._trained))[:, None].float()
         phrase, sentence = torch.zeros_like(start.parts.sentences), torch.zeros_like(start.parts.sentences)
         path, ranks = [start.parts], []
         for step in range(_STEPS + 1):
+            progress("Tuning", step / (_STEPS + 1))
             scores = self._scores(_behind(start.parts, phrase.requires_grad_(), sentence.requires_grad_()), wanted)
             ranks.append(self._left_out(scores.detach().numpy()))
             if step < _STEPS:
@@ -171,6 +177,15 @@ class _Trial:
         mine = scores[np.arange(len(self._seeds)), self._fold_of]
         others = scores[len(self._seeds) :, self._fold_of]
         return np.asarray((others < mine).mean(0) + (others == mine).mean(0) / 2, np.float64)
+
+
+def _part(progress: Progress, number: int, parts: int) -> Progress:
+    """The progress of one of several equal parts, as progress of the whole."""
+
+    def tell(description: str, fraction: float | None = None, /) -> None:
+        progress(description, (number + (fraction or 0.0)) / parts)
+
+    return tell
 
 
 def _split(forecaster: Forecaster, seeds: Sequence[str]) -> tuple[Rows, Rows]:

@@ -1,16 +1,15 @@
 """Tools that look and change nothing."""
 
 from collections.abc import Callable
-from datetime import date
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from encoders.errors import RequestError
 from tools.campaign_types import CampaignOutcome, Drift
 from tools.destinations.known import DestinationCard
 from tools.goals import Goal, GoalReached
 from tools.mcp_server.arguments import AudienceName, Day, Operation, SavedNames, Spec, Version
+from tools.pages import AudiencePage, RefreshDay, audience_page
 from tools.service import AudienceService
 from tools.types import (
     AudienceSpec,
@@ -21,7 +20,6 @@ from tools.types import (
     ItemHit,
     ProfileRow,
     SampleUser,
-    SavedAudience,
     SizeEstimate,
     SkewReport,
     TunedSummary,
@@ -35,23 +33,6 @@ Check = Callable[[AudienceSpec], None]
 Words = Annotated[str, Field(min_length=1, max_length=2000, description="Plain words, such as 'baby food'.")]
 
 Hits = Annotated[int, Field(ge=1, le=50, description="how many at most")]
-
-
-class AudiencePage(BaseModel):
-    """A part of the list of saved audiences."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    audiences: tuple[SavedAudience, ...]
-    next_cursor: str = Field(description="what gives the next page; empty on the last")
-
-
-class RefreshDay(BaseModel):
-    """When a saved audience would be refreshed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    day: date
 
 
 class Tools:
@@ -161,14 +142,7 @@ class ReadingTools(Tools):
         cursor: Annotated[str, Field(max_length=200, description="'next_cursor' of the page before")] = "",
     ) -> AudiencePage:
         """The newest version of every saved audience, by name, a page at a time."""
-        audiences = self._service().list_audiences()
-        ids = ["", *(each.id for each in audiences)]
-        if cursor not in ids:
-            raise RequestError("There is no such page; begin again without a cursor.")
-        start = ids.index(cursor)
-        page = audiences[start : start + limit]
-        more = start + limit < len(audiences)
-        return AudiencePage(audiences=page, next_cursor=page[-1].id if more else "")
+        return audience_page(self._service().list_audiences(), limit, cursor)
 
     def outcome(self, audience: AudienceName, version: Version = None) -> CampaignOutcome | None:
         """How a saved audience did, as recorded last: responders, uplift over the holdout, and the forecast beside it.

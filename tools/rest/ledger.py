@@ -1,0 +1,255 @@
+"""Jobs and answers on disk, in one SQLite file: what was asked, by whom, and what became of it.
+
+Rows belong to a tenant, and every question names hers: the job of another is simply not there.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_hex
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from encoders.errors import BusyError, NotThereError, RequestError
+from tools.campaign_types import Refreshed
+from tools.database import Database
+from tools.rest.problems import Problem
+from tools.types import TunedSummary
+
+_TABLES = (
+    """
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    tenant TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    progress TEXT NOT NULL,
+    created TEXT NOT NULL,
+    ended TEXT,
+    result TEXT,
+    problem TEXT
+);
+CREATE TABLE answers (
+    tenant TEXT NOT NULL,
+    key TEXT NOT NULL,
+    content TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    PRIMARY KEY (tenant, key)
+) WITHOUT ROWID;
+""",
+)
+_OPEN = "state IN ('waiting', 'running', 'stopping')"
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class State(StrEnum):
+    """Where a job stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    """It was cancelled, and ends at the next point where nothing is lost."""
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    """The server ended while it was at work; what it had not finished was not kept."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes."""
+        return self not in (State.WAITING, State.RUNNING, State.STOPPING)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class JobProgress(_Model):
+    """How far a job is."""
+
+    description: str = Field(description="what is being done, in words")
+    fraction: float | None = Field(None, ge=0, le=1, description="share of it that is done; null where not known")
+
+
+class Job(_Model):
+    """Something that takes a while."""
+
+    id: str
+    kind: Literal["tune", "refresh"]
+    state: State
+    progress: JobProgress
+    created: datetime
+    ended: datetime | None = None
+    result: TunedSummary | Refreshed | None = Field(None, description="once it is done")
+    problem: Problem | None = Field(None, description="why it failed")
+
+
+class JobPage(_Model):
+    """A part of the list of jobs, newest first."""
+
+    jobs: tuple[Job, ...]
+    next_cursor: str = Field(description="what gives the next page; empty on the last")
+
+
+class Ledger:
+    """The file of one workspace; any thread and any number of processes may use it at once."""
+
+    def __init__(self, path: Path) -> None:
+        """Open ``path``, and make it where missing.
+
+        Raises:
+            WorkspaceError: it cannot be written, is damaged, or was written by a newer version of this program.
+        """
+        self._db = Database(path, _TABLES)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    # --- answers ----------------------------------------------------------------------------------
+
+    def once(self, tenant: str, key: str, content: str, kind: type[Answer], work: Callable[[], Answer]) -> Answer:
+        """What ``work`` answers, or what it answered when the key was first used.
+
+        Args:
+            tenant: whose key it is.
+            key: idempotency key.
+            content: everything the key stands for.
+            kind: what ``work`` answers.
+            work: is called where nothing was answered yet; two at once are its own affair.
+
+        Raises:
+            RequestError: the key was used for something else.
+        """
+        digest = sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+        if (before := self._answered(tenant, key, digest)) is not None:
+            return kind.model_validate_json(before)
+        answer = work().model_dump_json()
+        with self._db.transaction():
+            self._db.run("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", (tenant, key, digest, answer))
+        first = self._answered(tenant, key, digest)
+        assert first is not None
+        return kind.model_validate_json(first)
+
+    def _answered(self, tenant: str, key: str, digest: str) -> str | None:
+        with self._db.reading():
+            found = self._db.run("SELECT content, answer FROM answers WHERE tenant = ? AND key = ?", (tenant, key))
+        if found and found[0]["content"] != digest:
+            raise RequestError(f"The key '{key}' was already used for something else; take a new key for a new action.")
+        return str(found[0]["answer"]) if found else None
+
+    # --- jobs -------------------------------------------------------------------------------------
+
+    def add(self, tenant: str, kind: str, subject: str) -> Job:
+        """Write down a job that waits.
+
+        Raises:
+            BusyError: another is open on the same subject.
+        """
+        job, waits = f"job-{token_hex(6)}", JobProgress(description="Waiting")
+        with self._db.transaction():
+            others = self._db.run(
+                f"SELECT id FROM jobs WHERE tenant = ? AND subject = ? AND {_OPEN}", (tenant, subject)
+            )
+            if others:
+                raise BusyError(f"{others[0]['id']} is at work on it already; wait for that job, or cancel it.")
+            self._db.run(
+                "INSERT INTO jobs (id, tenant, subject, kind, state, progress, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (job, tenant, subject, kind, State.WAITING, waits.model_dump_json(), _now()),
+            )
+        return self.job(tenant, job)
+
+    def job(self, tenant: str, job: str) -> Job:
+        """A job as it stands.
+
+        Raises:
+            NotThereError: the tenant has none of that id.
+        """
+        with self._db.reading():
+            found = self._db.run("SELECT * FROM jobs WHERE tenant = ? AND id = ?", (tenant, job))
+        if not found:
+            raise NotThereError(f"There is no job '{job[:40]}'.")
+        row = found[0]
+        return Job(
+            id=row["id"],
+            kind=row["kind"],
+            state=State(row["state"]),
+            progress=JobProgress.model_validate_json(row["progress"]),
+            created=row["created"],
+            ended=row["ended"],
+            result=_RESULTS[row["kind"]].model_validate_json(row["result"]) if row["result"] else None,
+            problem=Problem.model_validate_json(row["problem"]) if row["problem"] else None,
+        )
+
+    def page(self, tenant: str, limit: int, cursor: str) -> JobPage:
+        """Jobs of a tenant, newest first.
+
+        Raises:
+            NotThereError: the cursor is no job of hers.
+        """
+        with self._db.reading():
+            after = 2**62
+            if cursor:
+                self.job(tenant, cursor)
+                after = self._db.run("SELECT number FROM jobs WHERE id = ?", (cursor,))[0]["number"]
+            rows = self._db.run(
+                "SELECT id FROM jobs WHERE tenant = ? AND number < ? ORDER BY number DESC LIMIT ?",
+                (tenant, after, limit + 1),
+            )
+            jobs = tuple(self.job(tenant, row["id"]) for row in rows[:limit])
+        return JobPage(jobs=jobs, next_cursor=jobs[-1].id if len(rows) > limit else "")
+
+    def move(self, job: str, state: State, *wanted: State) -> bool:
+        """Bring a job from one of the states that are ``wanted`` to another; whether it was in one."""
+        ended, names = _now() if state.ended else None, ", ".join(f"'{each}'" for each in wanted)
+        with self._db.transaction():
+            moved = self._db.run(
+                f"UPDATE jobs SET state = ?, ended = ? WHERE id = ? AND state IN ({names}) RETURNING id",
+                (state, ended, job),
+            )
+        return bool(moved)
+
+    def tell(self, job: str, progress: JobProgress) -> bool:
+        """Note how far a running job is; False where it is asked to stop."""
+        with self._db.transaction():
+            told = self._db.run(
+                "UPDATE jobs SET progress = ? WHERE id = ? AND state = ? RETURNING id",
+                (progress.model_dump_json(), job, State.RUNNING),
+            )
+        return bool(told)
+
+    def finish(self, job: str, result: BaseModel) -> None:
+        """Keep what a job gave."""
+        progress = JobProgress(description="Done", fraction=1.0)
+        with self._db.transaction():
+            self._db.run(
+                f"UPDATE jobs SET state = ?, ended = ?, result = ?, progress = ? WHERE id = ? AND {_OPEN}",
+                (State.DONE, _now(), result.model_dump_json(), progress.model_dump_json(), job),
+            )
+
+    def fail(self, job: str, problem: Problem) -> None:
+        """Keep why a job gave nothing."""
+        with self._db.transaction():
+            self._db.run(
+                f"UPDATE jobs SET state = ?, ended = ?, problem = ? WHERE id = ? AND {_OPEN}",
+                (State.FAILED, _now(), problem.model_dump_json(), job),
+            )
+
+    def interrupt(self) -> None:
+        """Say of every open job that it was interrupted; for whoever knows that nobody is at work on any."""
+        with self._db.transaction():
+            self._db.run(f"UPDATE jobs SET state = ?, ended = ? WHERE {_OPEN}", (State.INTERRUPTED, _now()))
+
+
+_RESULTS: dict[str, type[TunedSummary | Refreshed]] = {"tune": TunedSummary, "refresh": Refreshed}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

@@ -1,0 +1,143 @@
+"""What becomes of errors: problem details (RFC 9457), from one table over the tree of ``encoders.errors``."""
+
+import json
+import logging
+from http import HTTPStatus
+from typing import NamedTuple
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException as AnyHTTPException
+
+from encoders.errors import (
+    AccessError,
+    AudienceError,
+    BusyError,
+    ChatModelError,
+    DataError,
+    ModelError,
+    NotAllowedError,
+    NotThereError,
+    RequestError,
+    TooManyCallsError,
+    TooSmallError,
+    UnknownTokenError,
+    WorkspaceError,
+)
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+BROKEN = "Something went wrong on our side; nothing was lost. The details are in the log of the server."
+"""What a caller reads when the cause is a bug and not something to mend."""
+_SOON = 5
+"""Seconds after which a workspace that is busy, or still being opened, is worth another try."""
+_MOST_NAMED = 10
+_BADLY_FORMED = {"json_invalid", ("header", "idempotency-key")}
+"""What cannot be read at all, or lacks its key, is 400; what can be read and does not fit is 422."""
+
+
+class Misfit(BaseModel):
+    """One part of a request that does not fit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    place: str = Field(description="where it stands, such as 'body.spec.cut'")
+    detail: str
+
+
+class Problem(BaseModel):
+    """Why a request was not answered; ``detail`` says what to change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: str = Field(description="what kind of problem, as listed at /problems; 'about:blank' for plain HTTP ones")
+    title: str
+    status: int = Field(ge=400, le=599)
+    detail: str = Field(description="one sentence for a person, with the remedy")
+    instance: str = Field(description="the path that was asked for")
+    errors: tuple[Misfit, ...] = Field((), description="what does not fit, part by part")
+
+
+class Kind(NamedTuple):
+    """One kind of problem."""
+
+    name: str
+    title: str
+    status: HTTPStatus
+
+
+KINDS: dict[type[AudienceError], Kind] = {
+    TooSmallError: Kind("too-small", "The audience is too small to be looked at", HTTPStatus.UNPROCESSABLE_ENTITY),
+    NotThereError: Kind("not-there", "There is no such thing", HTTPStatus.NOT_FOUND),
+    BusyError: Kind("busy", "Another job is at work on this", HTTPStatus.CONFLICT),
+    RequestError: Kind("request", "This cannot be answered from the data", HTTPStatus.UNPROCESSABLE_ENTITY),
+    UnknownTokenError: Kind("unknown-token", "A valid token is needed", HTTPStatus.UNAUTHORIZED),
+    NotAllowedError: Kind("not-allowed", "The token is not for this", HTTPStatus.FORBIDDEN),
+    TooManyCallsError: Kind("too-many-calls", "The token was used too often", HTTPStatus.TOO_MANY_REQUESTS),
+    AccessError: Kind("access", "This may not be done now", HTTPStatus.FORBIDDEN),
+    DataError: Kind("data", "The data is not fit for this", HTTPStatus.CONFLICT),
+    ModelError: Kind("model", "The model is not fit for this", HTTPStatus.CONFLICT),
+    WorkspaceError: Kind("workspace", "The workspace cannot be used right now", HTTPStatus.SERVICE_UNAVAILABLE),
+    ChatModelError: Kind("chat-model", "The language model does not answer", HTTPStatus.BAD_GATEWAY),
+    AudienceError: Kind("audience", "This cannot be done", HTTPStatus.UNPROCESSABLE_ENTITY),
+}
+"""Every error of the house, the special ones before those they belong to."""
+
+
+def problem_of(error: Exception, path: str, root: str = "") -> Problem:
+    """The problem that an error is; a bug is logged, and shows nothing of itself.
+
+    Args:
+        error: whatever stopped the work.
+        path: what was asked for.
+        root: where the resources are mounted.
+    """
+    if isinstance(error, AudienceError):
+        kind = next(kind for each, kind in KINDS.items() if isinstance(error, each))
+        where = f"{root}/problems#{kind.name}"
+        return Problem(type=where, title=kind.title, status=kind.status, detail=str(error), instance=path)
+    if isinstance(error, RequestValidationError):
+        return _misfit(error, path)
+    if isinstance(error, AnyHTTPException):
+        return _plain(HTTPStatus(error.status_code), error.detail, path)
+    log.error("Unexpected error behind %s", path, exc_info=error)
+    return _plain(HTTPStatus.INTERNAL_SERVER_ERROR, BROKEN, path)
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Have every error of ``app`` answered as a problem."""
+
+    def answered(request: Request, error: Exception) -> Response:
+        problem = problem_of(error, request.url.path, request.scope.get("root_path", ""))
+        headers = dict(getattr(error, "headers", None) or {}) | _headers(error)
+        # In ASCII: the name of a field that does not fit may hold what is no text at all.
+        body = json.dumps(problem.model_dump(mode="json", exclude_defaults=True))
+        return Response(body, problem.status, headers, MEDIA_TYPE)
+
+    for error in (AudienceError, RequestValidationError, AnyHTTPException, HTTPException, Exception):
+        app.add_exception_handler(error, answered)
+
+
+def _headers(error: Exception) -> dict[str, str]:
+    if isinstance(error, UnknownTokenError):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, TooManyCallsError):
+        return {"Retry-After": str(error.retry_after)}
+    return {"Retry-After": str(_SOON)} if isinstance(error, WorkspaceError) else {}
+
+
+def _plain(status: HTTPStatus, detail: str, path: str, errors: tuple[Misfit, ...] = ()) -> Problem:
+    """A problem that means no more than its status."""
+    said = detail if detail != status.phrase else f"{status.description or status.phrase}."
+    return Problem(type="about:blank", title=status.phrase, status=status, detail=said, instance=path, errors=errors)
+
+
+def _misfit(error: RequestValidationError, path: str) -> Problem:
+    found = error.errors()[:_MOST_NAMED]
+    errors = tuple(Misfit(place=".".join(map(str, each["loc"])), detail=each["msg"]) for each in found)
+    badly = any(_BADLY_FORMED & {each["type"], each["loc"]} for each in found)
+    status = HTTPStatus.BAD_REQUEST if badly else HTTPStatus.UNPROCESSABLE_ENTITY
+    detail = "; ".join(f"{each.place}: {each.detail}" for each in errors)
+    return _plain(status, f"{detail}.", path, errors)
