@@ -4,11 +4,15 @@ With a cost for every contact and a value for every responder, somebody is worth
 the value is more than the cost. Users are ranked by their chances, so the profit grows up to that cut and then falls.
 """
 
+from typing import Annotated
+
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from encoders.calibration.spread import Vector, responders
 from tools.types import Interval
+
+Money = Annotated[float | None, Field(gt=0, le=1e12, strict=True)]
 
 
 class Goal(BaseModel):
@@ -16,11 +20,13 @@ class Goal(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    users: int | None = Field(None, ge=1, description="so many users")
-    precision: float | None = Field(None, gt=0, le=1, description="at least this share of them shall respond")
-    budget: float | None = Field(None, gt=0, description="what contacting them may cost at most")
-    cost: float | None = Field(None, gt=0, description="of contacting one user")
-    value: float | None = Field(None, gt=0, description="of one responder")
+    users: int | None = Field(None, ge=1, strict=True, description="so many users")
+    precision: float | None = Field(
+        None, gt=0, le=1, strict=True, description="at least this share of them shall respond"
+    )
+    budget: Money = Field(None, description="what contacting them may cost at most")
+    cost: Money = Field(None, description="of contacting one user")
+    value: Money = Field(None, description="of one responder")
 
     @model_validator(mode="after")
     def _money_needs_a_cost(self) -> "Goal":
@@ -58,7 +64,7 @@ def reach_goal(goal: Goal, ranked: Vector, spread: float, smallest: int) -> Goal
         means = np.cumsum(ranked) / np.arange(1, eligible + 1)
         limits.append(int((means >= goal.precision).sum()))
     if goal.cost is not None and goal.budget is not None:
-        limits.append(int(goal.budget / goal.cost + 1e-9))
+        limits.append(int(min(eligible, goal.budget / goal.cost + 1e-9)))
     if goal.cost is not None and goal.value is not None:
         limits.append(int((ranked * goal.value > goal.cost).sum()))
     wanted = min(limits)

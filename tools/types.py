@@ -27,9 +27,9 @@ class Filter(_Model):
 class Behaviour(_Model):
     """A hard condition on the past: did (or did not) do what the words name within the last ``days``."""
 
-    did: bool = False
+    did: bool = Field(False, strict=True)
     what: str = Field(min_length=1, max_length=500, description="plain words, grounded in the items of the data")
-    days: int | None = Field(None, ge=1, description="None: at any time before the as-of date")
+    days: int | None = Field(None, ge=1, le=36_500, strict=True, description="None: at any time before the as-of date")
 
 
 class AudienceSpec(_Model):
@@ -38,7 +38,9 @@ class AudienceSpec(_Model):
     demand: str = Field(min_length=1, max_length=2000, description="one precise sentence, its horizon included")
     filters: tuple[Filter, ...] = ()
     behaviours: tuple[Behaviour, ...] = ()
-    cut: float | None = Field(None, ge=0, le=1, description="share of eligible users to keep; None: as recommended")
+    cut: float | None = Field(
+        None, ge=0, le=1, strict=True, description="share of eligible users to keep; None: as recommended"
+    )
     like: str = Field("", max_length=60, description="name of the tuned demand that ranks the users; else the sentence")
 
 

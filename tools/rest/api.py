@@ -11,7 +11,7 @@ from tools.mcp_server.reading import Check, Opened
 from tools.rest.bodies import Health, KindOfProblem
 from tools.rest.keeping import Keeping
 from tools.rest.looking import Looking
-from tools.rest.openapi import describe
+from tools.rest.openapi import VERSION, describe
 from tools.rest.problems import KINDS, handle_problems
 from tools.rest.routes import Face, Gate
 from tools.rest.working import Working
@@ -46,7 +46,7 @@ def make_api(opened: Opened, check: Check, gate: Gate) -> FastAPI:
 
     app = FastAPI(
         title="Audience",
-        version="1",
+        version=VERSION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

@@ -87,7 +87,11 @@ class NewAudience(_Body):
     name: NewName
     approved_by: ApprovedBy
     holdout: float | None = Field(
-        None, ge=0, le=MOST_HELD_OUT, description="share of its users to keep back; null for the usual share"
+        None,
+        ge=0,
+        le=MOST_HELD_OUT,
+        strict=True,
+        description="share of its users to keep back; null for the usual share",
     )
 
 
@@ -140,7 +144,7 @@ class NewOutcome(_Body):
         description="CSV text with a column 'user_id' and, if known, 'date' and 'value'; null to count them in the "
         "data's own events, once the horizon is over",
     )
-    version: int | None = Field(None, ge=1, description="a version of the audience; null for the newest")
+    version: int | None = Field(None, ge=1, strict=True, description="a version of the audience; null for the newest")
 
 
 class NewTuned(_Body):
@@ -172,9 +176,9 @@ class Health(_Body):
 
 
 class Capabilities(_Body):
-    """Which program, model and data answer, and what may be asked of them."""
+    """Which version, model and data answer, and what may be asked of them."""
 
-    version: str = Field(description="of this program")
+    version: str = Field(description="of these resources")
     model_version: str
     data_version: str
     as_of: date

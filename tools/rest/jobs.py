@@ -13,7 +13,7 @@ from contextvars import copy_context
 from threading import Lock
 from typing import Literal
 
-from encoders.errors import WorkspaceError
+from encoders.errors import AudienceError, WorkspaceError
 from encoders.workspace import Progress, Workspace
 from tools.access.caller import current
 from tools.campaign_types import Refreshed
@@ -125,6 +125,8 @@ class Jobs:
                 job, State.INTERRUPTED if self._closing else State.CANCELLED, State.RUNNING, State.STOPPING
             )
         except Exception as error:
+            if not isinstance(error, AudienceError):
+                log.exception("Unexpected error in %s", job)
             self._failed(job, error)
 
     def _failed(self, job: str, error: Exception) -> None:

@@ -1,6 +1,5 @@
 """Audiences as they would be: the data, its words, sizes, people and reasons. Nothing here changes anything."""
 
-from importlib.metadata import version
 from typing import Annotated, Any
 
 from fastapi import Body, Query, Response
@@ -17,6 +16,7 @@ from tools.rest.bodies import (
     UserAndAudience,
 )
 from tools.rest.headers import IfNoneMatch, unless_known
+from tools.rest.openapi import VERSION
 from tools.rest.routes import Resources, Route
 from tools.types import (
     AudienceSpec,
@@ -45,11 +45,11 @@ class Looking(Resources):
     TAG = "Look"
 
     def capabilities(self, response: Response, if_none_match: IfNoneMatch = None) -> Any:
-        """Which program, model and data answer here, and what may be asked of them."""
+        """Which version, model and data answer here, and what may be asked of them."""
         service = self.face.service()
         card = service.describe_data()
         answer = Capabilities(
-            version=version("audience-targeting"),
+            version=VERSION,
             model_version=card.model_version,
             data_version=card.data_version,
             as_of=card.as_of,

@@ -7,6 +7,9 @@ from fastapi import FastAPI
 
 from tools.rest.problems import MEDIA_TYPE, Problem
 
+VERSION = "1"
+"""Of the resources: raised when a caller would have to change."""
+
 ABOUT = """Finds, sizes, explains and saves audiences: the users of one data set who are likely to do something next.
 
 Begin with `GET /data`, look words up with `GET /groups`, write one precise demand, then `POST /sizes` it and look at

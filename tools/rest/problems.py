@@ -1,7 +1,6 @@
 """What becomes of errors: problem details (RFC 9457), from one table over the tree of ``encoders.errors``."""
 
 import json
-import logging
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as AnyHTTPException
+from starlette.routing import BaseRoute, Match
 
 from encoders.errors import (
     AccessError,
@@ -26,16 +26,14 @@ from encoders.errors import (
     WorkspaceError,
 )
 
-log = logging.getLogger(__name__)
-
 MEDIA_TYPE = "application/problem+json"
 BROKEN = "Something went wrong on our side; nothing was lost. The details are in the log of the server."
 """What a caller reads when the cause is a bug and not something to mend."""
 _SOON = 5
 """Seconds after which a workspace that is busy, or still being opened, is worth another try."""
 _MOST_NAMED = 10
-_BADLY_FORMED = {"json_invalid", ("header", "idempotency-key")}
-"""What cannot be read at all, or lacks its key, is 400; what can be read and does not fit is 422."""
+_KEY = ("header", "Idempotency-Key")
+_NO_KEY = "Give the header Idempotency-Key, a new one for each thing to be done; with the same one it is done once."
 
 
 class Misfit(BaseModel):
@@ -87,7 +85,7 @@ KINDS: dict[type[AudienceError], Kind] = {
 
 
 def problem_of(error: Exception, path: str, root: str = "") -> Problem:
-    """The problem that an error is; a bug is logged, and shows nothing of itself.
+    """The problem that an error is; a bug shows nothing of itself.
 
     Args:
         error: whatever stopped the work.
@@ -102,7 +100,6 @@ def problem_of(error: Exception, path: str, root: str = "") -> Problem:
         return _misfit(error, path)
     if isinstance(error, AnyHTTPException):
         return _plain(HTTPStatus(error.status_code), error.detail, path)
-    log.error("Unexpected error behind %s", path, exc_info=error)
     return _plain(HTTPStatus.INTERNAL_SERVER_ERROR, BROKEN, path)
 
 
@@ -112,12 +109,21 @@ def handle_problems(app: FastAPI) -> None:
     def answered(request: Request, error: Exception) -> Response:
         problem = problem_of(error, request.url.path, request.scope.get("root_path", ""))
         headers = dict(getattr(error, "headers", None) or {}) | _headers(error)
+        if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = _allowed(request)
         # In ASCII: the name of a field that does not fit may hold what is no text at all.
         body = json.dumps(problem.model_dump(mode="json", exclude_defaults=True))
         return Response(body, problem.status, headers, MEDIA_TYPE)
 
     for error in (AudienceError, RequestValidationError, AnyHTTPException, HTTPException, Exception):
         app.add_exception_handler(error, answered)
+
+
+def _allowed(request: Request) -> str:
+    """Every method of a path; the router itself names those of its first route alone."""
+    routes: list[BaseRoute] = request.app.routes
+    asked = ({**request.scope, "method": method} for method in ("DELETE", "GET", "POST", "PUT"))
+    return ", ".join(each["method"] for each in asked if any(route.matches(each)[0] is Match.FULL for route in routes))
 
 
 def _headers(error: Exception) -> dict[str, str]:
@@ -137,7 +143,8 @@ def _plain(status: HTTPStatus, detail: str, path: str, errors: tuple[Misfit, ...
 def _misfit(error: RequestValidationError, path: str) -> Problem:
     found = error.errors()[:_MOST_NAMED]
     errors = tuple(Misfit(place=".".join(map(str, each["loc"])), detail=each["msg"]) for each in found)
-    badly = any(_BADLY_FORMED & {each["type"], each["loc"]} for each in found)
-    status = HTTPStatus.BAD_REQUEST if badly else HTTPStatus.UNPROCESSABLE_ENTITY
+    if any(each["type"] == "missing" and each["loc"] == _KEY for each in found):
+        return _plain(HTTPStatus.BAD_REQUEST, _NO_KEY, path, errors)
+    unreadable = any(each["type"] == "json_invalid" for each in found)
     detail = "; ".join(f"{each.place}: {each.detail}" for each in errors)
-    return _plain(status, f"{detail}.", path, errors)
+    return _plain(HTTPStatus.BAD_REQUEST if unreadable else HTTPStatus.UNPROCESSABLE_ENTITY, f"{detail}.", path, errors)

@@ -19,7 +19,9 @@ from tools.rest.ledger import Answer
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 
-Named = Annotated[str, Path(min_length=1, max_length=200, description="A saved audience, by id or name.")]
+Named = Annotated[
+    str, Path(min_length=1, max_length=200, description="A saved audience, by id or name.", examples=["Coffee"])
+]
 Limit = Annotated[int, Query(ge=1, le=100, description="How many on a page.")]
 Cursor = Annotated[str, Query(max_length=200, description="'next_cursor' of the page before; empty for the first.")]
 

@@ -15,7 +15,9 @@ from tools.rest.routes import Cursor, Limit, Named, Resources, Route
 from tools.service import AudienceService
 from tools.types import AudienceSpec, TunedSummary
 
-DemandName = Annotated[str, Path(min_length=1, max_length=60, description="What 'like' in a spec calls it.")]
+DemandName = Annotated[
+    str, Path(min_length=1, max_length=60, description="What 'like' in a spec calls it.", examples=["regulars"])
+]
 JobId = Annotated[str, Path(max_length=100)]
 _LOOK_AGAIN = 1
 """Seconds after which a job is worth another look."""

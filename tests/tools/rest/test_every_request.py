@@ -1,0 +1,60 @@
+"""Schemathesis asks everything the description allows, and much that it does not."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from planted import World
+from rest_doubles import OpenGate
+from schemathesis import Case
+from schemathesis.config import SchemathesisConfig
+from starlette.testclient import TestClient
+
+from agent.guard import permit
+from encoders.workspace import Workspace
+from tools.rest.api import make_api
+from tools.service import AudienceService
+from tools.types import AudienceSpec
+
+OPENED: list[AudienceService] = []
+APP = make_api(lambda: OPENED[0], permit, OpenGate())
+ANSWERED = ["2xx", "3xx", "404", "409", "412", "422", "428"]
+"""What fits the description is done, or turned down for what the data or the workspace has or lacks."""
+CHECKS = {
+    "positive_data_acceptance": {"expected-statuses": ANSWERED},
+    "ignored_auth": {"enabled": False},  # without tokens there is nobody to be turned away
+}
+SCHEMA = schemathesis.openapi.from_asgi(
+    "/openapi.json", APP, config=SchemathesisConfig.from_dict({"seed": 7, "checks": CHECKS})
+)
+KEYS = count()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def opened(service: AudienceService, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A service that has something under the names of the examples."""
+    workspace = Workspace(tmp_path_factory.mktemp("asked"))
+    workspace.data.symlink_to(world.folder)
+    chosen = service.settings.model_copy(update={"workspace": workspace.path})
+    own = AudienceService(chosen, workspace, service._forecaster)
+    for thing in ("coffee", "tea"):
+        spec = AudienceSpec(demand=f"Households that will buy {thing} in the next 28 days", cut=0.3)
+        own.save(spec, thing.capitalize(), "Ada")
+    own.tune("regulars", None, [f"h{number:03}" for number in range(100, 140, 4)])
+    OPENED.append(own)
+    with TestClient(APP):
+        yield
+    OPENED.pop()
+    own.close()
+
+
+@SCHEMA.parametrize()
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_as_described(case: Case) -> None:
+    if case.meta and case.meta.generation.mode.is_positive and "Idempotency-Key" in case.headers:
+        case.headers["Idempotency-Key"] = f"key {next(KEYS)}"
+        if case.method == "PUT":
+            case.headers["If-Match"] = "*"
+    case.call_and_validate()
