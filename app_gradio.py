@@ -1,4 +1,4 @@
-"""The front door: one ASGI app with the page at / and the tools for other agents at /mcp.
+"""The front door: one ASGI app with the page at /, the tools for other agents at /mcp and the resources at /api.
 
 The page shows a conversation on the left and, on the right, the audience as it stands. It decides nothing itself:
 what a person types, clicks or drags goes to the conversation, and what comes back is drawn by ``agent.page``.
@@ -30,6 +30,7 @@ from tools.access.gate import Gate
 from tools.access.http import Bearer, is_public
 from tools.access.tokens import Tokens
 from tools.mcp_server.server import make_server
+from tools.rest.api import make_api
 from tools.types import AudienceSpec, SavedAudience, SizeEstimate
 from tools.webhooks.courier import Courier
 
@@ -73,13 +74,14 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
     def service() -> "AudienceService":
         return opening.at_once().service.of(current())
 
-    tools = make_server(service, permit, Gate(service))
+    gate = Gate(service)
+    tools, api = make_server(service, permit, gate), make_api(service, permit, gate)
     routes = tools.streamable_http_app(stateless_http=True, host=here.host).routes
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         opening.start()
-        async with tools.session_manager.run():
+        async with tools.session_manager.run(), api.router.lifespan_context(api):
             with Courier(here, lambda: opening.desk().service if opening.ready else None):
                 yield
         opening.close()
@@ -90,6 +92,7 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
     app.add_middleware(Bearer, tokens=tokens, public=is_public(here.host), doors=DOORS)
     app.add_middleware(OnlyFromHere)
     app.router.routes.extend(routes)  # as routes: a mounted app would answer at /mcp/ alone
+    app.mount("/api", api)
 
     @app.get("/healthz")
     def healthz() -> dict[str, bool]:

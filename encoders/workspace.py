@@ -12,6 +12,7 @@
     exports/            files for ad platforms
     uploads/            files that people brought: outcomes, lists of users
     registry.db         saved audiences
+    jobs.db             what was asked over HTTP and takes a while, and what was answered to which key
     tokens.db           who may call from outside
     tenants/<name>/     the same for each tenant: tuned/, exports/, uploads/, registry.db
     locks/              who is writing right now

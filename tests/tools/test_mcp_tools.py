@@ -26,7 +26,18 @@ from tools.types import AudienceSpec, SavedAudience
 
 SPEC = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.3)
 WIDER = SPEC.model_copy(update={"cut": 0.6})
-NO_TOOLS = {"open", "close", "of", "record_call", "forecaster", "outcomes", "keep_upload", "uploaded"} | {
+NO_TOOLS = {
+    "saved",
+    "exported",
+    "open",
+    "close",
+    "of",
+    "record_call",
+    "forecaster",
+    "outcomes",
+    "keep_upload",
+    "uploaded",
+} | {
     "demand_vector",
     "common_vector",
     "drifts",

@@ -7,17 +7,16 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from tools.access.gate import Gate
 from tools.mcp_server.reading import Check, Opened
 from tools.rest.bodies import Health, KindOfProblem
 from tools.rest.keeping import Keeping
+from tools.rest.limit import BodyLimit
 from tools.rest.looking import Looking
 from tools.rest.openapi import VERSION, describe
 from tools.rest.problems import KINDS, handle_problems
-from tools.rest.routes import Face, Gate
+from tools.rest.routes import Face
 from tools.rest.working import Working
-
-MOST_BYTES = 4_000_000
-"""Of the body of a request; an outcome file of the largest allowed length fits in."""
 
 _TOKEN = HTTPBearer(
     auto_error=False,
@@ -51,9 +50,9 @@ def make_api(opened: Opened, check: Check, gate: Gate) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=MOST_BYTES,
         dependencies=[Depends(_json_alone), Depends(_token)],
     )
+    app.add_middleware(BodyLimit)
     handle_problems(app)
 
     @app.get("/health", tags=["About"], operation_id="health", summary="Ask whether requests can be answered")

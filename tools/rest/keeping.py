@@ -48,7 +48,7 @@ class Keeping(Resources):
     def saved_version(
         self,
         audience: Named,
-        version: Annotated[int, PathParameter(ge=1)],
+        version: Annotated[int, PathParameter(ge=1, description="Which version.")],
         response: Response,
         if_none_match: IfNoneMatch = None,
     ) -> Any:

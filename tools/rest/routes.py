@@ -1,18 +1,20 @@
 """How one operation becomes one route: its path, its gate, its words."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from inspect import getdoc
 from threading import Lock
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
+from encoders.errors import RequestError
 from encoders.workspace import Workspace
 from tools.access.caller import current
+from tools.access.gate import Gate
 from tools.mcp_server.reading import Check, Opened
 from tools.rest.jobs import Jobs
 from tools.rest.ledger import Answer
@@ -24,13 +26,6 @@ Named = Annotated[
 ]
 Limit = Annotated[int, Query(ge=1, le=100, description="How many on a page.")]
 Cursor = Annotated[str, Query(max_length=200, description="'next_cursor' of the page before; empty for the first.")]
-
-
-class Gate(Protocol):
-    """Lets a call in, or raises why not, and keeps a line about it either way."""
-
-    def admitted(self, operation: str, /) -> AbstractContextManager[object]:
-        """Surround one call of an operation."""
 
 
 class Face:
@@ -74,10 +69,28 @@ class Face:
         """A dependency that puts the gate around one operation."""
 
         def admitted() -> Iterator[None]:
-            with self._gate.admitted(operation):
-                yield
+            try:
+                with self._gate.admitted(operation):
+                    yield from _declined_where_it_does_not_fit()
+            except _MisfitError as error:
+                raise error.why from None
 
         return admitted
+
+
+class _MisfitError(RequestError):
+    """Tells the gate that a request was declined, and was no bug."""
+
+    def __init__(self, why: Exception) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
+def _declined_where_it_does_not_fit() -> Iterator[None]:
+    try:
+        yield
+    except (RequestValidationError, HTTPException) as why:
+        raise _MisfitError(why) from why
 
 
 @dataclass(frozen=True)

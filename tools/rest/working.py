@@ -18,7 +18,7 @@ from tools.types import AudienceSpec, TunedSummary
 DemandName = Annotated[
     str, Path(min_length=1, max_length=60, description="What 'like' in a spec calls it.", examples=["regulars"])
 ]
-JobId = Annotated[str, Path(max_length=100)]
+JobId = Annotated[str, Path(max_length=100, description="The 'id' of the job.")]
 _LOOK_AGAIN = 1
 """Seconds after which a job is worth another look."""
 

@@ -1,22 +1,27 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from rest_doubles import OpenGate
+from planted import World
+from rest_doubles import Nowhere, with_own_workspace
 from starlette.testclient import TestClient
 
 from agent.guard import permit
+from tools.access.gate import Gate
 from tools.rest.api import make_api
 from tools.service import AudienceService
 
 
 @pytest.fixture
-def gate() -> OpenGate:
-    return OpenGate()
+def own(service: AudienceService, world: World, tmp_path: Path) -> Iterator[AudienceService]:
+    """The service with a workspace of its own."""
+    opened = with_own_workspace(service, world, tmp_path / "own")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
-def web(own: AudienceService, gate: OpenGate) -> Iterator[TestClient]:
-    """A client of the resources over a service with a workspace of its own."""
-    app = make_api(lambda: own, permit, gate)
-    with TestClient(app, base_url="http://testserver", raise_server_exceptions=False) as client:
+def web(own: AudienceService) -> Iterator[TestClient]:
+    """A client of the resources over that service."""
+    with TestClient(make_api(lambda: own, permit, Gate(Nowhere)), raise_server_exceptions=False) as client:
         yield client

@@ -7,19 +7,19 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from planted import World
-from rest_doubles import OpenGate
+from rest_doubles import SEEDS, Nowhere, with_own_workspace
 from schemathesis import Case
 from schemathesis.config import SchemathesisConfig
 from starlette.testclient import TestClient
 
 from agent.guard import permit
-from encoders.workspace import Workspace
+from tools.access.gate import Gate
 from tools.rest.api import make_api
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 
 OPENED: list[AudienceService] = []
-APP = make_api(lambda: OPENED[0], permit, OpenGate())
+APP = make_api(lambda: OPENED[0], permit, Gate(Nowhere))
 ANSWERED = ["2xx", "3xx", "404", "409", "412", "422", "428"]
 """What fits the description is done, or turned down for what the data or the workspace has or lacks."""
 CHECKS = {
@@ -35,14 +35,11 @@ KEYS = count()
 @pytest.fixture(scope="module", autouse=True)
 def opened(service: AudienceService, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A service that has something under the names of the examples."""
-    workspace = Workspace(tmp_path_factory.mktemp("asked"))
-    workspace.data.symlink_to(world.folder)
-    chosen = service.settings.model_copy(update={"workspace": workspace.path})
-    own = AudienceService(chosen, workspace, service._forecaster)
+    own = with_own_workspace(service, world, tmp_path_factory.mktemp("asked") / "own")
     for thing in ("coffee", "tea"):
         spec = AudienceSpec(demand=f"Households that will buy {thing} in the next 28 days", cut=0.3)
         own.save(spec, thing.capitalize(), "Ada")
-    own.tune("regulars", None, [f"h{number:03}" for number in range(100, 140, 4)])
+    own.tune("regulars", None, SEEDS)
     OPENED.append(own)
     with TestClient(APP):
         yield

@@ -1,0 +1,203 @@
+"""The resources beside the service behind them, and what becomes of what cannot be answered."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from pydantic_core import to_jsonable_python
+from rest_doubles import SAVE, SPEC, Nowhere, key, problem
+from starlette.testclient import TestClient
+
+import encoders.errors
+from encoders.errors import AudienceError, RequestError, TooManyCallsError, WorkspaceError
+from tools.access.gate import Gate
+from tools.goals import Goal
+from tools.mcp_server.reading import READING
+from tools.mcp_server.writing import WRITING
+from tools.rest.api import make_api
+from tools.rest.limit import MOST_BYTES
+from tools.rest.problems import BROKEN, KINDS, problem_of
+from tools.service import AudienceService
+from tools.types import AudienceSpec
+
+COFFEE = AudienceSpec(**SPEC)
+
+
+def anything_goes(spec: AudienceSpec) -> None:
+    """No audience is declined here."""
+
+
+def asking(opened: Callable[[], AudienceService]) -> TestClient:
+    return TestClient(make_api(opened, anything_goes, Gate(Nowhere)), raise_server_exceptions=False)
+
+
+def described() -> dict[str, Any]:
+    def closed() -> AudienceService:
+        raise AssertionError("describing the resources opens nothing")
+
+    app: FastAPI = make_api(closed, anything_goes, Gate(Nowhere))
+    return app.openapi()
+
+
+def test_every_tool_for_agents_is_a_resource() -> None:
+    operations = {each["operationId"] for path in described()["paths"].values() for each in path.values()}
+    assert READING.keys() | WRITING.keys() <= operations
+    assert operations - READING.keys() - WRITING.keys() == {
+        *("health", "problems", "capabilities", "saved", "saved_version", "exported", "job", "list_jobs", "cancel")
+    }
+
+
+def test_the_description_says_what_each_answers_and_takes() -> None:
+    document = described()
+    for path in document["paths"].values():
+        for method, each in path.items():
+            assert each["summary"]
+            assert each["description"].rstrip().endswith(".")
+            assert [told["name"] for told in each.get("parameters", ()) if "description" not in told] == []
+            assert {"401", "403", "404", "409", "422", "429", "500", "503"} <= each["responses"].keys()
+            assert ("415" in each["responses"]) == (method in {"post", "put"})
+            assert {"bearer": []} in each["security"]
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    assert "http" not in str(document["components"]["schemas"])
+
+
+def test_reading_answers_like_the_service(web: TestClient, own: AudienceService) -> None:
+    goal = Goal(users=60)
+    pairs: list[tuple[Any, Any]] = [
+        (web.get("/data"), own.describe_data()),
+        (web.get("/items", params={"words": "coffee", "limit": 3}), own.search_items("coffee", 3)),
+        (web.get("/groups", params={"words": "coffee", "limit": 3}), own.search_groups("coffee", 3)),
+        (web.post("/sizes", json=SPEC), own.size(COFFEE)),
+        (web.post("/goals", json={"spec": SPEC, "goal": {"users": 60}}), own.reach_goal(COFFEE, goal)),
+        (web.post("/previews", params={"count": 2}, json=SPEC), own.preview(COFFEE, 2)),
+        (web.post("/profiles", params={"limit": 3}, json=SPEC), own.profile(COFFEE, 3)),
+        (web.post("/skews", json=SPEC), own.skew(COFFEE)),
+        (web.post("/explanations", json={"user_id": "h100", "spec": SPEC}), own.explain("h100", COFFEE)),
+        (web.post("/comparisons", json={"audiences": [SPEC, SPEC]}), own.compare([COFFEE, COFFEE])),
+    ]
+    for found, answer in pairs:
+        assert found.status_code == 200, found.text
+        assert found.json() == to_jsonable_python(answer)
+    assert web.get("/health").json() == {"ready": True}
+    assert web.get("/capabilities").json()["model_version"] == own.describe_data().model_version
+
+
+def test_a_campaign_from_saving_to_the_outcome(web: TestClient, own: AudienceService) -> None:
+    saved = web.post("/audiences", json=SAVE, headers=key("a"))
+    assert saved.status_code == 201
+    assert web.get(saved.headers["Location"]).json() == saved.json()
+    assert web.get("/audiences/Coffee").headers["ETag"] == saved.headers["ETag"]
+    wider = SAVE | {"spec": SPEC | {"cut": 0.6}, "name": "Wide", "holdout": 0.5}
+    assert web.post("/audiences", json=wider, headers=key("b")).json()["holdout"] > 100
+    rest = {"operation": "not", "audiences": ["Wide", "Coffee"]}
+    there = web.post("/combinations/sizes", json=rest).json()["users"]
+    joined = web.post("/combinations", json=rest | {"name": "Rest", "approved_by": "Ada"}, headers=key("c"))
+    assert joined.json()["users"] == there > 0
+    again = web.post("/audiences", json=SAVE | {"approved_by": "Bo"}, headers=key("d")).json()
+    assert (again["id"], again["version"]) == (saved.json()["id"], 2)
+    assert web.get(f"/audiences/{again['id']}/versions/1").json() == saved.json()
+    file = web.post("/audiences/Coffee/exports", json={}, headers=key("e"))
+    content = web.get(file.headers["Location"])
+    assert file.json()["rows"] == len(content.text.splitlines()) - 1 == again["users"] - again["holdout"]
+    assert str(own.settings.workspace) not in file.text
+    assert "no outcome" in problem(web.get("/audiences/Coffee/outcome"), 404).lower()
+    users = "user_id\n" + "\n".join(f"h{number:03}" for number in range(0, 400, 4))
+    brought = web.post(
+        "/audiences/Coffee/outcome", json={"approved_by": "Ada", "responders_csv": users}, headers=key("f")
+    )
+    assert brought.status_code == 201
+    assert brought.json()["source"] == "file"
+    assert web.get("/audiences/Coffee/outcome").json() == brought.json()
+    counted = web.post("/audiences/Coffee/outcome", json={"approved_by": "Ada"}, headers=key("g"))
+    assert counted.json()["source"] == "data"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "words"),
+    [
+        ("POST", "/sizes", {}, 422, "body.demand: Field required."),
+        ("POST", "/sizes", SPEC | {"cut": 3}, 422, "body.cut: Input should be less than or equal to 1."),
+        ("POST", "/sizes", SPEC | {"cuts": 0.1}, 422, "body.cuts: Extra inputs are not permitted."),
+        ("POST", "/sizes", {"demand": "pregnant women"}, 422, ""),
+        ("POST", "/sizes", SPEC | {"like": "nobody"}, 404, "There is no tuned demand 'nobody'"),
+        ("POST", "/previews", SPEC | {"cut": 0.001}, 422, "This audience has"),
+        ("POST", "/previews?count=0", SPEC, 422, "query.count: Input should be greater than or equal to 1."),
+        ("POST", "/explanations", {"user_id": "x", "spec": SPEC}, 422, "There is no household 'x'"),
+        ("POST", "/audiences", SAVE, 400, "Give the header Idempotency-Key"),
+        ("GET", "/audiences/Tea", None, 404, "There is no saved audience 'Tea'; none is saved yet."),
+        ("GET", "/audiences?cursor=x", None, 422, "There is no such page"),
+        ("GET", "/exports/registry.db", None, 404, "There is no exported file"),
+        ("GET", "/exports/..%2Fregistry.db", None, 404, "Nothing matches"),
+        ("GET", "/jobs/job-0", None, 404, "There is no job 'job-0'."),
+        ("GET", "/demands/regulars", None, 404, "There is no tuned demand 'regulars'"),
+        ("GET", "/nothing", None, 404, "Nothing matches"),
+        ("DELETE", "/audiences", None, 405, "Specified method is invalid"),
+    ],
+)
+def test_what_cannot_be_answered_is_a_problem(
+    web: TestClient, method: str, path: str, body: Any, status: int, words: str
+) -> None:
+    assert problem(web.request(method, path, json=body), status).startswith(words)
+
+
+def test_a_body_that_is_no_json_or_too_long_is_turned_away(web: TestClient) -> None:
+    as_json = {"Content-Type": "application/json"}
+    assert problem(web.post("/sizes", content="{", headers=as_json), 400).startswith("body.1: JSON decode error")
+    assert "application/json" in problem(web.post("/sizes", content="demand=x"), 415)
+    long = b" " * (MOST_BYTES + 1)
+    assert problem(web.post("/sizes", content=long, headers=as_json), 413)
+    assert problem(web.post("/sizes", content=iter([long]), headers=as_json), 413)
+    assert web.delete("/audiences").headers["Allow"] == "GET, POST"
+
+
+def test_every_error_of_the_house_is_a_kind_of_problem(web: TestClient) -> None:
+    tree = [each for each in vars(encoders.errors).values() if isinstance(each, type)]
+    errors = [
+        each("Why.", 7) if issubclass(each, TooManyCallsError) else each("Why.")
+        for each in tree
+        if issubclass(each, AudienceError)
+    ]
+    listed = {each["type"]: each["status"] for each in web.get("/problems").json()}
+    for error in errors:
+        told = problem_of(error, "/sizes", "")
+        assert (told.detail, told.instance) == ("Why.", "/sizes")
+        assert listed[told.type] == told.status
+        assert told.title == KINDS[type(error)].title
+
+
+def test_waiting_helps_where_it_is_said() -> None:
+    def busy() -> AudienceService:
+        raise TooManyCallsError("Too often.", 7)
+
+    def opening() -> AudienceService:
+        raise WorkspaceError("Try again in a few seconds.")
+
+    late = asking(busy).get("/data")
+    assert (problem(late, 429), late.headers["Retry-After"]) == ("Too often.", "7")
+    early = asking(opening).get("/health")
+    assert (problem(early, 503), early.headers["Retry-After"]) == ("Try again in a few seconds.", "5")
+
+
+def test_a_bug_shows_nothing_of_itself() -> None:
+    def broken() -> AudienceService:
+        raise KeyError("secret")
+
+    found = asking(broken).get("/data")
+    assert problem(found, 500) == BROKEN
+    assert "secret" not in found.text
+
+
+def test_nothing_gets_past_the_check(own: AudienceService) -> None:
+    def declines(spec: AudienceSpec) -> None:
+        raise RequestError(f"Not {spec.demand}.")
+
+    asked = TestClient(make_api(lambda: own, declines, Gate(Nowhere)))
+    bodies: dict[str, Any] = dict.fromkeys(("/sizes", "/previews", "/profiles", "/skews"), SPEC)
+    bodies |= {"/goals": {"spec": SPEC, "goal": {}}, "/explanations": {"user_id": "h001", "spec": SPEC}}
+    bodies |= {"/comparisons": {"audiences": ["Coffee", SPEC]}, "/audiences": SAVE}
+    for path, body in bodies.items():
+        assert problem(asked.post(path, json=body, headers=key("k")), 422) == f"Not {SPEC['demand']}."
+    tuned = asked.put("/demands/x", json={"seeds": ["h001"], "demand": SPEC["demand"]}, headers=key("k"))
+    assert problem(tuned, 422) == f"Not {SPEC['demand']}."
+    assert own.list_audiences() == ()
