@@ -54,7 +54,7 @@ class Problem(BaseModel):
     title: str
     status: int = Field(ge=400, le=599)
     detail: str = Field(description="one sentence for a person, with the remedy")
-    instance: str = Field(description="the path that was asked for")
+    instance: str = Field("", description="the path that was asked for")
     errors: tuple[Misfit, ...] = Field((), description="what does not fit, part by part")
 
 

@@ -14,7 +14,6 @@ from tools.rest.keeping import Keeping
 from tools.rest.looking import Looking
 from tools.rest.working import Working
 
-
 RESOURCES = {route.operation for resources in (Looking, Keeping, Working) for route in resources.ROUTES}
 
 

@@ -3,11 +3,13 @@ from pathlib import Path
 
 import pytest
 from planted import World
-from rest_doubles import Nowhere, with_own_workspace
+from rest_doubles import Nowhere, served, with_own_workspace
 from starlette.testclient import TestClient
 
 from agent.guard import permit
+from encoders.workspace import Workspace
 from tools.access.gate import Gate
+from tools.access.tokens import Tokens
 from tools.rest.api import make_api
 from tools.service import AudienceService
 
@@ -25,3 +27,10 @@ def web(own: AudienceService) -> Iterator[TestClient]:
     """A client of the resources over that service."""
     with TestClient(make_api(lambda: own, permit, Gate(Nowhere)), raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture
+def address(own: AudienceService) -> Iterator[str]:
+    """A real server on a free port, with tokens in front, as the app has it; gives the address of the resources."""
+    with Tokens(Workspace(own.settings.workspace).tokens) as tokens, served(own, tokens) as found:
+        yield found
