@@ -104,3 +104,16 @@ def test_a_desk_that_failed_to_open_says_why_and_is_tried_again(desk: Desk) -> N
         opening.at_once()
     assert opening.desk() is opening.at_once() is desk
     opening.close()
+
+
+@pytest.mark.slow
+def test_the_resources_are_beside_the_page(serve: Serve, tmp_path: Path, own_workspace: Workspace) -> None:
+    service = AudienceService.open(world_settings(own_workspace.path))
+    address = serve(lambda: Desk(conversation=make_desk(tmp_path).conversation, service=service))
+    while (health := httpx2.get(f"{address}/api/health")).status_code == 503:
+        assert health.headers["content-type"] == "application/problem+json"
+    sized = httpx2.post(f"{address}/api/sizes", json=SPEC.model_dump(mode="json"))
+    assert sized.json() == to_jsonable_python(service.size(SPEC))
+    declined = httpx2.post(f"{address}/api/sizes", json={"demand": "Households that are pregnant"})
+    assert (declined.status_code, declined.json()["instance"]) == (422, "/api/sizes")
+    assert "text/html" in httpx2.get(address).headers["content-type"]
