@@ -7,7 +7,8 @@ _NEEDED = {
     "capabilities saved saved_version job list_jobs",
     Scope.SIZE: "size reach_goal profile skew compare combined_users drift",
     Scope.PREVIEW: "preview explain",
-    Scope.ACTIVATE: "save combine export record_outcome tune refresh exported cancel",
+    Scope.ACTIVATE: "save combine export record_outcome tune refresh exported cancel "
+    "webhooks add_webhook remove_webhook deliveries",
 }
 
 NEEDED = {operation: scope for scope, operations in _NEEDED.items() for operation in operations.split()}

@@ -16,6 +16,7 @@ from tools.rest.looking import Looking
 from tools.rest.openapi import VERSION, describe
 from tools.rest.problems import KINDS, handle_problems
 from tools.rest.routes import Face
+from tools.rest.telling import Telling
 from tools.rest.working import Working
 
 _TOKEN = HTTPBearer(
@@ -69,7 +70,7 @@ def make_api(opened: Opened, check: Check, gate: Gate) -> FastAPI:
             KindOfProblem(type=f"{where}#{kind.name}", title=kind.title, status=kind.status) for kind in KINDS.values()
         )
 
-    for resources in (Looking(face), Keeping(face), Working(face)):
+    for resources in (Looking(face), Keeping(face), Working(face), Telling(face)):
         app.include_router(resources.router())
     describe(app)
     return app

@@ -10,6 +10,7 @@ from tools.goals import Goal
 from tools.keeping import MOST_HELD_OUT
 from tools.mcp_server.arguments import ApprovedBy, AudienceName, NewName, Operation, SavedNames
 from tools.types import AudienceSpec, ExportFile
+from tools.webhooks.types import EVENTS, Event
 
 EXAMPLE: JsonDict = {"demand": "Households that will buy coffee in the next 28 days", "cut": 0.2}
 
@@ -53,6 +54,15 @@ class Combination(_Body):
 
     operation: Operation
     audiences: SavedNames
+
+
+class NewWebhook(_Body):
+    """An address, and what it is told."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"url": "https://example.com/hook"}]})
+
+    url: str = Field(min_length=1, max_length=2000, description="http or https")
+    events: tuple[Event, ...] = Field(EVENTS, min_length=1, max_length=len(EVENTS), description="without: all of them")
 
 
 class NewCombination(Combination):
@@ -101,8 +111,11 @@ class NewExport(_Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"format": "csv"}]})
 
     format: Literal["csv", "parquet"] = Field("csv", description="platforms take CSV alone")
-    platform: Literal["", "google", "meta", "tiktok", "linkedin"] = Field(
-        "", description="write the list as this ad platform expects it; empty for a plain file"
+    platform: str = Field(
+        "",
+        max_length=40,
+        description="'key' of a destination: an ad platform for the list as it expects it, or where to send it; empty "
+        "for a plain file",
     )
 
 
@@ -118,7 +131,8 @@ class Exported(_Body):
     held_out: int
     columns: tuple[str, ...]
     sha256: str
-    platform: str = Field(description="the ad platform it was written for; empty for none in particular")
+    platform: str = Field(description="the destination it was written for; empty for none in particular")
+    batches: int = Field(description="how many batches were sent there; 0 where a person uploads the file")
     warnings: tuple[str, ...]
 
     @classmethod

@@ -141,7 +141,7 @@ class Keeping(Resources):
             "Show a version of a saved audience",
             cached=SavedAudience,
         ),
-        Route("POST", "/audiences/{audience}/exports", "export", "Export a saved audience", 201),
+        Route("POST", "/audiences/{audience}/exports", "export", "Export a saved audience", 201, problems=(502,)),
         Route("GET", "/exports/{name}", "exported", "Download an export", file=True),
         Route("GET", "/audiences/{audience}/outcome", "outcome", "Show an outcome", cached=CampaignOutcome),
         Route("POST", "/audiences/{audience}/outcome", "record_outcome", "Record an outcome", 201),

@@ -16,6 +16,7 @@ from encoders.errors import (
     BusyError,
     ChatModelError,
     DataError,
+    DestinationError,
     ModelError,
     NotAllowedError,
     NotThereError,
@@ -78,6 +79,7 @@ KINDS: dict[type[AudienceError], Kind] = {
     DataError: Kind("data", "The data is not fit for this", HTTPStatus.CONFLICT),
     ModelError: Kind("model", "The model is not fit for this", HTTPStatus.CONFLICT),
     WorkspaceError: Kind("workspace", "The workspace cannot be used right now", HTTPStatus.SERVICE_UNAVAILABLE),
+    DestinationError: Kind("destination", "The list was not taken", HTTPStatus.BAD_GATEWAY),
     ChatModelError: Kind("chat-model", "The language model does not answer", HTTPStatus.BAD_GATEWAY),
     AudienceError: Kind("audience", "This cannot be done", HTTPStatus.UNPROCESSABLE_ENTITY),
 }

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import Any
 
-from encoders.errors import RequestError
+from encoders.errors import NotThereError, RequestError
 from tools.database import Database
 from tools.webhooks.address import checked_url
 from tools.webhooks.posting import Answer, new_secret
@@ -117,7 +117,7 @@ class Outbox:
                     self._db.run("DELETE FROM webhooks WHERE id = ?", (found.id,))
                     self._drop(found.id, "the webhook was removed")
                 return found
-        raise RequestError(f"There is no webhook '{webhook[:80]}'; 'audience webhook list' shows those there are.")
+        raise NotThereError(f"There is no webhook '{webhook[:80]}'; 'audience webhook list' shows those there are.")
 
     def deliveries(self, limit: int = 50) -> tuple[Delivery, ...]:
         """The latest messages and what became of them, newest first."""

@@ -12,9 +12,10 @@ from tools.mcp_server.reading import READING
 from tools.mcp_server.writing import WRITING
 from tools.rest.keeping import Keeping
 from tools.rest.looking import Looking
+from tools.rest.telling import Telling
 from tools.rest.working import Working
 
-RESOURCES = {route.operation for resources in (Looking, Keeping, Working) for route in resources.ROUTES}
+RESOURCES = {route.operation for resources in (Looking, Keeping, Working, Telling) for route in resources.ROUTES}
 
 
 class Lines:

@@ -44,7 +44,8 @@ def test_every_tool_for_agents_is_a_resource() -> None:
     operations = {each["operationId"] for path in described()["paths"].values() for each in path.values()}
     assert READING.keys() | WRITING.keys() <= operations
     assert operations - READING.keys() - WRITING.keys() == {
-        *("health", "problems", "capabilities", "saved", "saved_version", "exported", "job", "list_jobs", "cancel")
+        *("health", "problems", "capabilities", "saved", "saved_version", "exported", "job", "list_jobs", "cancel"),
+        *("webhooks", "add_webhook", "remove_webhook", "deliveries"),
     }
 
 
@@ -59,7 +60,7 @@ def test_the_description_says_what_each_answers_and_takes() -> None:
             assert ("415" in each["responses"]) == (method in {"post", "put"})
             assert {"bearer": []} in each["security"]
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
-    assert "http" not in str(document["components"]["schemas"])
+    assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
 def test_reading_answers_like_the_service(web: TestClient, own: AudienceService) -> None:
@@ -111,6 +112,26 @@ def test_a_campaign_from_saving_to_the_outcome(web: TestClient, own: AudienceSer
     assert web.get("/audiences/Coffee/outcome").json() == brought.json()
     counted = web.post("/audiences/Coffee/outcome", json={"approved_by": "Ada"}, headers=key("g"))
     assert counted.json()["source"] == "data"
+
+
+def test_who_is_told_and_what_drifted(web: TestClient, own: AudienceService) -> None:
+    hook = {"url": "https://example.com/hook", "events": ["audience.ready"]}
+    made = web.post("/webhooks", json=hook)
+    assert made.status_code == 201
+    assert made.json()["secret"].startswith("whsec_")
+    shown = {name: value for name, value in made.json().items() if name != "secret"}
+    assert web.get("/webhooks").json() == [shown]
+    assert "told already" in problem(web.post("/webhooks", json=hook), 422)
+    assert "no address to send to" in problem(web.post("/webhooks", json={"url": "ftp://x"}), 422)
+    web.post("/audiences", json=SAVE, headers=key("a"))
+    [message] = web.get("/deliveries").json()
+    assert (message["event"], message["state"]) == ("audience.ready", "waiting")
+    drift = web.get("/audiences/Coffee/drift").json()
+    assert (drift["reasons"], drift["came"], drift["left"]) == ([], 0, 0)
+    assert web.delete(f"/webhooks/{shown['id']}").json() == shown
+    assert web.get("/deliveries").json()[0]["state"] == "given up"
+    assert "There is no webhook" in problem(web.delete(f"/webhooks/{shown['id']}"), 404)
+    assert web.get("/destinations").json() == to_jsonable_python(own.destinations.list())
 
 
 @pytest.mark.parametrize(
