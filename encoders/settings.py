@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     chat_prices: str = Field(
         "", description="dollars per million tokens read/written, such as 0.15/0.60; empty: the page shows tokens alone"
     )
+    rate_card: Path | None = Field(
+        None, description="TOML file with the prices of signals and what their provider says of them"
+    )
     trace: str = Field("", description="OTLP address (gRPC) that traces are sent to, such as http://127.0.0.1:4317")
     trace_texts: bool = Field(False, description="whether traces hold the texts of people and the ids of users")
     host: str = Field("127.0.0.1", description="address the app listens on")

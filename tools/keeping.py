@@ -10,6 +10,7 @@ from encoders.errors import RequestError
 from encoders.workspace import Progress
 from tools.access.http import is_public
 from tools.campaign_types import Refreshed
+from tools.deployments import Deployments
 from tools.destinations.exporting import Exports
 from tools.destinations.known import Destinations
 from tools.drift import Drifts
@@ -131,6 +132,11 @@ class Keeping(Looking):
     def outcomes(self) -> Outcomes:
         """How saved audiences did, from files and from the data itself."""
         return Outcomes(self._registry, self._forecaster, self._tuned)
+
+    @property
+    def deployments(self) -> Deployments:
+        """Where saved audiences are in use, and what other agents were answered."""
+        return Deployments(self._registry)
 
     @property
     def drifts(self) -> Drifts:

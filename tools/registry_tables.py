@@ -104,5 +104,28 @@ CREATE TABLE pushes (
 );
 """
 
-TABLES = (_AUDIENCES, _OUTCOMES, _TELLING)
+_DEPLOYMENTS = """
+CREATE TABLE deployments (
+    audience TEXT NOT NULL REFERENCES audiences (id),
+    destination TEXT NOT NULL,
+    deployment TEXT NOT NULL,
+    PRIMARY KEY (audience, destination)
+);
+CREATE TABLE answers (
+    caller TEXT NOT NULL,
+    key TEXT NOT NULL,
+    request TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    made TEXT NOT NULL,
+    PRIMARY KEY (caller, key)
+);
+CREATE TABLE accounts (
+    caller TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    account TEXT NOT NULL,
+    PRIMARY KEY (caller, account_id)
+);
+"""
+
+TABLES = (_AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS)
 """One script a format; a change is a new script at the end, never an edit of an old one."""

@@ -1,5 +1,6 @@
 """The tools over real HTTP, beside the page, asked by the official client."""
 
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from threading import Event
@@ -17,6 +18,7 @@ from pydantic_core import to_jsonable_python
 from agent.page.desk import NOT_YET, Desk, Opening
 from encoders.errors import ModelError, WorkspaceError
 from encoders.workspace import Workspace
+from tools.adcp.tasks import TASKS
 from tools.mcp_server.reading import READING
 from tools.mcp_server.writing import WRITING
 from tools.service import AudienceService
@@ -46,7 +48,7 @@ def test_another_agent_sizes_and_saves_over_http(
     save = {"spec": SPEC.model_dump(mode="json"), "name": "Coffee", "approved_by": "Ada", "key": "once"}
 
     async def work(client: Client) -> None:
-        assert [tool.name for tool in (await client.list_tools()).tools] == [*READING, *WRITING]
+        assert [tool.name for tool in (await client.list_tools()).tools] == [*READING, *WRITING, *TASKS]
         sized = await client.call_tool("size", {"spec": save["spec"]})
         assert sized.structured_content == to_jsonable_python(service.size(SPEC))
         again = [(await client.call_tool("save", save)).structured_content for _ in range(2)]
@@ -84,6 +86,20 @@ def test_a_page_from_elsewhere_may_not_ask(serve: Serve, desk: Desk) -> None:
         httpx2.post(f"{address}/mcp", json=hello, headers=headers | {"Origin": "http://evil.test"}).status_code == 403
     )
     assert httpx2.post(f"{address}/mcp", json=hello, headers=headers | {"Host": "evil.test"}).status_code == 421
+
+
+@pytest.mark.slow
+def test_a_caller_that_takes_json_alone_gets_it_in_one_piece(serve: Serve, desk: Desk) -> None:
+    address = serve(lambda: desk)
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    whole, stream = (
+        httpx2.post(f"{address}/mcp", json=hello, headers={"Accept": accepted})
+        for accepted in ("application/json", "application/json, text/event-stream")
+    )
+    assert whole.headers["content-type"] == "application/json"
+    assert "get_signals" in {tool["name"] for tool in whole.json()["result"]["tools"]}
+    assert stream.headers["content-type"].startswith("text/event-stream")
+    assert json.loads(stream.text.partition("data: ")[2])["result"] == whole.json()["result"]
 
 
 def test_a_desk_that_failed_to_open_says_why_and_is_tried_again(desk: Desk) -> None:

@@ -4,11 +4,11 @@ from tools.access.caller import Scope
 
 _NEEDED = {
     Scope.READ: "describe_data search_items search_groups tuned list_audiences outcome refresh_day destinations "
-    "capabilities saved saved_version job list_jobs",
-    Scope.SIZE: "size reach_goal profile skew compare combined_users drift",
+    "capabilities saved saved_version job list_jobs get_adcp_capabilities list_accounts",
+    Scope.SIZE: "size reach_goal profile skew compare combined_users drift get_signals",
     Scope.PREVIEW: "preview explain",
     Scope.ACTIVATE: "save combine export record_outcome tune refresh exported cancel "
-    "webhooks add_webhook remove_webhook deliveries",
+    "webhooks add_webhook remove_webhook deliveries activate_signal sync_accounts",
 }
 
 NEEDED = {operation: scope for scope, operations in _NEEDED.items() for operation in operations.split()}

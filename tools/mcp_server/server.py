@@ -6,11 +6,12 @@ from typing import Any
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
+from mcp_types import CallToolResult, InputRequiredResult, Tool, ToolAnnotations
 from pydantic import ValidationError
 
 from encoders.errors import AudienceError, RequestError
 from tools.access.gate import Gate
+from tools.adcp.tasks import Protocol
 from tools.mcp_server.reading import READING, Check, Opened, ReadingTools
 from tools.mcp_server.writing import REACHING, REPLACING, WRITING, WritingTools
 
@@ -27,10 +28,14 @@ An error is one sentence that says what to change."""
 class AudienceServer(MCPServer[Any]):
     """Answers errors in plain sentences: a caller can act on them, and nothing from inside gets out."""
 
-    def __init__(self, gate: Gate) -> None:
-        """Let every call in through ``gate``."""
+    def __init__(self, gate: Gate, adcp: Protocol) -> None:
+        """Let every call in through ``gate``; the tasks of ``adcp`` are tools, too."""
         super().__init__("audience", title="Audience", instructions=INSTRUCTIONS, log_level="WARNING")
-        self._gate = gate
+        self._gate, self._adcp = gate, adcp
+
+    async def list_tools(self) -> list[Tool]:
+        """The tools of this house, then the tasks of AdCP."""
+        return [*await super().list_tools(), *self._adcp.tools()]
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
@@ -41,6 +46,8 @@ class AudienceServer(MCPServer[Any]):
             ToolError: the arguments do not fit, or what was asked cannot be answered; the text says why.
             UnexpectedToolError: a bug.
         """
+        if name not in READING and name not in WRITING:
+            return await self._adcp.call(name, arguments)
         try:
             with self._gate.admitted(name):
                 return await self._answer(name, arguments, context)
@@ -84,7 +91,7 @@ def make_server(opened: Opened, check: Check, gate: Gate) -> AudienceServer:
         check: asked about every audience before it is looked at or saved.
         gate: asked about every call.
     """
-    server = AudienceServer(gate)
+    server = AudienceServer(gate, Protocol(opened, check, gate))
     reading, writing = ReadingTools(opened, check), WritingTools(opened, check)
     for name, title in READING.items():
         hints = ToolAnnotations(title=title, read_only_hint=True, idempotent_hint=True, open_world_hint=False)

@@ -8,6 +8,7 @@ from encoders.errors import NotAllowedError, RequestError, TooManyCallsError
 from tools.access.caller import OWNER, Caller, Scope, acting_as, current
 from tools.access.gate import Gate
 from tools.access.scopes import NEEDED, needed
+from tools.adcp.tasks import TASKS
 from tools.mcp_server.reading import READING
 from tools.mcp_server.writing import WRITING
 from tools.rest.keeping import Keeping
@@ -31,7 +32,7 @@ def caller(*scopes: Scope, per_minute: int | None = None) -> Caller:
 
 
 def test_every_tool_has_its_scope() -> None:
-    assert NEEDED.keys() == READING.keys() | WRITING.keys() | RESOURCES
+    assert NEEDED.keys() == READING.keys() | WRITING.keys() | RESOURCES | TASKS.keys()
     assert all(needed(name) == Scope.ACTIVATE for name in WRITING)
     assert not any(needed(name) == Scope.ACTIVATE for name in READING)
     assert needed("something new") == Scope.ADMIN

@@ -1,0 +1,108 @@
+"""get_signals: from words, or ids, to signals with their sizes and prices."""
+
+import json
+from hashlib import sha256
+from typing import Any
+
+from tools.adcp.accounts import known
+from tools.adcp.finding import Check, matching, permitted
+from tools.adcp.listing import Listing
+from tools.adcp.paging import paged
+from tools.adcp.rate_card import RateCard
+from tools.adcp.requests import Destination, SignalsRequest
+from tools.adcp.segments import Segment, Segments
+from tools.adcp.versions import Form
+from tools.service import AudienceService
+from tools.types import AudienceSpec
+
+
+class Discovery:
+    """One request for signals."""
+
+    def __init__(self, service: AudienceService, check: Check, card: RateCard, agent_url: str) -> None:
+        """Look nothing up yet."""
+        self._service, self._check, self._card, self._url = service, check, card, agent_url
+
+    def answer(self, request: SignalsRequest, release: Form) -> dict[str, Any]:
+        """What ``get_signals`` answers in a release, without its envelope.
+
+        Raises:
+            TaskError: the request makes no sense, or what it aims at is declined.
+        """
+        known(self._service, request.account)
+        words, options = request.words(), self._card.options(request.filters)
+        if words:
+            permitted(self._check, AudienceSpec(demand=words), "signal_spec")
+        found = self._found(request, words) if options and self._wanted(request) else []
+        listing = Listing(self._service, self._card, self._url, release)
+
+        def written(segment: Segment) -> dict[str, Any]:
+            return listing.written(segment, options, self._deployments(segment, request.destinations), request.fields)
+
+        smallest = request.filters.min_coverage_percentage
+        if smallest:
+            found = [each for each in found if written(each)["coverage_percentage"] >= smallest]
+        shown, pagination = paged(found, request.page, lambda each: each.id, _question(request))
+        answer: dict[str, Any] = {"signals": [written(each) for each in shown], "pagination": pagination}
+        if release.current:
+            answer["cache_scope"] = "account"
+        return self._versioned(answer, request, found) if request.discovery_mode == "wholesale" else answer
+
+    def _found(self, request: SignalsRequest, words: str) -> list[Segment]:
+        """Signals that were named, then those that fit the words; wholesale: everything that is saved."""
+        segments = Segments(self._service)
+        if request.discovery_mode == "wholesale":
+            return list(segments.saved)
+        named = [segments.find(id_) for id_ in self._ours(request)]
+        for each in named:
+            if each and each.spec and not each.saved:
+                permitted(self._check, each.spec, "signal_ids")
+        fitting = matching(words, segments, self._service, self._check) if words else ()
+        return list({each.id: each for each in (*named, *fitting) if each}.values())
+
+    def _ours(self, request: SignalsRequest) -> list[str]:
+        """Ids of the references that name signals of this agent."""
+        legacy = [
+            each.get("id")
+            for each in request.signal_ids or ()
+            if each.get("source") == "agent" and each.get("agent_url") == self._url
+        ]
+        current = [
+            each.get("signal_id")
+            for each in request.signal_refs or ()
+            if each.get("scope") == "signal_source" and each.get("signal_source_url") == self._url
+        ]
+        return [each for each in (*current, *legacy) if isinstance(each, str)]
+
+    def _wanted(self, request: SignalsRequest) -> bool:
+        """Whether signals of our kind and of this provider are asked for at all."""
+        kinds, providers = request.filters.catalog_types, request.filters.data_providers
+        by_us = providers is None or self._card.provider.casefold() in {each.casefold() for each in providers}
+        return by_us and (kinds is None or "owned" in kinds)
+
+    def _deployments(self, segment: Segment, asked: tuple[Destination, ...] | None) -> list[dict[str, Any]]:
+        """Where a signal is in use; with the destinations asked about, those alone, in use or not."""
+        known = self._service.deployments.of(segment.saved.id) if segment.saved else []
+        if asked is None:
+            return known
+        return [
+            next(
+                (one for one in known if destination.named.items() <= one.items()),
+                destination.named | {"is_live": False},
+            )
+            for destination in asked
+        ]
+
+    def _versioned(self, answer: dict[str, Any], request: SignalsRequest, found: list[Segment]) -> dict[str, Any]:
+        """The answer with the version of the whole list; with that alone where the caller has this version."""
+        saved = [(each.saved.id, each.saved.version) for each in found if each.saved]
+        content = json.dumps([saved, self._card.model_dump(mode="json"), self._service.describe_data().model_version])
+        version = {"wholesale_feed_version": sha256(content.encode()).hexdigest()[:32]}
+        if request.if_wholesale_feed_version != version["wholesale_feed_version"]:
+            return answer | version
+        return {name: value for name, value in answer.items() if name == "cache_scope"} | version | {"unchanged": True}
+
+
+def _question(request: SignalsRequest) -> dict[str, Any]:
+    """What makes two requests ask for the same list; how they are correlated and paged does not."""
+    return request.model_dump(mode="json", exclude={"pagination", "max_results", "context", "ext", "fields"})
