@@ -16,7 +16,7 @@ from agent.page.desk import Desk
 from app_gradio import create_app
 from encoders.settings import settings
 
-PATIENCE = 30_000
+PATIENCE = 90_000
 """How long a page may take to show something, in milliseconds; a busy machine is slow."""
 
 CHROMIUM = which("chromium") or ""

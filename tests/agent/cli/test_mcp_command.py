@@ -15,6 +15,7 @@ from planted import world_settings
 from pydantic_core import to_jsonable_python
 
 from encoders.workspace import Workspace
+from tools.adcp.tasks import TASKS
 from tools.mcp_server.reading import READING
 from tools.mcp_server.writing import WRITING
 from tools.service import AudienceService
@@ -46,7 +47,7 @@ def test_another_agent_sizes_and_saves_over_stdio(own_workspace: Workspace, mode
     async def talk() -> list[CallToolResult]:
         async with Client(command(own_workspace.path), mode=mode) as client:
             listed = await client.list_tools()
-            assert [tool.name for tool in listed.tools] == [*READING, *WRITING]
+            assert [tool.name for tool in listed.tools] == [*READING, *WRITING, *TASKS]
             return [
                 await client.call_tool("size", {"spec": save["spec"]}),
                 await client.call_tool("size", {"spec": declined}),
