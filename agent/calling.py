@@ -76,7 +76,7 @@ class Caller:
         try:
             return self._ever_plainer(self._way, messages, meter)
         except (OpenAIError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise _in_words(error) from error
+            raise in_words(error) from error
 
     def _ever_plainer(self, way: _Way, messages: Sequence[BaseMessage], meter: Meter) -> str:
         """Ask in ``way``, or in a plainer one where the server refuses it; what has worked is remembered."""
@@ -151,18 +151,18 @@ def _passing(error: BaseException) -> bool:
     """Whether the same request may go well a moment later. A timeout is not asked again: it has taken its time."""
     if isinstance(error, APIStatusError):
         busy = (error.status_code == 429 and error.code != "insufficient_quota") or error.status_code >= 500
-        return busy and error.status_code != 501 and _asked_to_wait(error) <= LONGEST_WAIT
+        return busy and error.status_code != 501 and asked_to_wait(error) <= LONGEST_WAIT
     return isinstance(error, APIConnectionError) and not isinstance(error, APITimeoutError)
 
 
 def _wait(state: RetryCallState) -> float:
     """Seconds until the next try: what the server asked for, and never less than a moment that grows, with jitter."""
     error = state.outcome.exception() if state.outcome else None
-    asked = _asked_to_wait(error) if isinstance(error, APIStatusError) else 0.0
+    asked = asked_to_wait(error) if isinstance(error, APIStatusError) else 0.0
     return max(asked, _BACKOFF(state))
 
 
-def _asked_to_wait(error: APIStatusError) -> float:
+def asked_to_wait(error: APIStatusError) -> float:
     """The seconds of a Retry-After header; 0 where there is none, or it names a date instead."""
     try:
         return max(0.0, float(error.response.headers.get("retry-after", 0)))
@@ -170,7 +170,7 @@ def _asked_to_wait(error: APIStatusError) -> float:
         return 0.0
 
 
-def _in_words(error: Exception) -> ChatModelError:
+def in_words(error: Exception) -> ChatModelError:
     """What a person reads about a failed call."""
     match error:
         case APITimeoutError():

@@ -103,13 +103,14 @@ class LocalChatModel(BaseChatModel):
         return "local"
 
     def _generate(self, *args: Any, **kwargs: Any) -> Any:
-        return self._running()._generate(*args, **kwargs)
+        return self.running()._generate(*args, **kwargs)
 
     def with_structured_output(self, *args: Any, **kwargs: Any) -> Any:
         """The structured output of the server behind this model."""
-        return self._running().with_structured_output(*args, **kwargs)
+        return self.running().with_structured_output(*args, **kwargs)
 
-    def _running(self) -> BaseChatModel:
+    def running(self) -> BaseChatModel:
+        """The model behind its server, which is started where it does not run yet."""
         url = f"{_start(self.path).listening_address}/v1"
         limits = {"timeout": LOCAL_TIMEOUT, "max_tokens": _LONGEST_STEP}
         return _server(self.path.stem, url, "none", temperature=0, **limits)

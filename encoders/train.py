@@ -28,6 +28,7 @@ from encoders.training.fit_head import fit_head
 from encoders.training.labels import LabelWriter
 from encoders.training.lora import AdaptedEncoder
 from encoders.training.windows import Example, read_examples
+from encoders.training.written import file_digest, read_written
 from encoders.workspace import Progress, Workspace, silent
 
 THREADS = 2
@@ -75,7 +76,10 @@ def train(
 def version_of(settings: Settings, past: Past, recipe: Recipe) -> str:
     """The name of the model that such a run gives: equal inputs, equal version."""
     made_from = [past.dataset.card.version, past.as_of.isoformat(), settings.text_encoder, settings.seed, FORMAT]
-    digest = hashlib.sha256(json.dumps([*made_from, asdict(_as_set(recipe, settings))]).encode()).hexdigest()[:10]
+    chosen = asdict(_as_set(recipe, settings))
+    labels, share = chosen.pop("labels"), chosen.pop("labels_share")
+    written = [file_digest(Path(labels)), share] if labels else []
+    digest = hashlib.sha256(json.dumps([*made_from, chosen, *written]).encode()).hexdigest()[:10]
     return f"{past.as_of.isoformat()}-{digest}"
 
 
@@ -112,7 +116,11 @@ def fit_model(
     vocabulary = examples[0].scene.vocabulary
     allowed = np.ones(len(vocabulary.texts), bool)
     allowed[sorted(held_out)] = False
-    writer = LabelWriter(vocabulary, past.dataset.card, allowed)
+    plain = LabelWriter(vocabulary, past.dataset.card, allowed)
+    written = read_written(Path(recipe.labels), vocabulary, past.as_of, allowed) if recipe.labels else None
+    writer = plain
+    if written:
+        writer = LabelWriter(vocabulary, past.dataset.card, allowed, written.labels, recipe.labels_share)
     torch.manual_seed(settings.seed)
     model = DualEncoder(vocabulary.text_vectors.shape[1], without=recipe.without)
     adapted = AdaptedEncoder(encoder, recipe.lora_rank) if recipe.lora_rank else None
@@ -125,7 +133,7 @@ def fit_model(
         )
     progress("Calibrating on the latest window", None)
     rng = np.random.default_rng([settings.seed, recipe.epochs])
-    grounding, calibration, figures = calibrate_model(model.eval(), encoder, examples[0], writer, rng)
+    grounding, calibration, figures = calibrate_model(model.eval(), encoder, examples[0], plain, rng)
     config = ModelConfig(
         format=FORMAT,
         version=version,
@@ -142,6 +150,8 @@ def fit_model(
         calibration=calibration,
     )
     learned = {"held_out_items": len(held_out), "epochs": epochs, "head_loss": head_loss, "calibration": figures}
+    if written:
+        learned["labels"] = written.summary()
     return TrainedModel(model, config, adapted), _report(config, recipe, examples) | learned
 
 

@@ -60,13 +60,24 @@ def prepare(
     show(done, as_json, lambda: "\n".join(lines))
 
 
-def train(as_of: AsOf = None, as_json: Json = False) -> None:
+def train(
+    as_of: AsOf = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Sentences of 'audience label' to learn from, beside the built-in templates.")
+    ] = None,
+    labels_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of them among the sentences; at 1 there are no templates.")
+    ] = 0.5,
+    as_json: Json = False,
+) -> None:
     """Learn from the past of the prepared data what users will do next; an interrupted run goes on."""
     workspace, settings = open_workspace()
     from encoders.train import train as run
+    from encoders.training.fit import Recipe
 
+    recipe = Recipe(labels=str(labels), labels_share=labels_share) if labels else None
     with progress_bar() as progress:
-        model = run(workspace, settings, as_of, progress)
+        model = run(workspace, settings, as_of, progress, recipe)
     show({"model": model}, as_json, lambda: f"Model: {model}\nIts quality, in figures: {model / 'report.json'}")
 
 

@@ -12,6 +12,7 @@ from agent.cli import (
     destination,
     embed,
     kept,
+    label,
     leaving,
     measure,
     models,
@@ -46,6 +47,7 @@ def audience(
 COMMANDS: dict[Callable[..., None], str] = {
     data.demo: "audience demo",
     data.prepare: "audience prepare shop.toml --strict",
+    label.label: "audience label spring --users 2000 --dry-run",
     data.train: "audience train --as-of 2017-10-01",
     data.index: "audience index --as-of 2017-10-01",
     measure.evaluate: "audience evaluate --json",

@@ -54,6 +54,10 @@ class Recipe:
     """Share of the sentences that are not in the words of the data, see ``encoders.training.blur``."""
     lora_rank: int = 0
     """Rank of the adapter that the text encoder learns with; 0 leaves it frozen."""
+    labels: str = ""
+    """A file of sentences that were written ahead, see ``encoders.training.written``; empty for templates alone."""
+    labels_share: float = 0.5
+    """Share of the labels that come from that file, as far as it has so many; at 1 there are no templates."""
 
 
 class _Run(nn.Module):

@@ -1,9 +1,11 @@
-"""Labels: sentences about what users did next, written from templates.
+"""Labels: sentences about what users did next, written from templates, and those that were written ahead.
 
 A label is drawn as FOUND draws it: a user, a few of the things she did in the horizon, a random wording. Rare things
-are drawn more often than their share, so that the model does not only learn about milk.
+are drawn more often than their share, so that the model does not only learn about milk. Sentences written ahead (see
+``encoders.training.written``) are drawn from those that came true for anybody.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Template
 
@@ -33,16 +35,26 @@ class Label:
 class LabelWriter:
     """Writes labels for one vocabulary."""
 
-    def __init__(self, vocabulary: Vocabulary, card: DatasetCard, allowed: npt.NDArray[np.bool_] | None = None) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        card: DatasetCard,
+        allowed: npt.NDArray[np.bool_] | None = None,
+        written: Sequence[Label] = (),
+        share: float = 0.5,
+    ) -> None:
         """Prepare to write.
 
         Args:
             vocabulary: V items.
             card: says how a sentence about each source is worded.
             allowed: [V], items that may be named; None for all. A benchmark withholds some.
+            written: sentences that were written ahead.
+            share: of all labels, how many of those there are at most; at 1 there are no templates.
         """
         self.vocabulary = vocabulary
         self.card = card
+        self.written, self.share = list(written), share if written else 0.0
         spoken_of = np.array([source == card.main_source or source in card.wordings for source in vocabulary.sources])
         self.allowed = spoken_of[vocabulary.source_of] & (True if allowed is None else allowed)
         keys = [(int(s), g) for s, g in zip(vocabulary.source_of, vocabulary.groups, strict=True)]
@@ -53,13 +65,22 @@ class LabelWriter:
         self.members = np.split(order, np.cumsum(np.bincount(self.group_of, minlength=len(names)))[:-1])
 
     def write(self, done: sp.csr_matrix, count: int, rng: np.random.Generator) -> list[Label]:
-        """Write ``count`` labels about what users did.
+        """Write ``count`` labels about what users did; fewer where templates are not wanted and no more came true.
 
         Args:
             done: [N, V], ones where a user did something with an item in the horizon.
             count: how many.
             rng: the only source of chance.
         """
+        drawn = self._draw(done, round(count * self.share), rng) if self.written else []
+        return drawn if self.share == 1.0 else [*drawn, *self._from_templates(done, count - len(drawn), rng)]
+
+    def _draw(self, done: sp.csr_matrix, most: int, rng: np.random.Generator) -> list[Label]:
+        """At most so many of the sentences written ahead, each of which came true for somebody."""
+        true = np.flatnonzero(came_true(self.written, done).any(axis=0))
+        return [self.written[place] for place in rng.choice(true, min(most, len(true)), replace=False)]
+
+    def _from_templates(self, done: sp.csr_matrix, count: int, rng: np.random.Generator) -> list[Label]:
         kept = sp.csr_matrix(done.multiply(self.allowed[None, :]))
         kept.eliminate_zeros()
         of_source = np.eye(len(self.vocabulary.sources), dtype=np.float32)[self.vocabulary.source_of]

@@ -1,0 +1,1 @@
+"""Labels: sentences about what users did next, written by a language model, checked, and kept."""

@@ -1,0 +1,50 @@
+"""What a job asks for: which windows, which users, which sentences, in which words."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from agent.labelling.horizon import Horizon
+from agent.labelling.job import Job
+from agent.labelling.sampling import Task, stratified, tasks
+from encoders.errors import DataError
+from encoders.history.events import Dataset, DatasetCard
+from encoders.settings import Settings
+from encoders.workspace import Progress, Workspace, silent
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The sentences of a job, in order."""
+
+    card: DatasetCard
+    as_of: date
+    tasks: list[Task]
+    users: int
+    """Users that could have been chosen, all windows together."""
+
+
+def plan(
+    workspace: Workspace, settings: Settings, job: Job, as_of: date | None = None, progress: Progress = silent
+) -> Plan:
+    """Choose whom to write about. Horizons end on or before the as-of date; the same seed chooses the same users.
+
+    Raises:
+        DataError: no window lies before the date, or nobody did anything in them.
+        ModelError: active sampling, and no model is old enough to tell where it was wrong.
+    """
+    dataset = Dataset(workspace.data)
+    past = dataset.before(as_of or dataset.card.default_as_of)
+    horizons = []
+    for number, window in enumerate(past.windows(count=job.windows)):
+        progress("Reading what users did", number / job.windows)
+        horizons.append(Horizon(window, dataset.card))
+    users = sum(horizon.deeds["user_id"].n_unique() for horizon in horizons)
+    if not users:
+        raise DataError(f"Nobody did anything in a window that ended by {past.as_of}; choose a later as-of date.")
+    if job.sampling == "active":
+        from agent.labelling.surprise import surprising
+
+        chosen = surprising(workspace, settings, horizons, past, job.units, progress)
+    else:
+        chosen = stratified(horizons, job.units, settings.seed)
+    return Plan(dataset.card, past.as_of, tasks(horizons, chosen, job), users)

@@ -1,0 +1,198 @@
+"""What a set of labels leaves behind: the labels as Parquet, a report for machines, and a data card for people."""
+
+from collections.abc import Sequence
+from datetime import date
+from string import Template
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agent.labelling.job import Paths
+from agent.labelling.statistics import Diversity
+from encoders.errors import DataError
+from encoders.training.written import LABEL_SCHEMA
+from encoders.workspace import atomic_file
+from prompts.loader import fill, table
+
+
+class Example(BaseModel):
+    """One label as a reader of the card can check it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lines: str
+    sentence: str
+    fate: str
+
+
+class Agreement(BaseModel):
+    """What people said about the labels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reviewed: int
+    accepted: int
+    edited: int
+    rejected: int
+    twice: int
+    """Labels that more than one person looked at."""
+    agreed: float | None
+    """Share of those that all of them accepted, or all of them did not; None where there are none."""
+
+
+class LabelReport(BaseModel):
+    """How a set of labels came about."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    data: str
+    note: str
+    data_version: str
+    as_of: date
+    windows: tuple[date, ...]
+    seed: int
+    model: str
+    prompts: dict[str, str]
+    """Digest of the texts for each purpose."""
+    sampling: str
+    users: int
+    """User-windows there were to choose from."""
+    planned: int
+    answered: int
+    kept: int
+    dropped: dict[str, int]
+    grounded: dict[str, int]
+    revised: int
+    calls: int
+    untold: int
+    input_tokens: int
+    output_tokens: int
+    dollars: float | None
+    states: dict[str, int]
+    """Requests by state."""
+    errors: dict[str, int]
+    diversity: Diversity
+    examples: tuple[Example, ...]
+    agreement: Agreement | None = None
+
+
+def save(paths: Paths, labels: pl.DataFrame, report: LabelReport) -> None:
+    """Write the set: a reader sees all of the old one or all of the new one of each file, the labels first.
+
+    Raises:
+        WorkspaceError: the disk is full or may not be written.
+    """
+    with atomic_file(paths.labels) as part:
+        labels.select(LABEL_SCHEMA.names()).cast(dict(LABEL_SCHEMA)).write_parquet(part)  # type: ignore[arg-type]
+    with atomic_file(paths.report) as part:
+        part.write_text(report.model_dump_json(indent=1) + "\n", "utf-8")
+    with atomic_file(paths.card) as part:
+        part.write_text(card(report, labels), "utf-8")
+
+
+def load(paths: Paths) -> tuple[pl.DataFrame, LabelReport]:
+    """The set as it was saved.
+
+    Raises:
+        DataError: there is none, or it cannot be read.
+    """
+    try:
+        report = LabelReport.model_validate_json(paths.report.read_text("utf-8"))
+        return pl.read_parquet(paths.labels), report
+    except FileNotFoundError:
+        raise DataError(
+            f"There are no labels '{paths.name}' in {paths.folder.parent}; write them with 'audience label {paths.name}'."
+        ) from None
+    except (OSError, ValidationError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{paths.folder} cannot be read ({type(error).__name__}); write the labels again.") from error
+
+
+def card(report: LabelReport, labels: pl.DataFrame) -> str:
+    """The data card."""
+    texts = _texts()
+    found = report.diversity
+    styles = labels.group_by("style", "language").len().sort("style", "language")
+    return (
+        fill(
+            "labelling/card",
+            name=report.name,
+            data=report.data,
+            note=report.note,
+            data_version=report.data_version,
+            as_of=report.as_of,
+            windows=", ".join(map(str, report.windows)),
+            sampling=report.sampling,
+            users=f"{report.users:,}",
+            seed=report.seed,
+            model=report.model,
+            prompts=", ".join(f"{purpose} {digest}" for purpose, digest in report.prompts.items()) or texts["none"],
+            planned=f"{report.planned:,}",
+            answered=f"{report.answered:,}",
+            kept=f"{report.kept:,}",
+            share=f"{report.kept / max(1, report.answered):.0%}",
+            states=_listed(report.states),
+            errors=_listed(report.errors),
+            revised=report.revised,
+            calls=f"{report.calls:,}",
+            untold=report.untold,
+            read=f"{report.input_tokens:,}",
+            written=f"{report.output_tokens:,}",
+            dollars=texts["no_prices"] if report.dollars is None else f"${report.dollars:,.4f}",
+            dropped=_rows(report.dropped, report.answered),
+            grounded=_rows(report.grounded, report.kept),
+            styles="\n".join(f"| {style} | {language} | {count} |" for style, language, count in styles.iter_rows()),
+            distinct_1=f"{found.distinct_1:.3f}",
+            distinct_2=f"{found.distinct_2:.3f}",
+            repeated=f"{found.near_duplicates:.0%}",
+            topics=f"{found.topics:.0%}",
+            clusters=f"{found.clusters:.0%}",
+            agreement=_agreement(report.agreement),
+            examples="\n".join(
+                f"| {_plain(each.lines)} | {_plain(each.sentence)} | {_plain(each.fate)} |" for each in report.examples
+            ),
+        )
+        + "\n"
+    )
+
+
+def _texts() -> dict[str, str]:
+    return table("labelling/words")
+
+
+def _rows(counts: dict[str, int], of: int) -> str:
+    texts = _texts()
+    rows = [f"| {name} | {count} | {count / max(1, of):.1%} |" for name, count in counts.items()]
+    return "\n".join(rows) or f"| {texts['none']} | 0 | |"
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or str(_texts()["none"])
+
+
+def _agreement(found: Agreement | None) -> str:
+    texts = _texts()
+    if found is None:
+        return str(texts["no_review"])
+    agreed = (
+        texts["alone"]
+        if found.agreed is None
+        else Template(texts["agreed"]).substitute(share=f"{found.agreed:.0%}", twice=found.twice)
+    )
+    return Template(texts["reviewed"]).substitute(
+        reviewed=found.reviewed,
+        accepted=found.accepted,
+        edited=found.edited,
+        rejected=found.rejected,
+        agreed=agreed,
+    )
+
+
+def _plain(text: str) -> str:
+    """A text of the data as one cell of a table."""
+    return " ".join(text.replace("|", "/").split())
+
+
+def as_table(rows: Sequence[dict[str, object]]) -> pl.DataFrame:
+    """Rows as labels are kept."""
+    return pl.DataFrame(list(rows), schema=LABEL_SCHEMA)
