@@ -79,11 +79,13 @@ class _Asking:
 
     async def run(self) -> Pass:
         queue = iter(self._left)
-        options = {"timeout": self._server.timeout, "max_retries": 0}
-        async with AsyncOpenAI(base_url=self._server.url, api_key=self._server.key or "none", **options) as client:  # type: ignore[arg-type]
-            async with asyncio.TaskGroup() as group:
-                for _ in range(self._workers):
-                    group.create_task(self._work(client, queue))
+        url, key, seconds = self._server.url, self._server.key or "none", self._server.timeout
+        async with (
+            AsyncOpenAI(base_url=url, api_key=key, timeout=seconds, max_retries=0) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            for _ in range(self._workers):
+                group.create_task(self._work(client, queue))
         if self._fatal is not None:
             raise in_words(self._fatal) from self._fatal
         return Pass(self._asked, self._answered, self._budget.stopped)
@@ -144,7 +146,8 @@ class _Asking:
         if asked:
             self._pace.hold(asked)
             return 0.0
-        return min(_LONGEST_BACKOFF, _FIRST_WAIT * 2 ** (attempt - 1)) * random.uniform(1.0, 1.5)
+        backoff: float = min(_LONGEST_BACKOFF, _FIRST_WAIT * 2 ** (attempt - 1)) * random.uniform(1.0, 1.5)
+        return backoff
 
     def _keep(self, request: Request, completion: ChatCompletion) -> bool:
         usage = completion.usage

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from hashlib import sha256
 from string import Template
-from typing import Any
+from typing import Any, Literal
 
 from openai import OpenAI, OpenAIError
 from openai.types import Batch
@@ -20,7 +20,7 @@ from agent.labelling.money import Budget
 from agent.labelling.server import Server
 from prompts.loader import table
 
-_ENDPOINT = "/v1/chat/completions"
+_ENDPOINT: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 _MARK = "audience_requests"
 _OVER = {"completed", "failed", "expired", "cancelled"}
 _MOST = 50_000

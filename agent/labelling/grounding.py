@@ -140,6 +140,8 @@ class Grounding:
             return "needs the history"
         if task.style != NEGATIVE and self._negation.search(said):
             return "a negation"
+        if task.language == "en" and not stems(sentence) - self._general:
+            return "says nothing in particular"
         return "sensitive" if aimed_at(sentence) is not None else ""
 
     def _stranger(self, task: Task, sentence: str) -> bool:
@@ -173,7 +175,7 @@ class Grounding:
         return float(np.mean(others <= self._nearness(line, vector) + 1e-6))
 
     def _nearness(self, line: Line, vector: Matrix) -> float:
-        return max(float(self._vectors[text] @ vector) for text in (line.name, *line.items) if text in self._vectors)
+        return float(self._vectors[line.name] @ vector)
 
     @cached_property
     def _vectors(self) -> dict[str, Matrix]:

@@ -102,7 +102,8 @@ def load(paths: Paths) -> tuple[pl.DataFrame, LabelReport]:
         return pl.read_parquet(paths.labels), report
     except FileNotFoundError:
         raise DataError(
-            f"There are no labels '{paths.name}' in {paths.folder.parent}; write them with 'audience label {paths.name}'."
+            f"There are no labels '{paths.name}' in {paths.folder.parent}; "
+            f"write them with 'audience label {paths.name}'."
         ) from None
     except (OSError, ValidationError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{paths.folder} cannot be read ({type(error).__name__}); write the labels again.") from error
@@ -116,7 +117,7 @@ def card(report: LabelReport, labels: pl.DataFrame) -> str:
     return (
         fill(
             "labelling/card",
-            name=report.name,
+            title=report.name,
             data=report.data,
             note=report.note,
             data_version=report.data_version,

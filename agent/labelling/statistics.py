@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,7 @@ def diversity(sentences: Sequence[str], vectors: Matrix, groups: Matrix, named: 
     """
     words = [re.findall(r"\w+", sentence.lower()) for sentence in sentences]
     single = Counter(word for each in words for word in each)
-    pairs = Counter(pair for each in words for pair in zip(each, each[1:], strict=False))
+    pairs = Counter(pair for each in words for pair in pairwise(each))
     return Diversity(
         labels=len(sentences),
         distinct_1=len(single) / max(1, single.total()),

@@ -30,7 +30,7 @@ def write_from_template(task: Task, seed: int) -> Draft | None:
     chosen = lines[min(int(rng.geometric(_FIRST)), len(lines)) - 1]
     template = Template(templates[int(rng.integers(len(templates)))])
     values = {"items": task.unit.lines[chosen - 1].name}
-    named = (chosen,)
+    named: tuple[int, ...] = (chosen,)
     if "not" in template.get_identifiers():
         without = missing[int(rng.integers(len(missing)))]
         values["not"], named = task.unit.lines[without - 1].name, (chosen, without)
