@@ -98,7 +98,8 @@ class _Asking:
             if self._fatal is not None or not self._budget.reserve(request):
                 return
             self._asked += 1
-            self._answered += await self._patiently(client, request)
+            answered = await self._patiently(client, request)  # not in one line with +=, which would read too early
+            self._answered += answered
             self._progress("Asking for sentences", self._asked / len(self._left))
 
     async def _patiently(self, client: AsyncOpenAI, request: Request) -> bool:

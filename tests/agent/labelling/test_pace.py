@@ -1,0 +1,73 @@
+"""The pace of calls, on a clock of its own: nothing here waits."""
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.labelling.pace import Limits, Pace
+
+
+class Clock(asyncio.SelectorEventLoop):
+    """A loop whose time jumps to the next thing that is to happen."""
+
+    def __init__(self) -> None:
+        super().__init__(selectors.DefaultSelector())
+        self.now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+    def _run_once(self) -> None:
+        self.now += 1e-6
+        coming = [each._when for each in self._scheduled if not each.cancelled()]  # type: ignore[attr-defined]
+        if not self._ready and coming:  # type: ignore[attr-defined]
+            self.now = max(self.now, min(coming))
+        super()._run_once()  # type: ignore[misc]
+
+
+def run(work: Coroutine[Any, Any, list[float]]) -> list[float]:
+    loop = Clock()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()
+
+
+async def times(limits: Limits, tokens: list[int], busy_at: int | None = None) -> list[float]:
+    """When each of some calls went out."""
+    pace, out, loop = Pace(limits, max(tokens)), [], asyncio.get_running_loop()
+    for number, each in enumerate(tokens):
+        await pace.turn(each)
+        out.append(loop.time())
+        if number == busy_at:
+            pace.hold(30.0)
+    return out
+
+
+@given(st.floats(1, 3000), st.integers(2, 60))
+def test_a_minute_never_holds_more_requests_than_its_limit_and_a_second(limit: float, calls: int) -> None:
+    out = run(times(Limits(requests_per_minute=limit), [1] * calls))
+    for start in out:
+        assert sum(start <= each < start + 60 for each in out) <= limit + max(1.0, limit / 60) + 1e-6
+
+
+@given(st.floats(100, 100_000), st.lists(st.integers(1, 2_000), min_size=2, max_size=60))
+def test_nor_more_tokens(limit: float, tokens: list[int]) -> None:
+    out = run(times(Limits(tokens_per_minute=limit), tokens))
+    for start in out:
+        sent = sum(count for count, each in zip(tokens, out, strict=True) if start <= each < start + 60)
+        assert sent <= limit + max(limit / 60, max(tokens)) + 1e-6
+
+
+def test_the_limit_is_used_to_the_full() -> None:
+    out = run(times(Limits(requests_per_minute=600), [1] * 1000))
+    assert out[-1] <= 1000 / 600 * 60 + 0.1
+
+
+def test_a_pause_that_the_server_asked_for_holds_for_all() -> None:
+    out = run(times(Limits(), [1] * 4, busy_at=1))
+    assert [round(each) for each in out] == [0, 0, 30, 30]
