@@ -1,8 +1,8 @@
 """Where the model is most wrong: users whose horizon it foresaw worst come first.
 
 A model sees the users as of the beginning of a window, and says how likely each is to turn to each group. What a user
-then did, and the model had given little chance, is her surprise. A model that was trained with what came after the
-windows would know their outcome, so only one whose as-of date is not later than the labels' may choose.
+then did, and the model had given little chance, is her surprise. A model that was trained with what came after a window
+knows its outcome, so the windows have to be later than the model.
 """
 
 from collections.abc import Sequence
@@ -36,14 +36,14 @@ def surprising(
     """Number of the horizon and id of the user, the most surprising first; the windows take turns.
 
     Raises:
-        ModelError: there is no model, or the newest knows what came later.
+        ModelError: every model knows what came in one of the windows.
     """
-    folder = workspace.newest_model()
-    trained = read_config(folder).as_of
-    if trained > past.as_of:
+    first = min(horizon.as_of for horizon in horizons)
+    folder = next((each for each in workspace.models() if read_config(each).as_of <= first), None)
+    if folder is None:
         raise ModelError(
-            f"The newest model was trained as of {trained}, after {past.as_of}, so it knows what came later; "
-            f"train one with 'audience train --as-of {past.as_of}', or sample 'stratified'."
+            f"No model is as old as the first window, so all know what came in it; train one with 'audience train "
+            f"--as-of {first}', take fewer windows, or sample 'stratified'."
         )
     ranked = []
     for number, horizon in enumerate(horizons):
