@@ -91,7 +91,7 @@ def _bench(
     dataset.outcome(past.as_of, HORIZON_DAYS)
     demands = category_demands(dataset, settings.seed)
     withheld = withheld_items(demands)
-    study = _read_study(workspace, settings, past, withheld, variants[0][1].windows, progress)
+    study = read_study(workspace, settings, past, withheld, variants[0][1].windows, progress)
     outcome = observe(dataset, study.scene, demands)
     if not outcome.demands:
         raise DataError(f"No topic has {EDGE} responders and {EDGE} others after {past.as_of}; nothing to measure.")
@@ -116,7 +116,7 @@ def _report(bench: Bench, sections: Sequence[Section]) -> Report:
     )
 
 
-def _read_study(
+def read_study(
     workspace: Workspace, settings: Settings, past: Past, withheld: frozenset[int], windows: int, progress: Progress
 ) -> Study:
     encoder = text_encoder(settings.text_encoder)

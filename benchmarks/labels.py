@@ -1,0 +1,138 @@
+"""What written labels do to sentences in other words: task d of the benchmark, on a date before those reported.
+
+    python benchmarks/labels.py NAME...   train with each set of labels of the workspace, and without any
+    python benchmarks/labels.py --render  only write the table in docs/labels.md again, from docs/labels.json
+
+Beside them stands "by hand": the sentences of ``by_hand.jsonl``, written by a person for groups of the grocery data.
+None of them shares three words in a row, or two longer ones, with any sentence of the benchmark. A set that was
+measured is not trained again; remove its entry of docs/labels.json for that.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from agent.labelling.job import Paths
+from encoders.benchmark.demands import BenchmarkDemand, category_demands
+from encoders.benchmark.figures import difference
+from encoders.benchmark.judging import AUC, judge
+from encoders.benchmark.ours import train_variant
+from encoders.benchmark.outcome import observe
+from encoders.benchmark.run import read_study
+from encoders.benchmark.study import withheld_items
+from encoders.benchmark.tasks.wording import PARAPHRASE, TEMPLATE, read_wording, wording_file
+from encoders.benchmark.topics import read_topics
+from encoders.history.events import Dataset
+from encoders.settings import Settings, settings
+from encoders.training.fit import Recipe
+from encoders.training.written import LABEL_SCHEMA
+from encoders.workspace import Workspace, silent
+
+AS_OF = date(2017, 9, 1)
+ROOT = Path(__file__).resolve().parents[1]
+MEASURED, PAGE = ROOT / "docs" / "labels.json", ROOT / "docs" / "labels.md"
+BY_HAND = Path(__file__).with_name("by_hand.jsonl")
+PLAIN, HAND = "templates alone", "by hand"
+_BEGIN, _END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
+_KINDS = {"category": "categories", TEMPLATE: "templates", PARAPHRASE: "paraphrases", "plain": "plain language"}
+_KINDS |= {"conjunction": "both of two", "negation": "one but not another", "granularity": "coarse and fine"}
+
+
+def by_hand(path: Path) -> Path:
+    """The sentences written by a person as a label file; they come from no event."""
+    rows = [json.loads(line) for line in BY_HAND.read_text("utf-8").splitlines()]
+    usual = dict.fromkeys(LABEL_SCHEMA) | {
+        "as_of": date(2017, 1, 1),
+        "horizon_days": 0,
+        "style": HAND,
+        "language": "en",
+    }
+    usual |= {"source": "purchases", "level": "group", "without": []}
+    table = [usual | {"sentence": row["sentence"], "names": row["groups"]} for row in rows]
+    pl.DataFrame(table, schema=LABEL_SCHEMA).write_parquet(path)
+    return path
+
+
+def measure(workspace: Workspace, chosen: Settings, files: dict[str, str]) -> None:
+    """Train with every label file that has no figures yet, and keep one AUC per demand."""
+    known = _measured()
+    dataset = Dataset(workspace.data)
+    past = dataset.before(AS_OF)
+    withheld = withheld_items(category_demands(dataset, chosen.seed))
+    study = read_study(workspace, chosen, past, withheld, Recipe().windows, silent)
+    outcome = observe(dataset, study.scene, _demands(dataset, chosen.seed))
+    for name, file in files.items():
+        if name not in known.get(str(chosen.seed), {}):
+            recipe = Recipe(labels=file)
+            variant = train_variant(workspace, chosen, study.examples, past, name, recipe, withheld)
+            values = judge([variant.score(study, outcome.demands)], outcome, chosen)[0].values[AUC]
+            kinds = [demand.kind for demand in outcome.demands]
+            entry = {"kinds": kinds, "auc": [round(float(value), 5) for value in values]}
+            known.setdefault(str(chosen.seed), {})[name] = entry
+            MEASURED.write_text(json.dumps(known) + "\n", "utf-8")
+
+
+def _demands(dataset: Dataset, seed: int) -> list[BenchmarkDemand]:
+    """Categories, the wordings, and the templates of the paraphrases."""
+    lines, topics = read_wording(wording_file(dataset.card.name)), read_topics(dataset)
+    asked = [line.demand(topics) for line in lines]
+    plain = {
+        line.template: replace(demand, sentence=line.template, kind=TEMPLATE)
+        for line, demand in zip(lines, asked, strict=True)
+        if line.template is not None
+    }
+    return [*category_demands(dataset, seed), *plain.values(), *asked]
+
+
+def _measured() -> dict[str, dict[str, dict[str, list[float]]]]:
+    return json.loads(MEASURED.read_text("utf-8")) if MEASURED.exists() else {}
+
+
+def table() -> str:
+    """AUC per kind of sentence, and how far each is ahead of templates alone, with a 95 % interval over sentences."""
+    lines = []
+    for seed, sets in _measured().items():
+        kinds = np.array(sets[PLAIN]["kinds"])
+        lines += [f"| seed {seed} | {' | '.join(_KINDS.values())} |", f"|{'---|' * (len(_KINDS) + 1)}"]
+        plain = np.array(sets[PLAIN]["auc"])
+        for name, found in sets.items():
+            values = np.array(found["auc"])
+            lines.append(f"| {name} | {' | '.join(f'{values[kinds == kind].mean():.4f}' for kind in _KINDS)} |")
+            if name != PLAIN:
+                gains = [_gain(values[kinds == kind], plain[kinds == kind]) for kind in _KINDS]
+                lines.append(f"| ahead by | {' | '.join(gains)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _gain(values: np.ndarray, plain: np.ndarray) -> str:
+    found = difference(values, plain)
+    return "-" if found is None else f"{found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure unless told not to, then write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("names", nargs="*", help="sets of labels in the workspace")
+    parser.add_argument("--render", action="store_true", help="only write the table again")
+    chosen = parser.parse_args(arguments)
+    if not chosen.render:
+        workspace = Workspace(settings().workspace)
+        sets = {name: str(Paths(workspace, name).labels) for name in chosen.names}
+        with tempfile.TemporaryDirectory() as folder:
+            hand = str(by_hand(Path(folder) / "by_hand.parquet"))
+            measure(workspace, settings(), {PLAIN: "", **sets, HAND: hand})
+    page = PAGE.read_text("utf-8")
+    head, _, rest = page.partition(_BEGIN)
+    PAGE.write_text(f"{head}{_BEGIN}{table()}{_END}{rest.partition(_END)[2]}", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
