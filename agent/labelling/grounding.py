@@ -29,6 +29,8 @@ _NEAR = 0.97
 """A line supports a label by meaning when it is nearer to it than so many of the groups of its source."""
 
 _FEWEST_WORDS = 2
+_CLAIMS = re.compile(r",|&|;|\band\b|\bor\b", re.IGNORECASE)
+"""What joins the claims of a sentence; each of them has to rest on something."""
 
 Ground = Literal["words", "meaning", "self-check", ""]
 Matrix = npt.NDArray[np.float32]
@@ -154,8 +156,22 @@ class Grounding:
     def _proved(
         self, sentence: str, claimed: list[Line], done: list[Line], vector: Matrix
     ) -> tuple[list[Line], Ground]:
-        """The lines that a label rests on, and by what: claimed ones first, for a writer may miscount."""
-        said = stems(sentence) - self._general
+        """The lines that a label rests on, and by what; nothing is proved while one of its claims is not."""
+        claims = [each for each in _CLAIMS.split(sentence) if stems(each) - self._general]
+        vectors = [vector] if len(claims) < 2 else self.embed(claims)
+        lines: dict[Line, None] = {}
+        grounds = set()
+        for claim, meant in zip(claims if len(claims) > 1 else [sentence], vectors, strict=True):
+            found, ground = self._rests(claim, claimed, done, meant)
+            lines |= dict.fromkeys(found)
+            grounds.add(ground)
+        if "" in grounds:
+            return [], ""
+        return list(lines), "meaning" if "meaning" in grounds else "words"
+
+    def _rests(self, claim: str, claimed: list[Line], done: list[Line], vector: Matrix) -> tuple[list[Line], Ground]:
+        """The lines that one claim rests on: those that its writer named first, for a writer may miscount."""
+        said = stems(claim) - self._general
         for lines in (claimed, done):
             if by_word := [line for line in lines if said & (self._words(line) - self._general)]:
                 return by_word, "words"

@@ -1,4 +1,4 @@
-"""Sentences that were written ahead: what is taken, what is left out, and that nothing of the future comes with them."""
+"""Sentences that were written ahead: what is taken and what is left out; nothing of the future comes with them."""
 
 from dataclasses import replace
 from datetime import date, timedelta
