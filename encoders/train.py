@@ -28,7 +28,7 @@ from encoders.training.fit_head import fit_head
 from encoders.training.labels import LabelWriter
 from encoders.training.lora import AdaptedEncoder
 from encoders.training.windows import Example, read_examples
-from encoders.training.written import file_digest, read_written
+from encoders.training.written import WrittenLabels, file_digest, read_written
 from encoders.workspace import Progress, Workspace, silent
 
 THREADS = 2
@@ -114,13 +114,9 @@ def fit_model(
     recipe = _as_set(recipe, settings)
     encoder = text_encoder(settings.text_encoder)
     vocabulary = examples[0].scene.vocabulary
-    allowed = np.ones(len(vocabulary.texts), bool)
-    allowed[sorted(held_out)] = False
+    allowed = ~np.isin(np.arange(len(vocabulary.texts)), sorted(held_out))
     plain = LabelWriter(vocabulary, past.dataset.card, allowed)
-    written = read_written(Path(recipe.labels), vocabulary, past.as_of, allowed) if recipe.labels else None
-    writer = plain
-    if written:
-        writer = LabelWriter(vocabulary, past.dataset.card, allowed, written.labels, recipe.labels_share)
+    writer, written = _with_written(plain, past, recipe)
     torch.manual_seed(settings.seed)
     model = DualEncoder(vocabulary.text_vectors.shape[1], without=recipe.without)
     adapted = AdaptedEncoder(encoder, recipe.lora_rank) if recipe.lora_rank else None
@@ -128,9 +124,8 @@ def fit_model(
     epochs = fit(model, examples[1:], writer, encoder, recipe, settings.seed, checkpoint, progress)
     head_loss = None
     if recipe.head_steps and not model.alone:
-        head_loss = fit_head(
-            model, examples, writer, encoder, recipe.head_steps, settings.seed, progress, recipe.blurred > 0
-        )
+        steps, blur = recipe.head_steps, recipe.blurred > 0
+        head_loss = fit_head(model, examples, writer, encoder, steps, settings.seed, progress, blur)
     progress("Calibrating on the latest window", None)
     rng = np.random.default_rng([settings.seed, recipe.epochs])
     grounding, calibration, figures = calibrate_model(model.eval(), encoder, examples[0], plain, rng)
@@ -150,9 +145,17 @@ def fit_model(
         calibration=calibration,
     )
     learned = {"held_out_items": len(held_out), "epochs": epochs, "head_loss": head_loss, "calibration": figures}
-    if written:
-        learned["labels"] = written.summary()
+    learned |= {"labels": written.summary()} if written else {}
     return TrainedModel(model, config, adapted), _report(config, recipe, examples) | learned
+
+
+def _with_written(plain: LabelWriter, past: Past, recipe: Recipe) -> tuple[LabelWriter, WrittenLabels | None]:
+    """A writer that also draws from the recipe's file of sentences, and what it took from there."""
+    if not recipe.labels:
+        return plain, None
+    written = read_written(Path(recipe.labels), plain.vocabulary, past.as_of, plain.allowed)
+    writer = LabelWriter(plain.vocabulary, plain.card, plain.allowed, written.labels, recipe.labels_share)
+    return writer, written
 
 
 def _remembering(encoder: TextEncoder, vocabulary: Vocabulary) -> RememberingEncoder:

@@ -119,6 +119,7 @@ def _report(bench: Bench, sections: Sequence[Section]) -> Report:
 def read_study(
     workspace: Workspace, settings: Settings, past: Past, withheld: frozenset[int], windows: int, progress: Progress
 ) -> Study:
+    """The users of the date of ``past`` and the windows before it; no label may name a ``withheld`` item."""
     encoder = text_encoder(settings.text_encoder)
     vocabulary = read_vocabulary(past.dataset, encoder, workspace)
     allowed = np.ones(len(vocabulary.texts), bool)

@@ -107,7 +107,7 @@ def read_written(
         elif not names or any(each is None for each in found):
             reason = "unknown names"
         elif allowed is not None and not allowed[items].all():
-            reason = "held out"
+            reason = "may not be named"
         elif without or len(read_demand(sentence).parts) != 1:
             reason = "of two parts"
         if reason:

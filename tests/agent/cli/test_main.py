@@ -236,7 +236,7 @@ def test_an_error_of_several_lines_becomes_one(run: Run, trainer: ModuleType) ->
 def test_what_is_done_is_told_in_words_or_json(run: Run, tmp_path: Path, trainer: ModuleType) -> None:
     seen: list[object] = []
 
-    def train(workspace: object, chosen: object, as_of: object, progress: Callable[..., None]) -> Path:
+    def train(workspace: object, chosen: object, as_of: object, progress: Callable[..., None], recipe: object) -> Path:
         seen.append(as_of)
         progress("Learning", 0.5)
         progress("Still learning [bold]", None)
