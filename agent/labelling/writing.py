@@ -59,8 +59,8 @@ def estimate_labels(
         return Estimate(0, 0, 0, None)
     requests = _requests(server, plan(workspace, settings, job, as_of, progress), job)
     with Ledger.open(Paths(workspace, job.name).ledger) as ledger:
-        ledger.add(job.name, requests)
-        left = ledger.left(requests)
+        answered = ledger.answers(requests)
+    left = [each for each in requests if each.key not in answered]
     return estimate([*left, *(requests if job.self_check else [])], read_prices(settings.chat_prices))
 
 
