@@ -37,16 +37,18 @@ class Rulings:
             verdicts: by number of the task, for all that the rules kept; None where no answer came.
             found: the rulings so far.
         """
-        revised = {n: v for n, v in verdicts.items() if v is not None and not v.supported and _plain(v.revised)}
+        before = {n: each.sentence for n, each in enumerate(found) if isinstance(each, Checked)}
+        revised = {n: v for n, v in verdicts.items() if v is not None and not v.supported}
+        revised = {n: v for n, v in revised.items() if _plain(v.revised) not in ("", before.get(n))}
         sentences = {number: _plain(verdict.revised) for number, verdict in revised.items()}
         again = self._ruled(sentences, {number: verdict.lines for number, verdict in revised.items()})
         rulings = list(found)
         for number, verdict in verdicts.items():
-            before, after = rulings[number], again[number]
+            first, after = rulings[number], again[number]
             if verdict is None:
                 rulings[number] = Dropped("not checked yet")
-            elif verdict.supported and isinstance(before, Checked):
-                rulings[number] = before if before.ground else replace(before, ground="self-check")
+            elif verdict.supported and isinstance(first, Checked):
+                rulings[number] = first if first.ground else replace(first, ground="self-check")
             elif isinstance(after, Checked) and after.ground:
                 rulings[number] = replace(after, revised=True)
             else:

@@ -94,7 +94,8 @@ def test_the_self_check_revises_and_drops(own_workspace: Workspace, told: Settin
         if "fond of tea" in last:
             verdict: dict[str, Any] = {"supported": False, "lines": [1], "revised": "people who sip tea"}
         else:
-            verdict = {"supported": "fond of c" not in last, "lines": [], "revised": ""}
+            said = last.split("Sentence: ")[1].strip('"')
+            verdict = {"supported": "fond of c" not in last, "lines": [1], "revised": said}
         return 200, completion(json.dumps(verdict)), {}
 
     server.answer = strict
