@@ -14,6 +14,7 @@
     registry.db         saved audiences
     jobs.db             what was asked over HTTP and takes a while, and what was answered to which key
     tokens.db           who may call from outside
+    mask.key            what the ids of users are masked with
     tenants/<name>/     the same for each tenant: tuned/, exports/, uploads/, registry.db
     locks/              who is writing right now
 
@@ -26,10 +27,11 @@ import os
 import re
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from secrets import token_hex
+from secrets import token_bytes, token_hex
 from typing import Protocol
 
 from filelock import FileLock, Timeout
@@ -196,6 +198,21 @@ class Workspace:
             RequestError: it cannot name a tenant, and so no folder.
         """
         return Workspace(self.path, checked_tenant(tenant))
+
+    def mask_key(self) -> bytes:
+        """What ids are masked with; random, so that nobody who knows the ids can tell which mask is whose.
+
+        Raises:
+            WorkspaceError: it may not be written.
+        """
+        path = self.path / "mask.key"
+        with plain_faults(path), suppress(FileExistsError):
+            self.path.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self.path, prefix=".mask.") as made:  # readable by its owner alone
+                made.write(token_bytes(32))
+                made.flush()
+                os.link(made.name, path)
+        return path.read_bytes()
 
     def models(self) -> list[Path]:
         """Whole model folders, newest first; half-written and foreign ones are passed over."""

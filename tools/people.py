@@ -1,6 +1,6 @@
 """Single users as they may be shown: masked, with the past events that raise their score."""
 
-import hashlib
+import hmac
 
 from encoders.forecast import Forecast, Forecaster, Reason
 from tools.types import Evidence, SampleUser
@@ -10,12 +10,12 @@ from tools.wording import why
 class People:
     """The users of one forecaster."""
 
-    def __init__(self, forecaster: Forecaster) -> None:
-        """Read nothing yet."""
-        self._forecaster = forecaster
+    def __init__(self, forecaster: Forecaster, mask_key: bytes) -> None:
+        """Show the users of ``forecaster`` under masks made with a key that nobody outside knows."""
+        self._forecaster, self._key = forecaster, mask_key
 
     def sample(self, forecast: Forecast, row: int) -> SampleUser:
-        """One user, masked: the mask is the same as long as the data is."""
+        """One user, masked: the mask is the same as long as the workspace is."""
         found = self._forecaster.reasons(forecast, row)
         return SampleUser(
             masked_id=f"{self._forecaster.dataset.card.unit} {self.masked(row)}",
@@ -27,7 +27,7 @@ class People:
     def masked(self, row: int) -> str:
         """What stands for the id of a user where the id itself may not be shown."""
         user = self._forecaster.scene.histories.user_ids[row]
-        return hashlib.sha256(f"{self._forecaster.dataset.card.version}|{user}".encode()).hexdigest()[:6].upper()
+        return hmac.digest(self._key, user.encode(), "sha256").hex()[:6].upper()
 
     def evidence(self, reasons: list[Reason]) -> tuple[Evidence, ...]:
         """Reasons with the names of their items."""

@@ -19,12 +19,12 @@ from tools.types import DataCard
 class Population:
     """What does not depend on who asks; shared by all who ask."""
 
-    def __init__(self, forecaster: Forecaster) -> None:
-        """Count nothing yet."""
+    def __init__(self, forecaster: Forecaster, mask_key: bytes) -> None:
+        """Count nothing yet; ``mask_key`` is what the ids of users are masked with."""
         self.forecaster = forecaster
         self.conditions = Conditions(forecaster)
         self.search = Search(forecaster)
-        self.people = People(forecaster)
+        self.people = People(forecaster, mask_key)
 
     @property
     def as_of(self) -> date:

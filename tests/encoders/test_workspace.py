@@ -4,6 +4,7 @@ import signal
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -222,3 +223,14 @@ def test_the_lock_of_a_killed_process_blocks_nobody(tmp_path: Path) -> None:
     run_and_kill("with Workspace(sys.argv[1]).lock('train'):\n die()", tmp_path)
     with Workspace(tmp_path).lock("train"):
         pass
+
+
+def test_the_key_of_the_masks_is_made_once_and_nobody_elses(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as many:
+        keys = set(many.map(lambda _: Workspace(tmp_path / "a").mask_key(), range(16)))
+    [key] = keys
+    assert len(key) == 32
+    assert Workspace(tmp_path / "a", tenant="shop").mask_key() == key
+    assert Workspace(tmp_path / "b").mask_key() != key
+    assert (tmp_path / "a" / "mask.key").stat().st_mode & 0o077 == 0
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["mask.key"]
