@@ -124,7 +124,7 @@ class Looking:
         Raises:
             RequestError: there is no such user before the as-of date.
         """
-        row = self._population.row_of.get(user_id.strip())
+        row = self._population.people.row_of(user_id)
         unit = self._population.card.unit
         if row is None:
             raise RequestError(f"There is no {unit} '{user_id[:60]}' with events before {self._population.as_of}.")
@@ -135,7 +135,8 @@ class Looking:
         found = self._forecaster.reasons(selection.forecast, row)
         below = float((selection.ranked_probabilities < probability).mean()) if len(selection.ranked) else 0.0
         verdict = "is in the audience" if inside else "is not in the audience"
-        shown = user_id if self._caller.may(Scope.ADMIN) else self._population.people.masked(row)
+        users, people = self._population.user_ids, self._population.people
+        shown = users[row] if self._caller.may(Scope.ADMIN) else people.masked(row)
         text = f"{unit.capitalize()} {shown} {verdict}"
         text += "." if inside else f": {'; '.join(reasons)}."
         return Explanation(
@@ -144,8 +145,8 @@ class Looking:
             percentile=below,
             in_audience=inside,
             reasons=tuple(reasons),
-            evidence=self._population.people.evidence(found),
-            text=f"{text} {self._population.people.why(found)}",
+            evidence=people.evidence(found),
+            text=f"{text} {people.why(found)}",
         )
 
     def demand_vector(self, demand: str) -> npt.NDArray[np.float32]:

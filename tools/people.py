@@ -1,6 +1,8 @@
 """Single users as they may be shown: masked, with the past events that raise their score."""
 
 import hmac
+from collections import Counter
+from functools import cached_property
 
 from encoders.forecast import Forecast, Forecaster, Reason
 from tools.types import Evidence, SampleUser
@@ -23,6 +25,18 @@ class People:
             evidence=self.evidence(found),
             why=self.why(found),
         )
+
+    def row_of(self, named: str) -> int | None:
+        """The row of a user, by her id or by what is shown in its place; None where there is none, or two."""
+        named = named.strip()
+        row = self._forecaster.scene.histories.row_of.get(named)
+        return row if row is not None else self._unmasked.get(named.rpartition(" ")[2].upper())
+
+    @cached_property
+    def _unmasked(self) -> dict[str, int]:
+        masks = [self.masked(row) for row in range(len(self._forecaster.scene.histories.user_ids))]
+        once = {mask for mask, times in Counter(masks).items() if times == 1}
+        return {mask: row for row, mask in enumerate(masks) if mask in once}
 
     def masked(self, row: int) -> str:
         """What stands for the id of a user where the id itself may not be shown."""

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from encoders.errors import DataError, RequestError, TooSmallError, WorkspaceError
 from encoders.workspace import Workspace
+from tools.access.caller import Caller, Scope
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Behaviour, Filter
 
@@ -305,6 +306,17 @@ def test_explaining_one_user(service: AudienceService, world: World) -> None:
     assert explained.percentile > 0.95
     assert explained.evidence[0].item in HABITS["dog food"]
     assert explained.text.startswith(f"Household {best} is in the audience. Before the as-of date: ")
+
+
+def test_a_user_of_the_preview_is_explained_by_her_mask(service: AudienceService) -> None:
+    small = service.of(Caller(name="agent", scopes=frozenset({Scope.PREVIEW})))
+    for shown in small.preview(DOGS, 3):
+        found = small.explain(shown.masked_id, DOGS)
+        assert (found.in_audience, found.probability, found.evidence) == (True, shown.probability, shown.evidence)
+        assert found.user_id == shown.masked_id.split()[1]
+        real = service.explain(shown.masked_id, DOGS).user_id
+        assert real in service._population.user_ids
+        assert real not in found.model_dump_json()
 
 
 def test_explaining_why_somebody_is_out(service: AudienceService, world: World) -> None:

@@ -112,7 +112,11 @@ class ReadingTools(Tools):
         return self._service(spec).skew(spec)
 
     def explain(
-        self, user_id: Annotated[str, Field(min_length=1, max_length=200, description="as in the data")], spec: Spec
+        self,
+        user_id: Annotated[
+            str, Field(min_length=1, max_length=200, description="as in the data, or as 'preview' shows it")
+        ],
+        spec: Spec,
     ) -> Explanation:
         """Why one user is in an audience, or why not, from the user's own past events."""
         return self._service(spec).explain(user_id, spec)

@@ -33,7 +33,7 @@ class UserAndAudience(_Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": "1001", "spec": EXAMPLE}]})
 
-    user_id: str = Field(min_length=1, max_length=200, description="as in the data")
+    user_id: str = Field(min_length=1, max_length=200, description="as in the data, or as a preview shows it")
     spec: AudienceSpec
 
 
