@@ -3,6 +3,8 @@
 import asyncio
 import selectors
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 from hypothesis import given
@@ -30,11 +32,9 @@ class Clock(asyncio.SelectorEventLoop):
 
 
 def run(work: Coroutine[Any, Any, list[float]]) -> list[float]:
-    loop = Clock()
-    try:
-        return loop.run_until_complete(work)
-    finally:
-        loop.close()
+    """In a thread of its own: the browser of other tests keeps a loop in the thread of all tests."""
+    with ThreadPoolExecutor(1) as apart, closing(Clock()) as loop:
+        return apart.submit(loop.run_until_complete, work).result()
 
 
 async def times(limits: Limits, tokens: list[int], busy_at: int | None = None) -> list[float]:
