@@ -16,7 +16,7 @@ demo: .venv/ready
 	@$(BIN)/audience demo
 
 test: .venv/ready
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist loadfile --durations=10
 
 # What the tests in tests/conformance ask; they are skipped where it is missing. Needs node and npm.
 harness:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from anyio import to_thread
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse
 
@@ -52,6 +53,9 @@ TO_THE_END = """() => setTimeout(() => {
 DOORS = ("/mcp", "/api")
 """Where other agents come in; everything else is for people."""
 
+THREADS = 8
+"""Calls of agents that are worked on at once: they compute, so more threads would only take turns more often."""
+
 Act = Callable[[Desk, str], Reply]
 Asked = Callable[[SavedAudience, str], str]
 Change = Callable[[AudienceSpec, SizeEstimate], AudienceSpec]
@@ -81,6 +85,7 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         opening.start()
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
         async with tools.running(), api.router.lifespan_context(api):
             with Courier(here, lambda: opening.desk().service if opening.ready else None):
                 yield

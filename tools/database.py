@@ -65,9 +65,15 @@ class Database:
                 self._db.execute("ROLLBACK")
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Write all of the block or nothing of it, one writer at a time over all processes."""
+    def transaction(self, flushed: bool = True) -> Iterator[None]:
+        """Write all of the block or nothing of it, one writer at a time over all processes.
+
+        Args:
+            flushed: whether to wait for the disk. Without, a power cut may take the last blocks back, whole; the end
+                of a process, however sudden, does not.
+        """
         with self._lock, self._faults():
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if flushed else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield

@@ -116,7 +116,7 @@ class Keeping(Looking):
 
     def record_call(self, operation: str, outcome: str) -> None:
         """Write an audit line about a call of this caller, whatever came of it."""
-        self._registry.record(self._caller.name, "call", details={"operation": operation, "outcome": outcome})
+        self._registry.record_call(self._caller.name, operation, outcome)
 
     def exported(self, name: str) -> Path:
         """The file of an export, by its name.

@@ -73,6 +73,8 @@ class Looking:
         Raises:
             RequestError: a filter or behaviour names something the data does not have.
         """
+        if not spec.like:
+            return self._population.size(spec)
         return size_estimate(spec, self._select(spec), self._forecaster, self.settings.minimum_size)
 
     def reach_goal(self, spec: AudienceSpec, goal: Goal) -> GoalReached:

@@ -1,7 +1,7 @@
 """Everyone an audience can be picked from: the users as of one day, what they have, and what they did lately."""
 
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +13,24 @@ from tools.conditions import Conditions
 from tools.describe import describe
 from tools.people import People
 from tools.search import Search
-from tools.types import DataCard
+from tools.selection import select
+from tools.sizing import size_estimate
+from tools.types import AudienceSpec, DataCard, SizeEstimate
 
 
 class Population:
     """What does not depend on who asks; shared by all who ask."""
 
-    def __init__(self, forecaster: Forecaster, mask_key: bytes) -> None:
-        """Count nothing yet; ``mask_key`` is what the ids of users are masked with."""
-        self.forecaster = forecaster
+    def __init__(self, forecaster: Forecaster, minimum_size: int, mask_key: bytes) -> None:
+        """Count nothing yet.
+
+        Args:
+            forecaster: scores the users.
+            minimum_size: smaller audiences are not recommended.
+            mask_key: what the ids of users are masked with.
+        """
+        self.forecaster, self._minimum_size = forecaster, minimum_size
+        self.size = lru_cache(maxsize=1024)(self._size)
         self.conditions = Conditions(forecaster)
         self.search = Search(forecaster)
         self.people = People(forecaster, mask_key)
@@ -45,6 +54,11 @@ class Population:
     def row_of(self) -> dict[str, int]:
         """The row of every user."""
         return self.forecaster.scene.histories.row_of
+
+    def _size(self, spec: AudienceSpec) -> SizeEstimate:
+        """``size`` remembers it: pages and agents ask for the same again and again. Not for tuned demands."""
+        selection = select(self.forecaster.forecast(spec.demand), spec, self.conditions, self._minimum_size)
+        return size_estimate(spec, selection, self.forecaster, self._minimum_size)
 
     @cached_property
     def card(self) -> DataCard:

@@ -242,6 +242,11 @@ class Registry:
                 self._write_audit(actor, action, audience, version, details or {})
                 self._remember(key, content, audience, version)
 
+    def record_call(self, caller: str, operation: str, outcome: str) -> None:
+        """Write an audit line about a call, without waiting for the disk: there are many of them."""
+        with self._db.transaction(flushed=False):
+            self._write_audit(caller, "call", None, None, {"operation": operation, "outcome": outcome})
+
     def audit(self, audience: str | None = None) -> tuple[AuditLine, ...]:
         """The audit lines of one audience (id or name) or of all, oldest first."""
         with self._db.reading():

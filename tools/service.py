@@ -24,7 +24,9 @@ class AudienceService(Keeping):
     def __init__(self, settings: Settings, workspace: Workspace, forecaster: Forecaster) -> None:
         """Serve a forecaster, to the owner of the workspace; use ``open`` unless one is at hand."""
         self._tenants = Tenants(workspace, forecaster)
-        super().__init__(settings, Population(forecaster, workspace.mask_key()), self._tenants.named(""))
+        super().__init__(
+            settings, Population(forecaster, settings.minimum_size, workspace.mask_key()), self._tenants.named("")
+        )
 
     @classmethod
     def open(cls, settings: Settings, as_of: date | None = None) -> "AudienceService":

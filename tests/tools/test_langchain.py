@@ -137,7 +137,7 @@ def test_a_bug_is_not_taken_for_an_answer(own: AudienceService, monkeypatch: pyt
     def broken(*args: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(own, "_select", broken)
+    monkeypatch.setattr(own._population, "size", broken)
     with pytest.raises(ZeroDivisionError):
         called(targeting_tools(own, permit), "size", spec=DOGS)
 
