@@ -67,13 +67,13 @@ def rewritten(world: World, as_of: date, added: list[Later], dropped: float, shi
 def asked(
     service: AudienceService, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[Dataset, date], list[object]]:
-    """Everything the service says about a data set as of a date."""
+    """Everything the service says about a data set as of a date, with the masks of one workspace."""
+    workspace = Workspace(tmp_path_factory.mktemp("asked"))
 
     def ask(dataset: Dataset, as_of: date) -> list[object]:
         known = service._forecaster
         scene = read_scene(dataset.before(as_of), known.scene.vocabulary, known.encoder)
         forecaster = Forecaster(known.model, scene, known.encoder)
-        workspace = Workspace(tmp_path_factory.mktemp("asked"))
         asked = AudienceService(service.settings, workspace, forecaster)
         forecast = forecaster.forecast(SPEC.demand)
         answers: list[object] = [
