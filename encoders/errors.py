@@ -19,6 +19,9 @@ Faces of the service (command line, page, protocols) show ``str(error)`` and not
 Whatever is not an ``AudienceError`` is a bug and may propagate.
 """
 
+BROKEN = "Something went wrong on our side; nothing was lost. The details are in the log of the server."
+"""What a caller reads when the cause is a bug and not something to mend."""
+
 
 class AudienceError(Exception):
     """Base of every error that is meant to be read by a person."""

@@ -14,12 +14,12 @@ from mcp_types import CallToolResult, Tool
 from planted import AS_OF
 from pydantic_core import to_jsonable_python
 
-from encoders.errors import RequestError, WorkspaceError
+from encoders.errors import BROKEN, RequestError, WorkspaceError
 from tools.access.gate import Gate
 from tools.adcp.tasks import TASKS
 from tools.goals import Goal
 from tools.mcp_server.reading import READING, Check, Opened
-from tools.mcp_server.server import BROKEN, make_server
+from tools.mcp_server.server import make_server
 from tools.mcp_server.writing import WRITING
 from tools.registry import Registry
 from tools.service import AudienceService

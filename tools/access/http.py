@@ -8,7 +8,7 @@ import base64
 import binascii
 from ipaddress import ip_address
 
-from starlette.datastructures import Headers
+from starlette.datastructures import URL, Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -21,7 +21,8 @@ OPEN = frozenset({"/healthz"})
 """Paths anybody may ask for."""
 
 _NEEDED = "A token is needed: send it as 'Authorization: Bearer TOKEN'. 'audience token create' makes one."
-_NOT_HERE = "This token is not for the page; it needs the scope 'admin'."
+_OTHER_NAME = "Without a token, this machine answers to its own names alone, such as 127.0.0.1."
+_NOT_HERE = "This token is not for the page, which is the owner's: it needs the scope 'admin' and no tenant."
 
 
 def is_public(host: str) -> bool:
@@ -54,27 +55,30 @@ class Bearer:
             await self._app(scope, receive, send)
             return
         agents = any(scope["path"] == door or scope["path"].startswith(f"{door}/") for door in self._doors)
-        caller = self._caller(Headers(scope=scope).get("authorization", ""), agents)
+        # A web page elsewhere may have its own name lead to this machine; it is then no caller from here.
+        elsewhere = agents and is_public(URL(scope=scope).hostname or "")
+        caller = self._caller(Headers(scope=scope).get("authorization", ""), agents, elsewhere)
         if isinstance(caller, Caller):
             with acting_as(caller):
                 await self._app(scope, receive, send)
         else:
             await caller(scope, receive, send)
 
-    def _caller(self, authorization: str, agents: bool) -> Caller | Response:
+    def _caller(self, authorization: str, agents: bool, elsewhere: bool) -> Caller | Response:
         scheme, _, given = authorization.partition(" ")
         token = given.strip() if scheme.lower() == "bearer" else ""
         if not agents and scheme.lower() == "basic":
             token = _password(given)
         if not authorization and not self._public and not (agents and self._tokens.any()):
-            return OWNER
+            return _problem(421, "Misdirected Request", _OTHER_NAME) if elsewhere else OWNER
         if not agents and not self._public:
             return OWNER
         try:
             caller = self._tokens.caller(token)
         except UnknownTokenError as error:
             return _refusal(str(error) if token else _NEEDED, agents)
-        return caller if agents or caller.may(Right.ADMIN) else _refusal(_NOT_HERE, agents)
+        owns = caller.may(Right.ADMIN) and not caller.tenant
+        return caller if agents or owns else _refusal(_NOT_HERE, agents)
 
 
 def _password(given: str) -> str:
@@ -88,6 +92,9 @@ def _refusal(detail: str, agents: bool) -> Response:
     if not agents:
         headers = {"WWW-Authenticate": 'Basic realm="audience", charset="UTF-8"'}
         return PlainTextResponse(detail, 401, headers)
-    problem = {"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": detail}
-    headers = {"WWW-Authenticate": 'Bearer realm="audience"'}
-    return JSONResponse(problem, 401, headers, media_type="application/problem+json")
+    return _problem(401, "Unauthorized", detail, {"WWW-Authenticate": 'Bearer realm="audience"'})
+
+
+def _problem(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JSONResponse(problem, status, headers, media_type="application/problem+json")

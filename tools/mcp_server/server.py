@@ -9,14 +9,11 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, InputRequiredResult, Tool, ToolAnnotations
 from pydantic import ValidationError
 
-from encoders.errors import AudienceError, RequestError
+from encoders.errors import BROKEN, AudienceError, RequestError
 from tools.access.gate import Gate
 from tools.adcp.tasks import Protocol
 from tools.mcp_server.reading import READING, Check, Opened, ReadingTools
 from tools.mcp_server.writing import REACHING, REPLACING, WRITING, WritingTools
-
-BROKEN = "Something went wrong on our side; nothing was lost. The details are in the log of the server."
-"""What a caller reads when the cause is a bug and not something to mend."""
 
 INSTRUCTIONS = """Finds, sizes, explains and saves audiences: the users of one data set who are likely to do something
 next. Nothing is remembered between two calls: give the whole spec, or the name or id of a saved audience, each time.

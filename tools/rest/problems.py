@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.routing import BaseRoute, Match
 
 from encoders.errors import (
+    BROKEN,
     AccessError,
     AudienceError,
     BusyError,
@@ -28,8 +29,6 @@ from encoders.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
-BROKEN = "Something went wrong on our side; nothing was lost. The details are in the log of the server."
-"""What a caller reads when the cause is a bug and not something to mend."""
 _SOON = 5
 """Seconds after which a workspace that is busy, or still being opened, is worth another try."""
 _MOST_NAMED = 10

@@ -27,7 +27,7 @@ def client(tokens: Tokens, public: bool) -> TestClient:
         return PlainTextResponse(f"{current().name}/{current().tenant}")
 
     app = Starlette(routes=[Route("/{path:path}", who)])
-    return TestClient(Bearer(app, tokens, public, ("/mcp", "/api")))
+    return TestClient(Bearer(app, tokens, public, ("/mcp", "/api")), base_url="http://127.0.0.1:7860")
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -58,6 +58,16 @@ def test_at_this_machine_nobody_needs_a_token_until_there_is_one(tokens: Tokens)
     assert here.get("/mcp").text == "owner/"
 
 
+def test_a_web_page_whose_name_leads_here_is_not_the_owner(tokens: Tokens) -> None:
+    here = client(tokens, public=False)
+    for host in ("evil.test", "evil.test:7860", "192.168.1.5:7860"):
+        assert here.get("/api/audiences", headers={"Host": host}).status_code == 421
+    for host in ("localhost:7860", "127.0.0.1", "[::1]:7860"):
+        assert here.get("/api/audiences", headers={"Host": host}).text == "owner/"
+    token = tokens.create("agent", [Scope.SIZE])
+    assert here.get("/api/audiences", headers=bearer(token) | {"Host": "proxied.test"}).text == "agent/"
+
+
 def test_a_wrong_token_is_never_overlooked(tokens: Tokens) -> None:
     here = client(tokens, public=False)
     assert here.get("/mcp", headers=bearer("aud_wrong")).status_code == 401
@@ -73,6 +83,10 @@ def test_on_a_public_address_everything_needs_one(tokens: Tokens) -> None:
     assert there.get("/").headers["www-authenticate"].startswith("Basic")
     assert there.get("/", headers=basic(boss)).text == "boss/"
     assert there.get("/", headers=basic(agent)).status_code == 401
+    rival = tokens.create("rival", [Scope.ADMIN], tenant="rival")
+    assert there.get("/", headers=basic(rival)).text.startswith("This token is not for the page")
+    assert there.get("/exports/a.csv", headers=bearer(rival)).status_code == 401
+    assert there.get("/mcp", headers=bearer(rival)).text == "rival/rival"
     assert there.get("/mcp", headers=bearer(agent)).text == "agent/"
     assert there.get("/", headers={"Authorization": "Basic !!"}).status_code == 401
 

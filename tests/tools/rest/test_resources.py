@@ -10,14 +10,14 @@ from rest_doubles import SAVE, SPEC, Nowhere, key, problem
 from starlette.testclient import TestClient
 
 import encoders.errors
-from encoders.errors import AudienceError, RequestError, TooManyCallsError, WorkspaceError
+from encoders.errors import BROKEN, AudienceError, RequestError, TooManyCallsError, WorkspaceError
 from tools.access.gate import Gate
 from tools.goals import Goal
 from tools.mcp_server.reading import READING
 from tools.mcp_server.writing import WRITING
 from tools.rest.api import make_api
 from tools.rest.limit import MOST_BYTES
-from tools.rest.problems import BROKEN, KINDS, problem_of
+from tools.rest.problems import KINDS, problem_of
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 
