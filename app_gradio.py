@@ -4,6 +4,7 @@ The page shows a conversation on the left and, on the right, the audience as it 
 what a person types, clicks or drags goes to the conversation, and what comes back is drawn by ``agent.page``.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -14,24 +15,32 @@ import gradio as gr
 from anyio import to_thread
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse
+from gradio.utils import get_upload_folder
 
 from agent.guard import permit
 from agent.page import cards, changes, panel, theme
 from agent.page.desk import Desk, Opening, sentence
+from agent.page.events import PageEvents
 from agent.page.figures import reach_curve
 from agent.page.layout import Layout
 from agent.page.policy import OnlyFromHere
 from agent.page.transcript import Transcript
+from agent.page.uploads import Uploads
 from agent.state import Reply
 from encoders.errors import RequestError
 from encoders.settings import settings
 from encoders.workspace import Workspace
+from tools.access.bounds import UPLOAD_BYTES
 from tools.access.caller import current
 from tools.access.gate import Gate
-from tools.access.http import Bearer, is_public
+from tools.access.http import HttpGate
+from tools.access.limits import CallLimits
+from tools.access.names import Names
 from tools.access.tokens import Tokens
+from tools.access.trail import FOLDED_SECONDS, Trail
 from tools.mcp_server.http import OverHttp
 from tools.mcp_server.server import make_server
+from tools.registry import Registry
 from tools.rest.api import make_api
 from tools.types import AudienceSpec, SavedAudience, SizeEstimate
 from tools.webhooks.courier import Courier
@@ -49,9 +58,6 @@ TO_THE_END = """() => setTimeout(() => {
     said?.scrollTo({top: said.scrollHeight, behavior: 'smooth'});
 }, 100)"""
 """Gradio leaves the chat where it is once a click has scrolled it; the newest message is what one wants to see."""
-
-DOORS = ("/mcp", "/api")
-"""Where other agents come in; everything else is for people."""
 
 THREADS = 8
 """Calls of agents that are worked on at once: they compute, so more threads would only take turns more often."""
@@ -75,27 +81,31 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
     """Build the app; what ``opener`` opens is opened in the background while the page is already there."""
     opening = Opening(opener)
     here = settings()
+    workspace, names = Workspace(here.workspace), Names(here.host, here.hosts)
+    tokens, limits = Tokens(workspace.tokens), CallLimits(workspace.path / "limits.db")
+    trail = Trail(lambda tenant: Registry(workspace.of_tenant(tenant).registry))
+    uploads = Uploads(Path(get_upload_folder()))
 
     def service() -> "AudienceService":
         return opening.at_once().service.of(current())
 
-    gate = Gate(service)
-    tools, api = OverHttp(lambda: make_server(service, permit, gate), here.host), make_api(service, permit, gate)
+    gate = Gate(lambda: service() if opening.ready else trail, limits)
+    tools, api = OverHttp(lambda: make_server(service, permit, gate)), make_api(service, permit, gate)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         opening.start()
         to_thread.current_default_thread_limiter().total_tokens = THREADS
+        folding = asyncio.create_task(_folding(trail))
         async with tools.running(), api.router.lifespan_context(api):
             with Courier(here, lambda: opening.desk().service if opening.ready else None):
                 yield
+        folding.cancel()
         opening.close()
-        tokens.close()
+        for each in (uploads, trail, limits, tokens):
+            each.close()
 
-    app = FastAPI(title="Audience", lifespan=lifespan, docs_url=None, redoc_url=None)
-    tokens = Tokens(Workspace(here.workspace).tokens)
-    app.add_middleware(Bearer, tokens=tokens, public=is_public(here.host), doors=DOORS)
-    app.add_middleware(OnlyFromHere)
+    app = FastAPI(title="Audience", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.router.routes.append(tools.route)
     app.mount("/api", api)
 
@@ -105,15 +115,27 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
 
     @app.get("/exports/{name}")
     def exported(name: str) -> FileResponse:
-        path = Workspace(here.workspace).exports / name
+        path = workspace.exports / name
         if not path.is_file():
             raise HTTPException(404, "There is no such file; export the audience again.")
-        return FileResponse(path, filename=name)
+        return FileResponse(path, filename=name, headers={"Cache-Control": "private, no-store"})
 
     blocks = Page(opening).blocks.queue(default_concurrency_limit=8)
     look = {"theme": theme.theme(), "css_paths": theme.STYLE, "footer_links": [], "ssr_mode": False}
-    gr.mount_gradio_app(app, blocks, path="/", run_history=False, **look)
+    gr.mount_gradio_app(app, blocks, path="/", run_history=False, show_error=False, max_file_size=UPLOAD_BYTES, **look)
+    blocks.has_launched = True  # mounting does not say so, and without it Gradio copies any file it is told of
+    # The last one is the first that a request meets.
+    app.add_middleware(PageEvents, blocks=blocks, uploads=uploads, trail=trail)
+    app.add_middleware(HttpGate, tokens=tokens, names=names, trail=trail, limits=limits)
+    app.add_middleware(OnlyFromHere)
     return app
+
+
+async def _folding(trail: Trail) -> None:
+    """Have counts of refusals written down even while nobody comes."""
+    while True:
+        await asyncio.sleep(FOLDED_SECONDS)
+        trail.fold()
 
 
 class Page(Layout):

@@ -39,6 +39,11 @@ class Settings(BaseSettings):
     trace: str = Field("", description="OTLP address (gRPC) that traces are sent to, such as http://127.0.0.1:4317")
     trace_texts: bool = Field(False, description="whether traces hold the texts of people and the ids of users")
     host: str = Field("127.0.0.1", description="address the app listens on")
+    hosts: str = Field(
+        "",
+        description="further names this app is reached by, on a public address or through a proxy, with commas "
+        "between, such as https://audience.example.com",
+    )
     port: int = Field(7860, ge=0, le=65535, description="port the app listens on")
 
 

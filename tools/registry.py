@@ -6,7 +6,7 @@ does happens in one transaction, so a process that is killed leaves either all o
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from hashlib import sha256
@@ -246,6 +246,11 @@ class Registry:
         """Write an audit line about a call, without waiting for the disk: there are many of them."""
         with self._db.transaction(flushed=False):
             self._write_audit(caller, "call", None, None, {"operation": operation, "outcome": outcome})
+
+    def record_event(self, actor: str, action: str, details: Mapping[str, str | int]) -> None:
+        """Write an audit line about no audience in particular, without waiting for the disk."""
+        with self._db.transaction(flushed=False):
+            self._write_audit(actor, action, None, None, dict(details))
 
     def audit(self, audience: str | None = None) -> tuple[AuditLine, ...]:
         """The audit lines of one audience (id or name) or of all, oldest first."""

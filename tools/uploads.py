@@ -1,17 +1,30 @@
 """Files that people bring: copied into the workspace under a name that is safe to say in a conversation."""
 
 import re
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
+from shutil import copyfile
 
 from encoders.errors import NotThereError, RequestError
 from encoders.workspace import Workspace, atomic_file
+from tools.access.bounds import UPLOAD_BYTES
 
-LARGEST = 200_000_000
-"""Bytes of a file that is taken in."""
 _ENDINGS = (".csv", ".parquet", ".jsonl", ".ndjson", ".txt")
 UPLOADED = rf"[0-9a-f]{{12}}(?:{'|'.join(re.escape(each) for each in _ENDINGS)})"
 """What the name of an upload looks like: the beginning of the digest of its content, and its ending."""
+
+
+def checked_ending(path: Path) -> str:
+    """The ending of a file that somebody brings.
+
+    Raises:
+        RequestError: it is of a kind that cannot be read.
+    """
+    ending = path.suffix.lower()
+    if ending not in _ENDINGS:
+        named = ending[:20] or "nameless"
+        raise RequestError(f"A {named} file cannot be read here; bring one of {', '.join(_ENDINGS)}.")
+    return ending
 
 
 def keep_upload(workspace: Workspace, path: Path) -> str:
@@ -20,15 +33,13 @@ def keep_upload(workspace: Workspace, path: Path) -> str:
     Raises:
         RequestError: it is too large, or of a kind that cannot be read.
     """
-    ending = path.suffix.lower()
-    if ending not in _ENDINGS:
-        raise RequestError(f"A {ending or 'nameless'} file cannot be read here; bring one of {', '.join(_ENDINGS)}.")
-    if path.stat().st_size > LARGEST:
-        raise RequestError(f"That file has over {LARGEST // 1_000_000} MB; bring only the columns that are needed.")
-    content = path.read_bytes()
-    name = f"{sha256(content).hexdigest()[:12]}{ending}"
+    ending = checked_ending(path)
+    if path.stat().st_size > UPLOAD_BYTES:
+        raise RequestError(f"That file has over {UPLOAD_BYTES // 1_000_000} MB; bring only the columns needed.")
+    with path.open("rb") as file:
+        name = f"{file_digest(file, 'sha256').hexdigest()[:12]}{ending}"
     with atomic_file(workspace.uploads / name, mode=0o600) as part:
-        part.write_bytes(content)
+        copyfile(path, part)
     return name
 
 

@@ -13,17 +13,20 @@ if TYPE_CHECKING:
 
 def mcp() -> None:
     """Offer everything to another agent as tools (Model Context Protocol), over standard input and output."""
-    _, settings = open_workspace()
+    workspace, settings = open_workspace()
     from agent.guard import permit
     from tools.access.gate import Gate
+    from tools.access.trail import Trail
     from tools.mcp_server.server import make_server
+    from tools.registry import Registry
 
-    service = Lazily(settings)
+    service, trail = Lazily(settings), Trail(lambda tenant: Registry(workspace.of_tenant(tenant).registry))
     Thread(target=service.warm_up, daemon=True).start()
     try:
-        make_server(service, permit, Gate(service)).run("stdio")
+        make_server(service, permit, Gate(lambda: trail)).run("stdio")
     finally:
         service.close()
+        trail.close()
 
 
 class Lazily:

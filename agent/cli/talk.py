@@ -12,6 +12,7 @@ from agent.cli.console import Json, open_workspace, progress_bar, show
 from agent.rules.replying import DECIDE
 from agent.state import Clarification, Reply
 from encoders.errors import RequestError, WorkspaceError
+from encoders.settings import Settings
 from encoders.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -37,12 +38,12 @@ def ask(
 
 
 def serve() -> None:
-    """Start the app; AUDIENCE_HOST and AUDIENCE_PORT say where.
+    """Start the app; AUDIENCE_HOST and AUDIENCE_PORT say where, AUDIENCE_HOSTS names a proxy in front of it.
 
-    On an address that other machines can reach, everybody needs a token; 'audience token create' makes one.
+    Where other machines can reach it, everybody needs a token; 'audience token create' makes one.
     """
     workspace, settings = open_workspace()
-    _tokens_where_needed(workspace, settings.host)
+    _tokens_where_needed(workspace, settings)
     try:
         listening = create_server((settings.host, settings.port))
     except OSError as error:
@@ -53,24 +54,27 @@ def serve() -> None:
     os.environ.setdefault("GRADIO_TEMP_DIR", str(settings.workspace / "gradio"))  # read when gradio is imported
     import uvicorn
 
+    from tools.access.serving import configured
+
     with listening:
         host, port = listening.getsockname()[:2]
         typer.echo(f"The app is at http://{host}:{port} - stop it with Ctrl-C.", err=True)
-        config = uvicorn.Config("app_gradio:create_app", factory=True, log_level="warning", timeout_graceful_shutdown=2)
+        config = configured("app_gradio:create_app", timeout_graceful_shutdown=2)
         uvicorn.Server(config).run(sockets=[listening])
 
 
-def _tokens_where_needed(workspace: Workspace, host: str) -> None:
-    from tools.access.http import is_public
+def _tokens_where_needed(workspace: Workspace, settings: Settings) -> None:
+    from tools.access.names import Names
     from tools.access.tokens import Tokens
 
-    if not is_public(host):
+    if not Names(settings.host, settings.hosts).public:
         return
     with Tokens(workspace.tokens) as tokens:
         if not tokens.any():
+            reached = settings.host if not settings.hosts else f"The app behind {settings.hosts}"
             raise RequestError(
-                f"{host} can be reached by other machines, and there is no token that would keep strangers out; make "
-                "one with 'audience token create me --scopes admin', or listen on 127.0.0.1."
+                f"{reached} can be reached by other machines, and there is no token that would keep strangers out; "
+                "make one with 'audience token create me --scopes admin', or listen on 127.0.0.1 alone."
             )
 
 

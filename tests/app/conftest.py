@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from agent.page.desk import Desk
 from app_gradio import create_app
 from encoders.settings import settings
+from tools.access.serving import configured
 
 PATIENCE = 90_000
 """How long a page may take to show something, in milliseconds; a busy machine is slow."""
@@ -78,8 +79,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     def start(opener: Callable[[], Desk]) -> str:
         listening = create_server(("127.0.0.1", 0))
         app = partial(create_app, opener)  # made inside the loop of the server: Gradio leaves others open
-        config = uvicorn.Config(app, factory=True, log_level="warning", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(configured(app, timeout_graceful_shutdown=1))
         thread = Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         running.append((server, thread))

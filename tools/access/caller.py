@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -41,7 +42,17 @@ class Caller(BaseModel):
 OWNER = Caller(name="owner", scopes=frozenset({Scope.ADMIN}))
 """Whoever sits at this machine: the command line, the page on a loopback address, a process started from here."""
 
+
+@dataclass
+class Request:
+    """What the gate of the operations tells the gate of HTTP about the request that is being answered."""
+
+    audited: bool = False
+    """There is an audit line about it, and it was counted."""
+
+
 _current: ContextVar[Caller] = ContextVar("caller", default=OWNER)
+_request: ContextVar[Request | None] = ContextVar("request", default=None)
 
 
 def current() -> Caller:
@@ -49,11 +60,18 @@ def current() -> Caller:
     return _current.get()
 
 
+def mark_audited() -> None:
+    """Say that there is an audit line about the request that is being answered, if it is one."""
+    if request := _request.get():
+        request.audited = True
+
+
 @contextmanager
-def acting_as(caller: Caller) -> Iterator[None]:
-    """Answer everything inside the block as a call of ``caller``."""
-    token = _current.set(caller)
+def acting_as(caller: Caller, request: Request | None = None) -> Iterator[None]:
+    """Answer everything inside the block as a call of ``caller``, part of ``request`` where it came over HTTP."""
+    token, about = _current.set(caller), _request.set(request)
     try:
         yield
     finally:
+        _request.reset(about)
         _current.reset(token)

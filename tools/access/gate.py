@@ -1,17 +1,12 @@
-"""The gate in front of every call from outside: has she the scope, does she call too often, and a line about it."""
+"""The gate in front of every call: has the caller the scope, do they call too often, and an audit line about it."""
 
-import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
-
 from encoders.errors import AccessError, AudienceError, NotAllowedError, TooManyCallsError
-from tools.access.caller import Caller, current
+from tools.access.caller import Caller, current, mark_audited
+from tools.access.limits import CallLimits
 from tools.access.scopes import needed
 
 
@@ -25,10 +20,15 @@ class Audited(Protocol):
 class Gate:
     """Every face of the service lets its calls in here, one after the other or at once."""
 
-    def __init__(self, audited: Callable[[], Audited]) -> None:
-        """Keep the audit with what ``audited`` gives; it is asked anew for each call."""
+    def __init__(self, audited: Callable[[], Audited], limits: CallLimits | None = None) -> None:
+        """Guard the operations.
+
+        Args:
+            audited: where the audit of a call goes; it is asked anew for each.
+            limits: counts the calls; None counts those of this process alone.
+        """
         self._audited = audited
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._limits = limits or CallLimits()
 
     @contextmanager
     def admitted(self, operation: str) -> Iterator[None]:
@@ -38,10 +38,11 @@ class Gate:
             operation: as the tools are called: 'size'.
 
         Raises:
-            NotAllowedError: her token lacks the scope.
-            TooManyCallsError: she called too often within the last minute.
+            NotAllowedError: the token lacks the scope.
+            TooManyCallsError: it called too often within the last minute.
         """
         audited, caller = self._audited(), current()
+        mark_audited()
         try:
             self._check(caller, operation)
             yield
@@ -55,16 +56,11 @@ class Gate:
 
     def _check(self, caller: Caller, operation: str) -> None:
         """Count the call first: one that is refused was a call as well."""
-        if caller.per_minute is not None:
-            limit = RateLimitItemPerMinute(caller.per_minute)
-            if not self._limiter.hit(limit, caller.name):
-                reset = self._limiter.get_window_stats(limit, caller.name).reset_time
-                wait = max(1, math.ceil(reset - time.time()))
-                raise TooManyCallsError(
-                    f"This token may call {caller.per_minute} times a minute; call again in {wait} seconds.", wait
-                )
-        if not caller.may(needed(operation)):
-            have = ", ".join(sorted(caller.scopes))
-            raise NotAllowedError(
-                f"'{operation}' needs a token with the scope '{needed(operation)}'; this one has {have}."
+        if caller.per_minute is not None and (wait := self._limits.hit(caller.name, caller.per_minute)):
+            raise TooManyCallsError(
+                f"This token may call {caller.per_minute} times a minute; call again in {wait} seconds.", wait
             )
+        scope = needed(operation)
+        if scope is not None and not caller.may(scope):
+            have = ", ".join(sorted(caller.scopes))
+            raise NotAllowedError(f"'{operation}' needs a token with the scope '{scope}'; this one has {have}.")

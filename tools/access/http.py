@@ -1,84 +1,224 @@
-"""Tokens on HTTP: who calls, found out once for every request, before anything else reads it.
+"""The gate in front of every path: plain ASGI, so that streams stay streams.
 
-Agents send ``Authorization: Bearer TOKEN``. Where the page needs a token too, which it does on a public address, the
-browser asks for it in its own window (HTTP Basic: any name, the token as password).
+In this order: is the name ours, does the request come from our own page or from no page at all, who calls, may they
+come in at this path, were too many of their requests refused, and is the body within its bounds. What is turned away
+leaves an audit line. Agents send ``Authorization: Bearer TOKEN``. Where the page needs a token too, which it does on a
+public address or behind a proxy, the browser asks for it in its own window (HTTP Basic: any name, the token as
+password).
 """
 
 import base64
 import binascii
-from ipaddress import ip_address
+from collections.abc import Callable, Sequence
+from typing import TypeVar, TypeVarTuple
 
-from starlette.datastructures import URL, Headers
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from anyio import CapacityLimiter, to_thread
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from encoders.errors import UnknownTokenError
-from tools.access.caller import OWNER, Caller, acting_as
+from encoders.errors import UnknownTokenError, WorkspaceError
+from tools.access.bodies import Body
+from tools.access.caller import OWNER, Caller, Request, acting_as
 from tools.access.caller import Scope as Right
+from tools.access.limits import CallLimits
+from tools.access.names import Names, Origin, is_public, read_origin
+from tools.access.refusals import BASIC, BEARER, RefusedError
+from tools.access.routes import RULES, Carries, Door, Rule, rule_for
 from tools.access.tokens import Tokens
+from tools.access.trail import UNKNOWN, Trail
 
-OPEN = frozenset({"/healthz"})
-"""Paths anybody may ask for."""
+__all__ = ["HttpGate", "is_public"]
 
 _NEEDED = "A token is needed: send it as 'Authorization: Bearer TOKEN'. 'audience token create' makes one."
-_OTHER_NAME = "Without a token, this machine answers to its own names alone, such as 127.0.0.1."
+_OTHER_NAME = (
+    "This app does not answer to that name; take 127.0.0.1 at this machine, or set AUDIENCE_HOSTS to the names it has."
+)
+_OTHER_PAGE = "Requests of other web pages are not answered; open the page of this app itself."
 _NOT_HERE = "This token is not for the page, which is the owner's: it needs the scope 'admin' and no tenant."
+_NOT_THERE = "There is no such path."
+
+_OF_PROXIES = frozenset(
+    {"forwarded", "via", "x-real-ip", "x-original-url", "x-original-host", "x-rewrite-url", "x-gradio-server"}
+)
+"""Headers that only somebody between a browser and this app sends, and those that begin with x-forwarded-."""
+_OUR_PAGE = ("same-origin", "none")
+
+Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 
 
-def is_public(host: str) -> bool:
-    """Whether an address to listen on can be reached from other machines; a name other than 'localhost' counts so."""
-    if host == "localhost":
-        return False
-    try:
-        return not ip_address(host).is_loopback
-    except ValueError:
-        return True
+class HttpGate:
+    """Middleware that decides on every request before the app behind it sees anything of it."""
 
-
-class Bearer:
-    """Middleware that lets nobody in without a token where one is needed; plain ASGI, so that streams stay streams."""
-
-    def __init__(self, app: ASGIApp, tokens: Tokens, public: bool, doors: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        tokens: Tokens,
+        names: Names,
+        trail: Trail,
+        limits: CallLimits,
+        rules: Sequence[Rule] = RULES,
+    ) -> None:
         """Guard an app.
 
         Args:
             app: what is guarded.
             tokens: where the tokens are.
-            public: the app listens on an address that others can reach, so a token is needed everywhere.
-            doors: beginnings of the paths that agents use; there a token is needed as soon as there is one at all.
+            names: what the app is called.
+            trail: where audit lines go.
+            limits: how often tokens call.
+            rules: who comes in at which path.
         """
-        self._app, self._tokens, self._public, self._doors = app, tokens, public, doors
+        self._app, self._tokens, self._names = app, tokens, names
+        self._trail, self._limits, self._rules = trail, limits, rules
+        self._threads: CapacityLimiter | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Find out who calls and pass the request on, or answer 401."""
-        if scope["type"] not in {"http", "websocket"} or scope["path"] in OPEN:
+        """Pass a request on, or answer why not."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        agents = any(scope["path"] == door or scope["path"].startswith(f"{door}/") for door in self._doors)
-        # A web page elsewhere may have its own name lead to this machine; it is then no caller from here.
-        elsewhere = agents and is_public(URL(scope=scope).hostname or "")
-        caller = self._caller(Headers(scope=scope).get("authorization", ""), agents, elsewhere)
-        if isinstance(caller, Caller):
-            with acting_as(caller):
-                await self._app(scope, receive, send)
-        else:
-            await caller(scope, receive, send)
+        rule = rule_for(scope["path"], self._rules)
+        visit = _Visit(rule)
+        try:
+            await self._admit(visit, scope, receive, send)
+        except RefusedError as refused:
+            if visit.begun:
+                raise
+            visit.status = refused.status
+            as_problem = rule.door is Door.AGENTS or rule.carries is not Carries.NOTHING
+            await refused.response(as_problem)(scope, receive, send)
+        finally:
+            await self._settle(visit)
 
-    def _caller(self, authorization: str, agents: bool, elsewhere: bool) -> Caller | Response:
-        scheme, _, given = authorization.partition(" ")
-        token = given.strip() if scheme.lower() == "bearer" else ""
-        if not agents and scheme.lower() == "basic":
-            token = _password(given)
-        if not authorization and not self._public and not (agents and self._tokens.any()):
-            return _problem(421, "Misdirected Request", _OTHER_NAME) if elsewhere else OWNER
-        if not agents and not self._public:
+    async def _admit(self, visit: "_Visit", scope: Scope, receive: Receive, send: Send) -> None:
+        headers, rule = Headers(scope=scope), visit.rule
+        origin = self._own_name(headers, scope)
+        _from_our_page(headers, scope["method"], origin)
+        visit.caller = self._caller(headers, rule, origin)
+        if rule.door is Door.NOBODY:
+            raise RefusedError(404, _NOT_THERE)
+        if scope["method"] not in rule.methods:
+            raise RefusedError(405, f"This path takes {_listed(rule.methods)} alone.", {"Allow": _listed(rule.methods)})
+        await self._not_refused_too_often(visit.caller)
+        body = Body(receive, rule.carries, headers.get("content-length"))
+        if rule.carries is Carries.JSON:
+            await body.read_json()
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                visit.status = message["status"]
+                if rule.leaves and visit.status < 300 and scope["method"] == "GET":
+                    await self._leaves(visit.caller, scope["path"])
+                visit.begun = True
+            await send(message)
+
+        with acting_as(visit.caller, visit.request):
+            await self._app(_cleaned(scope, origin), body, watched)
+
+    # --- one question each ------------------------------------------------------------------------
+
+    def _own_name(self, headers: Headers, scope: Scope) -> Origin:
+        hosts = headers.getlist("host")
+        local_address = (scope.get("server") or ("",))[0]
+        origin = self._names.origin(hosts[0], local_address) if len(hosts) == 1 else None
+        if origin is None:
+            raise RefusedError(421, _OTHER_NAME)
+        return origin
+
+    def _caller(self, headers: Headers, rule: Rule, origin: Origin) -> Caller:
+        if rule.door is Door.ANYBODY:
+            return UNKNOWN
+        agents = rule.door is Door.AGENTS
+        authorization = headers.get("authorization", "")
+        # A proxy at this machine lets others in under our own names.
+        elsewhere = self._names.public or is_public(origin.name) or any(map(_of_proxy, headers.keys()))
+        if not authorization and not elsewhere and not (agents and self._tokens.needed()):
             return OWNER
         try:
-            caller = self._tokens.caller(token)
+            caller = self._tokens.caller(_token(authorization, agents))
         except UnknownTokenError as error:
-            return _refusal(str(error) if token else _NEEDED, agents)
-        owns = caller.may(Right.ADMIN) and not caller.tenant
-        return caller if agents or owns else _refusal(_NOT_HERE, agents)
+            detail = str(error) if authorization else _NEEDED
+            raise RefusedError(401, detail, BEARER if agents else BASIC) from error
+        if not agents and not (caller.may(Right.ADMIN) and not caller.tenant):
+            raise RefusedError(401, _NOT_HERE, BASIC)
+        return caller
+
+    async def _not_refused_too_often(self, caller: Caller) -> None:
+        if caller.per_minute is not None:
+            wait = await self._apart(self._limits.wait, _refused(caller), caller.per_minute)
+            if wait:
+                detail = f"Too many requests of this token were refused; send the next one in {wait} seconds."
+                raise RefusedError(429, detail, {"Retry-After": str(wait)})
+
+    # --- what is written down -----------------------------------------------------------------------
+
+    async def _leaves(self, caller: Caller, path: str) -> None:
+        """Write that a file leaves, before its first byte does."""
+        try:
+            await self._apart(self._trail.write, caller, "download", {"file": path.rpartition("/")[2]})
+        except WorkspaceError as error:
+            raise RefusedError(503, str(error)) from error
+
+    async def _settle(self, visit: "_Visit") -> None:
+        """Write down what was refused, unless the gate of the operation has done so, or it is a picture of the page."""
+        of_page = visit.begun and visit.rule.door is Door.OWNER and not visit.rule.leaves
+        if not 400 <= visit.status < 500 or visit.request.audited or (of_page and visit.status == 404):
+            return
+        self._trail.refused(visit.caller, visit.status, visit.rule.path)
+        if visit.caller.per_minute is not None and visit.status != 429:
+            await self._apart(self._limits.hit, _refused(visit.caller), visit.caller.per_minute)
+
+    async def _apart(self, work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+        """Read or write in a thread, and never wait behind those that compute."""
+        if self._threads is None:
+            self._threads = CapacityLimiter(4)
+        return await to_thread.run_sync(work, *arguments, limiter=self._threads)
+
+
+class _Visit:
+    """What is known of a request so far."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.caller = UNKNOWN
+        self.request = Request()
+        self.status = 500
+        self.begun = False
+        """The app began to answer."""
+
+
+def _from_our_page(headers: Headers, method: str, ours: Origin) -> None:
+    """Refuse what another web page has a browser send; programs that are no browser send neither header."""
+    if any(read_origin(each) != ours for each in headers.getlist("origin")):
+        raise RefusedError(403, _OTHER_PAGE)
+    navigates = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    opens_window = method == "GET" and navigates
+    if headers.get("sec-fetch-site", "none") not in _OUR_PAGE and not opens_window:
+        raise RefusedError(403, _OTHER_PAGE)
+
+
+def _cleaned(scope: Scope, origin: Origin) -> Scope:
+    """The request as the app sees it: without what proxies say, and what was looked at already.
+
+    Without an Origin, Gradio does not echo it as one that may read answers with credentials.
+    """
+    kept = [each for each in scope["headers"] if each[0] != b"origin" and not _of_proxy(each[0].decode("latin-1"))]
+    return {**scope, "headers": kept, "scheme": origin.scheme}
+
+
+def _of_proxy(header: str) -> bool:
+    return header in _OF_PROXIES or header.startswith("x-forwarded-")
+
+
+def _token(authorization: str, agents: bool) -> str:
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return given.strip()
+    return _password(given) if scheme.lower() == "basic" and not agents else ""
 
 
 def _password(given: str) -> str:
@@ -88,13 +228,10 @@ def _password(given: str) -> str:
         return ""
 
 
-def _refusal(detail: str, agents: bool) -> Response:
-    if not agents:
-        headers = {"WWW-Authenticate": 'Basic realm="audience", charset="UTF-8"'}
-        return PlainTextResponse(detail, 401, headers)
-    return _problem(401, "Unauthorized", detail, {"WWW-Authenticate": 'Bearer realm="audience"'})
+def _refused(caller: Caller) -> str:
+    """Under what the refused requests of a token are counted; no token is called so."""
+    return f"{caller.name} refused"
 
 
-def _problem(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> Response:
-    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return JSONResponse(problem, status, headers, media_type="application/problem+json")
+def _listed(methods: frozenset[str]) -> str:
+    return ", ".join(sorted(methods))

@@ -15,6 +15,10 @@ NEEDED = {operation: scope for scope, operations in _NEEDED.items() for operatio
 """The name of an operation, as the tools are called, and the scope."""
 
 
-def needed(operation: str) -> Scope:
-    """The scope of an operation."""
-    return NEEDED.get(operation, Scope.ADMIN)
+ANY_SCOPE = frozenset({"list_tools", "unknown_tool"})
+"""What every token may ask, and what nobody is answered."""
+
+
+def needed(operation: str) -> Scope | None:
+    """The scope of an operation; None where any will do."""
+    return None if operation in ANY_SCOPE else NEEDED.get(operation, Scope.ADMIN)

@@ -14,7 +14,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from encoders.errors import NotThereError, RequestError, UnknownTokenError
-from encoders.workspace import checked_tenant
+from encoders.workspace import checked_tenant, plain_faults
 from tools.access.caller import Caller, Scope
 from tools.database import Database
 
@@ -51,7 +51,7 @@ class TokenCard(BaseModel):
 
     @property
     def state(self) -> str:
-        """Whether it still opens anything."""
+        """Whether it can be used."""
         if self.revoked:
             return "revoked"
         return "expired" if self.expires and self.expires <= datetime.now(UTC) else "valid"
@@ -67,6 +67,10 @@ class Tokens:
             WorkspaceError: it cannot be written, is damaged, or was written by a newer version of this program.
         """
         self._db = Database(path, _TABLES)
+        self._mark = path.with_name("tokens.used")
+        self._needed = False
+        if self._any_row() and not self._mark.exists():  # of a version that wrote none
+            self._mark.touch(0o600)
 
     def __enter__(self) -> Self:
         return self
@@ -106,6 +110,8 @@ class Tokens:
         if per_minute < 1 or (days is not None and days < 1):
             raise RequestError("The calls per minute and the days of a token are numbers of at least 1.")
         now, token = datetime.now(UTC), PREFIX + token_urlsafe(32)
+        with plain_faults(self._mark):
+            self._mark.touch(0o600)
         caller = Caller(name=name, tenant=tenant, scopes=frozenset(scopes), per_minute=per_minute)
         expires = (now + timedelta(days=days)).isoformat() if days else None
         with self._db.transaction():
@@ -125,7 +131,7 @@ class Tokens:
             found = self._db.run("SELECT caller, created, expires, revoked FROM tokens WHERE hash = ?", (_hash(token),))
         card = _card(dict(found[0])) if found else None
         if card is None or card.state != "valid":
-            raise UnknownTokenError("This token opens nothing; ask whoever runs this server for one.")
+            raise UnknownTokenError("Invalid or expired token.")
         return card.caller
 
     def list(self) -> tuple[TokenCard, ...]:
@@ -135,11 +141,20 @@ class Tokens:
         return tuple(_card(dict(row)) for row in rows)
 
     def any(self) -> bool:
-        """Whether there is a token that opens something."""
+        """Whether there is a valid token."""
         return any(card.state == "valid" for card in self.list())
 
+    def needed(self) -> bool:
+        """Whether agents need one: from the first token on for good, even if all have expired or the file is gone."""
+        self._needed = self._needed or self._mark.exists() or self._any_row()
+        return self._needed
+
+    def _any_row(self) -> bool:
+        with self._db.reading():
+            return bool(self._db.run("SELECT 1 FROM tokens LIMIT 1"))
+
     def revoke(self, name: str) -> None:
-        """Make a token open nothing from now on.
+        """Make a token invalid from now on.
 
         Raises:
             NotThereError: there is no token of that name.

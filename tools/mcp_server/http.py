@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from mcp.server.transport_security import TransportSecuritySettings
 from starlette.datastructures import Headers
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
@@ -13,17 +14,13 @@ from tools.mcp_server.server import AudienceServer
 class OverHttp:
     """Two servers over the same service, which keep nothing, and the request decides which of them answers."""
 
-    def __init__(self, make: Callable[[], AudienceServer], host: str) -> None:
-        """Make both.
-
-        Args:
-            make: a server that may be made twice.
-            host: the address that is listened on; on a loopback address, other hosts and origins are turned away.
-        """
+    def __init__(self, make: Callable[[], AudienceServer]) -> None:
+        """Make both from a server that may be made twice; hosts and origins are checked by the gate in front."""
         self._servers = (make(), make())
         streaming, plain = self._servers
-        self._streaming = streaming.streamable_http_app(stateless_http=True, host=host)
-        self._plain = plain.streamable_http_app(stateless_http=True, host=host, json_response=True)
+        checked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+        self._streaming = streaming.streamable_http_app(stateless_http=True, transport_security=checked)
+        self._plain = plain.streamable_http_app(stateless_http=True, transport_security=checked, json_response=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request: in one piece where only JSON is accepted, otherwise as the protocol wants it."""

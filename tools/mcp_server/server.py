@@ -3,15 +3,24 @@
 from inspect import getdoc
 from typing import Any
 
+from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolResult, InputRequiredResult, Tool, ToolAnnotations
+from mcp_types import (
+    INVALID_REQUEST,
+    CallToolResult,
+    InputRequiredResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    Tool,
+    ToolAnnotations,
+)
 from pydantic import ValidationError
 
-from encoders.errors import BROKEN, AudienceError, RequestError
+from encoders.errors import BROKEN, AudienceError, NotThereError, RequestError
 from tools.access.gate import Gate
-from tools.adcp.tasks import Protocol
+from tools.adcp.tasks import TASKS, Protocol
 from tools.mcp_server.reading import READING, Check, Opened, ReadingTools
 from tools.mcp_server.writing import REACHING, REPLACING, WRITING, WritingTools
 
@@ -43,9 +52,11 @@ class AudienceServer(MCPServer[Any]):
             ToolError: the arguments do not fit, or what was asked cannot be answered; the text says why.
             UnexpectedToolError: a bug.
         """
-        if name not in READING and name not in WRITING:
+        if name in TASKS:
             return await self._adcp.call(name, arguments)
         try:
+            if name not in READING and name not in WRITING:
+                return await self._unknown(name, arguments)
             with self._gate.admitted(name):
                 return await self._answer(name, arguments, context)
         except AudienceError as error:
@@ -56,6 +67,23 @@ class AudienceServer(MCPServer[Any]):
             raise
         except Exception as error:
             raise UnexpectedToolError(BROKEN) from error
+
+    async def _handle_list_tools(
+        self, ctx: ServerRequestContext[Any], params: PaginatedRequestParams | None
+    ) -> ListToolsResult:
+        try:
+            with self._gate.admitted("list_tools"):
+                return await super()._handle_list_tools(ctx, params)
+        except AudienceError as error:
+            raise MCPError(INVALID_REQUEST, str(error)) from error
+
+    async def _unknown(self, name: str, arguments: dict[str, Any]) -> CallToolResult | InputRequiredResult:
+        """Answer that there is no such tool; the audit line does not repeat what was sent."""
+        try:
+            with self._gate.admitted("unknown_tool"):
+                raise NotThereError(name)
+        except NotThereError:
+            return await self._adcp.call(name, arguments)
 
     async def _answer(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None

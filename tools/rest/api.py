@@ -11,7 +11,6 @@ from tools.access.gate import Gate
 from tools.mcp_server.reading import Check, Opened
 from tools.rest.bodies import Health, KindOfProblem
 from tools.rest.keeping import Keeping
-from tools.rest.limit import BodyLimit
 from tools.rest.looking import Looking
 from tools.rest.openapi import VERSION, describe
 from tools.rest.problems import KINDS, handle_problems
@@ -22,7 +21,7 @@ from tools.rest.working import Working
 _TOKEN = HTTPBearer(
     auto_error=False,
     scheme_name="bearer",
-    description="A token made by 'audience token create'; needed on a public address, or once there is one.",
+    description="A token made by 'audience token create'; needed on a public address, or once there was one.",
 )
 
 
@@ -53,7 +52,6 @@ def make_api(opened: Opened, check: Check, gate: Gate) -> FastAPI:
         redirect_slashes=False,
         dependencies=[Depends(_json_alone), Depends(_token)],
     )
-    app.add_middleware(BodyLimit)
     handle_problems(app)
 
     @app.get("/health", tags=["About"], operation_id="health", summary="Ask whether requests can be answered")

@@ -7,7 +7,7 @@ import pytest
 from encoders.errors import NotAllowedError, RequestError, TooManyCallsError
 from tools.access.caller import OWNER, Caller, Scope, acting_as, current
 from tools.access.gate import Gate
-from tools.access.scopes import NEEDED, needed
+from tools.access.scopes import ANY_SCOPE, NEEDED, needed
 from tools.adcp.tasks import TASKS
 from tools.mcp_server.reading import READING
 from tools.mcp_server.writing import WRITING
@@ -36,6 +36,7 @@ def test_every_tool_has_its_scope() -> None:
     assert all(needed(name) == Scope.ACTIVATE for name in WRITING)
     assert not any(needed(name) == Scope.ACTIVATE for name in READING)
     assert needed("something new") == Scope.ADMIN
+    assert {needed(name) for name in ANY_SCOPE} == {None}
 
 
 def test_a_call_without_the_scope_is_turned_away_and_written_down() -> None:

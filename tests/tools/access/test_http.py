@@ -1,4 +1,4 @@
-"""Who comes in over HTTP: with a token, without one, on a loopback address and on a public one."""
+"""Who comes in over HTTP: by which name, from which page, with which token, and what leaves a line."""
 
 import base64
 from collections.abc import Iterator
@@ -11,9 +11,31 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from tools.access.caller import Scope, current
-from tools.access.http import Bearer, is_public
+from encoders.errors import RequestError
+from tools.access.bounds import JSON_BYTES
+from tools.access.caller import Caller, Scope, current
+from tools.access.http import HttpGate
+from tools.access.limits import CallLimits
+from tools.access.names import Names, is_public, read_origin
 from tools.access.tokens import Tokens
+from tools.access.trail import Details, Trail
+from tools.registry import Registry
+
+HERE = "http://127.0.0.1:7860"
+
+
+class Lines(Trail):
+    """Audit lines that are only remembered."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: pytest.fail("no registry"))
+        self.written: list[tuple[str, str, Details]] = []
+
+    def write(self, caller: Caller, action: str, details: Details) -> None:
+        self.written.append((caller.name, action, details))
+
+    def note(self, caller: Caller, action: str, details: Details) -> None:
+        self.write(caller, action, details)
 
 
 @pytest.fixture
@@ -22,12 +44,22 @@ def tokens(tmp_path: Path) -> Iterator[Tokens]:
         yield opened
 
 
-def client(tokens: Tokens, public: bool) -> TestClient:
-    async def who(_: Request) -> PlainTextResponse:
-        return PlainTextResponse(f"{current().name}/{current().tenant}")
+@pytest.fixture
+def lines() -> Lines:
+    return Lines()
 
-    app = Starlette(routes=[Route("/{path:path}", who)])
-    return TestClient(Bearer(app, tokens, public, ("/mcp", "/api")), base_url="http://127.0.0.1:7860")
+
+def client(tokens: Tokens, lines: Trail | None = None, host: str = "127.0.0.1", hosts: str = "") -> TestClient:
+    async def who(request: Request) -> PlainTextResponse:
+        await request.body()
+        if request.url.path == "/exports/none.csv":
+            return PlainTextResponse("no such file", 404)
+        told = [current().name, current().tenant, request.url.scheme, *sorted(request.headers.keys())]
+        return PlainTextResponse("/".join(told[:2]), headers={"X-Scheme": told[2], "X-Seen": ",".join(told[3:])})
+
+    app = Starlette(routes=[Route("/{path:path}", who, methods=["GET", "POST", "PUT", "DELETE"])])
+    guarded = HttpGate(app, tokens, Names(host, hosts), lines or Lines(), CallLimits())
+    return TestClient(guarded, base_url=HERE)
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -38,8 +70,8 @@ def basic(password: str) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(f'me:{password}'.encode()).decode()}"}
 
 
-def test_at_this_machine_nobody_needs_a_token_until_there_is_one(tokens: Tokens) -> None:
-    here = client(tokens, public=False)
+def test_once_there_was_a_token_agents_need_one_for_good(tokens: Tokens, tmp_path: Path) -> None:
+    here = client(tokens)
     assert here.get("/mcp").text == "owner/"
     token = tokens.create("agent", [Scope.SIZE], tenant="shop")
     assert here.get("/mcp", headers=bearer(token)).text == "agent/shop"
@@ -53,33 +85,99 @@ def test_at_this_machine_nobody_needs_a_token_until_there_is_one(tokens: Tokens)
         "detail": "",
     }
     assert here.get("/").text == "owner/"
-    assert here.get("/apis").text == "owner/"
+    assert here.get("/apis").status_code == here.get("/api").status_code == 404
     tokens.revoke("agent")
-    assert here.get("/mcp").text == "owner/"
+    revoked = here.get("/mcp", headers=bearer(token))
+    assert (revoked.status_code, revoked.json()["detail"]) == (401, "Invalid or expired token.")
+    assert here.get("/mcp").status_code == 401
+    for file in tmp_path.glob("tokens.db*"):
+        file.unlink()
+    with Tokens(tmp_path / "tokens.db") as lost:
+        assert client(lost).get("/mcp").status_code == 401
 
 
-def test_a_web_page_whose_name_leads_here_is_not_the_owner(tokens: Tokens) -> None:
-    here = client(tokens, public=False)
-    for host in ("evil.test", "evil.test:7860", "192.168.1.5:7860"):
-        assert here.get("/api/audiences", headers={"Host": host}).status_code == 421
-    for host in ("localhost:7860", "127.0.0.1", "[::1]:7860"):
-        assert here.get("/api/audiences", headers={"Host": host}).text == "owner/"
-    token = tokens.create("agent", [Scope.SIZE])
-    assert here.get("/api/audiences", headers=bearer(token) | {"Host": "proxied.test"}).text == "agent/"
+def test_a_workspace_of_an_older_version_that_has_had_tokens_keeps_needing_them(tmp_path: Path) -> None:
+    with Tokens(tmp_path / "tokens.db") as old:
+        old.create("agent", [Scope.SIZE])
+    (tmp_path / "tokens.used").unlink()
+    with Tokens(tmp_path / "tokens.db") as opened:
+        assert opened.needed()
+        assert (tmp_path / "tokens.used").exists()
+
+
+PATHS = ("/", "/healthz", "/mcp", "/api/audiences", "/exports/a.csv", "/gradio_api/upload", "/config", "/nothing")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_name_of_others_that_leads_here_is_answered_nowhere(tokens: Tokens, lines: Lines, path: str) -> None:
+    here = client(tokens, lines)
+    token = tokens.create("boss", [Scope.ADMIN])
+    others = [
+        "evil.test",
+        "evil.test:7860",
+        "192.168.1.5:7860",
+        "127.0.0.1.evil.test",
+        "127.0.0.1@evil.test",
+        "",
+        "127.1",
+    ]
+    for host in others:
+        for headers in ({}, bearer(token), basic(token)):
+            assert here.get(path, headers=headers | {"Host": host}).status_code == 421, host
+    assert {line[1:2] for line in lines.written} == {("refused",)}
+    for host in ("localhost:7860", "127.0.0.1", "[::1]:7860", "127.0.0.1:80"):
+        assert here.get(path, headers=bearer(token) | {"Host": host}).status_code != 421
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.test"},
+        {"Origin": "http://127.0.0.1:3000"},
+        {"Origin": "http://localhost:7860"},
+        {"Origin": "https://127.0.0.1:7860"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+    ],
+)
+def test_other_web_pages_are_answered_nothing(tokens: Tokens, path: str, headers: dict[str, str]) -> None:
+    here = client(tokens)
+    for method in ("GET", "POST", "OPTIONS"):
+        answer = here.request(method, path, headers=headers | {"Access-Control-Request-Method": "POST"})
+        assert answer.status_code == 403
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_our_own_page_and_programs_are_answered_and_the_app_sees_no_origin(tokens: Tokens) -> None:
+    here = client(tokens)
+    ours = {"Origin": HERE, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+    assert "origin" not in here.post("/gradio_api/queue/join", json={}, headers=ours).headers["X-Seen"].split(",")
+    typed = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert here.get("/", headers=typed).status_code == here.get("/", headers=link).status_code == 200
+    assert here.post("/mcp", json={}, headers=link).status_code == 403
 
 
 def test_a_wrong_token_is_never_overlooked(tokens: Tokens) -> None:
-    here = client(tokens, public=False)
+    here = client(tokens)
     assert here.get("/mcp", headers=bearer("aud_wrong")).status_code == 401
+    assert here.get("/", headers=bearer("aud_wrong")).status_code == 401
     assert here.get("/mcp", headers={"Authorization": "Bearer"}).status_code == 401
     assert here.get("/mcp", headers=basic(tokens.create("boss", [Scope.ADMIN]))).status_code == 401
+    agent = tokens.create("agent", [Scope.SIZE])
+    assert here.get("/exports/a.csv", headers=bearer(agent)).status_code == 401
 
 
-def test_on_a_public_address_everything_needs_one(tokens: Tokens) -> None:
-    there = client(tokens, public=True)
+@pytest.mark.parametrize("reached", [{"host": "0.0.0.0"}, {"hosts": "audience.test"}])
+def test_where_others_reach_the_app_everything_needs_a_token(tokens: Tokens, reached: dict[str, str]) -> None:
+    there = client(tokens, **reached)
     agent, boss = tokens.create("agent", [Scope.SIZE]), tokens.create("boss", [Scope.ADMIN])
     assert there.get("/healthz").status_code == 200
-    assert [there.get(path).status_code for path in ("/", "/mcp", "/api", "/exports/a.csv")] == [401] * 4
+    assert [there.get(path).status_code for path in PATHS if path != "/healthz"] == [401] * 7
     assert there.get("/").headers["www-authenticate"].startswith("Basic")
     assert there.get("/", headers=basic(boss)).text == "boss/"
     assert there.get("/", headers=basic(agent)).status_code == 401
@@ -91,6 +189,95 @@ def test_on_a_public_address_everything_needs_one(tokens: Tokens) -> None:
     assert there.get("/", headers={"Authorization": "Basic !!"}).status_code == 401
 
 
+def test_a_proxy_lets_nobody_in_as_the_owner_and_nothing_it_says_is_believed(tokens: Tokens) -> None:
+    here = client(tokens)
+    headers = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via")
+    for header in headers:
+        assert here.get("/", headers={header: "127.0.0.1"}).status_code == 401
+        assert here.get("/mcp", headers={header: "127.0.0.1"}).status_code == 401
+    boss = tokens.create("boss", [Scope.ADMIN])
+    there = client(tokens, hosts="https://audience.test, 10.0.0.7:8443")
+    seen = there.get("/", headers=basic(boss) | {"Host": "audience.test", "X-Forwarded-Host": "evil.test"})
+    assert (seen.text, seen.headers["X-Scheme"]) == ("boss/", "https")
+    assert not [name for name in seen.headers["X-Seen"].split(",") if "forward" in name]
+    ours = {"Host": "audience.test", "Origin": "https://audience.test"}
+    assert there.get("/", headers=basic(boss) | ours).status_code == 200
+    assert there.get("/", headers=basic(boss) | ours | {"Origin": "http://audience.test"}).status_code == 403
+    assert there.get("/", headers=basic(boss) | {"Host": "10.0.0.7:8443"}).headers["X-Scheme"] == "http"
+    assert there.get("/", headers=basic(boss) | {"Host": "10.0.0.7"}).status_code == 421
+
+
+def test_paths_and_methods_that_nobody_decided_on_are_closed(tokens: Tokens) -> None:
+    here = client(tokens)
+    for path in ("/gradio_api/file=/etc/passwd", "/gradio_api/run/on_say", "/nothing", "/mcp/", "/healthz/"):
+        assert here.get(path).status_code == 404
+    wrong = here.put("/exports/a.csv")
+    assert (wrong.status_code, wrong.headers["Allow"]) == (405, "GET, HEAD")
+    assert here.request("TRACE", "/mcp").status_code == 405
+
+
+def test_a_body_is_bounded_by_what_is_declared_by_what_comes_and_by_its_depth(tokens: Tokens, lines: Lines) -> None:
+    here = client(tokens, lines)
+    long = b'"' + b" " * JSON_BYTES + b'"'
+    assert here.post("/api/sizes", content=long).status_code == 413
+    assert here.post("/api/sizes", content=iter([long])).status_code == 413
+    assert here.post("/healthz", content=b"x").status_code == 405
+    assert here.request("GET", "/healthz", content=b"x").status_code == 413
+    for deep in (b"[" * 65, b"[" * 65 + b"]" * 65, b'{"a":' * 100_000, b'{"a":[' * 40 + b"]}" * 40):
+        assert here.post("/mcp", content=deep).status_code == 400
+    for flat in (b"[" * 64 + b"]" * 64, b'"' + b"[" * 1000 + b'"', b"[{}]" * 1000, b"{", b""):
+        assert here.post("/mcp", content=flat).status_code == 200
+    assert {line[2]["status"] for line in lines.written} == {400, 405, 413}
+
+
+def test_the_depth_of_a_body_is_found_in_time_that_its_length_allows(tokens: Tokens) -> None:
+    here = client(tokens)
+    for part in (b"[]", b'"\\', b'\\"', b"[{", b'""'):
+        here.post("/mcp", content=part * (JSON_BYTES // len(part)))  # a quadratic reader would take hours
+
+
+def test_what_is_refused_leaves_a_line_and_a_token_is_refused_so_often_alone(tokens: Tokens, lines: Lines) -> None:
+    here = client(tokens, lines)
+    token = tokens.create("agent", [Scope.SIZE], per_minute=3)
+    found = [here.put("/mcp", headers=bearer(token)).status_code for _ in range(5)]
+    assert found == [405, 405, 405, 429, 429]
+    assert 1 <= int(here.get("/mcp", headers=bearer(token)).headers["Retry-After"]) <= 60
+    assert ("agent", "refused", {"status": 405, "path": "/mcp"}) in lines.written
+    assert ("agent", "refused", {"status": 429, "path": "/mcp"}) in lines.written
+    assert token not in str(lines.written)
+
+
+def test_a_file_that_leaves_is_a_line_before_it_does_and_one_that_is_not_there_is_another(
+    tokens: Tokens, lines: Lines
+) -> None:
+    here = client(tokens, lines)
+    assert here.get("/exports/a.csv").status_code == 200
+    assert here.get("/exports/none.csv").status_code == 404
+    token = tokens.create("agent", [Scope.ACTIVATE])
+    here.get("/api/exports/b.csv", headers=bearer(token))
+    assert lines.written == [
+        ("owner", "download", {"file": "a.csv"}),
+        ("owner", "refused", {"status": 404, "path": "/exports/{name}"}),
+        ("agent", "download", {"file": "b.csv"}),
+    ]
+
+
+def test_no_file_leaves_where_no_line_can_be_written(tokens: Tokens, tmp_path: Path) -> None:
+    (tmp_path / "registry.db").mkdir()
+    trail = Trail(lambda _: Registry(tmp_path / "registry.db"))
+    answer = client(tokens, trail).get("/exports/a.csv")
+    trail.close()
+    assert answer.status_code == 503
+    assert "owner" not in answer.text
+
+
+def test_no_websocket_is_opened(tokens: Tokens) -> None:
+    from starlette.websockets import WebSocketDisconnect
+
+    with pytest.raises(WebSocketDisconnect), client(tokens).websocket_connect("/mcp"):
+        pytest.fail("was opened")
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_addresses_are_for_this_machine(host: str) -> None:
     assert not is_public(host)
@@ -99,3 +286,17 @@ def test_loopback_addresses_are_for_this_machine(host: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.1.5", "example.test"])
 def test_all_others_can_be_reached(host: str) -> None:
     assert is_public(host)
+
+
+@pytest.mark.parametrize("hosts", ["http://", "a b", "ftp://x", "x/y", "x?y", "user@x", "*"])
+def test_what_is_no_name_is_said(hosts: str) -> None:
+    with pytest.raises(RequestError, match="AUDIENCE_HOSTS"):
+        Names("127.0.0.1", hosts)
+
+
+def test_the_very_address_that_was_connected_to_is_a_name_of_ours() -> None:
+    names = Names("0.0.0.0")
+    assert names.origin("192.168.1.5:7860", "192.168.1.5") == read_origin("http://192.168.1.5:7860")
+    assert names.origin("[fe80::1]:7860", "fe80::1")
+    assert names.origin("192.168.1.6:7860", "192.168.1.5") is None
+    assert names.origin("evil.test", "evil.test") is None

@@ -59,6 +59,7 @@ def test_revoked_out_of_date_and_made_up_tokens_are_told_apart_by_nobody(
     assert len(told) == 1
     assert [card.state for card in tokens.list()] == ["revoked", "expired"]
     assert not tokens.any()
+    assert tokens.needed()
 
 
 @pytest.mark.parametrize(

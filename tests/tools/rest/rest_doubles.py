@@ -17,8 +17,12 @@ from agent.guard import permit
 from encoders.workspace import Workspace
 from tools.access.caller import current
 from tools.access.gate import Gate
-from tools.access.http import Bearer
+from tools.access.http import HttpGate
+from tools.access.limits import CallLimits
+from tools.access.names import Names
 from tools.access.tokens import Tokens
+from tools.access.trail import Trail
+from tools.registry import Registry
 from tools.rest.api import make_api
 from tools.service import AudienceService
 
@@ -75,7 +79,9 @@ def served(service: AudienceService, tokens: Tokens) -> Iterator[str]:
 
     api = make_api(seen, permit, Gate(seen))
     app = FastAPI(lifespan=lambda _: api.router.lifespan_context(api))
-    app.add_middleware(Bearer, tokens=tokens, public=False, doors=("/api",))
+    workspace, limits = Workspace(service.settings.workspace), CallLimits()
+    trail = Trail(lambda tenant: Registry(workspace.of_tenant(tenant).registry))
+    app.add_middleware(HttpGate, tokens=tokens, names=Names("127.0.0.1"), trail=trail, limits=limits)
     app.mount("/api", api)
     listening = create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
@@ -84,3 +90,4 @@ def served(service: AudienceService, tokens: Tokens) -> Iterator[str]:
     yield f"http://127.0.0.1:{listening.getsockname()[1]}/api"
     server.should_exit = True
     thread.join()
+    trail.close()

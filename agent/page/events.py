@@ -1,0 +1,294 @@
+"""What the page sends, looked at before Gradio does: each argument has the type of its input, or is refused.
+
+Gradio copies whatever looks like a file (a dict with a path, wherever it stands) into a folder that it serves. So the
+body is read here, and what goes on is written anew from what was understood.
+"""
+
+import json
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from http.cookies import CookieError, SimpleCookie
+from secrets import token_hex
+from typing import Annotated, Any, TypeVar
+
+import gradio as gr
+from gradio.block_function import BlockFunction
+from gradio.blocks import Block
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent.page.transcript import Transcript
+from agent.page.uploads import Uploads
+from tools.access.bounds import TEXT_CHARACTERS
+from tools.access.caller import current
+from tools.access.refusals import RefusedError
+from tools.access.routes import CANCEL, DATA, JOIN, UPLOAD
+from tools.access.trail import Trail
+
+COOKIE = "audience_browser"
+"""Tells one browser from another, so that files and running events of one are not the other's; it opens nothing."""
+
+_ACTS = {
+    "on_say": "say",
+    "on_pick": "say",
+    "on_example": "say",
+    "on_save": "save",
+    "on_export": "export",
+    "on_decide": "decide",
+    "on_outcome": "bring an outcome",
+    "on_people": "bring people",
+    "on_sentence": "edit",
+    "on_conditions": "edit",
+    "on_assumed": "edit",
+    "on_percent": "edit",
+    "on_users": "edit",
+}
+"""What the audit calls the handlers; the others only look."""
+
+_MOST_SESSIONS = 10_000
+_MOST_CHOICES = 200
+
+Session = Annotated[StrictStr, Field(pattern=r"^[a-z0-9]{1,40}$")]
+Text = Annotated[StrictStr, Field(max_length=TEXT_CHARACTERS)]
+
+
+Read = TypeVar("Read", bound=BaseModel)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Picked(_Strict):
+    """What was clicked in the chat."""
+
+    index: StrictInt | list[StrictInt]
+    value: Text | dict[StrictStr, Text]
+
+
+class _Event(_Strict):
+    """The body of /gradio_api/queue/join."""
+
+    session_hash: Session
+    fn_index: StrictInt
+    data: list[Any] = Field(max_length=8)
+    event_data: _Picked | None = None
+    trigger_id: StrictInt | None = None
+
+
+class _Cancel(_Strict):
+    """The body of /gradio_api/cancel."""
+
+    session_hash: Session
+    fn_index: StrictInt
+    event_id: Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{1,64}$")]
+
+
+class PageEvents:
+    """Middleware in front of the routes of Gradio that take something in."""
+
+    def __init__(self, app: ASGIApp, blocks: gr.Blocks, uploads: Uploads, trail: Trail) -> None:
+        """Look at the events of a page.
+
+        Args:
+            app: what Gradio is mounted in.
+            blocks: the page.
+            uploads: the files that were brought.
+            trail: where audit lines go.
+
+        Raises:
+            TypeError: an event takes a kind of component whose values nobody looks at.
+        """
+        self._app, self._uploads, self._trail = app, uploads, trail
+        self._events: Mapping[int, BlockFunction] = {
+            number: event for number, event in blocks.fns.items() if event.fn is not None
+        }
+        for event in self._events.values():
+            for component in event.inputs:
+                _check_of(component)
+        self._sessions: OrderedDict[str, str] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, as it was understood."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request, browser = Request(scope, receive), _browser(Headers(scope=scope))
+        match scope["path"]:
+            case "/":
+                await self._app(scope, receive, send if browser else _with_cookie(send))
+            case path if path == UPLOAD:
+                await self._upload(request, _known(browser), send)
+            case path if path == JOIN:
+                event = self._understood(await request.body(), _known(browser))
+                await self._app(*_replaced(scope, event, receive), send)
+            case path if path == CANCEL:
+                cancelled = _read(_Cancel, await request.body())
+                self._own(cancelled.session_hash, _known(browser))
+                await self._app(*_replaced(scope, cancelled.model_dump(), receive), send)
+            case path if path == DATA:
+                self._own(request.query_params.get("session_hash", ""), _known(browser))
+                await self._app(scope, receive, send)
+            case _:
+                await self._app(scope, receive, send)
+
+    async def _upload(self, request: Request, browser: str, send: Send) -> None:
+        path = await self._uploads.take(request, browser)
+        self._trail.note(current(), "page", {"act": "upload", "kind": path.suffix, "bytes": path.stat().st_size})
+        await JSONResponse([str(path)])(request.scope, request.receive, send)
+
+    def _understood(self, body: bytes, browser: str) -> dict[str, Any]:
+        """An event with arguments of the right types.
+
+        Raises:
+            RefusedError: it is none of this page, or an argument is something else than its input takes.
+        """
+        sent = _read(_Event, body)
+        event = self._events.get(sent.fn_index)
+        if event is None or len(sent.data) != len(event.inputs):
+            raise RefusedError(400, "The page has no such event; load it again.")
+        self._own(sent.session_hash, browser, begins=True)
+        data = [
+            _check_of(component)(value, self._uploads, browser)
+            for component, value in zip(event.inputs, sent.data, strict=True)
+        ]
+        if act := _ACTS.get(_handler(event)):
+            self._trail.note(current(), "page", {"act": act})
+        return sent.model_dump(exclude={"data"}) | {"data": data}
+
+    def _own(self, session: str, browser: str, begins: bool = False) -> None:
+        """Refuse the session of another browser; one that begins belongs to the browser that began it."""
+        owner = f"{current().name} {browser}"
+        if begins and session not in self._sessions:
+            self._sessions[session] = owner
+            while len(self._sessions) > _MOST_SESSIONS:
+                self._sessions.popitem(last=False)
+        if self._sessions.get(session) != owner:
+            raise RefusedError(403, "This is not a session of your browser; load the page again.")
+
+
+Check = Callable[[Any, Uploads, str], Any]
+
+
+def _check_of(component: Block) -> Check:
+    """What looks at the values of a component.
+
+    Raises:
+        TypeError: nothing does.
+    """
+    for kind, check in _CHECKS.items():
+        if isinstance(component, kind):
+            return check
+    raise TypeError(f"Say in agent/page/events.py what a {type(component).__name__} may send.")
+
+
+def _state(value: Any, _: Uploads, __: str) -> Any:
+    """What the browser stored; nothing of it but the messages goes on."""
+    return Transcript.recall(value).model_dump()
+
+
+def _text(value: Any, _: Uploads, __: str) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _misfit("text")
+    if len(value) > TEXT_CHARACTERS:
+        raise RefusedError(413, f"A text may have {TEXT_CHARACTERS:,} characters, this one has {len(value):,}.")
+    return value
+
+
+def _number(value: Any, _: Uploads, __: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _misfit("a number")
+    return value
+
+
+def _texts(value: Any, uploads: Uploads, browser: str) -> list[str]:
+    if not isinstance(value, list) or len(value) > _MOST_CHOICES or not all(isinstance(each, str) for each in value):
+        raise _misfit("a list of texts")
+    return [_text(each, uploads, browser) for each in value]
+
+
+def _file(value: Any, uploads: Uploads, browser: str) -> dict[str, Any]:
+    path = value.get("path") if isinstance(value, dict) else None
+    name = uploads.name(path, browser) if isinstance(path, str) else None
+    if name is None:
+        raise _misfit("a file that this browser has brought")
+    return {"path": path, "orig_name": name, "meta": {"_type": "gradio.FileData"}}
+
+
+_CHECKS: dict[type[Block], Check] = {
+    gr.BrowserState: _state,
+    gr.Textbox: _text,
+    gr.Dropdown: _text,
+    gr.Number: _number,
+    gr.Slider: _number,
+    gr.CheckboxGroup: _texts,
+    gr.UploadButton: _file,
+}
+
+
+def _misfit(wanted: str) -> RefusedError:
+    return RefusedError(400, f"An argument of this event has to be {wanted}; load the page again.")
+
+
+def _handler(event: BlockFunction) -> str:
+    """The name of the method that answers an event."""
+    return str(getattr(getattr(event.fn, "func", event.fn), "__name__", ""))
+
+
+def _read(kind: type[Read], body: bytes) -> Read:
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError:
+        raise RefusedError(400, "This is no event of the page; load it again.") from None
+
+
+def _replaced(scope: Scope, body: dict[str, Any], receive: Receive) -> tuple[Scope, Receive]:
+    """The request with another body."""
+    content = json.dumps(body).encode()
+    headers = MutableHeaders(raw=list(scope["headers"]))
+    headers["content-length"], headers["content-type"] = str(len(content)), "application/json"
+    sent = False
+
+    async def replayed() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    return {**scope, "headers": headers.raw}, replayed
+
+
+def _browser(headers: Headers) -> str:
+    """Which browser this is; '' where it has no cookie of ours."""
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    value = found.value if found else ""
+    return value if len(value) == 32 and value.isalnum() else ""
+
+
+def _known(browser: str) -> str:
+    if not browser:
+        raise RefusedError(403, "Open the page in a browser that keeps its cookie, and try again.")
+    return browser
+
+
+def _with_cookie(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).append(
+                "Set-Cookie", f"{COOKIE}={token_hex(16)}; Path=/; HttpOnly; SameSite=Strict"
+            )
+        await send(message)
+
+    return sending

@@ -1,0 +1,92 @@
+"""The body of a request: read within its bounds of bytes, seconds and depth."""
+
+import asyncio
+import re
+
+from starlette.types import Message, Receive
+
+from tools.access.bounds import JSON_DEPTH
+from tools.access.refusals import RefusedError
+from tools.access.routes import Carries
+
+_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+"""Strings of JSON, one that is not closed included, so that each byte is looked at once."""
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+class Body:
+    """Reads the body of one request; an ASGI ``receive`` that refuses what is too much."""
+
+    def __init__(self, receive: Receive, carries: Carries, declared: str | None) -> None:
+        """Begin to read.
+
+        Args:
+            receive: gives the parts.
+            carries: what the request may carry.
+            declared: the header Content-Length.
+
+        Raises:
+            RefusedError: the length that is declared is none, or too much.
+        """
+        self._receive, self._carries = receive, carries
+        self._read, self._ended = 0, False
+        self._until = asyncio.get_running_loop().time() + carries.seconds
+        self._whole: bytes | None = None
+        if declared is not None and not re.fullmatch(r"[0-9]{1,18}", declared):
+            raise RefusedError(400, "The header Content-Length is no number.")
+        if declared is not None and int(declared) > carries.most_bytes:
+            raise self._too_long()
+
+    async def __call__(self) -> Message:
+        """The next part.
+
+        Raises:
+            RefusedError: there is too much of it, or it takes too long.
+        """
+        if self._whole is not None:
+            whole, self._whole = self._whole, None
+            return {"type": "http.request", "body": whole, "more_body": False}
+        return await self._receive() if self._ended else await self._next()
+
+    async def read_json(self) -> None:
+        """Read all of it, so that the app has it in one piece.
+
+        Raises:
+            RefusedError: as a part is refused, or lists and objects are nested too deeply.
+        """
+        parts = []
+        while not self._ended:
+            parts.append((await self._next()).get("body", b""))
+        self._whole = b"".join(parts)
+        if is_deep(self._whole):
+            raise RefusedError(400, f"The JSON is nested more than {JSON_DEPTH} levels deep; send it flatter.")
+
+    async def _next(self) -> Message:
+        left = self._until - asyncio.get_running_loop().time()
+        try:
+            message = await asyncio.wait_for(self._receive(), max(left, 0.001))
+        except TimeoutError:
+            raise RefusedError(408, f"The body did not arrive within {self._carries.seconds:.0f} seconds.") from None
+        self._ended = message["type"] != "http.request" or not message.get("more_body", False)
+        self._read += len(message.get("body", b""))
+        if self._read > self._carries.most_bytes:
+            raise self._too_long()
+        return message
+
+    def _too_long(self) -> RefusedError:
+        return RefusedError(413, f"A request to this path may carry {self._carries.most_bytes:,} bytes; send less.")
+
+
+def is_deep(body: bytes) -> bool:
+    """Whether brackets outside of strings are nested deeper than JSON_DEPTH.
+
+    Each round removes the innermost pairs, so the time is in proportion to the length, whatever is in it. What is no
+    JSON is left to whoever reads it, unless more brackets than that stay open.
+    """
+    brackets = _STRINGS.sub(b"", body).translate(_BRACKETS, _NO_BRACKETS)
+    for _ in range(JSON_DEPTH):
+        if b"[]" not in brackets:
+            return brackets.count(b"[") > JSON_DEPTH
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
