@@ -99,11 +99,11 @@ class HttpGate:
         origin = self._own_name(headers, scope)
         _from_our_page(headers, scope["method"], origin)
         visit.caller = self._caller(headers, rule, origin)
+        await self._not_refused_too_often(visit.caller)
         if rule.door is Door.NOBODY:
             raise RefusedError(404, _NOT_THERE)
         if scope["method"] not in rule.methods:
             raise RefusedError(405, f"This path takes {_listed(rule.methods)} alone.", {"Allow": _listed(rule.methods)})
-        await self._not_refused_too_often(visit.caller)
         body = Body(receive, rule.carries, headers.get("content-length"))
         if rule.carries is Carries.JSON:
             await body.read_json()
