@@ -30,7 +30,9 @@ class Body:
             RefusedError: the length that is declared is none, or too much.
         """
         self._receive, self._carries = receive, carries
-        self._read, self._ended = 0, False
+        self._read = 0
+        self.ended = False
+        """Nothing more comes."""
         self._until = asyncio.get_running_loop().time() + carries.seconds
         self._whole: bytes | None = None
         if declared is not None and not re.fullmatch(r"[0-9]{1,18}", declared):
@@ -47,7 +49,7 @@ class Body:
         if self._whole is not None:
             whole, self._whole = self._whole, None
             return {"type": "http.request", "body": whole, "more_body": False}
-        return await self._receive() if self._ended else await self._next()
+        return await self._receive() if self.ended else await self._next()
 
     async def read_json(self) -> None:
         """Read all of it, so that the app has it in one piece.
@@ -56,7 +58,7 @@ class Body:
             RefusedError: as a part is refused, or lists and objects are nested too deeply.
         """
         parts = []
-        while not self._ended:
+        while not self.ended:
             parts.append((await self._next()).get("body", b""))
         self._whole = b"".join(parts)
         if is_deep(self._whole):
@@ -68,7 +70,7 @@ class Body:
             message = await asyncio.wait_for(self._receive(), max(left, 0.001))
         except TimeoutError:
             raise RefusedError(408, f"The body did not arrive within {self._carries.seconds:.0f} seconds.") from None
-        self._ended = message["type"] != "http.request" or not message.get("more_body", False)
+        self.ended = message["type"] != "http.request" or not message.get("more_body", False)
         self._read += len(message.get("body", b""))
         if self._read > self._carries.most_bytes:
             raise self._too_long()

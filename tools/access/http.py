@@ -89,6 +89,8 @@ class HttpGate:
             if visit.begun:
                 raise
             visit.status = refused.status
+            if _has_body(Headers(scope=scope)) and not (visit.body and visit.body.ended):
+                refused.headers["Connection"] = "close"  # or the server would go on to read what nobody wants
             as_problem = rule.door is Door.AGENTS or rule.carries is not Carries.NOTHING
             await refused.response(as_problem)(scope, receive, send)
         finally:
@@ -104,7 +106,7 @@ class HttpGate:
             raise RefusedError(404, _NOT_THERE)
         if scope["method"] not in rule.methods:
             raise RefusedError(405, f"This path takes {_listed(rule.methods)} alone.", {"Allow": _listed(rule.methods)})
-        body = Body(receive, rule.carries, headers.get("content-length"))
+        body = visit.body = Body(receive, rule.carries, headers.get("content-length"))
         if rule.carries is Carries.JSON:
             await body.read_json()
 
@@ -186,6 +188,7 @@ class _Visit:
         self.rule = rule
         self.caller = UNKNOWN
         self.request = Request()
+        self.body: Body | None = None
         self.status = 500
         self.begun = False
         """The app began to answer."""
@@ -199,6 +202,10 @@ def _from_our_page(headers: Headers, method: str, ours: Origin) -> None:
     opens_window = method == "GET" and navigates
     if headers.get("sec-fetch-site", "none") not in _OUR_PAGE and not opens_window:
         raise RefusedError(403, _OTHER_PAGE)
+
+
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 def _cleaned(scope: Scope, origin: Origin) -> Scope:

@@ -118,6 +118,14 @@ _CLOSED = (
             "startup-events",
             "theme.css",
             "process_recording",
+            "vibe-edit",
+            "vibe-edit/",
+            "undo-vibe-edit",
+            "undo-vibe-edit/",
+            "vibe-code",
+            "vibe-code/",
+            "vibe-starter-queries",
+            "vibe-starter-queries/",
         )
     ),
 )

@@ -1,0 +1,69 @@
+"""Every path of the app is decided on: its own, those of the resources, and those of Gradio."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apart
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from page_doubles import make_desk
+from starlette.routing import Mount
+
+from app_gradio import create_app
+from encoders.settings import settings
+from tools.access.routes import RULES, Door, rule_for
+
+ABOUT = {"/api/openapi.json", "/api/health", "/api/problems"}
+"""Resources that say something about the service alone, so that no operation and no scope belongs to them."""
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FastAPI]:
+    monkeypatch.setenv("AUDIENCE_WORKSPACE", str(tmp_path))
+    settings.cache_clear()
+
+    async def made() -> FastAPI:
+        return create_app(lambda: make_desk(tmp_path))
+
+    yield apart.run(made())  # inside a loop: Gradio leaves others open
+    settings.cache_clear()
+
+
+def walked(routes: list[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Each path below some routes; routers that are included and apps that are mounted are walked as well."""
+    for route in routes:
+        if hasattr(route, "effective_candidates"):
+            for each in route.effective_candidates():
+                yield from walked([each], prefix)
+        elif isinstance(route, Mount):
+            yield from walked(list(route.routes), prefix + route.path)
+        else:
+            yield prefix + str(route.path), route
+
+
+def test_every_route_is_decided_on_and_every_decision_is_about_a_route(app: FastAPI) -> None:
+    found = dict(walked(list(app.routes)))
+    assert {"/gradio_api/queue/join", "/gradio_api/file={path_or_url:path}", "/api/sizes"} <= found.keys()
+    of_resources = {path for path in found if path.startswith("/api/")}
+    assert {rule_for(path).door for path in of_resources} == {Door.AGENTS}
+    decided = {rule.path for rule in RULES}
+    assert found.keys() - of_resources - decided == set(), "Decide in tools/access/routes.py who may ask for these."
+    assert decided - found.keys() - {"/api/{path:path}"} == set(), "There are no such routes any more."
+
+
+def test_every_resource_is_an_operation_with_its_gate(app: FastAPI) -> None:
+    for path, route in walked(list(app.routes)):
+        if path.startswith("/api/") and path not in ABOUT:
+            route = getattr(route, "original_route", route)
+            assert isinstance(route, APIRoute)
+            names = {getattr(each.dependency, "__qualname__", "") for each in route.dependencies}
+            assert "Face.admits.<locals>.admitted" in names, path
+
+
+def test_the_first_rule_that_fits_is_the_one_of_the_path() -> None:
+    for rule in RULES:
+        assert rule_for(rule.path.replace("{", "").replace("}", "")).door is rule.door, rule.path
+    for path in ("/healthz/", "/mcp/", "/MCP", "/gradio_api/queue/join/", "/exports/a/b", "/gradio_api", "/x"):
+        assert rule_for(path).door is Door.NOBODY
