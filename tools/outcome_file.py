@@ -4,7 +4,6 @@ A row is one response: ``user_id``, and where the file has them ``date`` and ``v
 less is no response (a table of everybody with 0 and 1 reads as expected).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,15 +11,11 @@ from pathlib import Path
 import polars as pl
 
 from encoders.errors import RequestError
+from tools.table_file import read_columns
 
 COLUMN = "user_id"
 
-_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".csv": lambda path: pl.read_csv(path, infer_schema=False),
-    ".parquet": pl.read_parquet,
-    ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
-    ".ndjson": lambda path: pl.read_ndjson(path, infer_schema_length=None),
-}
+_NEEDED = (COLUMN, "date", "value")
 
 
 @dataclass(frozen=True)
@@ -39,9 +34,9 @@ def read_outcome(path: Path, start: date, end: date) -> Responses:
     Raises:
         RequestError: the file cannot be read, or has no column of users.
     """
-    table = read_table(path)
-    if COLUMN not in table.columns:
-        named = ", ".join(table.columns[:8])
+    table, columns = read_columns(path, _NEEDED)
+    if COLUMN not in columns:
+        named = ", ".join(columns[:8])
         raise RequestError(f"{path.name} has no column '{COLUMN}' (it has {named}); name the column of the users so.")
     rows, notes = table.height, []
     table = table.with_columns(pl.col(COLUMN).cast(pl.String).str.strip_chars())
@@ -64,27 +59,6 @@ def read_outcome(path: Path, start: date, end: date) -> Responses:
         notes.append(f"{left:,} rows have no number as their value and were left out.")
     summed = table.filter(pl.col("value") > 0).group_by(COLUMN).agg(pl.col("value").sum()).sort(COLUMN)
     return Responses(dict(zip(summed[COLUMN], summed["value"], strict=True)), tuple(notes))
-
-
-def read_table(path: Path) -> pl.DataFrame:
-    """The table in a CSV, Parquet or JSON lines file, with its column names in lower case.
-
-    Raises:
-        RequestError: it cannot be read.
-    """
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        raise RequestError(f"{path.name} is none of {', '.join(_READERS)}; bring one of these.")
-    try:
-        table = reader(path)
-        return table.rename({name: name.strip().lower() for name in table.columns})
-    except FileNotFoundError:
-        raise RequestError(f"There is no file {path.name}; bring it again.") from None
-    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-        raise RequestError(
-            f"{path.name} cannot be read as {path.suffix[1:].upper()} ({type(error).__name__}); check the file, and "
-            "that its columns have different names."
-        ) from error
 
 
 def _days(column: pl.Series) -> pl.Series:

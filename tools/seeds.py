@@ -4,6 +4,8 @@ import csv
 from pathlib import Path
 
 from encoders.errors import RequestError
+from tools.access.bounds import SEEDS
+from tools.table_file import check_text
 
 COLUMN = "user_id"
 
@@ -12,23 +14,38 @@ def read_seeds(path: Path) -> list[str]:
     """The users named in a file: one id a line, or the column ``user_id`` of a CSV file.
 
     Raises:
-        RequestError: the file cannot be read, names nobody, or has several columns and none of that name.
+        RequestError: the file cannot be read, names nobody or too many, or has several columns and none of that name.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file)]
+        check_text(path)
+        return _read(path)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RequestError(
             f"{path.name} cannot be read ({type(error).__name__}); give a text file of user ids."
         ) from error
-    rows = [row for row in rows if any(row)]
-    if not rows:
+
+
+def _read(path: Path) -> list[str]:
+    users: list[str] = []
+    place: int | None = None
+    seen = False
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for cells in csv.reader(file):
+            row = [cell.strip() for cell in cells]
+            if not any(row):
+                continue
+            if not seen and COLUMN in row:
+                seen, place = True, row.index(COLUMN)
+                continue
+            seen = True
+            if place is None and len(row) > 1:
+                raise RequestError(
+                    f"{path.name} has several columns, none of them '{COLUMN}'; name the column of the users so."
+                )
+            if len(row) > (place or 0) and row[place or 0]:
+                users.append(row[place or 0])
+            if len(users) > SEEDS:
+                raise RequestError(f"{path.name} names over {SEEDS:,} users; bring a part of them.")
+    if not seen:
         raise RequestError(f"{path.name} names no user; write one id a line.")
-    if COLUMN in rows[0]:
-        place = rows[0].index(COLUMN)
-        return [row[place] for row in rows[1:] if len(row) > place and row[place]]
-    if max(map(len, rows)) > 1:
-        raise RequestError(
-            f"{path.name} has several columns, none of them '{COLUMN}'; name the column of the users so."
-        )
-    return [row[0] for row in rows]
+    return users

@@ -24,7 +24,7 @@ TABLE_ROWS = 10_000_000
 """Of a table somebody brings."""
 TABLE_COLUMNS = 1_000
 """Of a table somebody brings; only those that are needed are read."""
-TABLE_BYTES = 1_000_000_000
+TABLE_BYTES = 500_000_000
 """Of a Parquet table somebody brings, once its needed columns are uncompressed."""
 LINE_BYTES = 1_000_000
 """Of one row of a CSV or JSON lines file somebody brings."""
