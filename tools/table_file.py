@@ -134,10 +134,12 @@ def _read_parquet(path: Path, needed: Sequence[str]) -> Brought:
             size += sum(_expanded(path, column) for column in batch.columns)
             if size > TABLE_BYTES:
                 raise _too_large(path)
-            batches.append(batch.cast(pa.schema([schema.field(name) for name in batch.schema.names])))
+            batches.append(batch)
     if not batches:
         return Brought(pl.DataFrame(schema=dict.fromkeys(chosen.values(), pl.String)), _lower(schema.names))
-    return Brought(pl.DataFrame(pl.from_arrow(pa.Table.from_batches(batches))).rename(chosen), _lower(schema.names))
+    plain = pa.schema([(name, _plain(schema.field(name).type)) for name in batches[0].schema.names])
+    table = pl.DataFrame(pl.from_arrow(pa.Table.from_batches(batches).cast(plain)))
+    return Brought(table.rename(chosen), _lower(schema.names))
 
 
 _READERS: dict[str, Callable[[Path, Sequence[str]], Brought]] = {
@@ -205,6 +207,10 @@ def _scalar(value: object) -> str | None:
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _check_rows(path: Path, rows: int) -> None:

@@ -67,6 +67,8 @@ def test_types_of_parquet_stay(tmp_path: Path) -> None:
     table.write_parquet(tmp_path / "a.parquet")
     read = read_columns(tmp_path / "a.parquet", NEEDED).table
     assert read.select("user_id", "value", "date").equals(table)
+    pq.write_table(pa.table({"value": pa.array(["1.5", "1.5"]).dictionary_encode()}), tmp_path / "c.parquet")
+    assert read_columns(tmp_path / "c.parquet", NEEDED).table["value"].to_list() == ["1.5", "1.5"]
     table.clear().write_parquet(tmp_path / "b.parquet")
     assert read_columns(tmp_path / "b.parquet", NEEDED).table.height == 0
 
