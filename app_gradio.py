@@ -89,7 +89,7 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
     def service() -> "AudienceService":
         return opening.at_once().service.of(current())
 
-    gate = Gate(lambda: service() if opening.ready else trail, limits)
+    gate = Gate(lambda: trail, limits)
     tools, api = OverHttp(lambda: make_server(service, permit, gate)), make_api(service, permit, gate)
 
     @asynccontextmanager

@@ -76,8 +76,10 @@ def test_a_token_opens_what_its_scopes_say_and_every_call_is_written_down(door: 
     assert boss["evidence"] == row["evidence"]
     assert not door.call(small, "preview", spec=SPEC).is_error
     assert "4 times a minute" in text(door.call(small, "size", spec=SPEC))
-    with Registry(Workspace(door.workspace).registry) as registry:
-        lines = [(line.actor, *line.details.values()) for line in registry.audit() if line.action == "call"]
+    with Registry(Workspace(settings().workspace).registry) as registry:
+        calls = [(line.actor, line.details) for line in registry.audit() if line.action == "call"]
+    assert {actor for actor, details in calls if details["operation"] == "list_tools"} == {"small", "boss"}
+    lines = [(actor, *details.values()) for actor, details in calls if details["operation"] != "list_tools"]
     assert [line[0] for line in lines] == ["small", "small", "small", "boss", "small", "small"]
     assert {tuple(sorted(line[1:])) for line in lines} == {
         ("answered", "size"),
@@ -108,6 +110,24 @@ def test_what_is_not_yours_is_not_there(door: Door) -> None:
     theirs = door.call(other, "save", **SAVE).structured_content
     assert theirs
     assert theirs["id"] != saved["id"]
+
+
+def test_what_is_no_call_of_a_tool_is_written_down(door: Door) -> None:
+    agent = door.tokens.create("agent", [Scope.READ], tenant="shop", per_minute=2)
+    for _ in range(2):
+        assert "There is no 'aud_secret' here" in text(door.call(agent, "aud_secret"))
+    assert "2 times a minute" in text(door.call(agent, "describe_data"))
+    headers = {"Authorization": f"Bearer {agent}"}
+    for body in (b"{", b'{"aud_secret": 1}'):
+        assert httpx2.post(f"{door.address}/mcp", content=body, headers=headers).is_client_error
+    assert httpx2.post(f"{door.address}/mcp", json={}, headers=headers).status_code == 429
+    with Registry(Workspace(settings().workspace).of_tenant("shop").registry) as registry:
+        found = [tuple(line.details.values()) for line in registry.audit() if line.action == "call"]
+        assert sorted(line for line in found if "unknown_tool" in line) == [("unknown_tool", "declined")] * 2
+        while len(audit := [line for line in registry.audit() if line.action == "refused"]) < 2:
+            pass
+    assert {line.details["status"] for line in audit} <= {400, 406, 415, 429}
+    assert "aud_secret" not in str([line.model_dump() for line in audit]) + str(found)
 
 
 def test_the_page_stays_open_at_this_machine(door: Door) -> None:

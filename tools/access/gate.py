@@ -56,7 +56,9 @@ class Gate:
 
     def _check(self, caller: Caller, operation: str) -> None:
         """Count the call first: one that is refused was a call as well."""
-        if caller.per_minute is not None and (wait := self._limits.hit(caller.name, caller.per_minute)):
+        # Clients list the tools before each call, so that is counted apart.
+        counted = f"{caller.name} {operation}" if operation == "list_tools" else caller.name
+        if caller.per_minute is not None and (wait := self._limits.hit(counted, caller.per_minute)):
             raise TooManyCallsError(
                 f"This token may call {caller.per_minute} times a minute; call again in {wait} seconds.", wait
             )
