@@ -33,7 +33,9 @@ class DestinationCard(BaseModel):
 class NewDestination(DestinationCard):
     """A webhook as it is added, the only time its secret is shown."""
 
-    secret: str = Field(description="what batches are signed with (whsec_...); the receiver checks them with it")
+    secret: str = Field(
+        repr=False, description="what batches are signed with (whsec_...); the receiver checks them with it"
+    )
 
 
 class Destinations:

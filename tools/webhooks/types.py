@@ -26,7 +26,9 @@ class Subscription(_Model):
 class NewSubscription(Subscription):
     """A subscription as it is made, the only time its secret is shown."""
 
-    secret: str = Field(description="what messages are signed with (whsec_...); the receiver checks them with it")
+    secret: str = Field(
+        repr=False, description="what messages are signed with (whsec_...); the receiver checks them with it"
+    )
 
 
 class Delivery(_Model):
