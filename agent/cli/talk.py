@@ -71,7 +71,7 @@ def _tokens_where_needed(workspace: Workspace, settings: Settings) -> None:
         return
     with Tokens(workspace.tokens) as tokens:
         if not tokens.any():
-            reached = settings.host if not settings.hosts else f"The app behind {settings.hosts}"
+            reached = settings.hosts or settings.host
             raise RequestError(
                 f"{reached} can be reached by other machines, and there is no token that would keep strangers out; "
                 "make one with 'audience token create me --scopes admin', or listen on 127.0.0.1 alone."

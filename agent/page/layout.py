@@ -14,6 +14,9 @@ TABLE = "A table of users"
 LISTS = [".csv", ".txt"]
 OUTCOMES = [".csv", ".parquet", ".jsonl"]
 
+COPIES_KEPT = (600, 3600)
+"""Every so many seconds, Gradio deletes its copies of uploaded files that are older than so many; all when it ends."""
+
 _html = partial(gr.HTML, apply_default_css=False)
 
 
@@ -21,7 +24,9 @@ class Layout:
     """The parts of the page, empty, by name."""
 
     def __init__(self) -> None:
-        with gr.Blocks(title="Audience", analytics_enabled=False, fill_width=True) as self.blocks:
+        with gr.Blocks(
+            title="Audience", analytics_enabled=False, fill_width=True, delete_cache=COPIES_KEPT
+        ) as self.blocks:
             self.browser = gr.BrowserState(storage_key="audience", secret="audience")
             self.masthead = _html(cards.masthead(None, ""))
             self.notice = _html(cards.notice("Getting ready: reading the data and the model"), elem_id="notice")

@@ -12,6 +12,8 @@ UPLOAD_OVERHEAD = 10_000
 """Bytes that a multipart body may have around its file."""
 TEXT_CHARACTERS = 10_000
 """Of one text a person types on the page."""
+HEADER_BYTES = 65_536
+"""Of the headers of a request."""
 HEADER_SECONDS = 10.0
 """Until the headers of a request have arrived."""
 BODY_SECONDS = 30.0

@@ -7,7 +7,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from tools.access.bounds import CONNECTIONS, HEADER_SECONDS
+from tools.access.bounds import CONNECTIONS, HEADER_BYTES, HEADER_SECONDS
 
 
 class TimedProtocol(H11Protocol):
@@ -54,6 +54,7 @@ def configured(app: Callable[..., Any] | str, **more: Any) -> uvicorn.Config:
         http=TimedProtocol,
         ws="none",
         log_level="warning",
+        h11_max_incomplete_event_size=HEADER_BYTES,
         proxy_headers=False,
         server_header=False,
         **more,

@@ -70,7 +70,7 @@ class Tokens:
         self._mark = path.with_name("tokens.used")
         self._needed = False
         if self._any_row() and not self._mark.exists():  # of a version that wrote none
-            self._mark.touch(0o600)
+            self._remember()
 
     def __enter__(self) -> Self:
         return self
@@ -110,8 +110,7 @@ class Tokens:
         if per_minute < 1 or (days is not None and days < 1):
             raise RequestError("The calls per minute and the days of a token are numbers of at least 1.")
         now, token = datetime.now(UTC), PREFIX + token_urlsafe(32)
-        with plain_faults(self._mark):
-            self._mark.touch(0o600)
+        self._remember()
         caller = Caller(name=name, tenant=tenant, scopes=frozenset(scopes), per_minute=per_minute)
         expires = (now + timedelta(days=days)).isoformat() if days else None
         with self._db.transaction():
@@ -148,6 +147,11 @@ class Tokens:
         """Whether agents need one: from the first token on for good, even if all have expired or the file is gone."""
         self._needed = self._needed or self._mark.exists() or self._any_row()
         return self._needed
+
+    def _remember(self) -> None:
+        """Leave a mark beside the file, so that losing the file opens nothing."""
+        with plain_faults(self._mark):
+            self._mark.touch(0o600)
 
     def _any_row(self) -> bool:
         with self._db.reading():

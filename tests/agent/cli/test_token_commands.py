@@ -60,6 +60,18 @@ def test_no_start_on_a_public_address_without_a_token(run: Run, monkeypatch: pyt
     fails_in_one_line(run("serve"), "there is no token that would keep strangers out")
 
 
+@pytest.mark.parametrize(
+    ("hosts", "words"),
+    [("https://audience.test", "https://audience.test can be reached by other machines"), ("a/b", "is no name")],
+)
+def test_no_start_behind_a_proxy_without_a_token(
+    run: Run, monkeypatch: pytest.MonkeyPatch, hosts: str, words: str
+) -> None:
+    monkeypatch.setenv("AUDIENCE_HOSTS", hosts)
+    settings.cache_clear()
+    fails_in_one_line(run("serve"), words)
+
+
 def test_the_audit_lines_of_a_tenant(run: Run, tmp_path: Path) -> None:
     assert "Nothing was done yet" in run("audit").stdout
     with Registry(Workspace(tmp_path, "shop").registry) as registry:

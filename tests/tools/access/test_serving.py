@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from tools.access import serving
 from tools.access.bodies import Body
+from tools.access.bounds import HEADER_BYTES
 from tools.access.refusals import RefusedError
 from tools.access.routes import Carries
 from tools.access.serving import configured
@@ -97,6 +98,11 @@ def test_the_second_request_of_a_connection_has_its_time_too(connection: socket)
         time.sleep(2 * SOON)  # an idle connection is no slow one
     connection.sendall(WHOLE[:10])
     assert heard(connection) == b""
+
+
+def test_headers_are_bounded(connection: socket) -> None:
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * HEADER_BYTES)
+    assert heard(connection)[:12] in (b"HTTP/1.1 400", b"")
 
 
 def test_a_body_that_does_not_end_is_not_waited_for(connection: socket) -> None:
