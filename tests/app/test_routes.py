@@ -13,6 +13,7 @@ from starlette.routing import Mount
 
 from app_gradio import create_app
 from encoders.settings import settings
+from tools.access.bounds import UPLOAD_BYTES
 from tools.access.routes import RULES, Door, rule_for
 
 ABOUT = {"/api/openapi.json", "/api/health", "/api/problems"}
@@ -60,6 +61,14 @@ def test_every_resource_is_an_operation_with_its_gate(app: FastAPI) -> None:
             assert isinstance(route, APIRoute)
             names = {getattr(each.dependency, "__qualname__", "") for each in route.dependencies}
             assert "Face.admits.<locals>.admitted" in names, path
+
+
+def test_gradio_checks_paths_and_sizes_itself_as_a_second_wall(app: FastAPI) -> None:
+    [page] = [route.app for route in app.routes if isinstance(route, Mount) and route.path == ""]
+    blocks = page.get_blocks()
+    assert blocks.has_launched
+    assert blocks.max_file_size == UPLOAD_BYTES
+    assert (blocks.allowed_paths, blocks.show_error) == ([], False)
 
 
 def test_the_first_rule_that_fits_is_the_one_of_the_path() -> None:

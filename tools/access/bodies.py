@@ -49,7 +49,9 @@ class Body:
         if self._whole is not None:
             whole, self._whole = self._whole, None
             return {"type": "http.request", "body": whole, "more_body": False}
-        return await self._receive() if self.ended else await self._next()
+        # Where nothing may be carried, there is nothing to wait for but the end of the connection.
+        nothing = self.ended or self._carries is Carries.NOTHING
+        return self._counted(await self._receive()) if nothing else await self._next()
 
     async def read_json(self) -> None:
         """Read all of it, so that the app has it in one piece.
@@ -70,6 +72,9 @@ class Body:
             message = await asyncio.wait_for(self._receive(), max(left, 0.001))
         except TimeoutError:
             raise RefusedError(408, f"The body did not arrive within {self._carries.seconds:.0f} seconds.") from None
+        return self._counted(message)
+
+    def _counted(self, message: Message) -> Message:
         self.ended = message["type"] != "http.request" or not message.get("more_body", False)
         self._read += len(message.get("body", b""))
         if self._read > self._carries.most_bytes:

@@ -25,17 +25,17 @@ class Scope(StrEnum):
 
 
 class Caller(BaseModel):
-    """Somebody who calls, and what she may do."""
+    """Somebody who calls, and what they may do."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    tenant: str = Field("", description="whose audiences she sees; '' is the owner of the workspace")
+    tenant: str = Field("", description="whose audiences they see; '' is the owner of the workspace")
     scopes: frozenset[Scope]
     per_minute: int | None = Field(None, description="calls that are let in within a minute; None for any number")
 
     def may(self, scope: Scope) -> bool:
-        """Whether she has a scope."""
+        """Whether they have a scope."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
 

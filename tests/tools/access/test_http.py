@@ -1,5 +1,6 @@
 """Who comes in over HTTP: by which name, from which page, with which token, and what leaves a line."""
 
+import asyncio
 import base64
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +11,17 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message
+from starlette.websockets import WebSocketDisconnect
 
 from encoders.errors import RequestError
+from tools.access.bodies import Body
 from tools.access.bounds import JSON_BYTES
 from tools.access.caller import Caller, Scope, current
 from tools.access.http import HttpGate
 from tools.access.limits import CallLimits
 from tools.access.names import Names, is_public, read_origin
+from tools.access.routes import Carries
 from tools.access.tokens import Tokens
 from tools.access.trail import Details, Trail
 from tools.registry import Registry
@@ -230,6 +235,28 @@ def test_a_body_is_bounded_by_what_is_declared_by_what_comes_and_by_its_depth(to
     assert {line[2]["status"] for line in lines.written} == {400, 405, 413}
 
 
+@pytest.mark.parametrize("carries", list(Carries))
+def test_a_connection_is_waited_for_longer_than_a_body(carries: Carries, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tools.access.routes.BODY_SECONDS", 0.05)
+    monkeypatch.setattr("tools.access.routes.UPLOAD_SECONDS", 0.05)
+
+    async def read() -> list[str]:
+        async def receive() -> Message:
+            if not begun:
+                begun.append(True)
+                return {"type": "http.request", "body": b"", "more_body": False}
+            await asyncio.sleep(0.2)
+            return {"type": "http.disconnect"}
+
+        begun: list[bool] = []
+        body = Body(receive, carries, None)
+        if carries is Carries.JSON:
+            await body.read_json()
+        return [(await body())["type"] for _ in range(2)]
+
+    assert asyncio.run(read()) == ["http.request", "http.disconnect"]
+
+
 def test_the_depth_of_a_body_is_found_in_time_that_its_length_allows(tokens: Tokens) -> None:
     here = client(tokens)
     for part in (b"[]", b'"\\', b'\\"', b"[{", b'""'):
@@ -272,8 +299,6 @@ def test_no_file_leaves_where_no_line_can_be_written(tokens: Tokens, tmp_path: P
 
 
 def test_no_websocket_is_opened(tokens: Tokens) -> None:
-    from starlette.websockets import WebSocketDisconnect
-
     with pytest.raises(WebSocketDisconnect), client(tokens).websocket_connect("/mcp"):
         pytest.fail("was opened")
 
