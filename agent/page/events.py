@@ -63,11 +63,17 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class _Picked(_Strict):
-    """What was clicked in the chat."""
+class _Example(BaseModel):
+    """An example that was clicked in the chat."""
 
-    index: StrictInt | list[StrictInt]
-    value: Text | dict[StrictStr, Text]
+    text: Text
+
+
+class _Picked(BaseModel):
+    """What was clicked in the chat; whatever else Gradio tells of it does not go on."""
+
+    index: StrictInt
+    value: Text | _Example
 
 
 class _Event(_Strict):
@@ -76,7 +82,7 @@ class _Event(_Strict):
     session_hash: Session
     fn_index: StrictInt
     data: list[Any] = Field(max_length=8)
-    event_data: _Picked | None = None
+    event_data: Any = None
     trigger_id: StrictInt | None = None
 
 
@@ -158,7 +164,9 @@ class PageEvents:
         ]
         if act := _ACTS.get(_handler(event)):
             self._trail.note(current(), "page", {"act": act})
-        return sent.model_dump(exclude={"data"}) | {"data": data}
+        picks = any(name.endswith("_select") for _, name in event.targets)
+        picked = _read(_Picked, json.dumps(sent.event_data).encode()).model_dump() if picks else None
+        return sent.model_dump() | {"data": data, "event_data": picked}
 
     def _own(self, session: str, browser: str, begins: bool = False) -> None:
         """Refuse the session of another browser; one that begins belongs to the browser that began it."""

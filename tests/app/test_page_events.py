@@ -135,7 +135,9 @@ def test_what_is_not_an_event_of_the_page_is_refused(web: Web) -> None:
         {"data": [None, "x"], "fn_index": SAY, "session_hash": SESSION, "simple_format": True},
         {"data": [None, "x"], "fn_index": SAY, "session_hash": SESSION, "batched": True},
         {"data": [None, "x"], "fn_index": SAY, "session_hash": SESSION, "event_id": "1"},
-        {"data": [None, "x"], "fn_index": SAY, "session_hash": SESSION, "event_data": {"path": "/etc/passwd"}},
+        {"data": [None], "fn_index": 4, "session_hash": SESSION, "event_data": {"path": "/etc/passwd"}},
+        {"data": [None], "fn_index": 5, "session_hash": SESSION, "event_data": {"index": 0, "value": {"text": {}}}},
+        {"data": [None], "fn_index": 4, "session_hash": SESSION},
         {"data": [None], "fn_index": 4, "session_hash": SESSION, "event_data": {"index": 0, "value": ["/etc/passwd"]}},
         [],
     ]

@@ -170,7 +170,7 @@ class HttpGate:
         of_page = visit.begun and visit.rule.door is Door.OWNER and not visit.rule.leaves
         if not 400 <= visit.status < 500 or visit.request.audited or (of_page and visit.status == 404):
             return
-        self._trail.refused(visit.caller, visit.status, visit.rule.path)
+        self._trail.refused(visit.caller, visit.status, visit.rule.path or "other")
         if visit.caller.per_minute is not None and visit.status != 429:
             await self._apart(self._limits.hit, _refused(visit.caller), visit.caller.per_minute)
 
