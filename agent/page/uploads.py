@@ -49,9 +49,9 @@ class Uploads:
             raise RefusedError(400, "Send the file as multipart/form-data.") from None
         try:
             found = form.get("files")
-            if not isinstance(found, UploadFile) or not found.size:
-                raise RefusedError(400, "The request brings no file, or an empty one; choose a file.")
-            if found.size > UPLOAD_BYTES:
+            if not isinstance(found, UploadFile):
+                raise RefusedError(400, "The request brings no file; choose one.")
+            if (found.size or 0) > UPLOAD_BYTES:
                 raise RefusedError(413, f"A file may have {UPLOAD_BYTES:,} bytes; bring only the columns needed.")
             path = await self._write(found)
         finally:

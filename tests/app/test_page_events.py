@@ -191,7 +191,7 @@ def test_a_file_that_this_browser_brought_is_taken_and_goes_nowhere_else(web: We
 def test_a_file_is_refused_by_its_kind_its_size_and_its_form(web: Web) -> None:
     for name in ("a.exe", "a.csv.gz", "a.html", "a", ".csv", "a.parquet.zip"):
         assert web.bring(name, b"x").status_code == 400, name
-    assert web.bring("a.csv", b"").status_code == 400
+    assert web.bring("a.csv", b"").is_success, "whoever reads it says that it names nobody"
     two = [("files", ("a.csv", b"x")), ("files", ("b.csv", b"x"))]
     assert web.http.post("/gradio_api/upload", files=two).status_code == 400
     assert web.http.post("/gradio_api/upload", files={"other": ("a.csv", b"x")}).status_code == 400
