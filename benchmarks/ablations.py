@@ -14,7 +14,7 @@ from encoders.benchmark.report import Report
 from encoders.benchmark.run import ablate
 from encoders.benchmark.tables import Table, section_table
 from encoders.settings import settings
-from encoders.sources import prepare_built_in
+from encoders.sources import publish_built_in
 from encoders.workspace import Workspace
 
 AS_OF = date(2017, 9, 1)
@@ -28,7 +28,7 @@ _OF_PROBABILITIES = {ECE, COUNT_ERROR, COUNT_CLOSE, COVERAGE, PRECISION, RECALL}
 def measure() -> None:
     """Train every version on the same windows, with the same seed, and keep what came out."""
     workspace = Workspace(settings().workspace / "benchmark" / DATA)
-    prepare_built_in(DATA, workspace.data)
+    publish_built_in(workspace, DATA)
     report = ablate(workspace, settings(), AS_OF, ABLATIONS)
     MEASURED.write_text(report.model_dump_json(indent=1) + "\n", "utf-8")
 

@@ -18,7 +18,7 @@ from encoders.benchmark.run import evaluate
 from encoders.benchmark.tables import Table, calibration_lines, main_table, section_table, summary, tables
 from encoders.model_folder import read_model
 from encoders.settings import settings
-from encoders.sources import prepare_built_in
+from encoders.sources import publish_built_in
 from encoders.train import train
 from encoders.workspace import Workspace
 
@@ -41,7 +41,7 @@ def measure() -> None:
     """Run the benchmark on every data set at every date, and keep what came out."""
     workspaces = {name: Workspace(settings().workspace / "benchmark" / name) for name in AS_OF}
     for name, workspace in workspaces.items():
-        prepare_built_in(name, workspace.data)
+        publish_built_in(workspace, name)
     reports = []
     for name, dates in AS_OF.items():
         guests = [_guest(other, workspaces[other]) for other in AS_OF if other != name]

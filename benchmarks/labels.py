@@ -71,7 +71,7 @@ def by_hand(path: Path) -> Path:
 def measure(workspace: Workspace, chosen: Settings, files: dict[str, str]) -> None:
     """Train with every label file that has no figures yet, and keep one AUC per demand."""
     known = _measured()
-    dataset = Dataset(workspace.data)
+    dataset = Dataset.current(workspace)
     past = dataset.before(AS_OF)
     withheld = withheld_items(category_demands(dataset, chosen.seed))
     study = read_study(workspace, chosen, past, withheld, Recipe().windows, silent)

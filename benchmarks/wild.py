@@ -29,7 +29,7 @@ FEWEST = 15
 def measure(as_of: date) -> str:
     """One line of figures: AUC, lift@10 %, responders within a quarter, and how often the 80 % interval holds."""
     workspace = Workspace(settings().workspace)
-    dataset = Dataset(workspace.data)
+    dataset = Dataset.current(workspace)
     topics = read_topics(dataset)
     forecaster = Forecaster.open(workspace, settings(), workspace.newest_model(), as_of)
     histories = forecaster.scene.histories

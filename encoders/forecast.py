@@ -98,14 +98,16 @@ class Forecaster:
         self._recent = lru_cache(maxsize=8)(self._done_within)
 
     @classmethod
-    def open(cls, workspace: Workspace, settings: Settings, model: Path, as_of: date) -> "Forecaster":
-        """Load ``model`` and read everything before ``as_of``.
+    def open(
+        cls, workspace: Workspace, settings: Settings, model: Path, as_of: date, dataset: Dataset | None = None
+    ) -> "Forecaster":
+        """Load ``model`` and read everything before ``as_of`` of a data set (None: the current one).
 
         Raises:
             ModelError, DataError: the model or the data does not fit.
         """
         trained = read_model(model)
-        dataset = Dataset(workspace.data)
+        dataset = dataset or Dataset.current(workspace)
         encoder = text_encoder(trained.config.text_encoder)
         vocabulary = read_vocabulary(dataset, encoder, workspace)
         return cls(trained, read_scene(dataset.before(as_of), vocabulary, encoder), encoder)

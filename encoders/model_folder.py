@@ -1,9 +1,10 @@
 """A model on disk: ``config.json``, ``model.safetensors`` and ``report.json``; never a pickle.
 
-``lora.safetensors`` is there too where the text encoder was trained.
+``lora.safetensors`` is there too where the text encoder was trained, and ``checksums.json`` says what every file was.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,12 +16,13 @@ from safetensors.torch import load_file, save_file
 
 from encoders.calibration.calibrate import Calibration
 from encoders.calibration.grounding import Grounding
-from encoders.errors import ModelError
+from encoders.checksums import adopt, damaged_files, write_checksums
+from encoders.errors import ModelError, WorkspaceError
 from encoders.language.text import text_encoder
 from encoders.model.dual import DualEncoder
 from encoders.model.head import Addition
 from encoders.training.lora import AdaptedEncoder
-from encoders.workspace import Workspace, atomic_folder
+from encoders.workspace import Workspace, atomic_folder, set_aside
 
 FORMAT = 6
 """Raised whenever folders of an older version can no longer be read."""
@@ -68,6 +70,7 @@ def write_model(folder: Path, model: TrainedModel, report: dict[str, Any]) -> Pa
             save_file(model.adapted.state_dict(), part / "lora.safetensors")
         (part / "config.json").write_text(model.config.model_dump_json(indent=1), "utf-8")
         (part / "report.json").write_text(json.dumps(report, indent=1), "utf-8")
+        write_checksums(part)
     return folder
 
 
@@ -89,12 +92,17 @@ def read_config(folder: Path) -> ModelConfig:
 
 
 def read_model(folder: Path) -> TrainedModel:
-    """Load a model folder.
+    """Load a model folder; one that was written without checksums gets them.
 
     Raises:
         ModelError: the folder is from another version or damaged.
     """
     config = read_config(folder)
+    if damaged := damaged_files(folder):
+        raise ModelError(
+            f"{folder / damaged[0]} is damaged: it is not what was written; run 'audience train' to make the model "
+            "again."
+        )
     encoder = DualEncoder(config.dimension, config.width, config.without)
     adapted = AdaptedEncoder(text_encoder(config.text_encoder), config.lora_rank) if config.lora_rank else None
     try:
@@ -106,16 +114,18 @@ def read_model(folder: Path) -> TrainedModel:
             f"The weights in {folder} do not fit this program ({type(error).__name__}); "
             "run 'audience train' to make new ones."
         ) from error
+    adopt(folder)
     return TrainedModel(encoder.eval(), config, adapted)
 
 
 def usable_model(workspace: Workspace, text_encoder: str, data_name: str, as_of: date) -> Path | None:
     """The latest model of this data set that has read no event on or after ``as_of``; None where there is none.
 
-    Later rows of the same data set keep their model: it reads texts and counts, never row numbers.
+    Later rows of the same data set keep their model: it reads texts and counts, never row numbers. Models that are
+    damaged are set aside, which is said, and the next older one is taken.
     """
-    fitting = []
-    for folder in workspace.models():
+    fitting: list[tuple[date, Path]] = []
+    for folder in _set_damaged_aside(workspace):
         try:
             config = read_config(folder)
         except ModelError:
@@ -123,3 +133,17 @@ def usable_model(workspace: Workspace, text_encoder: str, data_name: str, as_of:
         if config.text_encoder == text_encoder and config.data_name == data_name and config.as_of <= as_of:
             fitting.append((config.as_of, folder))
     return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+
+
+def _set_damaged_aside(workspace: Workspace) -> list[Path]:
+    """The models of a workspace that are what was written, newest first."""
+    whole = []
+    for folder in workspace.models():
+        damaged = damaged_files(folder)
+        if not damaged:
+            whole.append(folder)
+            continue
+        with suppress(WorkspaceError):  # on a read-only disk it is passed over where it is
+            lost = f"{', '.join(damaged)} is not what was written; an older model is taken where there is one"
+            set_aside(folder, workspace.path / "damaged", f"{lost}, and 'audience train' makes it again")
+    return whole

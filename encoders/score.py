@@ -75,14 +75,14 @@ def score_file(
         DataError: the file or the date cannot be used.
     """
     demands = read_demands(demands_path)
-    dataset = Dataset(workspace.data)
+    dataset = Dataset.current(workspace)
     as_of = as_of or dataset.card.default_as_of
     dataset.before(as_of)
     model = usable_model(workspace, settings.text_encoder, dataset.card.name, as_of)
     if model is None:
-        model = train(workspace, settings, as_of, progress)
+        model = train(workspace, settings, as_of, progress, dataset=dataset)
     progress("Reading histories", None)
-    forecaster = Forecaster.open(workspace, settings, model, as_of)
+    forecaster = Forecaster.open(workspace, settings, model, as_of, dataset)
     users = forecaster.scene.histories.user_ids
     tables = []
     for number, line in enumerate(demands):

@@ -40,6 +40,7 @@ def train(
     as_of: date | None = None,
     progress: Progress = silent,
     recipe: Recipe | None = None,
+    dataset: Dataset | None = None,
 ) -> Path:
     """Train, calibrate and write one model folder; an interrupted run goes on where it stopped.
 
@@ -49,6 +50,7 @@ def train(
         as_of: no event on or after it is read; None for the data set's own.
         progress: told what is being done.
         recipe: how long and how fast; None for the default.
+        dataset: what to learn from; None for the current data of the workspace.
 
     Returns:
         The folder models/<version>.
@@ -56,7 +58,7 @@ def train(
     Raises:
         DataError: the date leaves too little past to learn from.
     """
-    dataset = Dataset(workspace.data)
+    dataset = dataset or Dataset.current(workspace)
     past = dataset.before(as_of or dataset.card.default_as_of)
     recipe = recipe or Recipe()
     with workspace.lock("train"):

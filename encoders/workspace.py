@@ -1,7 +1,8 @@
 """The one folder everything is written to, and the only ways to write in it.
 
-    data/               the prepared data set
-    models/<version>/   config.json, model.safetensors, report.json
+    data/<version>/     the prepared data set, a folder for each version that somebody still reads
+    data/current        which of them the next one to open the workspace gets
+    models/<version>/   config.json, model.safetensors, report.json, checksums.json
     chroma/             the users' vectors, unless a Chroma server holds them
     checkpoints/        what an interrupted run continues from
     cache/              embedded vocabularies
@@ -15,7 +16,9 @@
     jobs.db             what was asked over HTTP and takes a while, and what was answered to which key
     tokens.db           who may call from outside
     mask.key            what the ids of users are masked with
-    tenants/<name>/     the same for each tenant: tuned/, exports/, uploads/, registry.db
+    backups/            copies of registry.db and tokens.db, the latest of each of the last days
+    damaged/            what could not be read any more, and beside each the sentence that said so
+    tenants/<name>/     the same for each tenant: tuned/, exports/, uploads/, registry.db, backups/
     locks/              who is writing right now
 
 A file or folder appears under its name only when it is whole: it is written beside its place, flushed to the disk
@@ -23,13 +26,16 @@ and renamed. What a killed process left behind is swept away the next time the w
 """
 
 import errno
+import logging
 import os
 import re
 import shutil
 import sqlite3
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_bytes, token_hex
 from typing import Protocol
@@ -37,6 +43,8 @@ from typing import Protocol
 from filelock import FileLock, Timeout
 
 from encoders.errors import ModelError, RequestError, WorkspaceError
+
+log = logging.getLogger(__name__)
 
 
 class Progress(Protocol):
@@ -49,6 +57,16 @@ class Progress(Protocol):
 MODEL_FILES = ("config.json", "model.safetensors", "report.json")
 """A model folder is whole when it holds these."""
 
+PRIVATE = 0o600
+"""Permissions of what only the owner of a workspace may read, whatever the umask."""
+
+KEY_BYTES = 32
+"""Length of the key that ids are masked with."""
+
+_CURRENT = "current"
+_OPEN_TO_OTHERS = 0o077
+_SECRETS = ("*.db", "*.db-*", "mask.key*", "exports/*", "uploads/*", "backups/*", "labels/ledger.db*")
+
 _FAULTS = {
     errno.ENOSPC: "the disk is full; free some space and run the command again",
     errno.EDQUOT: "the disk quota is used up; free some space and run the command again",
@@ -59,6 +77,15 @@ _FAULTS = {
     errno.EACCES: "it may not be written by this user; change its owner or set AUDIENCE_WORKSPACE",
     errno.EPERM: "it may not be written by this user; change its owner or set AUDIENCE_WORKSPACE",
 }
+_SAID = {
+    "disk is full": errno.ENOSPC,
+    "no space left": errno.ENOSPC,
+    "disk quota": errno.EDQUOT,
+    "readonly database": errno.EROFS,
+    "read-only file system": errno.EROFS,
+}
+"""How libraries say it that keep the number to themselves."""
+
 _PROCESS = token_hex(4)
 """Tells this process from an earlier one that had the same number, as happens in containers."""
 
@@ -93,8 +120,10 @@ def _fault(error: Exception) -> int:
     if isinstance(error, sqlite3.OperationalError):
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         return {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS}.get(code, 0)
-    mentioned = re.search(r"\(os error (\d+)\)", str(error))
-    return int(mentioned[1]) if mentioned else 0
+    said = str(error)
+    if mentioned := re.search(r"\(os error (\d+)\)", said):
+        return int(mentioned[1])
+    return next((number for words, number in _SAID.items() if words in said.casefold()), 0)
 
 
 @contextmanager
@@ -102,14 +131,14 @@ def atomic_file(target: Path, mode: int = 0o666) -> Iterator[Path]:
     """Give a path to write to; it takes the place of ``target`` when the block ends without an error.
 
     Args:
-        target: where the file shall be; the folder is made where missing.
+        target: where the file shall be; the folder is made where missing, for its owner alone.
         mode: permissions, before the umask.
 
     Raises:
         WorkspaceError: the disk is full or may not be written; ``target`` is as it was before.
     """
     with plain_faults(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         _sweep(target.parent, target.name)
         part = _beside(target, "part")
         try:
@@ -124,17 +153,17 @@ def atomic_file(target: Path, mode: int = 0o666) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; it takes the place of ``target`` when the block ends without an error.
+    """Give an empty folder to fill, for its owner alone; it takes the place of ``target`` when the block ends well.
 
     Raises:
         WorkspaceError: the disk is full or may not be written; ``target`` is as it was before.
     """
     with plain_faults(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         _sweep(target.parent, target.name)
         part, old = _beside(target, "part"), _beside(target, "old")
         try:
-            part.mkdir()
+            part.mkdir(mode=0o700)
             yield part
             for path in (*part.rglob("*"), part):
                 _flush(path)
@@ -149,6 +178,34 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(part, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for their owner alone; one that is there stays as it is."""
+    for path in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+        path.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(exist_ok=True)  # says so where a file is in the way
+
+
+def set_aside(path: Path, into: Path, lost: str) -> None:
+    """Move what cannot be read any more, and what belongs to it, out of the way; say so in the log and beside it.
+
+    Args:
+        path: a file or folder.
+        into: the folder ``damaged``.
+        lost: what is lost and what makes it again, as the rest of a sentence.
+    """
+    moment = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(2)}"
+    target = into / f"{path.name}-{moment}"
+    with plain_faults(path):
+        make_folder(into)
+        for each in sorted(path.parent.glob(f"{path.name}-*")) if path.is_file() else []:
+            if each.name.removeprefix(path.name) in ("-wal", "-shm", "-sum"):
+                each.rename(into / f"{target.name}{each.name.removeprefix(path.name)}")
+        path.rename(target)
+        said = f"{path} was damaged and is now {target}: {lost}."
+        target.with_name(f"{target.name}.txt").write_text(f"{said}\n", "utf-8")
+    log.warning("%s", said)
 
 
 def checked_tenant(tenant: str) -> str:
@@ -178,7 +235,7 @@ class Workspace:
         self.path = Path(path)
         if self.path.exists() and not self.path.is_dir():
             raise WorkspaceError(f"{self.path} is a file; set AUDIENCE_WORKSPACE to a folder.")
-        self.data = self.path / "data"
+        self.data_folder = self.path / "data"
         self.models_folder = self.path / "models"
         self.chroma = self.path / "chroma"
         self.checkpoints = self.path / "checkpoints"
@@ -188,8 +245,53 @@ class Workspace:
         self.exports = self.own / "exports"
         self.uploads = self.own / "uploads"
         self.registry = self.own / "registry.db"
-        for folder in (self.path, self.models_folder, self.checkpoints, self.tuned, self.exports, self.uploads):
+        for folder in (
+            *(self.path, self.data_folder, self.models_folder, self.checkpoints),
+            *(self.tuned, self.exports, self.uploads),
+        ):
             _sweep(folder)
+        for pattern in _SECRETS:
+            for path in self.own.glob(pattern):
+                _close_to_others(path)
+
+    @property
+    def data(self) -> Path:
+        """The folder of the data that was prepared last; whoever reads more than once from it keeps this path.
+
+        Before 0.2 there was one version, in ``data`` itself, which is read until other data is prepared.
+        """
+        try:
+            name = (self.data_folder / _CURRENT).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            if not isinstance(error, UnicodeDecodeError):
+                return self.data_folder
+            name = ""
+        versions = self.data_versions()
+        for folder in versions:
+            if folder.name == name and folder.parent == self.data_folder:
+                return folder
+        if versions:
+            log.warning("%s is damaged; the data prepared last is taken.", self.data_folder / _CURRENT)
+            return versions[0]
+        return self.data_folder
+
+    def data_versions(self) -> list[Path]:
+        """Folders of prepared data, the one prepared last first."""
+        if not self.data_folder.is_dir():
+            return []
+        found = [path for path in self.data_folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        whole = [path for path in (*found, self.data_folder) if (path / "dataset.json").is_file()]
+        return sorted(whole, key=lambda path: ((path / "dataset.json").stat().st_mtime_ns, path.name), reverse=True)
+
+    def take_data(self, folder: Path) -> None:
+        """Have everybody who opens the workspace from now on read the data in ``folder``, one of its versions.
+
+        Raises:
+            WorkspaceError: the disk is full or may not be written; all is as it was.
+        """
+        os.utime(folder / "dataset.json")
+        with atomic_file(self.data_folder / _CURRENT) as part:
+            part.write_text(folder.name, "utf-8")
 
     def of_tenant(self, tenant: str) -> "Workspace":
         """The same workspace with the audiences and files of a tenant; '' is the owner.
@@ -203,16 +305,25 @@ class Workspace:
         """What ids are masked with; random, so that nobody who knows the ids can tell which mask is whose.
 
         Raises:
-            WorkspaceError: it may not be written.
+            WorkspaceError: it may not be written, or is no key.
         """
         path = self.path / "mask.key"
-        with plain_faults(path), suppress(FileExistsError):
-            self.path.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.path, prefix=".mask.") as made:  # readable by its owner alone
-                made.write(token_bytes(32))
-                made.flush()
-                os.link(made.name, path)
-        return path.read_bytes()
+        if not path.exists():
+            with plain_faults(path), suppress(FileExistsError):
+                make_folder(self.path)
+                with tempfile.NamedTemporaryFile(dir=self.path, prefix=".mask.") as made:  # for its owner alone
+                    made.write(token_bytes(KEY_BYTES))
+                    made.flush()
+                    os.fsync(made.fileno())
+                    os.link(made.name, path)
+        with plain_faults(path):
+            key = path.read_bytes()
+        if len(key) != KEY_BYTES:
+            raise WorkspaceError(
+                f"{path} has {len(key)} bytes where the key of the masks has {KEY_BYTES}; put a backup of it in its "
+                "place, or delete it: masks that were given out before then stand for nobody."
+            )
+        return key
 
     def models(self) -> list[Path]:
         """Whole model folders, newest first; half-written and foreign ones are passed over."""
@@ -253,7 +364,7 @@ class Workspace:
         folder = self.path / "locks"
         owner = folder / f"{name}.pid"
         with plain_faults(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             lock = FileLock(folder / f"{name}.lock", timeout=0, thread_local=False)
             try:
                 lock.acquire()
@@ -268,6 +379,14 @@ class Workspace:
         finally:
             owner.unlink(missing_ok=True)
             lock.release()
+
+
+def _close_to_others(path: Path) -> None:
+    """Take the permissions of others off a file of ours."""
+    with suppress(OSError):
+        found = path.lstat()
+        if stat.S_ISREG(found.st_mode) and found.st_mode & _OPEN_TO_OTHERS and found.st_uid == os.geteuid():
+            path.chmod(stat.S_IMODE(found.st_mode) & ~_OPEN_TO_OTHERS)
 
 
 def _holder(owner: Path) -> str:

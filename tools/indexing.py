@@ -38,7 +38,7 @@ def open_forecaster(workspace: Workspace, settings: Settings, as_of: date | None
     Raises:
         WorkspaceError: no model fits; the text says which command makes one.
     """
-    dataset = Dataset(workspace.data)
+    dataset = Dataset.current(workspace)
     as_of = as_of or dataset.card.default_as_of
     dataset.before(as_of)
     model = usable_model(workspace, settings.text_encoder, dataset.card.name, as_of)
@@ -47,7 +47,7 @@ def open_forecaster(workspace: Workspace, settings: Settings, as_of: date | None
             f"{workspace.path} has no model for this data, the text encoder '{settings.text_encoder}' and {as_of}; "
             f"run 'audience train --as-of {as_of}'."
         )
-    return Forecaster.open(workspace, settings, model, as_of)
+    return Forecaster.open(workspace, settings, model, as_of, dataset)
 
 
 def index_name(forecaster: Forecaster) -> str:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
+from encoders.checksums import damaged_files
+from encoders.data_versions import publish
 from encoders.errors import DataError
 from encoders.settings import Settings
-from encoders.sources import BUILT_IN, prepare_built_in
+from encoders.sources import BUILT_IN, publish_built_in
 from encoders.workspace import Progress, Workspace
 
 if TYPE_CHECKING:
@@ -51,9 +53,9 @@ def prepare(
         raise DataError(f"There is no file '{spec}', and built-in data is called {_NAMES}.")
     with progress_bar() as progress:
         if spec in BUILT_IN:
-            done = tables.Prepared(prepare_built_in(spec, workspace.data, progress), ())
+            done = tables.Prepared(publish_built_in(workspace, spec, progress), ())
         else:
-            done = tables.prepare(Path(spec), workspace.data, strict, progress)
+            done = publish(workspace, spec, lambda folder: tables.prepare(Path(spec), folder, strict, progress))
     lines = [f"{done.card.title}: {done.card.first} to {done.card.last}, in {workspace.data}"]
     lines += [f"  {count:,} rows left out: {reason}" for reason, count in done.card.rejected.items()]
     lines += [f"  {example}" for example in done.examples]
@@ -97,15 +99,17 @@ def _demo_data(workspace: Workspace, progress: Progress) -> "DatasetCard":
     from encoders.history.events import Dataset
     from encoders.sources import completejourney
 
-    if not (workspace.data / "dataset.json").exists():
-        return completejourney.prepare(workspace.data, progress)
-    card = Dataset(workspace.data).card
+    if not workspace.data_versions():
+        return publish_built_in(workspace, DEMO, progress)
+    dataset = Dataset.current(workspace)
+    card = dataset.card
     if card.name != DEMO:
         raise DataError(
             f"{workspace.path} holds your data '{card.title}', which the demo would replace; "
             "name another folder: audience --workspace FOLDER demo."
         )
-    return card if card.recipe == completejourney.recipe() else completejourney.prepare(workspace.data, progress)
+    current = card.recipe == completejourney.recipe() and not damaged_files(dataset.folder)
+    return card if current else publish_built_in(workspace, DEMO, progress)
 
 
 def _demo_model(workspace: Workspace, settings: Settings, progress: Progress) -> Path:
@@ -113,10 +117,10 @@ def _demo_model(workspace: Workspace, settings: Settings, progress: Progress) ->
     from encoders.train import train, version_of
     from encoders.training.fit import Recipe
 
-    dataset = Dataset(workspace.data)
+    dataset = Dataset.current(workspace)
     version = version_of(settings, dataset.before(dataset.card.default_as_of), Recipe())
     there = [model for model in workspace.models() if model.name == version]
-    return there[0] if there else train(workspace, settings, None, progress)
+    return there[0] if there and not damaged_files(there[0]) else train(workspace, settings, None, progress)
 
 
 def _demo_index(workspace: Workspace, settings: Settings, card: "DatasetCard", model: Path, progress: Progress) -> None:

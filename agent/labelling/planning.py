@@ -16,11 +16,16 @@ from encoders.workspace import Progress, Workspace, silent
 class Plan:
     """The sentences of a job, in order."""
 
-    card: DatasetCard
+    dataset: Dataset
     as_of: date
     tasks: list[Task]
     users: int
     """Users that could have been chosen, all windows together."""
+
+    @property
+    def card(self) -> DatasetCard:
+        """The card of the data that is written about."""
+        return self.dataset.card
 
 
 def plan(
@@ -32,7 +37,7 @@ def plan(
         DataError: no window lies before the date, or nobody did anything in them.
         ModelError: active sampling, and no model is old enough to tell where it was wrong.
     """
-    dataset = Dataset(workspace.data)
+    dataset = Dataset.current(workspace)
     past = dataset.before(as_of or dataset.card.default_as_of)
     horizons = []
     for number, window in enumerate(past.windows(count=job.windows)):
@@ -47,4 +52,4 @@ def plan(
         chosen = surprising(workspace, settings, horizons, past, job.units, progress)
     else:
         chosen = stratified(horizons, job.units, settings.seed)
-    return Plan(dataset.card, past.as_of, tasks(horizons, chosen, job), users)
+    return Plan(dataset, past.as_of, tasks(horizons, chosen, job), users)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from agent.labelling.grounding import Checked, Dropped, Grounding
 from agent.labelling.planning import Plan
 from agent.labelling.prompting import Draft, Verdict
-from encoders.history.events import Dataset
 from encoders.language.text import text_encoder
 from encoders.model.scene import read_vocabulary
 from encoders.settings import Settings
@@ -22,7 +21,7 @@ class Rulings:
     def __init__(self, workspace: Workspace, settings: Settings, plan: Plan) -> None:
         """Check against the data of ``workspace``, by the text encoder of the settings."""
         encoder = text_encoder(settings.text_encoder)
-        vocabulary = read_vocabulary(Dataset(workspace.data), encoder, workspace)
+        vocabulary = read_vocabulary(plan.dataset, encoder, workspace)
         self.grounding, self._plan = Grounding(vocabulary, encoder, plan.card), plan
 
     def by_rules(self, drafts: Sequence[Draft | None]) -> list[Ruling]:

@@ -48,7 +48,7 @@ def surprising(
     ranked = []
     for number, horizon in enumerate(horizons):
         progress("Looking where the model was wrong", number / len(horizons))
-        forecaster = Forecaster.open(workspace, settings, folder, horizon.as_of)
+        forecaster = Forecaster.open(workspace, settings, folder, horizon.as_of, past.dataset)
         ranked.append([(number, user) for user in _ranked(forecaster, horizon, past.dataset.card)])
     turns = [each for together in _in_turns(ranked) for each in together]
     return turns[:units]

@@ -85,7 +85,7 @@ def _bench(
     progress: Progress,
 ) -> tuple[Bench, Outcome, Variant]:
     """Read the data once, train every variant on it, and see what became of its topics; the variant is the first."""
-    dataset = Dataset(workspace.data)
+    dataset = Dataset.current(workspace)
     latest = dataset.card.last + timedelta(days=1 - HORIZON_DAYS)
     past = dataset.before(as_of or min(dataset.card.default_as_of, latest))
     dataset.outcome(past.as_of, HORIZON_DAYS)

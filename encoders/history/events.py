@@ -10,11 +10,14 @@ A prepared data folder holds
     users.parquet     user_id and one text column per attribute, null where unknown
     contacts.parquet  user_id and contact columns; only the export reads it; present only where there are any
     dataset.json      DatasetCard
+    checksums.json    SHA-256 of each of them
 
 and may hold topics.parquet, campaigns.parquet and campaign_items.parquet, which only the benchmark reads (see
 ``encoders.benchmark.topics`` and ``encoders.benchmark.tasks.campaigns``).
 """
 
+import os
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -26,7 +29,10 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from encoders.checksums import adopt, damaged_files
+from encoders.data_versions import hold
 from encoders.errors import DataError
+from encoders.workspace import Workspace
 
 ACTIVE_DAYS = 91
 """Users with an event of the main source in so many days before the as-of date are the population."""
@@ -113,7 +119,7 @@ class Past:
 
 
 class Dataset:
-    """A prepared data folder, read lazily."""
+    """A prepared data folder, read lazily; it stays as it is for as long as this object is there."""
 
     def __init__(self, folder: Path) -> None:
         """Open ``folder``.
@@ -122,7 +128,10 @@ class Dataset:
             DataError: the folder is missing or its card cannot be read.
         """
         self.folder = Path(folder)
+        self._checked: set[str] = set()
         try:
+            weakref.finalize(self, os.close, hold(self.folder))
+            self._check("dataset.json")
             self.card = DatasetCard.model_validate_json((self.folder / "dataset.json").read_text("utf-8"))
         except FileNotFoundError:
             raise DataError(f"No prepared data in {self.folder}; run 'audience demo' or 'audience prepare'.") from None
@@ -130,6 +139,25 @@ class Dataset:
             raise DataError(
                 f"{self.folder / 'dataset.json'} cannot be read ({type(error).__name__}); prepare the data again."
             ) from error
+
+    @classmethod
+    def current(cls, workspace: Workspace) -> "Dataset":
+        """The data of a workspace that was prepared last.
+
+        Raises:
+            DataError: there is none, or its card cannot be read.
+        """
+        folder = workspace.data
+        while True:
+            try:
+                found = cls(folder)
+            except DataError:
+                before, folder = folder, workspace.data
+                if folder == before:
+                    raise
+                continue  # other data was prepared in between
+            adopt(folder)
+            return found
 
     @cached_property
     def items(self) -> pl.DataFrame:
@@ -188,7 +216,21 @@ class Dataset:
             condition &= pl.col("time") >= datetime.combine(start, datetime.min.time())
         return self._scan("events.parquet").filter(condition)
 
+    def _check(self, name: str) -> None:
+        """Compare a file with its checksum, once.
+
+        Raises:
+            DataError: it is not what was written.
+        """
+        if name not in self._checked and damaged_files(self.folder, name):
+            raise DataError(
+                f"{self.folder / name} is damaged: it is not what was written; run 'audience prepare' (or 'audience "
+                "demo') again, which keeps everything else."
+            )
+        self._checked.add(name)
+
     def _scan(self, name: str) -> pl.LazyFrame:
+        self._check(name)
         try:
             table = pl.scan_parquet(self.folder / name)
             table.collect_schema()  # reads the footer, so that a broken file is found here
@@ -197,6 +239,7 @@ class Dataset:
             raise DataError(f"{self.folder / name} cannot be read ({error}); prepare the data again.") from error
 
     def _read(self, name: str) -> pl.DataFrame:
+        self._check(name)
         try:
             return pl.read_parquet(self.folder / name)
         except (OSError, pl.exceptions.PolarsError) as error:

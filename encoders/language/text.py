@@ -8,18 +8,20 @@ path or by hub name.
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
-from encoders.errors import ModelError
+from encoders.errors import ModelError, WorkspaceError
+from encoders.tensors import load_tensors, save_tensors
 from encoders.workspace import Workspace, atomic_file
 
 Matrix = npt.NDArray[np.float32]
@@ -171,11 +173,11 @@ def embed_vocabulary(workspace: Workspace, encoder: TextEncoder, texts: Sequence
     digest = hashlib.sha256("\n".join([encoder.name, *texts]).encode()).hexdigest()[:20]
     path = workspace.path / "cache" / f"{digest}.safetensors"
     try:
-        cached: Matrix = load_file(path)["vectors"]
-    except (FileNotFoundError, SafetensorError, KeyError):
+        cached: Matrix = load_tensors(path)[0]["vectors"].numpy()
+    except (OSError, SafetensorError, KeyError):
         vectors = encoder.encode(texts)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path) as temporary:
-            save_file({"vectors": vectors}, temporary)
+        # A cache saves time and nothing else: without room for it the work goes on.
+        with suppress(WorkspaceError), atomic_file(path) as temporary:
+            save_tensors({"vectors": torch.from_numpy(vectors)}, temporary)
         return vectors
     return cached

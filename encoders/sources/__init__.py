@@ -4,13 +4,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from encoders.workspace import Progress, silent
+from encoders.data_versions import publish
+from encoders.workspace import Progress, Workspace, silent
 
 if TYPE_CHECKING:
     from encoders.history.events import DatasetCard
 
 BUILT_IN = ("completejourney", "movielens")
 """Data sets that come from installed packages; each is the name of a module here that has ``prepare``."""
+
+
+def publish_built_in(workspace: Workspace, name: str, progress: Progress = silent) -> "DatasetCard":
+    """Make the built-in data set ``name`` the current data of a workspace; raises like ``prepare_built_in``."""
+    return publish(workspace, f"'{name}'", lambda folder: prepare_built_in(name, folder, progress))
 
 
 def prepare_built_in(name: str, folder: Path, progress: Progress = silent) -> "DatasetCard":

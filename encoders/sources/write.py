@@ -14,6 +14,7 @@ from typing import IO, cast
 import polars as pl
 from filelock import FileLock, Timeout
 
+from encoders.checksums import write_checksums
 from encoders.errors import DataError, WorkspaceError
 from encoders.history.events import EVENT_SCHEMA, ITEM_SCHEMA, DatasetCard
 from encoders.workspace import Progress, atomic_folder, plain_faults, silent
@@ -70,6 +71,7 @@ def write_folder(folder: Path, tables: Tables, about: About, progress: Progress 
             card = _write_tables(building, tables, about, progress)
             progress("Checking and storing the prepared data", 0.9)
             (building / "dataset.json").write_text(card.model_dump_json(indent=2), "utf-8")
+            write_checksums(building)
     except Timeout:
         raise WorkspaceError(f"Another preparation is writing {folder}; wait until it has finished.") from None
     except pl.exceptions.PolarsError as error:

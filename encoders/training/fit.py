@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from encoders.errors import DataError
@@ -17,6 +16,7 @@ from encoders.language.text import TextEncoder
 from encoders.model.dual import DualEncoder, EncodedParts
 from encoders.model.head import Addition
 from encoders.model.scene import Scene
+from encoders.tensors import load_tensors, save_tensors
 from encoders.training.blur import blurred
 from encoders.training.labels import LabelWriter, came_true
 from encoders.training.lora import LiveParts, parts_to_learn, trainable
@@ -178,15 +178,14 @@ def _save(run: _Run, optimiser: torch.optim.Optimizer, history: list[dict[str, f
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{name}": tensor.clone() for name, tensor in state.items()}
     with atomic_file(path) as part:
-        save_file(tensors, part, metadata={"history": json.dumps(history)})
+        save_tensors(tensors, part, history=json.dumps(history))
 
 
 def _resume(run: _Run, optimiser: torch.optim.Optimizer, path: Path) -> list[dict[str, float]]:
     """Load a checkpoint; one that is missing, broken or of another architecture means a fresh start."""
     try:
-        with safe_open(path, "pt") as file:
-            history: list[dict[str, float]] = json.loads(file.metadata()["history"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        tensors, metadata = load_tensors(path)
+        history: list[dict[str, float]] = json.loads(metadata["history"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return []
     weights = {name.removeprefix("run."): tensor for name, tensor in tensors.items() if name.startswith("run.")}

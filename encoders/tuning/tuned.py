@@ -13,13 +13,13 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 
 from encoders.errors import ModelError, NotThereError, RequestError
 from encoders.forecast import Forecast, Forecaster
 from encoders.language.demand import Demand
 from encoders.model.dual import EncodedParts
+from encoders.tensors import load_tensors, save_tensors
 from encoders.workspace import Workspace, atomic_file
 
 NAME_LENGTH = 60
@@ -67,7 +67,7 @@ def write_tuned(workspace: Workspace, name: str, tuned: TunedDemand) -> Path:
     parts = facts.pop("parts")
     tensors = {key: torch.as_tensor(value).contiguous() for key, value in parts.items()}
     with atomic_file(path) as part:
-        save_file(tensors, part, metadata={"tuned": json.dumps(facts)})
+        save_tensors(tensors, part, tuned=json.dumps(facts))
     return path
 
 
@@ -80,9 +80,9 @@ def read_tuned(workspace: Workspace, name: str, model_version: str) -> TunedDema
     """
     path = tuned_path(workspace, name)
     try:
-        with safe_open(path, "pt") as file:
-            facts: dict[str, Any] = json.loads(file.metadata()["tuned"])
-            tensors = {key: file.get_tensor(key) for key in ("phrases", "owner", "sentences", "source", "gain")}
+        read, metadata = load_tensors(path)
+        tensors: dict[str, Any] = dict(read)
+        facts: dict[str, Any] = json.loads(metadata["tuned"])
         parts = EncodedParts(**{**tensors, "source": tensors["source"].numpy(), "gain": float(tensors["gain"])})
         facts["demand"] = TypeAdapter(Demand).validate_python(facts["demand"])
         tuned = TunedDemand(parts=parts, **facts)
@@ -91,7 +91,7 @@ def read_tuned(workspace: Workspace, name: str, model_version: str) -> TunedDema
         known = f"there is {', '.join(map(repr, there))}" if there else "none is kept yet"
         raise NotThereError(f"There is no tuned demand '{name}'; {known}. 'audience tune' makes one.") from None
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, ValidationError) as error:
-        raise ModelError(f"{path} cannot be read ({type(error).__name__}); tune '{name}' again.") from error
+        raise ModelError(f"{path} is damaged ({type(error).__name__}); tune '{name}' again.") from error
     if tuned.model_version != model_version:
         raise ModelError(
             f"'{name}' was tuned with model {tuned.model_version} and cannot be read by model {model_version}; "

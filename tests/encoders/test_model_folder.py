@@ -1,9 +1,13 @@
 import json
+import logging
+import shutil
 from datetime import date, timedelta
 
 import pytest
+from faulty import flip
 from planted import AS_OF
 
+from encoders.checksums import CHECKSUMS, write_checksums
 from encoders.errors import ModelError
 from encoders.model_folder import FORMAT, read_config, read_model, usable_model
 from encoders.workspace import Workspace
@@ -12,6 +16,7 @@ from encoders.workspace import Workspace
 def change_config(workspace: Workspace, **changes: object) -> None:
     path = workspace.newest_model() / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    write_checksums(path.parent)
 
 
 def test_a_model_of_another_version_says_so(own_workspace: Workspace) -> None:
@@ -28,8 +33,9 @@ def test_a_damaged_config_is_one_sentence(own_workspace: Workspace, text: str) -
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "empty", "other weights"])
-def test_damaged_weights_are_one_sentence(own_workspace: Workspace, damage: str) -> None:
+def test_damaged_weights_of_a_model_without_checksums_are_one_sentence(own_workspace: Workspace, damage: str) -> None:
     folder = own_workspace.newest_model()
+    (folder / CHECKSUMS).unlink()
     weights = folder / "model.safetensors"
     if damage == "missing":
         weights.unlink()
@@ -62,3 +68,35 @@ def test_only_a_fitting_model_is_used(
     name = read_config(model).data_name
     change_config(own_workspace, **changes)
     assert usable_model(own_workspace, "use", name, as_of) == (model if fits else None)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "report.json", CHECKSUMS])
+def test_a_flipped_byte_is_noticed_and_the_next_older_model_is_taken(
+    own_workspace: Workspace, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    older = own_workspace.newest_model()
+    newer = older.with_name("newer")
+    shutil.copytree(older, newer)
+    config = json.loads((newer / "config.json").read_text())
+    (newer / "config.json").write_text(json.dumps(config | {"as_of": "2024-06-22"}))
+    write_checksums(newer)
+    later = AS_OF + timedelta(days=9)
+    assert usable_model(own_workspace, "use", config["data_name"], later) == newer
+    flip(newer / name)
+    with pytest.raises(ModelError, match="run 'audience train'"):
+        read_model(newer)
+    with caplog.at_level(logging.WARNING):
+        assert usable_model(own_workspace, "use", config["data_name"], later) == older
+    [aside] = (own_workspace.path / "damaged").glob("newer-*[!t]")
+    assert caplog.messages == [aside.with_name(f"{aside.name}.txt").read_text().rstrip()]
+    assert f"{newer} was damaged and is now {aside}" in caplog.text
+    assert "an older model is taken" in caplog.text
+
+
+def test_a_model_without_checksums_opens_and_gets_them(own_workspace: Workspace) -> None:
+    folder = own_workspace.newest_model()
+    (folder / CHECKSUMS).unlink()
+    read_model(folder)
+    flip(folder / "report.json")
+    with pytest.raises(ModelError, match=r"report\.json is damaged"):
+        read_model(folder)

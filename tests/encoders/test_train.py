@@ -18,10 +18,11 @@ from safetensors.numpy import load_file, save_file
 
 import encoders.calibration.calibrate_model
 import encoders.model_folder
+from encoders.checksums import CHECKSUMS
 from encoders.errors import DataError, WorkspaceError
 from encoders.model_folder import read_config, read_model
 from encoders.train import train
-from encoders.workspace import Workspace
+from encoders.workspace import MODEL_FILES, Workspace
 
 KILLED = """
 import os, signal, sys
@@ -231,7 +232,7 @@ def test_the_report_says_what_the_model_was_made_from(world_workspace: Workspace
     assert all(window < str(AS_OF) for window in report["windows"])
 
 
-def test_a_model_is_three_files_and_no_pickle(world_workspace: Workspace) -> None:
+def test_a_model_is_three_files_with_checksums_and_no_pickle(world_workspace: Workspace) -> None:
     model = world_workspace.newest_model()
-    assert sorted(path.name for path in model.iterdir()) == ["config.json", "model.safetensors", "report.json"]
+    assert sorted(path.name for path in model.iterdir()) == sorted([*MODEL_FILES, CHECKSUMS])
     assert load_file(model / "model.safetensors")

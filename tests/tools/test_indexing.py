@@ -10,6 +10,7 @@ from planted import AS_OF, world_settings
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from encoders.checksums import write_checksums
 from encoders.errors import WorkspaceError
 from encoders.forecast import Forecaster
 from encoders.history.events import Dataset
@@ -146,10 +147,12 @@ def test_another_model_encodes_everybody(own_workspace: Workspace, encoded: list
         shutil.rmtree(model)
         config = json.loads((model.with_name("other") / "config.json").read_text()) | {"version": "other"}
         (model.with_name("other") / "config.json").write_text(json.dumps(config))
+        write_checksums(model.with_name("other"))
     else:
         weights = load_file(model / "model.safetensors")
         weights["users.kind"] = -weights["users.kind"]
         save_file(weights, model / "model.safetensors")
+        write_checksums(model)
     forecaster = open_forecaster(own_workspace, chosen, None)
     build_index(own_workspace, chosen)
     assert encoded == forecaster.scene.histories.user_ids

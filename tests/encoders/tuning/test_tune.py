@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from faulty import flip
 from planted import World
 
 from encoders.errors import ModelError, RequestError
@@ -201,8 +202,11 @@ def test_a_tuned_demand_is_kept_as_it_was(
     assert not any(user.encode() in content for user in owners("beer", 8))
     with pytest.raises(ModelError, match=f"tuned with model {tuned.model_version} and cannot be read by model other"):
         read_tuned(workspace, "beer fans", "other")
+    flip(path, 0.9)
+    with pytest.raises(ModelError, match="is damaged .*; tune 'beer fans' again"):
+        read_tuned(workspace, "beer fans", tuned.model_version)
     path.write_bytes(content[:-9])
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, match="is damaged .*; tune 'beer fans' again"):
         read_tuned(workspace, "beer fans", tuned.model_version)
 
 

@@ -1,0 +1,91 @@
+"""SHA-256 of what was written, so that a flipped byte or a cut file is noticed before anybody counts with it.
+
+A folder keeps the digests of its files in ``checksums.json``. A single file that changes over time keeps its digest
+beside it (``NAME-sum``) while nobody has it open. Tensors carry theirs in their file (``encoders.tensors``).
+"""
+
+import hashlib
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from encoders.errors import WorkspaceError
+from encoders.workspace import PRIVATE, atomic_file
+
+CHECKSUMS = "checksums.json"
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# --- folders --------------------------------------------------------------------------------------
+
+
+def write_checksums(folder: Path) -> None:
+    """Note the digest of every file in ``folder``, which nobody changes afterwards."""
+    found = {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    found.pop(CHECKSUMS, None)
+    with atomic_file(folder / CHECKSUMS) as part:
+        part.write_text(json.dumps(found, indent=1), "utf-8")
+
+
+def adopt(folder: Path) -> None:
+    """Note the digests of a folder of an earlier version, which has none; nothing where it cannot be written."""
+    if not (folder / CHECKSUMS).exists():
+        with suppress(OSError, WorkspaceError):
+            write_checksums(folder)
+
+
+def damaged_files(folder: Path, *names: str) -> list[str]:
+    """Files of ``folder``, or those of them named, that are not as they were written; none where it has no digests."""
+    try:
+        known = json.loads((folder / CHECKSUMS).read_text("utf-8"))
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError):
+        return [CHECKSUMS]
+    if not isinstance(known, dict):
+        return [CHECKSUMS]
+    return [name for name in names or sorted(known) if name in known and not _is(folder / name, known[name])]
+
+
+def _is(path: Path, digest: object) -> bool:
+    try:
+        return sha256_of(path) == digest
+    except OSError:
+        return False
+
+
+# --- single files ---------------------------------------------------------------------------------
+
+
+def sum_of(path: Path) -> Path:
+    """Where the digest of ``path`` is kept."""
+    return path.with_name(f"{path.name}-sum")
+
+
+def seal(path: Path) -> None:
+    """Note the digest of ``path``, which nobody has open."""
+    with suppress(OSError, WorkspaceError), atomic_file(sum_of(path), PRIVATE) as part:
+        part.write_text(sha256_of(path), "utf-8")
+
+
+def unseal(path: Path) -> None:
+    """Forget the digest of ``path``, which is about to change."""
+    with suppress(OSError):
+        sum_of(path).unlink(missing_ok=True)
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether ``path`` is what it was when its digest was noted; False where none was noted."""
+    return sum_of(path).is_file() and not seal_is_broken(path)
+
+
+def seal_is_broken(path: Path) -> bool:
+    """Whether ``path`` is not what it was when its digest was noted."""
+    with suppress(FileNotFoundError):
+        return sum_of(path).read_bytes() != sha256_of(path).encode()
+    return False

@@ -1,0 +1,106 @@
+"""Versions of the prepared data: written beside each other, held while somebody reads them, dropped afterwards.
+
+Whoever opens a version holds a shared lock on its card. Preparing other data makes a new version and says that it is
+the current one; it never touches one that is read, so nobody ever counts with the rows of one and the names of another.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from encoders.checksums import CHECKSUMS, damaged_files, sha256_of
+from encoders.workspace import Workspace, make_folder, plain_faults, set_aside
+
+CARD = "dataset.json"
+_NEXT = ".next"
+_CARD_DIGITS = 8
+
+Done = TypeVar("Done")
+
+
+def hold(folder: Path) -> int:
+    """Keep others from dropping the version in ``folder`` until the file descriptor that this gives is closed.
+
+    Raises:
+        FileNotFoundError: there is no version, or it has just been dropped.
+    """
+    handle = os.open(folder / CARD, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        if not os.fstat(handle).st_nlink:
+            raise FileNotFoundError(folder / CARD)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def publish(workspace: Workspace, name: str, write: Callable[[Path], Done]) -> Done:
+    """Have ``write`` prepare a folder and make it the current data of a workspace.
+
+    Equal data, described in equal words, is the version that is there already. Versions that nobody reads any more are
+    dropped.
+
+    Args:
+        workspace: where the data goes.
+        name: of the data, as messages call it.
+        write: prepares the folder that it is given, which is not there yet.
+
+    Raises:
+        WorkspaceError: the disk is full or may not be written, or another process prepares data; all is as it was.
+    """
+    folder = workspace.data_folder
+    with workspace.lock("prepare"), plain_faults(folder):
+        make_folder(folder)
+        building = folder / _NEXT
+        shutil.rmtree(building, ignore_errors=True)
+        try:
+            done = write(building)
+            workspace.take_data(_put(workspace, building, name))
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        drop_unread(workspace)
+    return done
+
+
+def _put(workspace: Workspace, building: Path, name: str) -> Path:
+    """Give a version its name, unless it is there."""
+    version = json.loads((building / CARD).read_text("utf-8"))["version"]
+    target = workspace.data_folder / f"{version}-{sha256_of(building / CARD)[:_CARD_DIGITS]}"
+    if target.exists() and damaged_files(target):
+        set_aside(target, workspace.path / "damaged", f"nothing is lost, because {name} was prepared again")
+    if not target.exists():
+        building.rename(target)
+    return target
+
+
+def drop_unread(workspace: Workspace) -> None:
+    """Delete every version but the current one that nobody reads."""
+    for folder in workspace.data_versions():
+        if folder != workspace.data:
+            with _unread(folder) as unread:
+                if unread and folder == workspace.data_folder:
+                    for path in (*folder.glob("*.parquet"), folder / CHECKSUMS, folder / CARD):
+                        path.unlink(missing_ok=True)
+                elif unread:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _unread(folder: Path) -> Iterator[bool]:
+    """Whether nobody reads a version; nobody begins to before the block has ended."""
+    handle = os.open(folder / CARD, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield True
+            return
+        yield False
+    finally:
+        os.close(handle)
