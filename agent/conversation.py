@@ -1,6 +1,5 @@
 """The conversation as a face of it uses it: say something, decide, edit, and come back later."""
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +26,7 @@ from encoders.errors import AudienceError
 from encoders.settings import Settings
 from encoders.workspace import plain_faults
 from prompts.loader import reply
+from tools.sqlite_file import close_sqlite, open_sqlite
 from tools.types import AudienceSpec
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _KEPT = (Memory, Reply, Context, Step, AudienceSpec)
 """The types a checkpoint may hold; nothing else is brought to life when one is read."""
+_LOST = "conversations begin anew; saved audiences are where they were"
 
 
 class Conversation:
@@ -68,8 +69,7 @@ class Conversation:
         self.service = service
         path = path or settings.workspace / "checkpoints.db"
         with plain_faults(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(path, check_same_thread=False)
+            self._database = open_sqlite(path, _LOST, check_same_thread=False)
         saver = SqliteSaver(self._database, serde=JsonPlusSerializer(allowed_msgpack_modules=_KEPT))
         self._path = path
         self._agent = build_agent(model or chat_model(settings), traced_service(service), saver, self.model_name)
@@ -102,7 +102,7 @@ class Conversation:
 
     def close(self) -> None:
         """Close the file; the service stays open."""
-        self._database.close()
+        close_sqlite(self._database, self._path)
 
     def _run(self, thread_id: str, given: Turn | Command[str]) -> Reply:
         """Run one turn, each step of it written down before the next."""

@@ -13,6 +13,8 @@
     │   └── TooManyCallsError   the token was used too often
     ├── DestinationError        what an audience is sent to cannot be used, or did not take it
     ├── WorkspaceError          the workspace is locked, full or half prepared
+    │   ├── DamagedError        a database is damaged, and is not replaced unasked
+    │   └── BrokenIndexError    the index cannot be used, and can be done without
     └── ChatModelError          the language model named in the settings does not answer
 
 Faces of the service (command line, page, protocols) show ``str(error)`` and nothing else.
@@ -78,6 +80,14 @@ class DestinationError(AudienceError):
 
 class WorkspaceError(AudienceError):
     """The workspace cannot be read or written right now."""
+
+
+class DamagedError(WorkspaceError):
+    """A database is damaged; it stays as it is until somebody says what takes its place."""
+
+
+class BrokenIndexError(WorkspaceError):
+    """The index of the users' vectors cannot be used; whoever has the model can compute them."""
 
 
 class ChatModelError(AudienceError):

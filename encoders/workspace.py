@@ -16,9 +16,10 @@
     jobs.db             what was asked over HTTP and takes a while, and what was answered to which key
     tokens.db           who may call from outside
     mask.key            what the ids of users are masked with
-    backups/            copies of registry.db and tokens.db, the latest of each of the last days
+    *.db-backup-<day>   copies of registry.db and tokens.db, the latest of each of the last days
+    *.db-sum            digests of databases that nobody has open
     damaged/            what could not be read any more, and beside each the sentence that said so
-    tenants/<name>/     the same for each tenant: tuned/, exports/, uploads/, registry.db, backups/
+    tenants/<name>/     the same for each tenant: tuned/, exports/, uploads/, registry.db
     locks/              who is writing right now
 
 A file or folder appears under its name only when it is whole: it is written beside its place, flushed to the disk
@@ -65,7 +66,7 @@ KEY_BYTES = 32
 
 _CURRENT = "current"
 _OPEN_TO_OTHERS = 0o077
-_SECRETS = ("*.db", "*.db-*", "mask.key*", "exports/*", "uploads/*", "backups/*", "labels/ledger.db*")
+_SECRETS = ("*.db", "*.db-*", "mask.key*", "exports/*", "uploads/*", "labels/ledger.db*")
 
 _FAULTS = {
     errno.ENOSPC: "the disk is full; free some space and run the command again",

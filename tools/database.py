@@ -1,13 +1,28 @@
 """A SQLite file that many may use at once: its formats, its transactions, and what its failures mean."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
-from encoders.errors import WorkspaceError
+from encoders.errors import DamagedError, WorkspaceError
 from encoders.workspace import plain_faults
+from tools.backups import back_up, newest_backup
+from tools.sqlite_file import close_sqlite, means_damage, open_sqlite
+
+_AT_ONCE = 0.1
+"""Seconds; a backup that takes no longer is made after every acknowledged change."""
+
+_REST = 20
+"""A backup that takes longer is made again after so many times as long."""
+
+_CHANGES = """
+CREATE TABLE IF NOT EXISTS changes (number INTEGER NOT NULL);
+INSERT INTO changes SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM changes);
+"""
 
 Values = Sequence[str | int | None] | Mapping[str, str | int | None]
 
@@ -15,33 +30,40 @@ Values = Sequence[str | int | None] | Mapping[str, str | int | None]
 class Database:
     """One connection that any thread may use; other processes may have theirs at the same time."""
 
-    def __init__(self, path: Path, tables: Sequence[str]) -> None:
-        """Open ``path``, and make it where missing.
+    def __init__(self, path: Path, tables: Sequence[str], lost: str = "") -> None:
+        """Open ``path``, and make it where missing; on a read-only disk it is opened for reading.
 
         Args:
             path: the file.
             tables: SQL scripts, one a format, each building on those before it; the number of those that a file has
                 had is kept in it as ``PRAGMA user_version``.
+            lost: what is lost with a damaged file, as the rest of a sentence: it is set aside and begun anew. Empty for
+                what nobody can make again: that is backed up (see ``tools.backups``), and never replaced unasked.
 
         Raises:
-            WorkspaceError: it cannot be written, is damaged, or was written by a newer version of this program.
+            DamagedError: it is damaged, and nothing was changed; the text says what helps.
+            WorkspaceError: it cannot be written, or was written by a newer version of this program.
         """
         self._path, self._tables = path, tables
+        self._backed_up = self._unsaved = False
+        self._backed_up_at, self._took = -float("inf"), 0.0
         self._lock = threading.RLock()
         with self._faults():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+            self._db = open_sqlite(path, lost, timeout=30, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         try:
-            self._prepare()
+            self._prepare(changes="" if lost else _CHANGES)
         except BaseException:
             self._db.close()
             raise
+        self._backed_up = not lost
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, after a backup where one is due."""
         with self._lock:
-            self._db.close()
+            if self._unsaved:
+                self._back_up()
+            close_sqlite(self._db, self._path)
 
     def run(self, statement: str, values: Values = ()) -> list[sqlite3.Row]:
         """The rows of one statement, inside ``reading`` or ``transaction``."""
@@ -75,15 +97,31 @@ class Database:
         with self._lock, self._faults():
             self._db.execute(f"PRAGMA synchronous = {'FULL' if flushed else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
+            before = self._db.total_changes
             try:
                 yield
+                changed = self._backed_up and self._db.total_changes > before
+                if changed and flushed:
+                    self._db.execute("UPDATE changes SET number = number + 1")
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+            self._unsaved |= changed
+            if changed and flushed and (self._took <= _AT_ONCE or self._rested()):
+                self._back_up()
 
-    def _prepare(self) -> None:
+    def _rested(self) -> bool:
+        return monotonic() - self._backed_up_at > _REST * self._took
+
+    def _back_up(self) -> None:
+        begun = monotonic()
+        back_up(self._db, self._path)
+        self._backed_up_at, self._unsaved = monotonic(), False
+        self._took = self._backed_up_at - begun
+
+    def _prepare(self, changes: str) -> None:
         with self._faults():
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
             if found > len(self._tables):
@@ -91,13 +129,20 @@ class Database:
                     f"{self._path} was written by a newer version of this program (format {found}, this one reads "
                     f"{len(self._tables)}); update the program."
                 )
-            self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA foreign_keys = ON")
+            file = self._db.execute("PRAGMA database_list").fetchone()["file"]
+            if found == len(self._tables) and not os.access(self._path.parent, os.W_OK):
+                return
+            if file:
+                self._db.execute("PRAGMA journal_mode = WAL")
         with self.transaction():
             found = self.run("PRAGMA user_version")[0][0]
-            for statement in (each for script in self._tables[found:] for each in _statements(script)):
+            for statement in (each for script in (*self._tables[found:], changes) for each in _statements(script)):
                 self.run(statement)
             self.run(f"PRAGMA user_version = {len(self._tables)}")
+        self._unsaved = bool(found and changes and newest_backup(self._path) is None)
+        if not file:  # there is none on a read-only disk, and what is written here would be lost
+            self._db.execute("PRAGMA query_only = ON")
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -107,7 +152,10 @@ class Database:
         except sqlite3.OperationalError as error:
             raise WorkspaceError(f"{self._path} cannot be used right now ({error}); try again in a moment.") from error
         except sqlite3.DatabaseError as error:
-            raise WorkspaceError(f"{self._path} is damaged ({error}); put a backup of it in its place.") from error
+            if not means_damage(error):
+                raise
+            remedy = "stop the program and run 'audience restore'" if self._backed_up else "start the program again"
+            raise DamagedError(f"{self._path} is damaged ({error}); {remedy}.") from error
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -27,12 +27,12 @@ def demo(as_json: Json = False) -> None:
         card = _demo_data(workspace, progress)
         model = _demo_model(workspace, settings, progress)
         _demo_index(workspace, settings, card, model, progress)
-    answer = {"workspace": workspace.path, "data": workspace.data, "model": model, "as_of": card.default_as_of}
+    answer = {"workspace": workspace.path, "data": workspace.data_folder, "model": model, "as_of": card.default_as_of}
     show(
         answer,
         as_json,
         lambda: (
-            f"Ready: {card.title}, as of {card.default_as_of}.\n  data   {workspace.data}\n  model  {model}\n"
+            f"Ready: {card.title}, as of {card.default_as_of}.\n  data   {workspace.data_folder}\n  model  {model}\n"
             "Next: 'audience serve' opens the app, 'audience ask \"...\"' asks from here."
         ),
     )
@@ -56,7 +56,7 @@ def prepare(
             done = tables.Prepared(publish_built_in(workspace, spec, progress), ())
         else:
             done = publish(workspace, spec, lambda folder: tables.prepare(Path(spec), folder, strict, progress))
-    lines = [f"{done.card.title}: {done.card.first} to {done.card.last}, in {workspace.data}"]
+    lines = [f"{done.card.title}: {done.card.first} to {done.card.last}, in {workspace.data_folder}"]
     lines += [f"  {count:,} rows left out: {reason}" for reason, count in done.card.rejected.items()]
     lines += [f"  {example}" for example in done.examples]
     show(done, as_json, lambda: "\n".join(lines))

@@ -10,15 +10,16 @@ counts as a call whose tokens nobody told, and is sent again under the same idem
 """
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from encoders.workspace import plain_faults
+from tools.backups import back_up
+from tools.sqlite_file import close_sqlite, open_sqlite
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS requests (
@@ -99,11 +100,11 @@ class Ledger:
         """Open the ledger, made where there is none.
 
         Raises:
+            DamagedError: it is damaged; the text says what helps.
             WorkspaceError: the disk is full or may not be written.
         """
         with plain_faults(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._rows = sqlite3.connect(path, isolation_level=None, timeout=30)
+            self._rows = open_sqlite(path, isolation_level=None, timeout=30)
             self._rows.execute("PRAGMA journal_mode=WAL")
             self._rows.executescript(_TABLES)
         self._path = path
@@ -111,10 +112,14 @@ class Ledger:
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> "Iterator[Ledger]":
-        """Open the ledger, and close it when the block ends."""
+        """Open the ledger, and close it when the block ends; what was paid for is backed up then."""
         ledger = cls(path)
-        with closing(ledger._rows):
+        try:
             yield ledger
+        finally:
+            if ledger._rows.total_changes:
+                back_up(ledger._rows, path)
+            close_sqlite(ledger._rows, path)
 
     def add(self, name: str, requests: Iterable[Request]) -> None:
         """Note what the set ``name`` asks; what is known already keeps its answer."""

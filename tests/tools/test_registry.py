@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from encoders.checksums import seal
 from encoders.errors import RequestError, WorkspaceError
 from tools.registry import NAME_LENGTH, Registry, hold_out
 from tools.registry_tables import TABLES
@@ -200,6 +201,7 @@ def test_a_registry_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
     newer = sqlite3.connect(tmp_path / "r.db")
     newer.execute("PRAGMA user_version = 99")
     newer.close()
+    seal(tmp_path / "r.db")
     before = (tmp_path / "r.db").read_bytes()
     with pytest.raises(WorkspaceError, match=r"newer version of this program .format 99, this one reads 4.; update"):
         Registry(tmp_path / "r.db")

@@ -43,6 +43,7 @@ CREATE TABLE answers (
 ) WITHOUT ROWID;
 """,
 )
+_LOST = "jobs begin anew, and a key that was used is no longer remembered; everything that was saved is where it was"
 _OPEN = "state IN ('waiting', 'running', 'stopping')"
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -107,7 +108,7 @@ class Ledger:
         Raises:
             WorkspaceError: it cannot be written, is damaged, or was written by a newer version of this program.
         """
-        self._db = Database(path, _TABLES)
+        self._db = Database(path, _TABLES, lost=_LOST)
 
     def close(self) -> None:
         """Close the file."""

@@ -193,7 +193,8 @@ def test_built_in_data_is_prepared_by_its_name(run: Run, tmp_path: Path) -> None
     assert result.exit_code == 0, result.output
     card = json.loads(result.stdout)["card"]
     assert card["name"] == "movielens"
-    assert json.loads((tmp_path / "workspace" / "data" / "dataset.json").read_text()) == card
+    [version] = Workspace(tmp_path / "workspace").data_versions()
+    assert json.loads((version / "dataset.json").read_text()) == card
 
 
 def test_every_built_in_name_has_its_module() -> None:

@@ -203,10 +203,10 @@ def test_a_tuned_demand_is_kept_as_it_was(
     with pytest.raises(ModelError, match=f"tuned with model {tuned.model_version} and cannot be read by model other"):
         read_tuned(workspace, "beer fans", "other")
     flip(path, 0.9)
-    with pytest.raises(ModelError, match="is damaged .*; tune 'beer fans' again"):
+    with pytest.raises(ModelError, match=r"is damaged .*; tune 'beer fans' again"):
         read_tuned(workspace, "beer fans", tuned.model_version)
     path.write_bytes(content[:-9])
-    with pytest.raises(ModelError, match="is damaged .*; tune 'beer fans' again"):
+    with pytest.raises(ModelError, match=r"is damaged .*; tune 'beer fans' again"):
         read_tuned(workspace, "beer fans", tuned.model_version)
 
 
