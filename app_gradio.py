@@ -111,7 +111,8 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
 
     @app.get("/healthz")
     def healthz() -> dict[str, bool]:
-        return {"ready": opening.ready}
+        stale = opening.ready and bool(opening.desk().service.newer_data())
+        return {"ready": opening.ready} | ({"newer_data": True} if stale else {})
 
     @app.get("/exports/{name}")
     def exported(name: str) -> FileResponse:
@@ -191,7 +192,7 @@ class Page(Layout):
         yield {
             self.masthead: cards.masthead(card, reply.talking),
             self.empty: cards.empty(card),
-            self.notice: "",
+            self.notice: cards.notice(card.notice, "alert") if card.notice else "",
             self.usage: cards.usage(reply.usage),
             self.chat: gr.update(examples=[{"text": option} for option in reply.options]),
         }

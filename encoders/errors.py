@@ -14,7 +14,8 @@
     ├── DestinationError        what an audience is sent to cannot be used, or did not take it
     ├── WorkspaceError          the workspace is locked, full or half prepared
     │   ├── DamagedError        a database is damaged, and is not replaced unasked
-    │   └── BrokenIndexError    the index cannot be used, and can be done without
+    │   ├── BrokenIndexError    the index cannot be used, and can be done without
+    │   └── DiskError           the disk is full or read-only, or may not be written
     └── ChatModelError          the language model named in the settings does not answer
 
 Faces of the service (command line, page, protocols) show ``str(error)`` and nothing else.
@@ -88,6 +89,10 @@ class DamagedError(WorkspaceError):
 
 class BrokenIndexError(WorkspaceError):
     """The index of the users' vectors cannot be used; whoever has the model can compute them."""
+
+
+class DiskError(WorkspaceError):
+    """The disk is full or read-only, or may not be written by this user."""
 
 
 class ChatModelError(AudienceError):

@@ -43,7 +43,7 @@ from typing import Protocol
 
 from filelock import FileLock, Timeout
 
-from encoders.errors import ModelError, RequestError, WorkspaceError
+from encoders.errors import DiskError, ModelError, RequestError, WorkspaceError
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ def plain_faults(path: Path) -> Iterator[None]:
     """Turn a full disk, a read-only disk or a missing permission into one sentence about ``path``.
 
     Raises:
-        WorkspaceError: the operating system refused to write. Every other error passes through unchanged.
+        DiskError: the operating system refused to write. Every other error passes through unchanged.
     """
     try:
         yield
@@ -111,7 +111,7 @@ def plain_faults(path: Path) -> Iterator[None]:
         remedy = _FAULTS.get(_fault(error))
         if remedy is None:
             raise
-        raise WorkspaceError(f"{path} was not written, and nothing was lost: {remedy}.") from error
+        raise DiskError(f"{path} was not written, and nothing was lost: {remedy}.") from error
 
 
 def _fault(error: Exception) -> int:
@@ -350,7 +350,7 @@ class Workspace:
         raise ModelError(f"There is no trained model in {self.path}; run 'audience demo' or 'audience train' first.")
 
     @contextmanager
-    def lock(self, name: str, remedy: str = "") -> Iterator[None]:
+    def lock(self, name: str, remedy: str = "", patience: float = 0.0) -> Iterator[None]:
         """Be the only one that does ``name`` ("train", "chroma") in this workspace.
 
         The lock goes with the process that holds it, however that ends, so a killed process blocks nobody.
@@ -358,6 +358,7 @@ class Workspace:
         Args:
             name: what the lock is for.
             remedy: what else the second one could do, added to the message it gets.
+            patience: seconds to wait for whoever holds it.
 
         Raises:
             WorkspaceError: somebody else holds it, or the workspace may not be written.
@@ -366,7 +367,7 @@ class Workspace:
         owner = folder / f"{name}.pid"
         with plain_faults(folder):
             make_folder(folder)
-            lock = FileLock(folder / f"{name}.lock", timeout=0, thread_local=False)
+            lock = FileLock(folder / f"{name}.lock", timeout=patience, thread_local=False)
             try:
                 lock.acquire()
             except Timeout:

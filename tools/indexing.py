@@ -4,6 +4,7 @@ A user's vector changes only with her own events and attributes, so an index tha
 date or an earlier state of the data, is brought up to date by encoding the users concerned.
 """
 
+import logging
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,14 +12,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.errors import WorkspaceError
+from encoders.errors import BrokenIndexError, DiskError, WorkspaceError
 from encoders.fingerprint import fingerprints
 from encoders.forecast import Forecaster, Matrix
 from encoders.history.events import Dataset
 from encoders.model_folder import usable_model
 from encoders.settings import Settings
-from encoders.workspace import Progress, Workspace, silent
-from tools.store import UserRecords, VectorStore, collection_name
+from encoders.workspace import Progress, Workspace, set_aside, silent
+from tools.store import UserRecords, collection_name
+from tools.store_process import PATIENCE, read_apart, write_apart
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,21 +67,53 @@ def build_index(
     progress("Reading what users did", None)
     forecaster = open_forecaster(workspace, settings, as_of)
     name, users = index_name(forecaster), _records(forecaster)
-    with VectorStore(workspace, settings.chroma_url) as store:
-        encoded = store.write(name, users, progress)
-        store.drop_others([name])
+
+    def write() -> int:
+        return write_apart(workspace, settings.chroma_url, name, users, progress, only=True)
+
+    try:
+        encoded = write()
+    except BrokenIndexError as error:
+        _begin_anew(workspace, settings, error)
+        encoded = write()
     return Indexed(name, len(users.ids), encoded)
 
 
 def read_index(workspace: Workspace, settings: Settings, forecaster: Forecaster) -> Matrix:
-    """The vectors of the forecaster's users as the index holds them, [N, width]; brought up to date first."""
+    """The vectors of the forecaster's users as the index holds them, [N, width]; brought up to date first.
+
+    A broken index is set aside and built again. Where none can be used the vectors are computed by the model, which
+    gives the same answers and takes longer; the log says so.
+
+    Raises:
+        WorkspaceError: another process has the index.
+    """
     name, users = index_name(forecaster), _records(forecaster)
-    with VectorStore(workspace, settings.chroma_url) as store:
-        store.write(name, users)
-        ids, vectors = store.snapshot(name)
+
+    def read() -> tuple[list[str], Matrix]:
+        return read_apart(workspace, settings.chroma_url, name, users, silent)
+
+    try:
+        try:
+            ids, vectors = read()
+        except BrokenIndexError as error:
+            _begin_anew(workspace, settings, error)
+            ids, vectors = read()
+    except (BrokenIndexError, DiskError) as error:
+        log.warning("%s Meanwhile the vectors of all users are computed without an index.", error)
+        return forecaster.user_vectors
     if ids != users.ids:
         raise WorkspaceError("The index holds other users than the data; run 'audience index' again.")
     return np.ascontiguousarray(vectors)
+
+
+def _begin_anew(workspace: Workspace, settings: Settings, error: BrokenIndexError) -> None:
+    """Move a broken index out of the way; raises the ``error`` that told where it is not ours to move."""
+    if settings.chroma_url or not workspace.chroma.exists():
+        raise error
+    lost = "nothing is lost, because the index is built again from the model"
+    with workspace.lock("chroma", patience=PATIENCE):
+        set_aside(workspace.chroma, workspace.path / "damaged", lost)
 
 
 def _records(forecaster: Forecaster) -> UserRecords:

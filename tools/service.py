@@ -12,6 +12,7 @@ from tools.indexing import open_forecaster, read_index
 from tools.keeping import Keeping
 from tools.population import Population
 from tools.tenant import Tenants
+from tools.types import DataCard
 
 
 class AudienceService(Keeping):
@@ -23,7 +24,7 @@ class AudienceService(Keeping):
 
     def __init__(self, settings: Settings, workspace: Workspace, forecaster: Forecaster) -> None:
         """Serve a forecaster, to the owner of the workspace; use ``open`` unless one is at hand."""
-        self._tenants = Tenants(workspace, forecaster)
+        self._workspace, self._tenants = workspace, Tenants(workspace, forecaster)
         super().__init__(
             settings, Population(forecaster, settings.minimum_size, workspace.mask_key()), self._tenants.named("")
         )
@@ -42,9 +43,24 @@ class AudienceService(Keeping):
     def of(self, caller: Caller) -> "AudienceService":
         """The same service as one caller sees it: the saved audiences, tuned demands and files of her tenant."""
         seen = object.__new__(AudienceService)
-        seen._tenants = self._tenants
+        seen._workspace, seen._tenants = self._workspace, self._tenants
         Keeping.__init__(seen, self.settings, self._population, self._tenants.named(caller.tenant), caller)
         return seen
+
+    def describe_data(self) -> DataCard:
+        """What the data has; the notice says so where newer data was prepared since it was opened."""
+        return super().describe_data().model_copy(update={"notice": self.newer_data()})
+
+    def newer_data(self) -> str:
+        """One sentence where the workspace has newer data than this service answers from; else nothing.
+
+        A service stays with the data, the model and the index that it opened: their rows and names belong together.
+        """
+        opened, current = self._forecaster.dataset.folder, self._workspace.data
+        if current == opened or self._workspace.data_folder not in (opened, opened.parent):
+            return ""
+        version = self._forecaster.dataset.card.version
+        return f"Newer data was prepared; these answers are from version {version} until the program is started again."
 
     def close(self) -> None:
         """Let go of the registries, those of all tenants."""

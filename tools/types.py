@@ -97,6 +97,7 @@ class DataCard(_Model):
     top_groups: tuple[str, ...] = Field(description="the most common item groups, in words")
     model_version: str
     data_version: str
+    notice: str = Field("", description="what to know before these answers are used, such as that newer data is there")
 
 
 class ItemHit(_Model):

@@ -1,5 +1,6 @@
 """From tables to an index: demo, prepare, train, index."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +9,7 @@ import typer
 from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
 from encoders.checksums import damaged_files
 from encoders.data_versions import publish
-from encoders.errors import DataError
+from encoders.errors import BrokenIndexError, DataError
 from encoders.settings import Settings
 from encoders.sources import BUILT_IN, publish_built_in
 from encoders.workspace import Progress, Workspace
@@ -127,7 +128,8 @@ def _demo_index(workspace: Workspace, settings: Settings, card: "DatasetCard", m
     from tools.indexing import build_index
     from tools.store import VectorStore, collection_name
 
-    with VectorStore(workspace, settings.chroma_url) as store:
+    ready = False
+    with suppress(BrokenIndexError), VectorStore(workspace, settings.chroma_url) as store:
         ready = store.ready(collection_name(card.version, model.name, card.default_as_of))
     if not ready:
         build_index(workspace, settings, None, progress)

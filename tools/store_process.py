@@ -1,0 +1,166 @@
+"""Chroma in a process of its own: where it crashes, it takes neither the service nor anything that was saved with it.
+
+One such process is started when the index is first needed, and ends with the one that started it. What it is asked
+goes through a pipe; users are encoded on this side, where the model is.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from threading import Lock, Thread
+from time import sleep
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoders.errors import AudienceError, BrokenIndexError
+from encoders.workspace import Progress, Workspace
+from tools.store import UserRecords, Vectors, VectorStore
+
+PATIENCE = 2.0
+"""Seconds to wait for a process that is ending to let go of the folder."""
+
+_CODE = "import sys; from tools.store_process import answer_all; answer_all(int(sys.argv[1]))"
+
+Snapshot = tuple[list[str], Vectors]
+
+
+class _Helper:
+    """The process, started when it is first asked, and again where it has ended."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: Connection | None = None
+
+    def ask(self, question: tuple[Any, ...], users: UserRecords, progress: Progress) -> Any:
+        """What the process answers.
+
+        Raises:
+            BrokenIndexError: it crashed.
+            AudienceError: what went wrong in it.
+        """
+        with self._lock:
+            pipe = self._started()
+            try:
+                pipe.send(question)
+                for kind, *content in _messages(pipe):
+                    if kind == "encode":
+                        pipe.send(users.encode(content[0]))
+                    elif kind == "progress":
+                        progress(*content)
+                    elif kind == "failed":
+                        raise content[0]
+                    else:
+                        return content[0]
+            except (EOFError, OSError) as error:
+                raise BrokenIndexError(f"The index crashed ({self._end()}).") from error
+            except BaseException as error:
+                if not isinstance(error, AudienceError):
+                    self._end()  # it is in the middle of something that nobody waits for
+                raise
+
+    def _started(self) -> Connection:
+        if self._process is None or self._process.poll() is not None or self._pipe is None or self._pipe.closed:
+            self._end()
+            self._pipe, theirs = Pipe()
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _CODE, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env=environment,
+            )
+            theirs.close()
+        return self._pipe
+
+    def _end(self) -> str:
+        """How the process ended; it is killed where it has not."""
+        if self._pipe:
+            self._pipe.close()
+        if self._process is None:
+            return ""
+        try:
+            code = self._process.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+_helper = _Helper()
+
+
+def write_apart(
+    workspace: Workspace, url: str, name: str, users: UserRecords, progress: Progress, only: bool = False
+) -> int:
+    """``VectorStore.write`` in the other process; with ``only``, other collections are dropped afterwards."""
+    return int(_helper.ask(("write", workspace.path, url, name, _sent(users), only), users, progress))
+
+
+def read_apart(workspace: Workspace, url: str, name: str, users: UserRecords, progress: Progress) -> Snapshot:
+    """``VectorStore.write`` and then ``snapshot`` in the other process."""
+    answer: Snapshot = _helper.ask(("read", workspace.path, url, name, _sent(users)), users, progress)
+    return answer
+
+
+def _sent(users: UserRecords) -> UserRecords:
+    return replace(users, encode=_nobody)
+
+
+def _nobody(rows: NDArray[np.int64]) -> Vectors:
+    raise AssertionError("users are encoded on the other side")
+
+
+def _messages(pipe: Connection) -> Iterator[Any]:
+    while True:
+        yield pipe.recv()
+
+
+# --- in the other process -------------------------------------------------------------------------
+
+
+def answer_all(handle: int) -> None:
+    """Answer questions until nobody asks any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asked
+    Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    pipe = Connection(handle)
+    while True:
+        try:
+            question = pipe.recv()
+            try:
+                pipe.send(("done", _answer(pipe, *question)))
+            except AudienceError as error:
+                pipe.send(("failed", error))
+        except (EOFError, OSError):
+            return
+
+
+def _end_with(parent: int) -> None:
+    """End at once when the process that asked has ended, whatever it was doing, and so let go of the folder."""
+    while os.getppid() == parent:
+        sleep(0.1)
+    os._exit(1)
+
+
+def _answer(pipe: Connection, kind: str, path: Any, url: str, name: str, users: UserRecords, only: bool = False) -> Any:
+    def encode(rows: NDArray[np.int64]) -> Vectors:
+        pipe.send(("encode", rows))
+        answer: Vectors = pipe.recv()
+        return answer
+
+    def progress(description: str, fraction: float | None = None, /) -> None:
+        pipe.send(("progress", description, fraction))
+
+    with VectorStore(Workspace(path), url, PATIENCE) as store:
+        written = store.write(name, replace(users, encode=encode), progress)
+        if only:
+            store.drop_others([name])
+        return store.snapshot(name) if kind == "read" else written
