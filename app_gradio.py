@@ -111,7 +111,7 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
 
     @app.get("/healthz")
     def healthz() -> dict[str, bool]:
-        stale = opening.ready and bool(opening.desk().service.newer_data())
+        stale = opening.ready and bool(opening.desk().service.describe_data().notice)
         return {"ready": opening.ready} | ({"newer_data": True} if stale else {})
 
     @app.get("/exports/{name}")
@@ -192,7 +192,7 @@ class Page(Layout):
         yield {
             self.masthead: cards.masthead(card, reply.talking),
             self.empty: cards.empty(card),
-            self.notice: cards.notice(card.notice, "alert") if card.notice else "",
+            self.notice: cards.notice(card.notice, "alert"),
             self.usage: cards.usage(reply.usage),
             self.chat: gr.update(examples=[{"text": option} for option in reply.options]),
         }

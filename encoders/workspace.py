@@ -37,6 +37,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from secrets import token_bytes, token_hex
 from typing import Protocol
@@ -313,16 +314,18 @@ class Workspace:
             with plain_faults(path), suppress(FileExistsError):
                 make_folder(self.path)
                 with tempfile.NamedTemporaryFile(dir=self.path, prefix=".mask.") as made:  # for its owner alone
-                    made.write(token_bytes(KEY_BYTES))
+                    key = token_bytes(KEY_BYTES)
+                    made.write(key + sha256(key).digest())
                     made.flush()
                     os.fsync(made.fileno())
                     os.link(made.name, path)
         with plain_faults(path):
-            key = path.read_bytes()
-        if len(key) != KEY_BYTES:
+            content = path.read_bytes()
+        key, digest = content[:KEY_BYTES], content[KEY_BYTES:]
+        if len(key) != KEY_BYTES or digest not in (b"", sha256(key).digest()):  # in 0.1 there was no digest
             raise WorkspaceError(
-                f"{path} has {len(key)} bytes where the key of the masks has {KEY_BYTES}; put a backup of it in its "
-                "place, or delete it: masks that were given out before then stand for nobody."
+                f"{path} is damaged: it is not the key that masks were made with; put a backup of it in its place, or "
+                "delete it, and masks that were given out stand for nobody."
             )
         return key
 

@@ -1,6 +1,137 @@
-"""Faults that a disk or a person makes, for tests and for ``benchmarks/faults.py``."""
+"""Faults at the moment they hurt: a process that is killed, or finds the disk full, at its k-th step on the disk.
 
+A run is a fork of this process, so that what takes long to import is there already. Steps are what Python tells its
+audit hooks about files of the workspace (open for writing, rename, make, remove), every flush, and every statement to a
+database.
+"""
+
+import errno
+import os
+import signal
+import sqlite3
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from encoders.settings import settings
+from tools.database import Database
+
+LONGEST = 180
+"""Seconds after which a run that hangs is ended."""
+
+_CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.truncate", "sqlite3.connect")
+_NEEDS_ROOM = ("open", "os.mkdir", "os.link", "write")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens at which step."""
+
+    kind: str = "none"
+    """'none', 'kill' or 'full': from that step on there is no room."""
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a run."""
+
+    code: int
+    """Exit code; negative: the signal that ended it."""
+    out: str
+    err: str
+    steps: int
+
+    @property
+    def sentence(self) -> str:
+        """The one line that a failed command says; empty where it says something else."""
+        lines = [line for line in self.err.splitlines() if line.strip()]
+        said = [line for line in lines if line.startswith("audience: ")]
+        return said[0] if len(said) == 1 and "Traceback" not in self.err else ""
+
+
+class _Injector:
+    def __init__(self, fault: Fault, folder: Path) -> None:
+        self.fault, self.folder, self.steps = fault, str(folder), 0
+
+    def install(self) -> None:
+        run, flush = Database.run, os.fsync
+
+        def noted_run(database: Database, statement: str, values: Any = ()) -> list[sqlite3.Row]:
+            if not statement.startswith("SELECT"):
+                self.step("write" if statement.startswith(("INSERT", "UPDATE", "CREATE")) else "", database=True)
+            return run(database, statement, values)
+
+        def noted_flush(handle: int) -> None:
+            self.step("")
+            flush(handle)
+
+        Database.run = noted_run  # type: ignore[method-assign]
+        os.fsync = noted_flush
+        sys.addaudithook(self.hear)
+
+    def hear(self, event: str, values: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, mode, flags = values
+            writes = bool(flags & (os.O_WRONLY | os.O_RDWR)) if flags else "w" in (mode or "")
+            if writes and self.folder in str(path):
+                self.step(event)
+        elif event in _CHANGES and self.folder in str(values[0]):
+            self.step(event)
+
+    def step(self, event: str, database: bool = False) -> None:
+        self.steps += 1
+        if self.fault.kind == "kill" and self.steps == self.fault.step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.fault.kind == "full" and self.steps >= self.fault.step and event in _NEEDS_ROOM:
+            if database:
+                error = sqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorcode = sqlite3.SQLITE_FULL
+                raise error
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def run(action: Callable[[], None], workspace: Path, fault: Fault | None = None) -> Ran:
+    """Do something to a workspace in a process of its own, with a fault on the way."""
+    with tempfile.TemporaryDirectory() as folder:
+        out, err, steps = (Path(folder) / name for name in ("out", "err", "steps"))
+        if not (child := os.fork()):
+            _run_and_end(action, workspace, fault or Fault(), (out, err, steps))
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        taken = int(steps.read_text()) if steps.exists() else 0
+        return Ran(code, out.read_text(), err.read_text(), taken)
+
+
+def _run_and_end(action: Callable[[], None], workspace: Path, fault: Fault, files: tuple[Path, Path, Path]) -> None:
+    code = 1
+    signal.alarm(LONGEST)
+    try:
+        for number, path in zip((1, 2), files, strict=False):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
+        os.environ |= {"AUDIENCE_WORKSPACE": str(workspace), "AUDIENCE_TEXT_ENCODER": "use"}
+        os.environ |= {"AUDIENCE_MINIMUM_SIZE": "10", "COLUMNS": "400"}
+        settings.cache_clear()
+        injector = _Injector(fault, workspace)
+        injector.install()
+        try:
+            action()
+            code = 0
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else 1
+        finally:
+            injector.fault = Fault()
+            files[2].write_text(str(injector.steps))
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def flip(path: Path, share: float = 0.6) -> None:

@@ -35,9 +35,14 @@ class _Helper:
     """The process, started when it is first asked, and again where it has ended."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._pipe: Connection | None = None
+        self._lock: Lock
+        self._process: subprocess.Popen[bytes] | None
+        self._pipe: Connection | None
+        self.forget()
+
+    def forget(self) -> None:
+        """Know of no process."""
+        self._lock, self._process, self._pipe = Lock(), None, None
 
     def ask(self, question: tuple[Any, ...], users: UserRecords, progress: Progress) -> Any:
         """What the process answers.
@@ -96,6 +101,7 @@ class _Helper:
 
 
 _helper = _Helper()
+os.register_at_fork(after_in_child=_helper.forget)  # a copy of this process starts one of its own
 
 
 def write_apart(

@@ -1,0 +1,368 @@
+"""Do damage to a small workspace in every way we can think of, and write docs/reliability.md.
+
+    python benchmarks/faults.py            a few minutes; the disks that fill and cannot be written need root
+    python benchmarks/faults.py --render   only write docs/reliability.md again from docs/reliability.json
+
+The workspace, the operations and what may not be lost are in ``tests/fault_shop.py``.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from fault_shop import (  # noqa: E402
+    OPERATIONS,
+    SPEC,
+    Operation,
+    command,
+    fill,
+    leftovers,
+    losses,
+)
+from faulty import Fault, Ran, flip, run, truncate  # noqa: E402
+from listening import listening  # noqa: E402
+from pydantic import BaseModel  # noqa: E402
+
+from encoders.workspace import Workspace  # noqa: E402
+from tools.registry import Registry  # noqa: E402
+
+MEASURED = ROOT / "docs" / "reliability.json"
+PAGE = ROOT / "docs" / "reliability.md"
+MOMENTS = 12
+"""Steps at which an operation is killed, and at which its disk is full, spread evenly over all that it takes."""
+ROOMS = (0, 64, 512)
+"""Kilobytes that are free on the disk that fills."""
+FILES = {
+    "model weights": "models/*/model.safetensors",
+    "model config": "models/*/config.json",
+    "model report": "models/*/report.json",
+    "model checksums": "models/*/checksums.json",
+    "events": "data/*/events.parquet",
+    "items": "data/*/items.parquet",
+    "users": "data/*/users.parquet",
+    "contacts": "data/*/contacts.parquet",
+    "data card": "data/*/dataset.json",
+    "data checksums": "data/*/checksums.json",
+    "pointer to the data": "data/current",
+    "text cache": "cache/*",
+    "tuned demand": "tuned/*",
+    "Chroma's database": "chroma/chroma.sqlite3",
+    "Chroma's vectors": "chroma/*/data_level0.bin",
+    "Chroma's links": "chroma/*/link_lists.bin",
+    "Chroma's header": "chroma/*/header.bin",
+    "registry.db": "registry.db",
+    "tokens.db": "tokens.db",
+    "jobs.db": "jobs.db",
+    "checkpoints.db": "checkpoints.db",
+    "labels/ledger.db": "labels/ledger.db",
+    "mask.key": "mask.key",
+}
+_IMPORTED = ("agent.cli.main", "agent.conversation", "encoders.train", "tools.service", "tools.store")
+"""What takes long, in front of all forks. Nothing may be computed here: the threads of polars do not survive a fork."""
+
+READS = {
+    "size": ("size", SPEC.demand, "--json"),
+    "size like": ("size", "--like", "tea", "--json"),
+    "ask": ("ask", "people who buy coffee", "--json"),
+    "export": ("export", "First", "--json"),
+    "token list": ("token", "list", "--json"),
+    "label": ("label", "spring", "--users", "6", "--windows", "1", "--json"),
+}
+"""Commands that together read every file."""
+REMEDIES = (("restore",), ("prepare", "shop.toml"), ("train",), ("index",))
+
+
+class Row(BaseModel):
+    """What came of one fault in one place."""
+
+    fault: str
+    place: str
+    cases: int
+    kept: int
+    """Cases after which everything that was acknowledged is there."""
+    goes_on: int
+    """Cases after which the next run does the work and leaves nothing half-written."""
+    plain: int
+    """Cases in which the command ended well or with one sentence, and never with a traceback."""
+    codes: dict[str, int]
+    said: str = ""
+
+
+class Damage(BaseModel):
+    """What came of damage to one file."""
+
+    fault: str
+    place: str
+    outcome: str
+    same: bool
+    """Every command that answered gave the numbers it gave before."""
+    plain: bool
+    mended: bool
+    """After the commands that the sentences name, everything answers as before."""
+    said: str = ""
+
+
+class Measured(BaseModel):
+    """Everything on the page."""
+
+    rows: list[Row]
+    damages: list[Damage]
+
+
+class Shop:
+    """The workspace that is damaged, as a template, and its copies."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        """Make it."""
+        self.folder, self.tables, self.template = folder, folder / "tables", folder / "template"
+        made = run(lambda: fill(self.tables, url), self.template)
+        if made.code:
+            raise SystemExit(made.err)
+        with Registry(self.template / "registry.db") as registry:
+            self.members = frozenset(registry.members(registry.get("First").id, 1)[0])
+
+    @contextmanager
+    def copy(self, folder: Path | None = None) -> Iterator[Workspace]:
+        """A copy that may be damaged."""
+        target = folder or self.folder / "copy"
+        shutil.copytree(self.template, target, dirs_exist_ok=folder is not None)
+        try:
+            yield Workspace(target)
+        finally:
+            shutil.rmtree(target, ignore_errors=True)
+
+    def is_kept(self, workspace: Workspace) -> bool:
+        """Whether everything that was acknowledged is there."""
+        return not _told(run(lambda: _say(losses(workspace, self.members)), workspace.path))
+
+    def goes_on(self, operation: Operation, workspace: Workspace) -> bool:
+        """Whether the operation, run again, does its work and leaves nothing half-written."""
+        again = run(lambda: operation.run(self.tables), workspace.path)
+        found = run(lambda: _say(["done"] if operation.done(workspace) else []), workspace.path)
+        return again.code == 0 and _told(found) == ["done"] and not leftovers(workspace)
+
+
+def _say(words: list[str]) -> None:
+    sys.stdout.write(json.dumps(words))
+
+
+def _note(words: str) -> None:
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()
+
+
+def _told(ran: Ran) -> list[str]:
+    """What a check said; a check that failed says so too."""
+    return [f"failed: {ran.err[-2000:]}"] if ran.code else list(json.loads(ran.out.splitlines()[-1]))
+
+
+def is_plain(ran: Ran) -> bool:
+    """Whether a run ended well, was killed, or ended with one sentence."""
+    return ran.code <= 0 or (bool(ran.sentence) and "Traceback" not in ran.err)
+
+
+class Tally:
+    """Counts the cases of one row."""
+
+    def __init__(self, fault: str, place: str) -> None:
+        """Count nothing yet."""
+        self.row = Row(fault=fault, place=place, cases=0, kept=0, goes_on=0, plain=0, codes={})
+
+    def add(self, ran: Ran, kept: bool, goes_on: bool) -> None:
+        """Count one case; what went wrong is shown at once."""
+        row = self.row
+        plain = is_plain(ran)
+        row.cases, row.kept, row.goes_on = row.cases + 1, row.kept + kept, row.goes_on + goes_on
+        row.plain += plain
+        row.codes[str(ran.code)] = row.codes.get(str(ran.code), 0) + 1
+        row.said = row.said or ran.sentence
+        if not (kept and goes_on and plain):
+            _note(f"!! {row.fault}, {row.place}, {kept=} {goes_on=} {plain=}: {ran.err[-1500:]}")
+
+
+def interrupted(shop: Shop, place: str, kind: str, moments: int) -> Row:
+    """Kill an operation, or fill its disk, at steps spread evenly over all that it takes."""
+    operation, tally = OPERATIONS[place], Tally({"kill": "kill -9", "full": "no room from a step on"}[kind], place)
+    with shop.copy() as workspace:
+        operation.before(workspace)
+        steps = run(lambda: operation.run(shop.tables), workspace.path).steps
+    for number in range(moments):
+        step = 1 + number * (steps - 1) // max(1, moments - 1)
+        with shop.copy() as workspace:
+            operation.before(workspace)
+            ran = run(lambda: operation.run(shop.tables), workspace.path, Fault(kind, step))
+            tally.add(ran, shop.is_kept(workspace), shop.goes_on(operation, workspace))
+    return tally.row
+
+
+@contextmanager
+def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
+    """A disk of its own that holds so much and no more."""
+    folder.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """The same folder on a disk that cannot be written."""
+    subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
+    subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def filled(shop: Shop, place: str) -> Row:
+    """Run an operation on a real disk that is almost full, then give it room."""
+    operation, tally = OPERATIONS[place], Tally("a disk that fills", place)
+    for room in ROOMS:
+        with small_disk(shop.folder / "disk", 200_000) as disk, shop.copy(disk / "workspace") as workspace:
+            operation.before(workspace)
+            _leave(disk, room)
+            ran = run(lambda: operation.run(shop.tables), workspace.path)
+            (disk / "ballast").unlink()
+            tally.add(ran, shop.is_kept(workspace), shop.goes_on(operation, workspace))
+    return tally.row
+
+
+def _leave(disk: Path, kilobytes: int) -> None:
+    """Take up all of a disk but so much."""
+    free = shutil.disk_usage(disk).free - kilobytes * 1024
+    (disk / "ballast").write_bytes(bytes(max(0, free)))
+
+
+def unwritable(shop: Shop, place: str) -> Row:
+    """Run an operation where nothing can be written, then where it can."""
+    operation, tally = OPERATIONS[place], Tally("a read-only disk", place)
+    with shop.copy() as workspace:
+        operation.before(workspace)
+        with read_only(workspace.path):
+            ran = run(lambda: operation.run(shop.tables), workspace.path)
+        tally.add(ran, shop.is_kept(workspace), shop.goes_on(operation, workspace))
+    return tally.row
+
+
+def answers(workspace: Workspace) -> dict[str, Ran]:
+    """What every reading command says."""
+    return {name: run(lambda words=words: command(*words), workspace.path) for name, words in READS.items()}  # type: ignore[misc]
+
+
+def numbers(name: str, ran: Ran) -> object:
+    """The part of an answer that depends on nothing but data and model."""
+    if ran.code:
+        return None
+    said = json.loads(ran.out)
+    return [said["rows"], said["sha256"]] if name == "export" else said if name.startswith("size") else None
+
+
+def damaged(shop: Shop, place: str, pattern: str, fault: str, expected: dict[str, object]) -> Damage:
+    """Damage one file, read everything, run what the sentences say, and read everything again."""
+    with shop.copy() as workspace:
+        for path in sorted(workspace.path.glob(pattern)):
+            (flip if fault == "a flipped byte" else truncate)(path)
+        found = answers(workspace)
+        wrong = [name for name, ran in found.items() if not ran.code and numbers(name, ran) != expected[name]]
+        said = next((ran.sentence for ran in found.values() if ran.code), "")
+        warned = next((line for ran in found.values() for line in ran.err.splitlines() if "damaged" in line), "")
+        refused = [name for name, ran in found.items() if ran.code]
+        needed = [words for words in REMEDIES if any(f"audience {words[0]}" in ran.err for ran in found.values())]
+        for words in needed:
+            run(lambda words=words: command(*_placed(shop, words)), workspace.path)  # type: ignore[misc]
+        after = answers(workspace)
+        mended = all(not ran.code and numbers(name, ran) == expected[name] for name, ran in after.items())
+        outcome = f"refused: {', '.join(refused)}" if refused else "set aside and gone on" if warned else "gone on"
+        plain = all(map(is_plain, found.values()))
+        if wrong or not plain or not mended:
+            trouble = {name: (ran.code, ran.err[-600:]) for name, ran in (found | after).items() if ran.code or wrong}
+            _note(f"!! {fault}, {place}: {wrong=} {plain=} {mended=} {trouble}")
+        same, words = not wrong, (said or warned).replace(str(workspace.path), "workspace")
+        return Damage(fault=fault, place=place, outcome=outcome, same=same, plain=plain, mended=mended, said=words)
+
+
+def _placed(shop: Shop, words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(str(shop.tables / word) if word.endswith(".toml") else word for word in words)
+
+
+def measure(places: list[str], files: list[str], moments: int) -> Measured:
+    """Do all of it."""
+    for name in _IMPORTED:
+        import_module(name)
+    rows, damages = [], []
+    with tempfile.TemporaryDirectory() as folder, listening() as listener:
+        shop = Shop(Path(folder).resolve(), listener.url)
+        with shop.copy() as workspace:
+            expected = {name: numbers(name, ran) for name, ran in answers(workspace).items()}
+        for place in places:
+            rows += [interrupted(shop, place, kind, moments) for kind in ("kill", "full")]
+            if os.geteuid() == 0:
+                rows += [filled(shop, place), unwritable(shop, place)]
+            _note(f"{place}: done")
+        for place in files:
+            damages += [
+                damaged(shop, place, FILES[place], fault, expected) for fault in ("a flipped byte", "a cut file")
+            ]
+            _note(f"{place}: done")
+    return Measured(rows=rows, damages=damages)
+
+
+def page(measured: Measured) -> str:
+    """The page, from what was measured."""
+    lines = [_HEAD, "", "## Operations that are interrupted", ""]
+    lines += ["| fault | in | cases | nothing lost | the next run goes on | one sentence or none | exit codes |"]
+    lines += ["|---|---|---|---|---|---|---|"]
+    for row in measured.rows:
+        codes = ", ".join(f"{code}: {count}" for code, count in sorted(row.codes.items()))
+        counts = " | ".join(f"{count} of {row.cases}" for count in (row.kept, row.goes_on, row.plain))
+        lines.append(f"| {row.fault} | {row.place} | {row.cases} | {counts} | {codes} |")
+    lines += ["", "## Files that are damaged", ""]
+    lines += ["| file | fault | what happens | other numbers | one sentence | mended by what it says | what is said |"]
+    lines += ["|---|---|---|---|---|---|---|"]
+    for each in measured.damages:
+        told = " | ".join(["no" if each.same else "YES", _yes(each.plain), _yes(each.mended)])
+        lines.append(f"| {each.place} | {each.fault} | {each.outcome} | {told} | {each.said} |")
+    return "\n".join([*lines, "", _TAIL]) + "\n"
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "NO"
+
+
+_HEAD = (ROOT / "docs" / "reliability-head.md").read_text("utf-8").rstrip()
+_TAIL = "Written by `python benchmarks/faults.py`; exit code -9 is a killed process, 2 a refusal with one sentence."
+
+
+def main() -> None:
+    """Measure and write, or only write."""
+    parser = argparse.ArgumentParser(description="Measure faults and write docs/reliability.md.")
+    parser.add_argument("--render", action="store_true", help="only write the page again")
+    parser.add_argument("--places", nargs="*", default=list(OPERATIONS), help="operations")
+    parser.add_argument("--files", nargs="*", default=list(FILES), help="kinds of files")
+    parser.add_argument("--moments", type=int, default=MOMENTS, help="steps at which an operation is interrupted")
+    parser.add_argument("--out", type=Path, help="only write what was measured to this file")
+    chosen = parser.parse_args()
+    if not chosen.render:
+        measured = measure(chosen.places, chosen.files, chosen.moments)
+        (chosen.out or MEASURED).write_text(measured.model_dump_json(indent=1) + "\n", "utf-8")
+    if not chosen.out:
+        PAGE.write_text(page(Measured.model_validate_json(MEASURED.read_text("utf-8"))), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+"""A small shop in a workspace of its own, with everything in it that a fault could take away."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from encoders.checksums import damaged_files
+from encoders.history.events import Dataset
+from encoders.model_folder import read_config, read_model
+from encoders.settings import settings
+from encoders.training.fit import Recipe
+from encoders.workspace import Workspace
+from tools.access.caller import Scope
+from tools.access.tokens import Tokens
+from tools.registry import Registry
+from tools.service import AudienceService
+from tools.types import AudienceSpec
+from tools.webhooks.courier import deliver_due
+from tools.webhooks.outbox import Outbox
+
+FIRST, DAYS, USERS = date(2025, 1, 1), 150, 120
+LATER = FIRST + timedelta(days=DAYS - 10)
+GOODS = ("green tea", "black tea", "ground coffee", "dog biscuits", "red wine", "rye bread")
+TINY = Recipe(windows=2, epochs=1, steps=2, sentences=8, users=64, head_steps=4)
+SPEC = AudienceSpec(demand="Customers that will buy green tea in the next 28 days", cut=0.5)
+NEW_MODEL = 8
+
+_SPEC = """
+name = "shop"
+title = "A shop"
+unit = "customer"
+unit_plural = "customers"
+main_source = "orders"
+default_as_of = {as_of}
+
+[users]
+files = ["customers.csv"]
+user_id = "id"
+attributes = {{ region = "region" }}
+contacts = {{ email = "mail" }}
+
+[[sources]]
+name = "orders"
+action = "buy"
+wording = "buy {{items}}"
+files = ["{orders}"]
+user_id = "customer"
+time = "at"
+item = "{{product}}"
+value = "paid"
+"""
+
+
+def write_tables(folder: Path) -> None:
+    """Write the tables of two specs: ``shop.toml``, and ``more.toml`` with a product that sorts before all others."""
+    rng = np.random.default_rng(5)
+    rows = [
+        {"customer": f"u{user:03}", "at": FIRST + timedelta(days=int(day)), "product": GOODS[(user + int(kind)) % 6]}
+        for user in range(USERS)
+        for day, kind in zip(np.flatnonzero(rng.random(DAYS) < 0.2), rng.integers(0, 2, DAYS), strict=False)
+    ]
+    folder.mkdir(parents=True)
+    orders = pl.DataFrame(rows).with_columns(paid=pl.lit(2.5))
+    orders.write_csv(folder / "orders.csv")
+    extra = orders.head(1).with_columns(product=pl.lit("aaa apricots"))
+    pl.concat([orders, extra]).write_csv(folder / "more.csv")
+    ids = [f"u{user:03}" for user in range(USERS)]
+    regions = [("north", "south")[user % 2] for user in range(USERS)]
+    people = pl.DataFrame({"id": ids, "region": regions, "mail": [f"{each}@example.org" for each in ids]})
+    people.write_csv(folder / "customers.csv")
+    for name, orders_file in (("shop", "orders.csv"), ("more", "more.csv")):
+        as_of = FIRST + timedelta(days=DAYS - 30)
+        (folder / f"{name}.toml").write_text(_SPEC.format(as_of=as_of, orders=orders_file), "utf-8")
+
+
+def command(*words: str) -> None:
+    """Run a command of ``audience``; training learns as little as possible."""
+    import encoders.train
+    from agent.cli.main import app
+
+    encoders.train.Recipe = lambda: TINY  # type: ignore[assignment, misc]
+    app(list(words), prog_name="audience")
+
+
+def open_service() -> AudienceService:
+    """The service on the workspace of this process."""
+    return AudienceService.open(settings())
+
+
+def fill(tables: Path, url: str) -> None:
+    """Make the workspace: data, model, index, a saved audience, a tuned demand, a token, a conversation, a webhook."""
+    import encoders.train
+    from agent.conversation import Conversation
+    from tools.rest.ledger import Ledger
+
+    write_tables(tables)
+    encoders.train.Recipe = lambda: TINY  # type: ignore[assignment, misc]
+    for words in (("prepare", str(tables / "shop.toml")), ("train",), ("index",)):
+        _succeed(*words)
+    workspace = Workspace(settings().workspace)
+    with closing(open_service()) as service:
+        service.tune("tea", None, [f"u{user:03}" for user in range(0, USERS, 6)])
+        with Registry(workspace.registry) as registry:
+            Outbox(registry.database, private=True).add(url, ("audience.ready",))
+        service.save(SPEC, "First", "Ann", holdout=0.1)
+        talk = Conversation(service, settings())
+        talk.say("t1", "people who buy tea")
+        talk.close()
+    with Tokens(workspace.tokens) as tokens:
+        tokens.create("shop", [Scope.SIZE])
+    jobs = Ledger(workspace.path / "jobs.db")
+    jobs.add("", "tune", "tea")
+    jobs.close()
+    _succeed("label", "spring", "--users", "6", "--windows", "1")
+
+
+def _succeed(*words: str) -> None:
+    try:
+        command(*words)
+    except SystemExit as ended:
+        if ended.code:
+            raise
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Something whose interruption may lose nothing."""
+
+    run: Callable[[Path], None]
+    """Given the folder with the tables."""
+    done: Callable[[Workspace], bool]
+    """Whether the workspace has what it makes."""
+    before: Callable[[Workspace], None] = lambda workspace: None
+    """Makes room for it."""
+
+
+def _drop_index(workspace: Workspace) -> None:
+    shutil.rmtree(workspace.chroma)
+
+
+def _has_index(workspace: Workspace) -> bool:
+    from tools.store import VectorStore
+
+    with VectorStore(workspace, patience=5) as store:
+        return bool(store.names())
+
+
+def _save(tables: Path) -> None:
+    with closing(open_service()) as service:
+        service.save(SPEC, "Second", "Ann", key="once")
+
+
+def _train_anew(tables: Path) -> None:
+    import os
+
+    os.environ["AUDIENCE_SEED"] = str(NEW_MODEL)
+    settings.cache_clear()
+    command("train")
+
+
+def _deliver(tables: Path) -> None:
+    with Registry(Workspace(settings().workspace).registry) as registry:
+        deliver_due(Outbox(registry.database, private=True))
+
+
+def _delivered(workspace: Workspace) -> bool:
+    """Everything was, or waits for the end of a lease that a killed process had taken."""
+    with Registry(workspace.registry) as registry:
+        return all(
+            each.state == "delivered" or (each.state == "waiting" and each.tries)
+            for each in Outbox(registry.database, private=True).deliveries()
+        )
+
+
+def _has_audience(name: str, version: int) -> Callable[[Workspace], bool]:
+    def has(workspace: Workspace) -> bool:
+        with Registry(workspace.registry) as registry:
+            found = {each.name: each.version for each in registry.list()}
+            return found.get(name) == version
+
+    return has
+
+
+OPERATIONS: dict[str, Operation] = {
+    "prepare": Operation(
+        lambda tables: command("prepare", str(tables / "more.toml")),
+        lambda workspace: "aaa apricots" in Dataset.current(workspace).items["text"].to_list(),
+    ),
+    "train": Operation(_train_anew, lambda workspace: NEW_MODEL in {read_config(m).seed for m in workspace.models()}),
+    "index": Operation(lambda tables: command("index"), _has_index, _drop_index),
+    "save": Operation(_save, _has_audience("Second", 1)),
+    "export": Operation(
+        lambda tables: command("export", "First"), lambda workspace: any(workspace.exports.glob("*.csv"))
+    ),
+    "refresh": Operation(
+        lambda tables: command("refresh", "First", "--as-of", LATER.isoformat()), _has_audience("First", 2)
+    ),
+    "label": Operation(
+        lambda tables: command("label", "autumn", "--users", "6", "--windows", "1"),
+        lambda workspace: (workspace.path / "labels" / "autumn" / "labels.parquet").is_file(),
+    ),
+    "webhook delivery": Operation(_deliver, _delivered),
+    "token create": Operation(
+        lambda tables: command("token", "create", "second", "--scopes", "size"),
+        lambda workspace: "second" in _token_names(workspace),
+    ),
+}
+"""Every operation that writes; ``forget`` belongs here as well."""
+
+
+def _token_names(workspace: Workspace) -> set[str]:
+    with Tokens(workspace.tokens) as tokens:
+        return {card.caller.name for card in tokens.list()}
+
+
+def losses(workspace: Workspace, members: frozenset[str]) -> list[str]:
+    """What of the things that were acknowledged before is no longer there."""
+    found = []
+    with Registry(workspace.registry) as registry:
+        if frozenset(registry.members(registry.get("First").id, 1)[0]) != members:
+            found.append("the members of First")
+        if not any(line.action == "save" for line in registry.audit()):
+            found.append("audit lines")
+    if "shop" not in _token_names(workspace):
+        found.append("the token")
+    dataset = Dataset.current(workspace)
+    if damaged_files(dataset.folder) or dataset.before(dataset.card.default_as_of).events().collect().is_empty():
+        found.append("the data")
+    for folder in workspace.models():
+        read_model(folder)
+    if not workspace.models():
+        found.append("the model")
+    return found
+
+
+def leftovers(workspace: Workspace) -> list[str]:
+    """Half-written things that a next run has not swept away."""
+    return [path.name for path in workspace.path.rglob(".*") if path.suffix in (".part", ".old")]
