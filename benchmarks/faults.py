@@ -13,10 +13,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,35 +41,37 @@ from tools.registry import Registry  # noqa: E402
 
 MEASURED = ROOT / "docs" / "reliability.json"
 PAGE = ROOT / "docs" / "reliability.md"
-MOMENTS = 12
+MOMENTS = 4
 """Steps at which an operation is killed, and at which its disk is full, spread evenly over all that it takes."""
-ROOMS = (0, 64, 512)
+ROOMS = (0, 256)
 """Kilobytes that are free on the disk that fills."""
-FILES = {
-    "model weights": "models/*/model.safetensors",
-    "model config": "models/*/config.json",
-    "model report": "models/*/report.json",
-    "model checksums": "models/*/checksums.json",
-    "events": "data/*/events.parquet",
-    "items": "data/*/items.parquet",
-    "users": "data/*/users.parquet",
-    "contacts": "data/*/contacts.parquet",
-    "data card": "data/*/dataset.json",
-    "data checksums": "data/*/checksums.json",
-    "pointer to the data": "data/current",
-    "text cache": "cache/*",
-    "tuned demand": "tuned/*",
-    "Chroma's database": "chroma/chroma.sqlite3",
-    "Chroma's vectors": "chroma/*/data_level0.bin",
-    "Chroma's links": "chroma/*/link_lists.bin",
-    "Chroma's header": "chroma/*/header.bin",
-    "registry.db": "registry.db",
-    "tokens.db": "tokens.db",
-    "jobs.db": "jobs.db",
-    "checkpoints.db": "checkpoints.db",
-    "labels/ledger.db": "labels/ledger.db",
-    "mask.key": "mask.key",
+FILES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "model weights": ("models/*/model.safetensors", ("size", "train")),
+    "model config": ("models/*/config.json", ("size", "train")),
+    "model report": ("models/*/report.json", ("size", "train")),
+    "model checksums": ("models/*/checksums.json", ("size", "train")),
+    "events": ("data/*/events.parquet", ("size",)),
+    "items": ("data/*/items.parquet", ("size",)),
+    "users": ("data/*/users.parquet", ("size",)),
+    "contacts": ("data/*/contacts.parquet", ("export",)),
+    "data card": ("data/*/dataset.json", ("size",)),
+    "data checksums": ("data/*/checksums.json", ("size",)),
+    "pointer to the data": ("data/current", ("size",)),
+    "text cache": ("cache/*", ("size",)),
+    "tuned demand": ("tuned/*", ("size like",)),
+    "Chroma's database": ("chroma/chroma.sqlite3", ("size",)),
+    "Chroma's vectors": ("chroma/*/data_level0.bin", ("size",)),
+    "Chroma's links": ("chroma/*/link_lists.bin", ("size",)),
+    "Chroma's header": ("chroma/*/header.bin", ("size",)),
+    "registry.db": ("registry.db", ("export", "audit")),
+    "tokens.db": ("tokens.db", ("token list",)),
+    "jobs.db": ("jobs.db", ("jobs",)),
+    "checkpoints.db": ("checkpoints.db", ("ask",)),
+    "labels/ledger.db": ("labels/ledger.db", ("label",)),
+    "mask.key": ("mask.key", ("size",)),
 }
+"""Each kind of file: where it is, and the commands that read it."""
+
 _IMPORTED = ("agent.cli.main", "agent.conversation", "encoders.train", "tools.service", "tools.store")
 """What takes long, in front of all forks. Nothing may be computed here: the threads of polars do not survive a fork."""
 
@@ -76,12 +79,14 @@ READS = {
     "size": ("size", SPEC.demand, "--json"),
     "size like": ("size", "--like", "tea", "--json"),
     "ask": ("ask", "people who buy coffee", "--json"),
-    "export": ("export", "First", "--json"),
+    "export": ("export", "First", "--to", "meta", "--json"),
+    "audit": ("audit", "First", "--json"),
     "token list": ("token", "list", "--json"),
     "label": ("label", "spring", "--users", "6", "--windows", "1", "--json"),
+    "jobs": ("jobs",),
+    "train": ("train", "--json"),
 }
-"""Commands that together read every file."""
-REMEDIES = (("restore",), ("prepare", "shop.toml"), ("train",), ("index",))
+REMEDIES = (("restore",), ("prepare", "shop.toml"), ("train",), ("index",), ("tune", "tea", "--seeds", "seeds.csv"))
 
 
 class Row(BaseModel):
@@ -143,19 +148,26 @@ class Shop:
         finally:
             shutil.rmtree(target, ignore_errors=True)
 
-    def is_kept(self, workspace: Workspace) -> bool:
-        """Whether everything that was acknowledged is there."""
-        return not _told(run(lambda: _say(losses(workspace, self.members)), workspace.path))
+    def checked(self, operation: Operation, workspace: Workspace) -> tuple[bool, bool]:
+        """Whether everything acknowledged is there; and whether the operation then does its work, leaving no rest."""
+        ran = run(lambda: self._check(operation, workspace), workspace.path)
+        kept, done = _told(ran) if ran.code == 0 else (ran.err[-1500:], False)
+        if kept or not done:
+            _note(f"!! {kept=} {done=} {ran.err[-1500:]}")
+        return not kept, bool(done)
 
-    def goes_on(self, operation: Operation, workspace: Workspace) -> bool:
-        """Whether the operation, run again, does its work and leaves nothing half-written."""
-        again = run(lambda: operation.run(self.tables), workspace.path)
-        found = run(lambda: _say(["done"] if operation.done(workspace) else []), workspace.path)
-        return again.code == 0 and _told(found) == ["done"] and not leftovers(workspace)
+    def _check(self, operation: Operation, workspace: Workspace) -> None:
+        lost = losses(workspace, self.members)
+        try:
+            operation.run(self.tables)
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        _say([lost, not code and operation.done(workspace) and not leftovers(workspace)])
 
 
-def _say(words: list[str]) -> None:
-    sys.stdout.write(json.dumps(words))
+def _say(words: list[Any]) -> None:
+    sys.stdout.write(f"\n{json.dumps(words)}\n")
 
 
 def _note(words: str) -> None:
@@ -163,9 +175,9 @@ def _note(words: str) -> None:
     sys.stderr.flush()
 
 
-def _told(ran: Ran) -> list[str]:
-    """What a check said; a check that failed says so too."""
-    return [f"failed: {ran.err[-2000:]}"] if ran.code else list(json.loads(ran.out.splitlines()[-1]))
+def _told(ran: Ran) -> Any:
+    """What a check said."""
+    return json.loads(ran.out.strip().splitlines()[-1])
 
 
 def is_plain(ran: Ran) -> bool:
@@ -203,7 +215,7 @@ def interrupted(shop: Shop, place: str, kind: str, moments: int) -> Row:
         with shop.copy() as workspace:
             operation.before(workspace)
             ran = run(lambda: operation.run(shop.tables), workspace.path, Fault(kind, step))
-            tally.add(ran, shop.is_kept(workspace), shop.goes_on(operation, workspace))
+            tally.add(ran, *shop.checked(operation, workspace))
     return tally.row
 
 
@@ -238,7 +250,7 @@ def filled(shop: Shop, place: str) -> Row:
             _leave(disk, room)
             ran = run(lambda: operation.run(shop.tables), workspace.path)
             (disk / "ballast").unlink()
-            tally.add(ran, shop.is_kept(workspace), shop.goes_on(operation, workspace))
+            tally.add(ran, *shop.checked(operation, workspace))
     return tally.row
 
 
@@ -255,49 +267,60 @@ def unwritable(shop: Shop, place: str) -> Row:
         operation.before(workspace)
         with read_only(workspace.path):
             ran = run(lambda: operation.run(shop.tables), workspace.path)
-        tally.add(ran, shop.is_kept(workspace), shop.goes_on(operation, workspace))
+        tally.add(ran, *shop.checked(operation, workspace))
     return tally.row
 
 
-def answers(workspace: Workspace) -> dict[str, Ran]:
-    """What every reading command says."""
-    return {name: run(lambda words=words: command(*words), workspace.path) for name, words in READS.items()}  # type: ignore[misc]
+def answers(workspace: Workspace, names: Iterable[str]) -> dict[str, Ran]:
+    """What reading commands say."""
+    return {name: run(lambda words=READS[name]: command(*words), workspace.path) for name in names}  # type: ignore[misc]
 
 
 def numbers(name: str, ran: Ran) -> object:
     """The part of an answer that depends on nothing but data and model."""
-    if ran.code:
+    if ran.code or name not in ("size", "size like", "export", "audit"):
         return None
     said = json.loads(ran.out)
-    return [said["rows"], said["sha256"]] if name == "export" else said if name.startswith("size") else None
+    return [said["rows"], said["sha256"]] if name == "export" else said[:2] if name == "audit" else said
 
 
-def damaged(shop: Shop, place: str, pattern: str, fault: str, expected: dict[str, object]) -> Damage:
+def damaged(shop: Shop, place: str, fault: str, expected: dict[str, object]) -> Damage:
     """Damage one file, read everything, run what the sentences say, and read everything again."""
+    pattern, names = FILES[place]
     with shop.copy() as workspace:
         for path in sorted(workspace.path.glob(pattern)):
             (flip if fault == "a flipped byte" else truncate)(path)
-        found = answers(workspace)
-        wrong = [name for name, ran in found.items() if not ran.code and numbers(name, ran) != expected[name]]
+        found = answers(workspace, names)
         said = next((ran.sentence for ran in found.values() if ran.code), "")
         warned = next((line for ran in found.values() for line in ran.err.splitlines() if "damaged" in line), "")
         refused = [name for name, ran in found.items() if ran.code]
-        needed = [words for words in REMEDIES if any(f"audience {words[0]}" in ran.err for ran in found.values())]
-        for words in needed:
-            run(lambda words=words: command(*_placed(shop, words)), workspace.path)  # type: ignore[misc]
-        after = answers(workspace)
-        mended = all(not ran.code and numbers(name, ran) == expected[name] for name, ran in after.items())
+        if place == "mask.key":
+            (workspace.path / "mask.key").unlink(missing_ok=True)
+        for words in REMEDIES:
+            if refused and any(words[0] in ran.err for ran in found.values()):
+                run(lambda words=words: command(*_placed(shop, words)), workspace.path)  # type: ignore[misc]
+        after = answers(workspace, names) if refused else found
+        wrong = _wrong(found, expected)
+        mended = all(not ran.code for ran in after.values()) and (words[0] == "tune" or not _wrong(after, expected))
         outcome = f"refused: {', '.join(refused)}" if refused else "set aside and gone on" if warned else "gone on"
         plain = all(map(is_plain, found.values()))
         if wrong or not plain or not mended:
-            trouble = {name: (ran.code, ran.err[-600:]) for name, ran in (found | after).items() if ran.code or wrong}
-            _note(f"!! {fault}, {place}: {wrong=} {plain=} {mended=} {trouble}")
-        same, words = not wrong, (said or warned).replace(str(workspace.path), "workspace")
-        return Damage(fault=fault, place=place, outcome=outcome, same=same, plain=plain, mended=mended, said=words)
+            _note(f"!! {fault}, {place}: {wrong=} {plain=} {mended=} {_troubles(found)} {_troubles(after)}")
+        told = (said or warned).replace(str(workspace.path), "workspace").removeprefix("audience: ")
+        return Damage(fault=fault, place=place, outcome=outcome, same=not wrong, plain=plain, mended=mended, said=told)
+
+
+def _wrong(found: dict[str, Ran], expected: dict[str, object]) -> list[str]:
+    """Commands that answer, and with other numbers than they should."""
+    return [name for name, ran in found.items() if not ran.code and numbers(name, ran) != expected[name]]
+
+
+def _troubles(found: dict[str, Ran]) -> dict[str, tuple[int, str]]:
+    return {name: (ran.code, ran.err[-900:]) for name, ran in found.items()}
 
 
 def _placed(shop: Shop, words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(str(shop.tables / word) if word.endswith(".toml") else word for word in words)
+    return tuple(str(shop.tables / word) if word.endswith((".toml", ".csv")) else word for word in words)
 
 
 def measure(places: list[str], files: list[str], moments: int) -> Measured:
@@ -308,16 +331,14 @@ def measure(places: list[str], files: list[str], moments: int) -> Measured:
     with tempfile.TemporaryDirectory() as folder, listening() as listener:
         shop = Shop(Path(folder).resolve(), listener.url)
         with shop.copy() as workspace:
-            expected = {name: numbers(name, ran) for name, ran in answers(workspace).items()}
+            expected = {name: numbers(name, ran) for name, ran in answers(workspace, READS).items()}
         for place in places:
             rows += [interrupted(shop, place, kind, moments) for kind in ("kill", "full")]
             if os.geteuid() == 0:
                 rows += [filled(shop, place), unwritable(shop, place)]
             _note(f"{place}: done")
         for place in files:
-            damages += [
-                damaged(shop, place, FILES[place], fault, expected) for fault in ("a flipped byte", "a cut file")
-            ]
+            damages += [damaged(shop, place, fault, expected) for fault in ("a flipped byte", "a cut file")]
             _note(f"{place}: done")
     return Measured(rows=rows, damages=damages)
 

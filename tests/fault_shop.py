@@ -19,6 +19,7 @@ from encoders.workspace import Workspace
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
 from tools.registry import Registry
+from tools.rest.ledger import Ledger
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 from tools.webhooks.courier import deliver_due
@@ -74,13 +75,17 @@ def write_tables(folder: Path) -> None:
     regions = [("north", "south")[user % 2] for user in range(USERS)]
     people = pl.DataFrame({"id": ids, "region": regions, "mail": [f"{each}@example.org" for each in ids]})
     people.write_csv(folder / "customers.csv")
+    pl.DataFrame({"id": ids[::6]}).write_csv(folder / "seeds.csv")
     for name, orders_file in (("shop", "orders.csv"), ("more", "more.csv")):
         as_of = FIRST + timedelta(days=DAYS - 30)
         (folder / f"{name}.toml").write_text(_SPEC.format(as_of=as_of, orders=orders_file), "utf-8")
 
 
 def command(*words: str) -> None:
-    """Run a command of ``audience``; training learns as little as possible."""
+    """Run a command of ``audience``; training learns as little as possible. ``jobs`` stands for the REST resource."""
+    if words == ("jobs",):
+        Ledger(settings().workspace / "jobs.db").close()
+        return
     import encoders.train
     from agent.cli.main import app
 
@@ -97,7 +102,6 @@ def fill(tables: Path, url: str) -> None:
     """Make the workspace: data, model, index, a saved audience, a tuned demand, a token, a conversation, a webhook."""
     import encoders.train
     from agent.conversation import Conversation
-    from tools.rest.ledger import Ledger
 
     write_tables(tables)
     encoders.train.Recipe = lambda: TINY  # type: ignore[assignment, misc]

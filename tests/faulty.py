@@ -122,7 +122,7 @@ def _run_and_end(action: Callable[[], None], workspace: Path, fault: Fault, file
             action()
             code = 0
         except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else 1
+            code = ended.code if isinstance(ended.code, int) else bool(ended.code)
         finally:
             injector.fault = Fault()
             files[2].write_text(str(injector.steps))

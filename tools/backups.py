@@ -87,6 +87,7 @@ def restore(path: Path) -> Backup | None:
         return None
     if path.exists():
         set_aside(path, path.parent / "damaged", f"the backup of {backup.made:%Y-%m-%d %H:%M:%S} UTC took its place")
+    unseal(path)
     with atomic_file(path, PRIVATE) as part:
         part.write_bytes(backup.path.read_bytes())
     return backup
