@@ -9,8 +9,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from faulty import flip
 
-from encoders.errors import ModelError, WorkspaceError
+from encoders.errors import DiskError, ModelError, WorkspaceError
 from encoders.workspace import MODEL_FILES, Workspace, atomic_file, atomic_folder, plain_faults
 
 
@@ -233,4 +234,51 @@ def test_the_key_of_the_masks_is_made_once_and_nobody_elses(tmp_path: Path) -> N
     assert Workspace(tmp_path / "a", tenant="shop").mask_key() == key
     assert Workspace(tmp_path / "b").mask_key() != key
     assert (tmp_path / "a" / "mask.key").stat().st_mode & 0o077 == 0
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["mask.key"]
+
+
+@pytest.mark.parametrize("content", [b"", b"short", bytes(31), bytes(33), bytes(64)])
+def test_a_key_of_the_masks_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "mask.key").write_bytes(content)
+    with pytest.raises(WorkspaceError, match=r"mask\.key is damaged.*put a backup of it in its place"):
+        Workspace(tmp_path).mask_key()
+
+
+def test_a_flipped_bit_in_the_key_of_the_masks_is_refused(tmp_path: Path) -> None:
+    key = Workspace(tmp_path).mask_key()
+    assert Workspace(tmp_path).mask_key() == key
+    flip(tmp_path / "mask.key", 0.2)
+    with pytest.raises(WorkspaceError, match="not the key that masks were made with"):
+        Workspace(tmp_path).mask_key()
+
+
+def test_a_key_of_0_1_has_no_digest_and_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "mask.key").write_bytes(bytes(range(32)))
+    assert Workspace(tmp_path).mask_key() == bytes(range(32))
+
+
+def test_opening_takes_the_permissions_of_others_off_what_is_private(tmp_path: Path) -> None:
+    private = ("registry.db", "registry.db-wal", "tokens.db", "mask.key", "exports/a.csv", "uploads/b.csv")
+    public = ("models/m1/config.json", "notes.txt")
+    for name in (*private, *public):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+        (tmp_path / name).chmod(0o644)
+    Workspace(tmp_path)
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in private} == {0o600}
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in public} == {0o644}
+    assert stat.S_IMODE(tmp_path.stat().st_mode) != 0o600, "a folder that was there stays as it is"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("error returned from database: (code: 13) database or disk is full", "the disk is full"),
+        ("No space left on device", "the disk is full"),
+        ("attempt to write a readonly database", "read-only"),
+    ],
+)
+def test_a_full_disk_is_known_by_what_libraries_say(words: str, expected: str) -> None:
+    with pytest.raises(DiskError, match=expected), plain_faults(Path("here")):
+        raise ValueError(words)

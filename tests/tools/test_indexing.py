@@ -1,17 +1,21 @@
 import dataclasses
 import json
 import shutil
+from contextlib import closing
 from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
+from faulty import truncate
 from planted import AS_OF, world_settings
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+import tools.indexing
+import tools.store_process
 from encoders.checksums import write_checksums
-from encoders.errors import WorkspaceError
+from encoders.errors import DiskError, WorkspaceError
 from encoders.forecast import Forecaster
 from encoders.history.events import Dataset
 from encoders.model.dual import DualEncoder
@@ -176,3 +180,56 @@ def test_opening_brings_the_index_up_to_date(own_workspace: Workspace, encoded: 
 def test_a_store_in_use_elsewhere_is_told(own_workspace: Workspace) -> None:
     with own_workspace.lock("chroma"), pytest.raises(WorkspaceError, match="in use for 'chroma'"):
         AudienceService.open(world_settings(own_workspace.path))
+
+
+CRASHES = """
+import os, signal
+from tools.store import VectorStore
+from tools.store_process import answer_all
+
+def crash(*given):
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+VectorStore.write = crash
+answer_all(int(__import__("sys").argv[1]))
+"""
+
+
+@pytest.mark.parametrize("trouble", ["crash", "full disk"])
+def test_a_service_does_without_an_index_that_cannot_be_used(
+    own_workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, trouble: str
+) -> None:
+    chosen = world_settings(own_workspace.path)
+    spec = AudienceSpec(demand="households that will buy tea", cut=0.3)
+    with closing(AudienceService.open(chosen)) as service:
+        expected = service.size(spec)
+    if trouble == "crash":
+        tools.store_process._helper._end()
+        monkeypatch.setattr(tools.store_process, "_CODE", CRASHES)
+    else:
+
+        def full(*_: object) -> None:
+            raise DiskError("the disk is full.")
+
+        monkeypatch.setattr(tools.indexing, "read_apart", full)
+    with closing(AudienceService.open(chosen)) as service:
+        found = service.size(spec)
+    assert (found.users, found.cut) == (expected.users, expected.cut)
+    assert found.responders.mid == pytest.approx(expected.responders.mid, rel=1e-4)
+    assert "Meanwhile the vectors of all users are computed without an index." in caplog.text
+    assert ("crashed (SIGSEGV)" if trouble == "crash" else "disk is full") in caplog.text
+    tools.store_process._helper._end()
+
+
+@pytest.mark.parametrize("pattern", ["chroma.sqlite3", "*/data_level0.bin", "*/header.bin"])
+def test_a_damaged_index_is_set_aside_and_built_again(
+    own_workspace: Workspace, pattern: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    chosen = world_settings(own_workspace.path)
+    build_index(own_workspace, chosen)
+    for path in own_workspace.chroma.glob(pattern):
+        truncate(path, 0.3)
+    forecaster = open_forecaster(own_workspace, chosen, None)
+    assert_the_index_is_as_if_made_anew(own_workspace, forecaster)
+    assert "the index is built again from the model" in caplog.text
+    assert len(list((own_workspace.path / "damaged").glob("chroma-*.txt"))) == 1

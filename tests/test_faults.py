@@ -1,0 +1,38 @@
+"""A part of ``benchmarks/faults.py``: operations that are killed or find the disk full, and files that are damaged."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CHOSEN = (
+    *("--places", "prepare", "token create"),
+    *("--files", "tokens.db", "jobs.db"),
+    *("--moments", "2", "--no-disks"),
+)
+
+
+@pytest.mark.slow
+def test_what_was_acknowledged_survives_and_what_is_damaged_is_told(tmp_path: Path) -> None:
+    out = tmp_path / "measured.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / "faults.py"), *CHOSEN, "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    measured = json.loads(out.read_text("utf-8"))
+    assert [row["place"] for row in measured["rows"]] == ["prepare"] * 2 + ["token create"] * 2
+    for row in measured["rows"]:
+        assert row["kept"] == row["goes_on"] == row["plain"] == row["cases"] == 2, done.stderr
+        assert set(row["codes"]) <= ({"-9"} if row["fault"] == "kill -9" else {"0", "2"}), done.stderr
+    for damage in measured["damages"]:
+        assert damage["same"], done.stderr
+        assert damage["plain"], done.stderr
+        assert damage["mended"], done.stderr
+
+
+def test_the_page_is_what_was_measured() -> None:
+    before = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    subprocess.run([sys.executable, str(ROOT / "benchmarks" / "faults.py"), "--render"], cwd=ROOT, check=True)
+    assert (ROOT / "docs" / "reliability.md").read_text("utf-8") == before, "run: python benchmarks/faults.py --render"
