@@ -13,8 +13,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,9 @@ from tools.registry import Registry  # noqa: E402
 
 MEASURED = ROOT / "docs" / "reliability.json"
 PAGE = ROOT / "docs" / "reliability.md"
-MOMENTS = 4
+MOMENTS = 2
 """Steps at which an operation is killed, and at which its disk is full, spread evenly over all that it takes."""
-ROOMS = (0, 256)
+ROOMS = (64,)
 """Kilobytes that are free on the disk that fills."""
 FILES: dict[str, tuple[str, tuple[str, ...]]] = {
     "model weights": ("models/*/model.safetensors", ("size", "train")),
@@ -157,13 +158,13 @@ class Shop:
         return not kept, bool(done)
 
     def _check(self, operation: Operation, workspace: Workspace) -> None:
-        lost = losses(workspace, self.members)
+        lost, there = losses(workspace, self.members), operation.done(workspace)
         try:
             operation.run(self.tables)
             code = 0
         except SystemExit as ended:
             code = int(ended.code or 0)
-        _say([lost, not code and operation.done(workspace) and not leftovers(workspace)])
+        _say([lost, (not code or there) and operation.done(workspace) and not leftovers(workspace)])
 
 
 def _say(words: list[Any]) -> None:
@@ -323,24 +324,31 @@ def _placed(shop: Shop, words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(str(shop.tables / word) if word.endswith((".toml", ".csv")) else word for word in words)
 
 
-def measure(places: list[str], files: list[str], moments: int, disks: bool) -> Measured:
-    """Do all of it."""
+def measure(chosen: argparse.Namespace, keep: Callable[[Measured], None]) -> None:
+    """Do all of it; ``keep`` is given what there is after every row."""
     for name in _IMPORTED:
         import_module(name)
-    rows, damages = [], []
+    measured = Measured(rows=[], damages=[])
     with tempfile.TemporaryDirectory() as folder, listening() as listener:
         shop = Shop(Path(folder).resolve(), listener.url)
-        needed = sorted({name for place in files for name in FILES[place][1]})
+        for place in chosen.places:
+            _note(place)
+            ways: list[Callable[[], Row]] = [
+                partial(interrupted, shop, place, kind, chosen.moments) for kind in ("kill", "full")
+            ]
+            if os.geteuid() == 0 and not chosen.no_disks:
+                ways += [partial(filled, shop, place), partial(unwritable, shop, place)]
+            for way in ways:
+                measured.rows.append(way())
+                keep(measured)
+        needed = sorted({name for place in chosen.files for name in FILES[place][1]})
         with shop.copy() as workspace:
             expected = {name: numbers(name, ran) for name, ran in answers(workspace, needed).items()}
-        for place in places:
+        for place in chosen.files:
             _note(place)
-            rows += [interrupted(shop, place, kind, moments) for kind in ("kill", "full")]
-            if disks:
-                rows += [filled(shop, place), unwritable(shop, place)]
-        for place in files:
-            damages += [damaged(shop, place, fault, expected) for fault in ("a flipped byte", "a cut file")]
-    return Measured(rows=rows, damages=damages)
+            for fault in ("a flipped byte", "a cut file"):
+                measured.damages.append(damaged(shop, place, fault, expected))
+                keep(measured)
 
 
 def page(measured: Measured) -> str:
@@ -369,6 +377,10 @@ _HEAD = (ROOT / "docs" / "reliability-head.md").read_text("utf-8").rstrip()
 _TAIL = "Written by `python benchmarks/faults.py`; exit code -9 is a killed process, 2 a refusal with one sentence."
 
 
+def _write(path: Path, measured: Measured) -> None:
+    path.write_text(measured.model_dump_json(indent=1) + "\n", "utf-8")
+
+
 def main() -> None:
     """Measure and write, or only write."""
     parser = argparse.ArgumentParser(description="Measure faults and write docs/reliability.md.")
@@ -380,8 +392,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="only write what was measured to this file")
     chosen = parser.parse_args()
     if not chosen.render:
-        measured = measure(chosen.places, chosen.files, chosen.moments, os.geteuid() == 0 and not chosen.no_disks)
-        (chosen.out or MEASURED).write_text(measured.model_dump_json(indent=1) + "\n", "utf-8")
+        measure(chosen, lambda now: _write(chosen.out or MEASURED, now))
     if not chosen.out:
         PAGE.write_text(page(Measured.model_validate_json(MEASURED.read_text("utf-8"))), "utf-8")
 

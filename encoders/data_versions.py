@@ -65,7 +65,8 @@ def publish(workspace: Workspace, name: str, write: Callable[[Path], Done]) -> D
             workspace.take_data(_put(workspace, building, name))
         finally:
             shutil.rmtree(building, ignore_errors=True)
-        drop_unread(workspace)
+        with suppress(OSError):  # what is left is dropped the next time
+            drop_unread(workspace)
     return done
 
 
@@ -97,10 +98,11 @@ def _unread(folder: Path) -> Iterator[bool]:
     """Whether nobody reads a version; nobody begins to before the block has ended."""
     handle = os.open(folder / CARD, os.O_RDONLY)
     try:
-        with suppress(OSError):
+        try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield True
-            return
-        yield False
+            unread = True
+        except OSError:
+            unread = False
+        yield unread
     finally:
         os.close(handle)

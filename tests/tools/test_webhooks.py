@@ -26,6 +26,7 @@ from tools.webhooks import courier, posting
 from tools.webhooks.address import checked_url
 from tools.webhooks.courier import Courier, deliver_due
 from tools.webhooks.outbox import LEASE, WAITS, Outbox, announce
+from tools.webhooks.posting import post
 from tools.webhooks.types import EVENTS, NewSubscription
 
 USERS = tuple(f"user-{number:03}" for number in range(60))
@@ -401,3 +402,11 @@ def test_the_courier_serves_the_owner_and_every_tenant(
     assert "broken/registry.db is damaged" in caplog.text
     with Registry(tmp_path / "registry.db") as registry:
         assert {each.state for each in Outbox(registry.database, private=True).deliveries()} == {"delivered"}
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "short", "whsec_c2hvcnQ=", "whsec_not base64"])
+def test_nothing_is_signed_with_a_secret_that_is_none(secret: str) -> None:
+    with listening() as listener:
+        answer = post(listener.url, secret, "msg-1", "{}", private=True)
+    assert (answer.taken, listener.heard) == (False, [])
+    assert "secret is empty or short; remove the webhook and add it again" in answer.words

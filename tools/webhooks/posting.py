@@ -15,6 +15,7 @@ from tools.webhooks.address import addresses
 SECONDS = 10.0
 """How long to wait for a connection, and for the answer."""
 
+_SHORTEST_SECRET = 24
 _LONGEST_WAIT = 24 * 3600
 
 
@@ -49,6 +50,14 @@ def new_secret() -> str:
     return f"whsec_{base64.b64encode(token_bytes(32)).decode()}"
 
 
+def _is_secret(secret: str) -> bool:
+    """Whether a secret can be signed with: at least 24 bytes, as the specification of standard webhooks asks."""
+    try:
+        return len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) >= _SHORTEST_SECRET
+    except ValueError:
+        return False
+
+
 def post(url: str, secret: str, message: str, body: str, private: bool) -> Answer:
     """Send a message once. Redirects are answers like any other, and of the answer nothing but its head is read.
 
@@ -59,6 +68,8 @@ def post(url: str, secret: str, message: str, body: str, private: bool) -> Answe
         body: JSON.
         private: whether addresses that are not public are allowed.
     """
+    if not _is_secret(secret):
+        return Answer(0, "its secret is empty or short; remove the webhook and add it again")
     now = datetime.now(UTC)
     parsed = httpx2.URL(url)
     headers = {
