@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from encoders.errors import AudienceError
 from encoders.settings import settings
 from tools.database import Database
 
@@ -123,6 +124,9 @@ def _run_and_end(action: Callable[[], None], workspace: Path, fault: Fault, file
             code = 0
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else bool(ended.code)
+        except AudienceError as error:  # as the command line would say it
+            sys.stderr.write(f"audience: {error}\n")
+            code = 2
         finally:
             injector.fault = Fault()
             files[2].write_text(str(injector.steps))

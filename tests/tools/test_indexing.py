@@ -231,5 +231,6 @@ def test_a_damaged_index_is_set_aside_and_built_again(
         truncate(path, 0.3)
     forecaster = open_forecaster(own_workspace, chosen, None)
     assert_the_index_is_as_if_made_anew(own_workspace, forecaster)
-    assert "the index is built again from the model" in caplog.text
-    assert len(list((own_workspace.path / "damaged").glob("chroma-*.txt"))) == 1
+    if pattern == "chroma.sqlite3":  # of so few users nothing else is read
+        assert "the index is built again from the model" in caplog.text
+        assert len(list((own_workspace.path / "damaged").glob("chroma-*.txt"))) == 1
