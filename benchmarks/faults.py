@@ -42,7 +42,7 @@ from tools.registry import Registry  # noqa: E402
 
 MEASURED = ROOT / "docs" / "reliability.json"
 PAGE = ROOT / "docs" / "reliability.md"
-MOMENTS = 2
+MOMENTS = 6
 """Steps at which an operation is killed, and at which its disk is full, spread evenly over all that it takes."""
 ROOMS = (64,)
 """Kilobytes that are free on the disk that fills."""
@@ -212,7 +212,7 @@ def interrupted(shop: Shop, place: str, kind: str, moments: int) -> Row:
         operation.before(workspace)
         steps = run(lambda: operation.run(shop.tables), workspace.path).steps
     for number in range(moments):
-        step = 1 + number * (steps - 1) // max(1, moments - 1)
+        step = 1 + (2 * number + 1) * steps // (2 * moments)
         with shop.copy() as workspace:
             operation.before(workspace)
             ran = run(lambda: operation.run(shop.tables), workspace.path, Fault(kind, step))

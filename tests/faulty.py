@@ -1,8 +1,8 @@
 """Faults at the moment they hurt: a process that is killed, or finds the disk full, at its k-th step on the disk.
 
 A run is a fork of this process, so that what takes long to import is there already. Steps are what Python tells its
-audit hooks about files of the workspace (open for writing, rename, make, remove), every flush, and every statement to a
-database.
+audit hooks about files of the workspace (open for writing, rename, make, remove), every flush, every statement to a
+database, and every message to the process of the index.
 """
 
 import errno
@@ -14,6 +14,7 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class _Injector:
         self.fault, self.folder, self.steps = fault, str(folder), 0
 
     def install(self) -> None:
-        run, flush = Database.run, os.fsync
+        run, flush, send = Database.run, os.fsync, Connection.send
 
         def noted_run(database: Database, statement: str, values: Any = ()) -> list[sqlite3.Row]:
             if not statement.startswith("SELECT"):
@@ -71,6 +72,11 @@ class _Injector:
             self.step("")
             flush(handle)
 
+        def noted_send(pipe: Connection, what: object) -> None:
+            self.step("")
+            send(pipe, what)
+
+        Connection.send = noted_send  # type: ignore[method-assign]
         Database.run = noted_run  # type: ignore[method-assign]
         os.fsync = noted_flush
         sys.addaudithook(self.hear)
