@@ -45,15 +45,17 @@ def prepare(
 ) -> None:
     """Read your own Parquet or CSV tables, or a data set that comes with a package, into the workspace."""
     workspace, _ = open_workspace()
+    from encoders.forgotten import Forgotten
     from encoders.sources import tables
 
+    forgotten = Forgotten(workspace)
     if spec not in BUILT_IN and not Path(spec).suffix and not Path(spec).exists():
         raise DataError(f"There is no file '{spec}', and built-in data is called {_NAMES}.")
     with progress_bar() as progress:
         if spec in BUILT_IN:
-            done = tables.Prepared(prepare_built_in(spec, workspace.data, progress), ())
+            done = tables.Prepared(prepare_built_in(spec, workspace.data, progress, forgotten), ())
         else:
-            done = tables.prepare(Path(spec), workspace.data, strict, progress)
+            done = tables.prepare(Path(spec), workspace.data, strict, progress, forgotten)
     lines = [f"{done.card.title}: {done.card.first} to {done.card.last}, in {workspace.data}"]
     lines += [f"  {count:,} rows left out: {reason}" for reason, count in done.card.rejected.items()]
     lines += [f"  {example}" for example in done.examples]
@@ -94,18 +96,24 @@ def index(as_of: AsOf = None, as_json: Json = False) -> None:
 
 
 def _demo_data(workspace: Workspace, progress: Progress) -> "DatasetCard":
+    from encoders.forgotten import Forgotten
     from encoders.history.events import Dataset
     from encoders.sources import completejourney
 
+    forgotten = Forgotten(workspace)
     if not (workspace.data / "dataset.json").exists():
-        return completejourney.prepare(workspace.data, progress)
+        return completejourney.prepare(workspace.data, progress, forgotten)
     card = Dataset(workspace.data).card
     if card.name != DEMO:
         raise DataError(
             f"{workspace.path} holds your data '{card.title}', which the demo would replace; "
             "name another folder: audience --workspace FOLDER demo."
         )
-    return card if card.recipe == completejourney.recipe() else completejourney.prepare(workspace.data, progress)
+    return (
+        card
+        if card.recipe == completejourney.recipe()
+        else completejourney.prepare(workspace.data, progress, forgotten)
+    )
 
 
 def _demo_model(workspace: Workspace, settings: Settings, progress: Progress) -> Path:

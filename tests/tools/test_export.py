@@ -6,10 +6,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tools.contacts import contact_hash, normal_phone
 
 from encoders.errors import DataError, WorkspaceError
 from encoders.workspace import Workspace
-from tools.contacts import contact_hash, normal_phone
 from tools.export import export_audience, hash_email, hash_phone
 from tools.types import SavedAudience
 

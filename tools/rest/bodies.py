@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 from tools.goals import Goal
 from tools.keeping import MOST_HELD_OUT
 from tools.mcp_server.arguments import ApprovedBy, AudienceName, NewName, Operation, SavedNames
-from tools.types import AudienceSpec, ExportFile
+from tools.types import AudienceSpec, ExportFile, LeftOut
 from tools.webhooks.types import EVENTS, Event
 
 EXAMPLE: JsonDict = {"demand": "Households that will buy coffee in the next 28 days", "cut": 0.2}
@@ -134,6 +134,8 @@ class Exported(_Body):
     platform: str = Field(description="the destination it was written for; empty for none in particular")
     batches: int = Field(description="how many batches were sent there; 0 where a person uploads the file")
     warnings: tuple[str, ...]
+    left_out: tuple[LeftOut, ...] = Field((), description="who else is not in it, by reason; 'warnings' says so, too")
+    expires: date | None = Field(None, description="the day on which the file is deleted")
 
     @classmethod
     def of(cls, file: ExportFile, root: str) -> "Exported":
