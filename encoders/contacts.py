@@ -39,8 +39,7 @@ def normal_email(email: str, gmail: bool = False) -> str | None:
     name, host = found["name"], found["host"]
     if gmail and host in _GMAIL:
         name = name.partition("+")[0].replace(".", "")
-        host = _GMAIL[0] if name else ""
-    return f"{name}@{host}" if name and host else None
+    return f"{name}@{host}" if name else None
 
 
 def normal_phone(phone: str, country: str = "") -> str | None:
@@ -56,6 +55,15 @@ def normal_phone(phone: str, country: str = "") -> str | None:
         written = whole[1]
     if not _PHONE.fullmatch(written) or not (country or written.startswith("+")):
         return None
+    readings = {_valid(written, country)} - {None}
+    code = str(phonenumbers.country_code_for_region(country)) if country else "+"
+    if "".join(re.findall(r"\d", written)).startswith(code):  # the plus sign may be what is missing
+        readings |= {_valid(f"+{written}", country)} - {None}
+    return readings.pop() if len(readings) == 1 else None
+
+
+def _valid(written: str, country: str) -> str | None:
+    """A number in use as E.164, read as one that is dialled in a country."""
     try:
         number = phonenumbers.parse(written, country or None)
     except phonenumbers.NumberParseException:
@@ -83,7 +91,10 @@ class ContactFormat:
         """What two spellings of the same contact have in common; None for something that is no contact."""
         if kind in self.hashed:
             return self.given_hash(contact)
-        return normal_email(contact, gmail=True) if kind == "email" else normal_phone(contact, self.country)
+        if kind == "phone":
+            return normal_phone(contact, self.country)
+        normal = normal_email(contact, gmail=True)
+        return normal and normal.replace("@googlemail.com", "@gmail.com")
 
     def given_hash(self, contact: str) -> str | None:
         """A hash as it came; None for anything else."""
@@ -105,3 +116,7 @@ class ContactFormat:
             return contact_hash(normal_email(contact, gmail))
         normal = normal_phone(contact, self.country)
         return contact_hash(normal if normal is None or plus else normal.removeprefix("+"))
+
+
+PLAIN = ContactFormat()
+"""Nothing is hashed yet, and every phone number has its country code."""

@@ -2,8 +2,8 @@
 
     forgotten.json    {"users": [...], "contacts": [...]}    HMAC-SHA256 with the key of the workspace, in hexadecimal
 
-A preparation drops these users again when the company's own tables still have them, and nothing is sent to them. Without
-the key of the workspace (mask.key) the list is of no use, so keep both together.
+A preparation drops these users again when the company's own tables still have them, and nothing is sent to them.
+Without the key of the workspace (mask.key) the list is of no use, so keep both together.
 """
 
 import hmac
@@ -40,8 +40,8 @@ class Forgotten:
             self._listed = _Listed()
         except (OSError, ValidationError, UnicodeDecodeError) as error:
             raise WorkspaceError(
-                f"{self._path} cannot be read ({type(error).__name__}); put a backup of it in its place, because without "
-                "it people who were erased could be reached again."
+                f"{self._path} cannot be read ({type(error).__name__}); put a backup of it in its place: without it, "
+                "people who were erased could be reached again."
             ) from error
         self._key = workspace.mask_key() if self._listed.users else b""
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from encoders.contacts import ContactFormat
+from encoders.contacts import PLAIN, ContactFormat
 from encoders.errors import RequestError
 from tools.types import SavedAudience
 
@@ -32,7 +32,7 @@ class Platform(BaseModel):
         """The platform's column for each contact it takes: email, phone."""
         return {"email": self.email} | ({"phone": self.phone} if self.phone else {})
 
-    def hashed(self, kind: str, contact: str, form: ContactFormat = ContactFormat()) -> str | None:
+    def hashed(self, kind: str, contact: str, form: ContactFormat = PLAIN) -> str | None:
         """The hash the platform matches on; None for something that is no contact.
 
         Args:

@@ -108,10 +108,10 @@ class Registry:
             model_version: what scored it.
             data_version: what it was scored on.
             approved_by: the person who said yes.
+            forecast: responders expected among the members.
             key: saving twice with the same key saves once and answers the same, even where the model, and with it the
                 members, changed in between.
-            forecast: responders expected among the members.
-            refreshes: who was in the version before stays on their side of the holdout; the share is drawn from the rest.
+            refreshes: who was in the version before stays where they were; the share is drawn from the rest.
             inherited: users who are held out whatever the share, which is filled up from the others.
             notes: what to say about users who were left out.
 
@@ -119,16 +119,10 @@ class Registry:
             RequestError: the name or the approval is missing, or the key was used for something else.
         """
         name, approved_by = _checked(name, approved_by)
-        facts: dict[str, str | int | None] = {
-            "spec": spec.model_dump_json() if spec else None,
-            "definition": definition,
-            "as_of": as_of.isoformat(),
-            "model_version": model_version,
-            "data_version": data_version,
-            "approved_by": approved_by,
-            "forecast": forecast.model_dump_json() if forecast else None,
-            "notes": json.dumps(list(notes)),
-        }
+        texts = {"spec": _json(spec), "forecast": _json(forecast), "notes": json.dumps(list(notes))}
+        versions = {"as_of": as_of.isoformat(), "model_version": model_version, "data_version": data_version}
+        said = {"definition": definition, "approved_by": approved_by, "created": datetime.now(UTC).isoformat()}
+        facts: dict[str, str | int | None] = {**texts, **versions, **said}
         action = "refresh" if refreshes else "save"
         content = _digest(action, name, facts["spec"], definition, approved_by)
         with self._db.transaction():
@@ -137,9 +131,8 @@ class Registry:
             audience, version = self._next_version(name)
             before = set(self.members(audience)[0]) if refreshes else None
             held_out = self._held_out(set(members), holdout_share, audience, refreshes, set(inherited))
-            facts |= {"audience": audience, "version": version, "created": datetime.now(UTC).isoformat()}
             counts = {"users": len(set(members)), "holdout": len(held_out)}
-            self._insert({**facts, **counts}, set(members), held_out)
+            self._insert({**facts, **counts, "audience": audience, "version": version}, set(members), held_out)
             self._write_audit(approved_by, action, audience, version, {"name": name, **counts})
             self._remember(key, content, audience, version)
             return announce_saved(self._db, self.get(audience, version), set(members), before)
@@ -357,6 +350,10 @@ class Registry:
             "INSERT INTO audit (time, actor, action, audience, version, details) VALUES (?, ?, ?, ?, ?, ?)",
             (datetime.now(UTC).isoformat(), actor, action, audience, version, json.dumps(details, sort_keys=True)),
         )
+
+
+def _json(model: BaseModel | None) -> str | None:
+    return None if model is None else model.model_dump_json()
 
 
 def _digest(*content: object) -> str:

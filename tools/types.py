@@ -288,9 +288,7 @@ class SavedAudience(_Model):
     created: datetime
     approved_by: str
     forecast: Interval | None = Field(None, description="responders expected among its users when it was saved")
-    notes: tuple[str, ...] = Field(
-        (), description="who was left out when it was saved, or will not be reached, and why"
-    )
+    notes: tuple[str, ...] = Field((), description="who was left out of it, or will be of its files, and why")
 
 
 class LeftOut(_Model):

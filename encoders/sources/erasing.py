@@ -1,6 +1,6 @@
 """Leaving out users who were erased: while tables are prepared, and from folders that are prepared already."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,14 +95,14 @@ def erase_from_folder(folder: Path, users: Collection[str]) -> int:
     return sum(rows.values())
 
 
-def _without(table: pl.LazyFrame, users: Iterable[str]) -> pl.LazyFrame:
+def _without(table: pl.LazyFrame, users: Collection[str]) -> pl.LazyFrame:
     if _USER not in table.collect_schema():
         return table
     return table.filter(~pl.col(_USER).cast(pl.String).is_in(users).fill_null(False))
 
 
 def _rough(kind: str) -> pl.Expr:
-    """What equal contacts surely share; spelling every contact out would take a minute for a million of phone numbers."""
+    """What equal contacts surely share; spelling all of them out takes a minute for a million of phone numbers."""
     written = pl.col(kind).str.strip_chars().str.to_lowercase()
     if kind == "email":
         return written.str.replace("googlemail", "gmail").str.replace_all(r"\+[^@]*|[.\s]", "")
