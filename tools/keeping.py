@@ -6,16 +6,18 @@ from functools import reduce
 from pathlib import Path
 from typing import Literal
 
-from encoders.errors import RequestError
+from encoders.errors import NotAllowedError, RequestError
 from encoders.workspace import Progress
 from tools.access.caller import Scope
 from tools.access.http import is_public
 from tools.campaign_types import Refreshed
+from tools.deleting import delete_audience, delete_export
 from tools.deployments import Deployments
 from tools.destinations.exporting import Exports
 from tools.destinations.known import Destinations
 from tools.drift import Drifts
 from tools.export import exported
+from tools.forgetting.erasure import Receipt, erase
 from tools.looking import Looking
 from tools.outcomes import Outcomes
 from tools.reach import curve_point
@@ -145,10 +147,7 @@ class Keeping(Looking):
         Raises:
             NotThereError: there is none of that name.
         """
-        saved = self._registry.delete(audience, self._caller.name)
-        for path in self._tenant.workspace.exports.glob(f"{saved.id}-v*"):
-            path.unlink(missing_ok=True)
-        return saved
+        return delete_audience(self._tenant.workspace, self._registry, audience, self._caller.name)
 
     def delete_export(self, name: str) -> None:
         """Delete the file of an export.
@@ -156,9 +155,18 @@ class Keeping(Looking):
         Raises:
             NotThereError: there is none.
         """
-        path = self.exported(name)
-        path.unlink(missing_ok=True)
-        self._registry.record(self._caller.name, "delete export", details={"file": name})
+        delete_export(self._tenant.workspace, self._registry, name, self._caller.name)
+
+    def forget(self, users: Collection[str], by: str) -> Receipt:
+        """Erase users from everything in the workspace, in every tenant, and leave them out of data prepared later.
+
+        Raises:
+            NotAllowedError: the caller is not the owner of the workspace.
+            WorkspaceError: a place is in use; they are forgotten already, and the same call goes on.
+        """
+        if self._caller.tenant or not self._exact:
+            raise NotAllowedError("Erasing users reaches every tenant, so it needs an admin token without a tenant.")
+        return erase(self._tenant.workspace, self.settings, users, by)
 
     # --- what became of them ----------------------------------------------------------------------
 

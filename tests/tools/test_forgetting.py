@@ -1,6 +1,7 @@
 """Erasing a user who was put everywhere first: afterwards no byte of the workspace names them."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,10 @@ from encoders.forgotten import Forgotten
 from encoders.sources.write import version_of_tables
 from encoders.workspace import Workspace
 from tools.access.caller import Caller, Scope
+from tools.forgetting import erasure
 from tools.forgetting.erasure import Receipt, erase
+from tools.indexing import build_index
+from tools.registry import Registry
 from tools.rest.ledger import Job, Ledger
 from tools.service import AudienceService
 from tools.types import AudienceSpec
@@ -192,9 +196,10 @@ def test_an_erasure_that_was_killed_is_gone_on_with(
         raise KeyboardInterrupt
 
     real = getattr(erasure, place)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(erasure, place, killed)
+    monkeypatch.setattr(erasure, place, killed)
+    with pytest.raises(KeyboardInterrupt):
         erase_user(everywhere)
+    monkeypatch.undo()
     assert Forgotten(everywhere).has_user(USER)
     erase_user(everywhere)
     assert naming(everywhere) == []

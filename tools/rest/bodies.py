@@ -144,6 +144,17 @@ class Exported(_Body):
         return cls(name=name, href=f"{root}/exports/{name}", **file.model_dump(exclude={"path"}))
 
 
+class NewErasure(_Body):
+    """Whom to erase, and who said so."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"approved_by": "Robin", "users": ["1001"]}]})
+
+    approved_by: ApprovedBy
+    users: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(
+        min_length=1, max_length=1000, description="their ids in the data"
+    )
+
+
 class NewOutcome(_Body):
     """Who responded."""
 

@@ -42,6 +42,10 @@ CREATE TABLE answers (
     PRIMARY KEY (tenant, key)
 ) WITHOUT ROWID;
 """,
+    """
+ALTER TABLE answers ADD COLUMN made TEXT NOT NULL DEFAULT '';
+UPDATE answers SET made = strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now');
+""",
 )
 _OPEN = "state IN ('waiting', 'running', 'stopping')"
 
@@ -133,7 +137,7 @@ class Ledger:
             return kind.model_validate_json(before)
         answer = work().model_dump_json()
         with self._db.transaction():
-            self._db.run("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", (tenant, key, digest, answer))
+            self._db.run("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", (tenant, key, digest, answer, _now()))
         first = self._answered(tenant, key, digest)
         assert first is not None
         return kind.model_validate_json(first)
