@@ -145,8 +145,10 @@ def test_no_byte_of_the_workspace_names_a_user_who_was_erased(everywhere: Worksp
         assert any(each.startswith(place) for each in before), (place, before)
     assert sum("exports/" in each for each in before) == 4
     assert sum("uploads/" in each for each in before) == 10
+    models = [(path, path.read_bytes()) for path in everywhere.models_folder.rglob("*.*")]
     receipt = erase_user(everywhere)
     assert naming(everywhere) == []
+    assert [(path, path.read_bytes()) for path in everywhere.models_folder.rglob("*.*")] == models
     assert USER not in receipt.model_dump_json()
     assert Forgotten(everywhere).has_user(USER)
     assert {"chroma", "data", "registry.db", "tenants/shop/registry.db", "checkpoints.db"} <= {

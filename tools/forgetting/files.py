@@ -68,7 +68,7 @@ def _from_bytes(path: Path, data: bytes, traces: Traces) -> tuple[int, bytes]:
         by_lines = _without_objects if path.suffix.lower() in (".jsonl", ".ndjson") else _without_rows
         rows, left = by_lines(text, traces)
         data = left.encode() if rows else data
-    redacted = traces.in_bytes(data)
+    redacted = traces.in_file(data)
     return rows + (redacted != data), redacted
 
 

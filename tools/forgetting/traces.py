@@ -2,7 +2,7 @@
 
 An id is a whole value, never a part of one. An id that could be any number or word ("12") counts in a column of ids, as
 the value of an id in JSON, after a word for a user ("household 12") and in a list of ids; one that is nothing else
-("cust-7f3a") counts wherever it stands by itself.
+("cust-7f3a") counts wherever it stands by itself. A line about "household 12" goes as a whole, with what it says of them.
 """
 
 import json
@@ -16,6 +16,9 @@ from typing import Any
 import ormsgpack
 
 from encoders.contacts import ContactFormat, contact_hash
+
+_SURE = 6
+"""Signs of a name that no numbers of a model look like by chance."""
 
 ERASED = "[erased]"
 """What stands in a text where a user was named."""
@@ -76,9 +79,9 @@ class Traces:
 
     def in_text(self, text: str) -> str:
         """A text without the users it named."""
+        text = self._about.sub(ERASED, text)
         text = self._anywhere.sub(ERASED, text) if self._anywhere else text
         if self._short:
-            text = self._after_word.sub(lambda found: found[0].replace(found["user"], ERASED), text)
             text = self._before_day.sub(ERASED, text)
             text = _LIST.sub(lambda found: self._short_word.sub(ERASED, found[0]), text)
         return text
@@ -90,6 +93,8 @@ class Traces:
             return ERASED if listed and value.strip() in self.users else self._in_string(value)
         if isinstance(value, list | tuple):
             return [self.in_value(each, name) for each in value]
+        if isinstance(value, _Extension):
+            return self._in_extension(value)
         if not isinstance(value, dict):
             return value
         made = {self.in_value(key): self.in_value(each, str(key)) for key, each in value.items()}
@@ -97,14 +102,17 @@ class Traces:
         return made | {key: about for key, about in _ABOUT.items() if named and key in made}
 
     def in_bytes(self, data: bytes) -> bytes:
-        """JSON, MessagePack or text without the users it named."""
-        try:
-            return self._in_string(data.decode()).encode()
-        except UnicodeDecodeError:
-            pass
+        """JSON, MessagePack or text without the users it named; of anything else ``overwritten``."""
         try:
             return self._in_msgpack(data)
         except (ValueError, TypeError):
+            return self.in_file(data)
+
+    def in_file(self, data: bytes) -> bytes:
+        """The content of a file of text without the users it named; of any other ``overwritten``."""
+        try:
+            return self._in_string(data.decode()).encode()
+        except UnicodeDecodeError:
             return self.overwritten(data)
 
     def overwritten(self, data: bytes) -> bytes:
@@ -131,16 +139,17 @@ class Traces:
         return self.in_text(text)
 
     def _in_msgpack(self, data: bytes) -> bytes:
-        option = ormsgpack.OPT_NON_STR_KEYS
-        value = ormsgpack.unpackb(data, ext_hook=self._in_extension, option=option)
-        made = self.in_value(value)
-        return data if made == value and not self.mentioned(data) else ormsgpack.packb(made, option=option)
+        """Raises ValueError for what is not MessagePack from its first byte to its last."""
+        value = ormsgpack.unpackb(data, ext_hook=_Extension, option=ormsgpack.OPT_NON_STR_KEYS)
+        if _packed(value) != data:
+            raise ValueError("There is more in it, or it was written by something else.")
+        return _packed(self.in_value(value))
 
-    def _in_extension(self, code: int, data: bytes) -> ormsgpack.Ext:
+    def _in_extension(self, value: "_Extension") -> "_Extension":
         try:
-            return ormsgpack.Ext(code, self._in_msgpack(data))
+            return _Extension(value.code, self._in_msgpack(value.data))
         except (ValueError, TypeError):
-            return ormsgpack.Ext(code, data)
+            return _Extension(value.code, self.overwritten(value.data))
 
     @cached_property
     def _short(self) -> frozenset[str]:
@@ -156,10 +165,13 @@ class Traces:
         return re.compile("|".join(parts), re.IGNORECASE) if parts else None
 
     @cached_property
-    def _after_word(self) -> re.Pattern[str]:
+    def _about(self) -> re.Pattern[str]:
+        """A line about one of the users: what it says of them goes with the name."""
         words = "|".join([_USER_WORDS, *map(re.escape, sorted(self.units))])
-        ids = "|".join(map(re.escape, _longest_first(self._short)))
-        return re.compile(rf"\b(?:{words})\s*[#:]?\s*[\"'“]?(?P<user>{ids})(?![\w-]|\.\w)", re.IGNORECASE)
+        names = "|".join(map(re.escape, _longest_first(self.users | self.masks)))
+        return re.compile(
+            rf"^.*\b(?:{words})\s*[#:]?\s*[\"'“]?(?:{names})(?![\w@-]|\.\w).*$", re.IGNORECASE | re.MULTILINE
+        )
 
     @cached_property
     def _before_day(self) -> re.Pattern[str]:
@@ -182,8 +194,22 @@ class Traces:
 
     @cached_property
     def _same_length(self) -> re.Pattern[bytes]:
-        sure = [re.escape(each.encode()) for each in self._tokens if each not in self._short]
+        sure = [re.escape(each.encode()) for each in self._tokens if each not in self._short and len(each) >= _SURE]
         return re.compile(rb"(?<![\w@-])(?:" + b"|".join(sure or [b"(?!)"]) + rb")(?![\w@-])", re.IGNORECASE)
+
+
+class _Extension:
+    """A value of MessagePack that has a type of its own: what the conversation keeps are such."""
+
+    def __init__(self, code: int, data: bytes) -> None:
+        self.code, self.data = code, data
+
+
+def _packed(value: Any) -> bytes:
+    def extension(each: _Extension) -> ormsgpack.Ext:
+        return ormsgpack.Ext(each.code, each.data)
+
+    return ormsgpack.packb(value, default=extension, option=ormsgpack.OPT_NON_STR_KEYS)
 
 
 def _longest_first(texts: Iterable[str]) -> list[str]:
