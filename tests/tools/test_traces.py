@@ -71,7 +71,7 @@ def test_blobs_are_read_whole_or_only_written_over() -> None:
     left = of("cust-7f").in_bytes(blob)
     assert b"cust-7f" not in left
     assert ormsgpack.unpackb(left, ext_hook=lambda code, data: (code, ormsgpack.unpackb(data))) == {
-        "a": [5, ["mod", "Reply", {"text": "[erased] called"}]],
+        "a": (5, ["mod", "Reply", {"text": "[erased] called"}]),
         "n": 12,
     }
     strange = b"\x88\xff\x00cust-7f\x00\xfe12\xff"

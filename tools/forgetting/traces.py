@@ -2,7 +2,7 @@
 
 An id is a whole value, never a part of one. An id that could be any number or word ("12") counts in a column of ids, as
 the value of an id in JSON, after a word for a user ("household 12") and in a list of ids; one that is nothing else
-("cust-7f3a") counts wherever it stands by itself. A line about "household 12" goes as a whole, with what it says of them.
+("cust-7f3a") counts wherever it stands by itself. A line about "household 12" goes as a whole, with what it says.
 """
 
 import json
@@ -169,9 +169,8 @@ class Traces:
         """A line about one of the users: what it says of them goes with the name."""
         words = "|".join([_USER_WORDS, *map(re.escape, sorted(self.units))])
         names = "|".join(map(re.escape, _longest_first(self.users | self.masks)))
-        return re.compile(
-            rf"^.*\b(?:{words})\s*[#:]?\s*[\"'“]?(?:{names})(?![\w@-]|\.\w).*$", re.IGNORECASE | re.MULTILINE
-        )
+        named = rf"\b(?:{words})[ \t]*[#:]?[ \t]*[\"'“]?(?:{names})(?![\w@-]|\.\w)"
+        return re.compile(rf"^.*{named}.*$", re.IGNORECASE | re.MULTILINE)
 
     @cached_property
     def _before_day(self) -> re.Pattern[str]:
