@@ -219,7 +219,7 @@ EMAILS = st.sampled_from(
 PHONES = st.sampled_from(["0170 2345678", "+49 170 2345678", "0049 170 2345679", "0170 2345679", "1234567", ""])
 
 
-@rounds(max_examples=80)
+@rounds(max_examples=50)
 @given(
     st.sets(st.sampled_from(USERS), min_size=1), MANY, MANY, MANY, MANY,
     st.lists(EMAILS, min_size=12, max_size=12), st.lists(PHONES, min_size=12, max_size=12), st.booleans(),
