@@ -14,7 +14,6 @@ becomes a new audience (save, combine, refresh) goes through here:
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
 
 import polars as pl
 
@@ -95,13 +94,18 @@ class Reaching:
             if taken := rest & found:
                 left_out.append((reason, len(taken), words))
             rest -= taken
-        barred = self._contacts_of(own | elsewhere.users)
+        held_out = own | elsewhere.users
+        contacts = self._contacts(rest | held_out)
+        barred = self._same(contacts[user] for user in held_out & contacts.keys())
+        mine = {user: contacts[user] for user in rest & contacts.keys()}
+        if self._forgotten:
+            barred |= {each for each in self._same(mine.values()) if self._forgotten.has_contact(*each)}
         return Leaving(
             users=tuple(sorted(rest)),
             held_out=own,
             left_out=tuple(left_out),
-            barred=frozenset(barred | self._forgotten_contacts(rest)),
-            contacts={user: self._written[user] for user in rest if user in self._written},
+            barred=frozenset(barred),
+            contacts=mine,
             format=self.format,
         )
 
@@ -126,7 +130,8 @@ class Reaching:
 
     def _absent(self, users: Iterable[str]) -> set[str]:
         """Those who are not in the present data; it lists users with attributes, others it knows by their events."""
-        missing = set(users) - self._listed
+        wanted = sorted(set(users))
+        missing = set(wanted) - set(self._data.users.filter(pl.col("user_id").is_in(wanted))["user_id"])
         if not missing:
             return missing
         seen = pl.scan_parquet(self._data.folder / "events.parquet").filter(pl.col("user_id").is_in(sorted(missing)))
@@ -135,44 +140,29 @@ class Reaching:
         except (OSError, pl.exceptions.PolarsError) as error:
             raise self._unreadable("events.parquet", error) from error
 
-    @cached_property
-    def _listed(self) -> set[str]:
-        return set(self._data.users["user_id"])
-
-    @cached_property
-    def _written(self) -> dict[str, dict[str, str]]:
-        """The contacts of every user; nothing where the data has none."""
+    def _contacts(self, users: Collection[str]) -> dict[str, dict[str, str]]:
+        """The contacts of some users as they stand in the data; nothing where it has none."""
         path = self._data.folder / "contacts.parquet"
         if not path.exists():
             return {}
         try:
-            table = pl.read_parquet(path)
+            table = pl.read_parquet(path).filter(pl.col("user_id").cast(pl.String).is_in(sorted(users)))
             kinds = [kind for kind in KINDS if kind in table.columns]
             rows = table.select(pl.col("user_id", *kinds).cast(pl.String)).unique("user_id", keep="first")
         except (OSError, pl.exceptions.PolarsError) as error:
             raise self._unreadable(path.name, error) from error
         return {row.pop("user_id"): {kind: row[kind] for kind in kinds if row[kind]} for row in rows.to_dicts()}
 
+    def _same(self, contacts: Iterable[dict[str, str]]) -> set[Contact]:
+        """Contacts in the form that all their spellings share."""
+        found = ((kind, self.format.same(kind, written)) for each in contacts for kind, written in each.items())
+        return {(kind, same) for kind, same in found if same}
+
     @property
     def has_contacts(self) -> tuple[str, ...]:
         """The kinds of contacts that the present data has."""
         path = self._data.folder / "contacts.parquet"
         return tuple(kind for kind in KINDS if path.exists() and kind in pl.read_parquet_schema(path))
-
-    def _contacts_of(self, users: Iterable[str]) -> set[Contact]:
-        found = ((kind, self.format.same(kind, each)) for user in users for kind, each in self._of(user))
-        return {(kind, same) for kind, same in found if same}
-
-    def _forgotten_contacts(self, users: Iterable[str]) -> set[Contact]:
-        """The contacts of some users that were also those of somebody who was erased."""
-        return (
-            {each for each in self._contacts_of(users) if self._forgotten.has_contact(*each)}
-            if self._forgotten
-            else set()
-        )
-
-    def _of(self, user: str) -> Iterable[tuple[str, str]]:
-        return self._written.get(user, {}).items()
 
     def _held_elsewhere(self, audience: str | None) -> "_Elsewhere":
         today = self._data.card.default_as_of

@@ -190,6 +190,7 @@ class Registry:
             NotThereError: there is none of that name.
         """
         with self._db.transaction():
+            self._db.run("PRAGMA secure_delete = ON")
             saved = self.get(id_or_name)
             for table in ("members", "outcomes", "deployments", "deliveries", "pushes", "keys", "versions"):
                 self._db.run(f"DELETE FROM {table} WHERE audience = ?", (saved.id,))

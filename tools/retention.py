@@ -7,9 +7,10 @@ last touched: when the server starts, and once a day while it runs.
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Self
@@ -18,8 +19,11 @@ from uuid import UUID
 from encoders.errors import AudienceError
 from encoders.settings import Settings
 from encoders.workspace import Workspace, plain_faults
+from tools.database import Database
 from tools.deleting import delete_threads, threads
 from tools.export import expired
+from tools.registry_tables import TABLES as REGISTRY_TABLES
+from tools.rest.ledger import TABLES as JOB_TABLES
 
 log = logging.getLogger(__name__)
 
@@ -40,18 +44,26 @@ _GREGORIAN = datetime(1582, 10, 15, tzinfo=UTC)
 def drop_old(workspace: Workspace, days: int, now: datetime) -> int:
     """Delete what is older than so many days, of every tenant; how many things that were.
 
-    Raises:
-        WorkspaceError: something may not be written; what was deleted before stays so.
+    A place that cannot be written keeps no other from being cleared; the log says so.
     """
-    before, dropped = now - timedelta(days=days), 0
+    dropped = 0
+    for each in _places(workspace, now - timedelta(days=days)):
+        try:
+            dropped += each()
+        except (AudienceError, sqlite3.Error, OSError) as error:
+            log.warning("What is old was not deleted: %s", error)
+    return dropped
+
+
+def _places(workspace: Workspace, before: datetime) -> Iterator[Callable[[], int]]:
+    """What clears each place."""
     for own in (workspace.path, *sorted(workspace.path.glob("tenants/*"))):
-        dropped += _drop_files([path for path in (own / "exports").glob("*") if expired(path)])
-        dropped += _drop_files(_older(own / "uploads", before))
-        dropped += _drop_rows(own / "registry.db", _REGISTRY, before)
-    dropped += _drop_files(_older(workspace.path / "gradio", before))
-    dropped += _drop_rows(workspace.path / "jobs.db", _JOBS, before)
-    old = [thread for thread, step in threads(workspace).items() if _time_of(step) < before]
-    return dropped + delete_threads(workspace, old)
+        yield partial(_drop_files, [path for path in (own / "exports").glob("*") if expired(path)])
+        yield partial(_drop_files, _older(own / "uploads", before))
+        yield partial(_drop_rows, own / "registry.db", REGISTRY_TABLES, _REGISTRY, before)
+    yield partial(_drop_files, _older(workspace.path / "gradio", before))
+    yield partial(_drop_rows, workspace.path / "jobs.db", JOB_TABLES, _JOBS, before)
+    yield partial(_drop_conversations, workspace, before)
 
 
 def _older(folder: Path, before: datetime) -> list[Path]:
@@ -65,16 +77,17 @@ def _drop_files(paths: list[Path]) -> int:
     return len(paths)
 
 
-def _drop_rows(path: Path, statements: tuple[str, ...], before: datetime) -> int:
+def _drop_rows(path: Path, tables: Sequence[str], statements: Sequence[str], before: datetime) -> int:
     """Delete rows of a file that is there; times are texts that sort like time."""
     if not path.is_file():
         return 0
-    with plain_faults(path), closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as db:
-        db.execute("PRAGMA secure_delete = ON")
-        db.execute("BEGIN IMMEDIATE")
-        dropped = sum(db.execute(each, (before.isoformat(),)).rowcount for each in statements)
-        db.execute("COMMIT")
-    return dropped
+    with closing(Database(path, tables)) as db, db.transaction():
+        db.run("PRAGMA secure_delete = ON")
+        return sum(len(db.run(f"{each} RETURNING 1", (before.isoformat(),))) for each in statements)
+
+
+def _drop_conversations(workspace: Workspace, before: datetime) -> int:
+    return delete_threads(workspace, [each for each, step in threads(workspace).items() if _time_of(step) < before])
 
 
 def _time_of(step: str) -> datetime:
@@ -103,13 +116,6 @@ class Keeper:
         self._thread.join()
 
     def _run(self) -> None:
-        for _ in self._days_to_come():
-            try:
-                drop_old(self._workspace, self._days, datetime.now(UTC))
-            except (AudienceError, sqlite3.Error, OSError) as error:  # tomorrow is another day
-                log.warning("What is old was not deleted: %s", error)
-
-    def _days_to_come(self) -> Iterator[None]:
-        yield
+        drop_old(self._workspace, self._days, datetime.now(UTC))
         while not self._stop.wait(EVERY):
-            yield
+            drop_old(self._workspace, self._days, datetime.now(UTC))

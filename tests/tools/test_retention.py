@@ -108,8 +108,17 @@ def test_keys_of_an_earlier_registry_are_as_old_as_its_update(workspace: Workspa
             for table, column in (("keys", "made"), ("versions", "notes")):
                 registry.database.run(f"ALTER TABLE {table} DROP COLUMN {column}")
             registry.database.run("PRAGMA user_version = 4")
+    assert drop_old(workspace, DAYS, NOW) == 0
     with Registry(workspace.registry) as registry:
         registry.record("Ada", "note", key="k")
         assert len(registry.audit()) == 1
-    assert drop_old(workspace, DAYS, NOW) == 0
     assert drop_old(workspace, DAYS, LATER) == 1
+
+
+def test_what_cannot_be_cleared_keeps_nothing_else(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
+    written(workspace.registry, 0)
+    old = written(workspace.path / "gradio" / "a" / "b.csv", DAYS + 1)
+    talk(workspace, "one")
+    assert drop_old(workspace, DAYS, LATER) == 2
+    assert not old.exists()
+    assert "What is old was not deleted: " in caplog.text

@@ -19,7 +19,7 @@ from tools.database import Database
 from tools.rest.problems import Problem
 from tools.types import TunedSummary
 
-_TABLES = (
+TABLES = (
     """
 CREATE TABLE jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -111,7 +111,7 @@ class Ledger:
         Raises:
             WorkspaceError: it cannot be written, is damaged, or was written by a newer version of this program.
         """
-        self._db = Database(path, _TABLES)
+        self._db = Database(path, TABLES)
 
     def close(self) -> None:
         """Close the file."""
