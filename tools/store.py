@@ -220,9 +220,12 @@ class VectorStore:
     # --- for erasing users ------------------------------------------------------------------------
 
     def contents(self) -> Iterator[tuple[str, dict[str, Any], list[str], Vectors, list[Any]]]:
-        """Every collection of this workspace, complete or not: Chroma's name, metadata, ids, vectors, attributes."""
+        """Every collection of the folder, complete or not: Chroma's name, metadata, ids, vectors, attributes.
+
+        Those of a workspace that was elsewhere before are among them.
+        """
         with self._faults():
-            for each in self._mine():
+            for each in self._client.list_collections():
                 collection = self._client.get_collection(each.name, embedding_function=None)
                 ids, vectors, rows = list[str](), list[Vectors](), list[Any]()
                 for offset in range(0, collection.count(), BATCH):
@@ -231,7 +234,7 @@ class VectorStore:
                     vectors.append(np.asarray(page["embeddings"], dtype=np.float32))
                     rows.extend(page["metadatas"] or [])
                 matrix = np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32)
-                yield each.name, dict(each.metadata), ids, matrix, rows
+                yield each.name, dict(each.metadata or {}), ids, matrix, rows
 
     def put_collection(
         self, called: str, metadata: dict[str, Any], ids: list[str], vectors: Vectors, attributes: list[Any]

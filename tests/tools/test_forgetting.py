@@ -1,6 +1,7 @@
 """Erasing a user who was put everywhere first: afterwards no byte of the workspace names them."""
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,6 +23,7 @@ from tools.indexing import build_index
 from tools.registry import Registry
 from tools.rest.ledger import Job, Ledger
 from tools.service import AudienceService
+from tools.store import VectorStore
 from tools.types import AudienceSpec
 
 USER, EMAIL, PHONE = "cust-7f3a9", "Erase.Me+shop@gmail.com", "+49 170 2345678"
@@ -48,8 +50,17 @@ def rename(data: Path, user: str) -> None:
 
 
 @pytest.fixture
-def everywhere(own_workspace: Workspace) -> Workspace:
+def everywhere(prepared_once: Workspace, tmp_path: Path) -> Workspace:
     """A workspace where the user is in every place that may hold one."""
+    shutil.copytree(prepared_once.path, tmp_path / "workspace", ignore=shutil.ignore_patterns("locks"))
+    return Workspace(tmp_path / "workspace")
+
+
+@pytest.fixture(scope="module")
+def prepared_once(world_workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    own_workspace = Workspace(tmp_path_factory.mktemp("everywhere") / "workspace")
+    leftovers = shutil.ignore_patterns("locks", "registry.db*")
+    shutil.copytree(world_workspace.path, own_workspace.path, ignore=leftovers)
     settings = world_settings(own_workspace.path)
     with closing(AudienceService.open(settings)) as service:
         best = service._select(COFFEE)
@@ -181,9 +192,20 @@ def goes_on(workspace: Workspace) -> None:
 
 
 def test_the_index_is_not_computed_anew(everywhere: Workspace) -> None:
+    build_index(everywhere, world_settings(everywhere.path))
     erase_user(everywhere)
     done = build_index(everywhere, world_settings(everywhere.path))
     assert (done.encoded, done.users) == (0, USERS - 1 - 10)
+
+
+def test_a_server_is_told_to_delete_its_records(everywhere: Workspace) -> None:
+    build_index(everywhere, world_settings(everywhere.path))
+    with VectorStore(everywhere) as store:
+        [name] = store.names()
+        before = store.count(name)
+        assert store.delete_users([USER, "nobody"]) == 1
+        assert store.delete_users([USER]) == 0
+        assert store.count(name) == before - 1
 
 
 @pytest.mark.parametrize("place", ["_sent_to", "erase_from_index", "erase_from_file", "erase_from_folder", "Receipt"])
