@@ -77,3 +77,20 @@ def test_deleting_a_conversation(run: Run, tmp_path: Path) -> None:
         SqliteSaver(db).put(config, empty_checkpoint(), {}, {})  # type: ignore[arg-type]
     assert run("delete", "conversation", "chat abc").stdout == "Deleted: conversation chat abc\n"
     fails_in_one_line(run("delete", "conversation", "abc"), "There is no conversation 'abc'")
+
+
+def test_data_prepared_later_is_without_them(run: Run, tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (shop / "shop.toml").write_text(
+        'name = "shop"\ntitle = "Shop"\nmain_source = "orders"\n[[sources]]\nname = "orders"\naction = "buy"\n'
+        'wording = "buy {items}"\nfiles = ["orders.csv"]\nuser_id = "who"\ntime = "at"\nitem = "{what}"\n'
+    )
+    rows = ["who,at,what", *(f"cust-{user},2026-01-0{day},tea" for user in (1, 2) for day in (1, 2))]
+    (shop / "orders.csv").write_text("\n".join(rows))
+    assert run("forget", "cust-1").exit_code == 0
+    (shop / "orders.csv").write_text("\n".join(rows))  # here the company's tables lie in the workspace; most do not
+    told = run("prepare", str(shop / "shop.toml"))
+    assert told.exit_code == 0, told.output
+    assert "2 rows left out: orders: forgotten" in told.stdout
+    assert "cust-1" not in told.stdout
