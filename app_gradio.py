@@ -42,6 +42,7 @@ from tools.mcp_server.http import OverHttp
 from tools.mcp_server.server import make_server
 from tools.registry import Registry
 from tools.rest.api import make_api
+from tools.retention import Keeper
 from tools.types import AudienceSpec, SavedAudience, SizeEstimate
 from tools.webhooks.courier import Courier
 
@@ -98,7 +99,7 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
         folding = asyncio.create_task(_folding(trail))
         async with tools.running(), api.router.lifespan_context(api):
-            with Courier(here, lambda: opening.desk().service if opening.ready else None):
+            with Keeper(here), Courier(here, lambda: opening.desk().service if opening.ready else None):
                 yield
         folding.cancel()
         opening.close()

@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     seed: int = Field(7, description="seed of every random choice")
     minimum_size: int = Field(50, ge=1, description="smaller audiences are not previewed, profiled or exported")
     holdout: float = Field(0.1, ge=0, lt=1, description="share of a saved audience that is kept back")
+    retention_days: int = Field(
+        90, ge=1, description="days after which uploads, conversations, jobs, messages and used keys are deleted"
+    )
     chroma_url: str = Field("", description="a Chroma server (http://host:port) instead of the folder in the workspace")
     chat_model: str = Field(
         "embedded", description="'embedded', 'openai:NAME', 'server:NAME' (with chat_url) or 'local:NAME'"

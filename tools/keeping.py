@@ -1,23 +1,27 @@
 """Audiences that are kept: saved with their holdout, combined, exported, measured and refreshed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from functools import reduce
 from pathlib import Path
 from typing import Literal
 
-from encoders.errors import RequestError
+from encoders.errors import NotAllowedError, RequestError
 from encoders.workspace import Progress
+from tools.access.caller import Scope
 from tools.access.http import is_public
 from tools.campaign_types import Refreshed
+from tools.deleting import delete_audience, delete_export
 from tools.deployments import Deployments
 from tools.destinations.exporting import Exports
 from tools.destinations.known import Destinations
 from tools.drift import Drifts
 from tools.export import exported
+from tools.forgetting.erasure import Receipt, erase
 from tools.looking import Looking
 from tools.outcomes import Outcomes
 from tools.reach import curve_point
+from tools.reaching import Reaching
 from tools.refreshing import compared, refresh_day
 from tools.types import AudienceSpec, ExportFile, Interval, SampleUser, SavedAudience
 from tools.uploads import keep_upload, uploaded
@@ -58,18 +62,19 @@ class Keeping(Looking):
     ) -> SavedAudience:
         """Save a new audience from saved ones: in all of them, in any of them, or in the first and in no other.
 
-        The same ``key`` saves once.
+        Whoever is held out of one of them is held out of it, too. The same ``key`` saves once.
 
         Raises:
             RequestError: fewer than two audiences, or one that is not there.
         """
-        names, joined = self._joined(operation, audiences)
+        names, joined, held_out = self._joined(operation, audiences)
         words = {"and": " and also ", "or": " or ", "not": " but not "}[operation].join(f"'{each}'" for each in names)
-        return self._save(name, None, words, joined, approved_by, key, self.settings.holdout)
+        return self._save(name, None, words, joined, approved_by, key, self.settings.holdout, inherited=held_out)
 
     def combined_users(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> int:
         """How many users ``combine`` would save; raises like it."""
-        return len(self._joined(operation, audiences)[1])
+        _, joined, _ = self._joined(operation, audiences)
+        return len(self._reaching().kept(joined, "", self.settings.minimum_size, self._exact).users)
 
     def list_audiences(self) -> tuple[SavedAudience, ...]:
         """The newest version of every saved audience, by name."""
@@ -86,7 +91,10 @@ class Keeping(Looking):
     def export(
         self, audience: str, format: Literal["csv", "parquet"] = "csv", key: str = "", platform: str = ""
     ) -> ExportFile:
-        """Write a saved audience without its holdout to a file, with hashed contacts where there are any.
+        """Write those of a saved audience who may be reached now to a file, with hashed contacts where there are any.
+
+        Its holdout is not in it, nor is anybody who is not in the present data, was erased or is held out of another
+        audience, nor a contact of one of them; the answer says how many and why.
 
         Args:
             audience: its name or id.
@@ -101,7 +109,7 @@ class Keeping(Looking):
             DestinationError: it cannot be used, or did not take everything; what was sent is remembered.
         """
         workspace, minimum = self._tenant.workspace, self.settings.minimum_size
-        exports = Exports(workspace, self._registry, self.destinations, minimum, self._check_size)
+        exports = Exports(workspace, self._registry, self.destinations, minimum, self._exact)
         return exports.export(audience, format, key, platform)
 
     @property
@@ -125,6 +133,40 @@ class Keeping(Looking):
             NotThereError: there is none.
         """
         return exported(self._tenant.workspace, name)
+
+    def reachable(self, audience: str) -> int:
+        """How many users of a saved audience may be reached now; raises like ``export``."""
+        return len(self._reaching().leaving(self._registry.get(audience)).users)
+
+    def delete(self, audience: str) -> SavedAudience:
+        """Delete a saved audience with all its versions, and its files; its audit lines stay, without members.
+
+        Returns:
+            Its newest version as it was.
+
+        Raises:
+            NotThereError: there is none of that name.
+        """
+        return delete_audience(self._tenant.workspace, self._registry, audience, self._caller.name)
+
+    def delete_export(self, name: str) -> None:
+        """Delete the file of an export.
+
+        Raises:
+            NotThereError: there is none.
+        """
+        delete_export(self._tenant.workspace, self._registry, name, self._caller.name)
+
+    def forget(self, users: Collection[str], by: str) -> Receipt:
+        """Erase users from everything in the workspace, in every tenant, and leave them out of data prepared later.
+
+        Raises:
+            NotAllowedError: the caller is not the owner of the workspace.
+            WorkspaceError: a place is in use; they are forgotten already, and the same call goes on.
+        """
+        if self._caller.tenant or not self._exact:
+            raise NotAllowedError("Erasing users reaches every tenant, so it needs an admin token without a tenant.")
+        return erase(self._tenant.workspace, self.settings, users, by)
 
     # --- what became of them ----------------------------------------------------------------------
 
@@ -190,12 +232,14 @@ class Keeping(Looking):
         holdout: float,
         forecast: Interval | None = None,
         refreshes: bool = False,
+        inherited: Collection[str] = (),
     ) -> SavedAudience:
+        kept = self._reaching().kept(members, name, self.settings.minimum_size, self._exact)
         return self._registry.save_version(
             name,
             spec=spec,
             definition=words,
-            members=members,
+            members=kept.users,
             holdout_share=holdout,
             as_of=self._population.as_of,
             model_version=self._population.card.model_version,
@@ -204,19 +248,34 @@ class Keeping(Looking):
             key=key,
             forecast=forecast,
             refreshes=refreshes,
+            inherited=inherited,
+            notes=kept.notes,
         )
 
-    def _joined(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> tuple[list[str], set[str]]:
+    def _joined(
+        self, operation: Literal["and", "or", "not"], audiences: Sequence[str]
+    ) -> tuple[list[str], set[str], set[str]]:
+        """The names of the parts, who is in the combination, and who is held out of any part."""
         if len(audiences) < 2:
             raise RequestError("Combining needs at least two saved audiences.")
-        named = [self._named_members(each) for each in audiences]
-        sets = [members for _, members in named]
+        parts = [self._registry.get(each) for each in audiences]
+        found = [self._registry.members(each.id, each.version) for each in parts]
+        sets = [set(members) for members, _ in found]
         joined = {
             "and": lambda: reduce(set.intersection, sets),
             "or": lambda: reduce(set.union, sets),
             "not": lambda: sets[0].difference(*sets[1:]),
         }[operation]()
-        return [name for name, _ in named], joined
+        return [each.name for each in parts], joined, {user for _, held_out in found for user in held_out}
+
+    def _reaching(self) -> Reaching:
+        """Who may be reached, by the data as it is now."""
+        return Reaching(self._tenant.workspace, self._registry)
+
+    @property
+    def _exact(self) -> bool:
+        """Whether the caller may read small numbers."""
+        return self._caller.may(Scope.ADMIN)
 
     def _refresh(self, before: SavedAudience, approved_by: str, key: str, progress: Progress) -> Refreshed:
         assert before.spec is not None

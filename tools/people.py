@@ -40,8 +40,7 @@ class People:
 
     def masked(self, row: int) -> str:
         """What stands for the id of a user where the id itself may not be shown."""
-        user = self._forecaster.scene.histories.user_ids[row]
-        return hmac.digest(self._key, user.encode(), "sha256").hex()[:6].upper()
+        return masks_of(self._key, self._forecaster.scene.histories.user_ids[row])[0]
 
     def evidence(self, reasons: list[Reason]) -> tuple[Evidence, ...]:
         """Reasons with the names of their items."""
@@ -61,3 +60,8 @@ class People:
         """Reasons in one sentence."""
         vocabulary = self._forecaster.scene.vocabulary
         return why([(vocabulary.texts[reason.item], reason) for reason in reasons])
+
+
+def masks_of(key: bytes, user: str) -> tuple[str, ...]:
+    """What stands for the id of a user, and what did in earlier versions."""
+    return (hmac.digest(key, user.encode(), "sha256").hex()[:6].upper(),)

@@ -7,8 +7,8 @@ from importlib.resources import files
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from encoders.contacts import PLAIN, ContactFormat
 from encoders.errors import RequestError
-from tools.contacts import contact_hash, normal_email, normal_phone
 from tools.types import SavedAudience
 
 
@@ -32,17 +32,15 @@ class Platform(BaseModel):
         """The platform's column for each contact it takes: email, phone."""
         return {"email": self.email} | ({"phone": self.phone} if self.phone else {})
 
-    def hashed(self, kind: str, contact: str) -> str | None:
+    def hashed(self, kind: str, contact: str, form: ContactFormat = PLAIN) -> str | None:
         """The hash the platform matches on; None for something that is no contact.
 
         Args:
             kind: 'email' or 'phone'.
             contact: as it stands in the data.
+            form: how the contacts of the data are written.
         """
-        if kind == "email":
-            return contact_hash(normal_email(contact, gmail=self.gmail))
-        normal = normal_phone(contact)
-        return contact_hash(normal if normal is None or self.plus else normal.removeprefix("+"))
+        return form.hash(kind, contact, self.gmail, self.plus)
 
     def check_name(self, saved: SavedAudience) -> None:
         """Refuse what the platform would refuse.

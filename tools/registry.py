@@ -93,6 +93,8 @@ class Registry:
         key: str = "",
         forecast: Interval | None = None,
         refreshes: bool = False,
+        inherited: Collection[str] = (),
+        notes: Sequence[str] = (),
     ) -> SavedAudience:
         """Save an audience, as the next version where the name exists, with holdout, audit line and webhook messages.
 
@@ -106,24 +108,21 @@ class Registry:
             model_version: what scored it.
             data_version: what it was scored on.
             approved_by: the person who said yes.
+            forecast: responders expected among the members.
             key: saving twice with the same key saves once and answers the same, even where the model, and with it the
                 members, changed in between.
-            forecast: responders expected among the members.
-            refreshes: who was in the version before stays on her side of the holdout; the share is drawn from the rest.
+            refreshes: who was in the version before stays where they were; the share is drawn from the rest.
+            inherited: users who are held out whatever the share, which is filled up from the others.
+            notes: what to say about users who were left out.
 
         Raises:
             RequestError: the name or the approval is missing, or the key was used for something else.
         """
         name, approved_by = _checked(name, approved_by)
-        facts: dict[str, str | int | None] = {
-            "spec": spec.model_dump_json() if spec else None,
-            "definition": definition,
-            "as_of": as_of.isoformat(),
-            "model_version": model_version,
-            "data_version": data_version,
-            "approved_by": approved_by,
-            "forecast": forecast.model_dump_json() if forecast else None,
-        }
+        texts = {"spec": _json(spec), "forecast": _json(forecast), "notes": json.dumps(list(notes))}
+        versions = {"as_of": as_of.isoformat(), "model_version": model_version, "data_version": data_version}
+        said = {"definition": definition, "approved_by": approved_by, "created": datetime.now(UTC).isoformat()}
+        facts: dict[str, str | int | None] = {**texts, **versions, **said}
         action = "refresh" if refreshes else "save"
         content = _digest(action, name, facts["spec"], definition, approved_by)
         with self._db.transaction():
@@ -131,10 +130,9 @@ class Registry:
                 return self.get(seen["audience"], seen["version"])
             audience, version = self._next_version(name)
             before = set(self.members(audience)[0]) if refreshes else None
-            held_out = self._held_out(set(members), holdout_share, audience, refreshes)
-            facts |= {"audience": audience, "version": version, "created": datetime.now(UTC).isoformat()}
+            held_out = self._held_out(set(members), holdout_share, audience, refreshes, set(inherited))
             counts = {"users": len(set(members)), "holdout": len(held_out)}
-            self._insert({**facts, **counts}, set(members), held_out)
+            self._insert({**facts, **counts, "audience": audience, "version": version}, set(members), held_out)
             self._write_audit(approved_by, action, audience, version, {"name": name, **counts})
             self._remember(key, content, audience, version)
             return announce_saved(self._db, self.get(audience, version), set(members), before)
@@ -175,6 +173,30 @@ class Registry:
                 (saved.id, saved.version),
             )
         return tuple(row["user_id"] for row in rows), tuple(row["user_id"] for row in rows if row["held_out"])
+
+    def id_of(self, name: str) -> str | None:
+        """The id of the audience of that name; None where none is saved under it."""
+        with self._db.reading():
+            found = self._db.run("SELECT id FROM audiences WHERE folded = ?", (" ".join(name.split()).casefold(),))
+        return str(found[0]["id"]) if found else None
+
+    def delete(self, id_or_name: str, actor: str) -> SavedAudience:
+        """Delete an audience with all its versions, outcomes and deployments; its audit lines stay, without members.
+
+        Returns:
+            The newest version as it was.
+
+        Raises:
+            NotThereError: there is none of that name.
+        """
+        with self._db.transaction():
+            self._db.run("PRAGMA secure_delete = ON")
+            saved = self.get(id_or_name)
+            for table in ("members", "outcomes", "deployments", "deliveries", "pushes", "keys", "versions"):
+                self._db.run(f"DELETE FROM {table} WHERE audience = ?", (saved.id,))
+            self._db.run("DELETE FROM audiences WHERE id = ?", (saved.id,))
+            self._write_audit(actor, "delete", saved.id, saved.version, {"name": saved.name})
+        return saved
 
     def record_outcome(self, outcome: CampaignOutcome, content: str, actor: str) -> CampaignOutcome:
         """Keep how a version did, with its audit line; the same ``content`` is kept once, and answers the same.
@@ -282,14 +304,19 @@ class Registry:
                 {name: row[name] for name in SavedAudience.model_fields}
                 | {"spec": AudienceSpec.model_validate_json(row["spec"]) if row["spec"] else None}
                 | {"forecast": Interval.model_validate_json(row["forecast"]) if row["forecast"] else None}
+                | {"notes": json.loads(row["notes"])}
             )
             for row in rows
         ]
 
-    def _held_out(self, members: set[str], share: float, audience: str, refreshes: bool) -> set[str]:
+    def _held_out(
+        self, members: set[str], share: float, audience: str, refreshes: bool, inherited: set[str]
+    ) -> set[str]:
         """Who is kept back, inside a transaction that has not written the new version yet."""
         if not refreshes:
-            return set(hold_out(members, share, audience))
+            inside, others = inherited & members, members - inherited
+            missing = max(0, round(share * len(members)) - len(inside))
+            return inside | set(hold_out(others, missing / len(others) if others else 0.0, audience))
         everybody, held_out = (set(each) for each in self.members(audience))
         return (held_out & members) | set(hold_out(members - everybody, share, audience))
 
@@ -319,7 +346,8 @@ class Registry:
 
     def _remember(self, key: str, content: str, audience: str | None, version: int | None) -> None:
         if key:
-            self._db.run("INSERT INTO keys VALUES (?, ?, ?, ?)", (key, content, audience, version))
+            values = (key, content, audience, version, datetime.now(UTC).isoformat())
+            self._db.run("INSERT INTO keys (key, content, audience, version, made) VALUES (?, ?, ?, ?, ?)", values)
 
     def _write_audit(
         self, actor: str, action: str, audience: str | None, version: int | None, details: dict[str, Any]
@@ -328,6 +356,10 @@ class Registry:
             "INSERT INTO audit (time, actor, action, audience, version, details) VALUES (?, ?, ?, ?, ?, ?)",
             (datetime.now(UTC).isoformat(), actor, action, audience, version, json.dumps(details, sort_keys=True)),
         )
+
+
+def _json(model: BaseModel | None) -> str | None:
+    return None if model is None else model.model_dump_json()
 
 
 def _digest(*content: object) -> str:

@@ -127,5 +127,11 @@ CREATE TABLE accounts (
 );
 """
 
-TABLES = (_AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS)
+_REACHING = """
+ALTER TABLE versions ADD COLUMN notes TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE keys ADD COLUMN made TEXT NOT NULL DEFAULT '';
+UPDATE keys SET made = strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now');
+"""
+
+TABLES = (_AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS, _REACHING)
 """One script a format; a change is a new script at the end, never an edit of an old one."""

@@ -244,6 +244,47 @@ class VectorStore:
                 self._client.delete_collection(name)
         return [name.removesuffix(self._tag) for name in dropped]
 
+    # --- for erasing users ------------------------------------------------------------------------
+
+    def contents(self) -> Iterator[tuple[str, dict[str, Any], list[str], Vectors, list[Any]]]:
+        """Every collection of the folder, complete or not: Chroma's name, metadata, ids, vectors, attributes.
+
+        Those of a workspace that was elsewhere before are among them.
+        """
+        with self._faults():
+            for each in self._client.list_collections():
+                collection = self._client.get_collection(each.name, embedding_function=None)
+                ids, vectors, rows = list[str](), list[Vectors](), list[Any]()
+                for offset in range(0, collection.count(), BATCH):
+                    page = collection.get(limit=BATCH, offset=offset, include=["embeddings", "metadatas"])
+                    ids.extend(page["ids"])
+                    vectors.append(np.asarray(page["embeddings"], dtype=np.float32))
+                    rows.extend(page["metadatas"] or [])
+                matrix = np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32)
+                yield each.name, dict(each.metadata or {}), ids, matrix, rows
+
+    def put_collection(
+        self, called: str, metadata: dict[str, Any], ids: list[str], vectors: Vectors, attributes: list[Any]
+    ) -> None:
+        """Write a collection as ``contents`` gave it."""
+        with self._faults():
+            collection = self._create(called, metadata)
+            for start in range(0, len(ids), BATCH):
+                part = slice(start, start + BATCH)
+                collection.upsert(ids=ids[part], embeddings=vectors[part], metadatas=attributes[part])
+
+    def delete_users(self, users: Sequence[str]) -> int:
+        """Delete users from every collection of this workspace; how many records there were."""
+        with self._faults():
+            found = 0
+            for each in self._mine():
+                collection = self._client.get_collection(each.name, embedding_function=None)
+                there = collection.get(list(users), include=[])["ids"]
+                if there:
+                    collection.delete(there)
+                found += len(there)
+        return found
+
     def _connect(self, url: str) -> "ClientAPI":
         made: Any = self._make_client(url)
         self._open.callback(made.close)

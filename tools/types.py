@@ -289,6 +289,15 @@ class SavedAudience(_Model):
     created: datetime
     approved_by: str
     forecast: Interval | None = Field(None, description="responders expected among its users when it was saved")
+    notes: tuple[str, ...] = Field((), description="who was left out of it, or will be of its files, and why")
+
+
+class LeftOut(_Model):
+    """Users of an audience who are not in its file, for one reason; each user has one reason."""
+
+    reason: Literal["forgotten", "not in the data", "held out elsewhere", "shared contact", "repeated contact"]
+    users: int | None = Field(description="how many; None below the minimum size, for callers who see no single user")
+    detail: str = Field(description="the reason in words, with the number")
 
 
 class ExportFile(_Model):
@@ -305,3 +314,5 @@ class ExportFile(_Model):
     platform: str = Field("", description="the destination it was written for; empty for none in particular")
     batches: int = Field(0, description="in how many batches it was sent there; 0 where a person has to upload it")
     warnings: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = Field((), description="who else is not in it, by reason; 'warnings' says so, too")
+    expires: date | None = Field(None, description="the day on which the file is deleted")

@@ -59,7 +59,8 @@ def refreshed_text(done: Refreshed, unit_plural: str) -> str:
         _sampled(reply("came_samples"), done.came_samples),
         _sampled(reply("left_samples"), done.left_samples),
     ]
-    return "\n\n".join([text, *(each for each in samples if each)])
+    notes = [plain(note, 400) for note in done.saved.notes]
+    return "\n\n".join([text, *notes, *(each for each in samples if each)])
 
 
 def _sampled(head: str, users: tuple[SampleUser, ...]) -> str:

@@ -49,8 +49,8 @@ def kept_text(share: float | None) -> str:
 
 
 def saved_text(speaker: Speaker, saved: SavedAudience) -> str:
-    """What was saved, in words."""
-    return reply(
+    """What was saved, in words, and who will not be reached."""
+    text = reply(
         "saved",
         name=plain(saved.name),
         version=saved.version,
@@ -58,3 +58,4 @@ def saved_text(speaker: Speaker, saved: SavedAudience) -> str:
         holdout=replies.count(saved.holdout),
         unit_plural=speaker.card.unit_plural,
     )
+    return "\n\n".join([text, *(plain(note, 400) for note in saved.notes)])

@@ -11,6 +11,7 @@ from agent.cli import (
     data,
     destination,
     embed,
+    forgetting,
     kept,
     label,
     leaving,
@@ -60,6 +61,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     kept.refresh: 'audience refresh "Autumn launch" --as-of 2017-11-01',
     leaving.export: 'audience export "Autumn launch" --to meta',
     leaving.drift: 'audience drift "Autumn launch"',
+    forgetting.forget: "audience forget 1234 5678 --by Ada",
     audit.audit: 'audience audit "Autumn launch"',
     restoring.restore: "audience restore",
     talk.ask: 'audience ask "people for our new baby line" --json',
@@ -72,6 +74,7 @@ for command, example in COMMANDS.items():
     app.command(epilog=f"Example: {example}")(command)
 
 
+app.add_typer(forgetting.app, name="delete")
 app.add_typer(destination.app, name="destination")
 app.add_typer(webhook.app, name="webhook")
 app.add_typer(token.app, name="token")

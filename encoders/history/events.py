@@ -77,6 +77,10 @@ class DatasetCard(BaseModel):
     """Digest of what built-in data was made from and by; empty for one's own tables."""
     benchmark_levels: list[str] = []
     """Levels of topics.parquet that the benchmark makes a demand of each topic of; empty for all of them."""
+    phone_country: str = ""
+    """Two-letter country of phone numbers without a country code; empty: those are no contacts."""
+    hashed_contacts: list[str] = []
+    """Contacts that came as SHA-256 already."""
 
 
 @dataclass(frozen=True)

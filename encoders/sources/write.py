@@ -55,6 +55,8 @@ class About:
     rejected: dict[str, int]
     recipe: str = ""
     benchmark_levels: list[str] = field(default_factory=list)
+    phone_country: str = ""
+    hashed_contacts: list[str] = field(default_factory=list)
 
 
 def write_folder(folder: Path, tables: Tables, about: About, progress: Progress = silent) -> DatasetCard:
@@ -103,7 +105,7 @@ def _write_tables(building: Path, tables: Tables, about: About, progress: Progre
     if not first < default_as_of <= last + timedelta(days=1):
         raise DataError(f"default_as_of {default_as_of} is outside the data, which runs from {first} to {last}.")
     return DatasetCard(
-        **{**vars(about), "default_as_of": default_as_of}, first=first, last=last, version=_version(building)
+        **{**vars(about), "default_as_of": default_as_of}, first=first, last=last, version=version_of_tables(building)
     )
 
 
@@ -132,7 +134,7 @@ class _Digest(io.RawIOBase):
         return len(data)
 
 
-def _version(building: Path) -> str:
+def version_of_tables(building: Path) -> str:
     """Digest of the rows themselves, so that neither the file layout nor the hour of writing matters."""
     digest = _Digest()
     for path in sorted(building.glob("*.parquet")):

@@ -209,3 +209,14 @@ def test_what_to_say_rests_on_the_profile(chat: Conversation, real: AudienceServ
             row for value, row in rows.items() if f"{value}." in line or f"{value} " in line or f" {value}" in line
         ][:1]
         assert f"index {row.index:.0f}" in line
+
+
+def test_a_save_over_another_holdout_says_how_many_and_so_does_the_file(
+    chat: Conversation, real: AudienceService
+) -> None:
+    play(chat, COFFEE, "save as Coffee", "yes")
+    held_out = real.saved("Coffee").holdout
+    said = play(chat, "top 60%", "save as Wide", "yes").text
+    assert f"{held_out} are held out of 'Coffee' until" in said
+    assert "files of this audience leave them out" in said
+    assert "Left out: " in play(chat, "export it", "yes").text

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from listening import Listener, listening, signed
+from reach_doubles import prepared
 from standardwebhooks import Webhook
 
 from encoders.errors import DestinationError, RequestError, TooSmallError
@@ -23,7 +23,6 @@ from tools.destinations import webhook
 from tools.destinations.exporting import Exports
 from tools.destinations.known import Destinations
 from tools.destinations.protocol import Batch
-from tools.export import hash_email, hash_phone
 from tools.registry import Registry
 from tools.service import AudienceService
 from tools.types import AudienceSpec, ExportFile, SavedAudience
@@ -35,16 +34,17 @@ def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def phone(user: str) -> str:
+    return f"650 253 0{user[1:]}"
+
+
 class House:
     """A workspace with contacts, a registry, and what is exported from it."""
 
     def __init__(self, path: Path) -> None:
         self.workspace = Workspace(path)
-        self.workspace.data.mkdir(parents=True, exist_ok=True)
         contacts = {"user_id": USERS[:20], "email": [f" {user}@Example.COM" for user in USERS[:20]]}
-        pl.DataFrame(contacts).with_columns(phone=pl.lit("650 253 0000")).write_parquet(
-            self.workspace.data / "contacts.parquet"
-        )
+        prepared(self.workspace.data, USERS, contacts | {"phone": [phone(user) for user in USERS[:20]]})
         self.registry = Registry(self.workspace.registry)
         self.destinations = Destinations(self.registry.database, private=True)
 
@@ -55,7 +55,7 @@ class House:
         )  # fmt: skip
 
     def export(self, to: str, key: str = "", format: Any = "csv") -> ExportFile:
-        exports = Exports(self.workspace, self.registry, self.destinations, 1, lambda users: None)
+        exports = Exports(self.workspace, self.registry, self.destinations, 0)
         return exports.export("Tea", format, key, to)
 
     def staying(self) -> set[str]:
@@ -106,8 +106,8 @@ def test_batches_are_signed_hashed_and_whole(house: House, listener: Listener, f
     for person in people:
         user = known[person["user_sha256"]]
         reachable = user in USERS[:20]
-        assert person["email_sha256"] == (hash_email(f"{user}@example.com") if reachable else None)
-        assert person["phone_sha256"] == (hash_phone("+16502530000") if reachable else None)
+        assert person["email_sha256"] == (sha(f"{user}@example.com") if reachable else None)
+        assert person["phone_sha256"] == (sha(f"+1{phone(user)}".replace(" ", "")) if reachable else None)
     lines = [(line.action, line.details.get("platform")) for line in house.registry.audit("Tea")]
     assert lines == [("save", None), ("export", "crm"), ("sent", "crm")]
 
@@ -201,6 +201,7 @@ def test_everybody_is_sent_once_and_nobody_who_is_held_out(
     format: str,
 ) -> None:
     house, taking = House(tmp_path_factory.mktemp("house")), Taking(size, failing)
+    prepared(house.workspace.data, sorted(members))
     saved = house.save(tuple(members), share)
     house.destinations.named = lambda name: taking  # type: ignore[method-assign,assignment]
     for _ in range(len(failing) + 1):

@@ -1,16 +1,18 @@
 import csv
 import hashlib
+import os
 import stat
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
+from reach_doubles import export, prepared
 
-from encoders.errors import DataError, WorkspaceError
+from encoders.contacts import PLAIN, ContactFormat
+from encoders.errors import DataError, NotThereError, WorkspaceError
 from encoders.workspace import Workspace
-from tools.contacts import contact_hash, normal_phone
-from tools.export import export_audience, hash_email, hash_phone
+from tools.export import KEPT_DAYS, exported
 from tools.types import SavedAudience
 
 SAVED = SavedAudience(
@@ -36,21 +38,29 @@ def sha(text: str) -> str:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path)
+    made = Workspace(tmp_path)
+    prepared(made.data, MEMBERS)
+    return made
 
 
 @pytest.fixture
 def with_contacts(workspace: Workspace) -> Workspace:
-    workspace.data.mkdir()
-    pl.DataFrame(
-        {
-            "user_id": ["u1", "u2", "u3", "u9"],
-            "email": [" Ann@Example.COM ", "nonsense", "secret@example.com", "x@example.com"],
-            "phone": ["(650) 253-0000", None, "650 253 0001", "650 253 0002"],
-            "address": ["1 Main St", "2 Main St", "3 Main St", "4 Main St"],
-        }
-    ).write_parquet(workspace.data / "contacts.parquet")
+    contacts = {
+        "user_id": ["u1", "u2", "u3", "u9"],
+        "email": [" Ann@Example.COM ", "nonsense", "secret@example.com", "x@example.com"],
+        "phone": ["(650) 253-0000", None, "650 253 0001", "650 253 0002"],
+        "address": ["1 Main St", "2 Main St", "3 Main St", "4 Main St"],
+    }
+    prepared(workspace.data, MEMBERS, contacts)
     return workspace
+
+
+def hash_email(email: str) -> str | None:
+    return PLAIN.hash("email", email)
+
+
+def hash_phone(phone: str, country: str = "") -> str | None:
+    return ContactFormat(country).hash("phone", phone)
 
 
 def test_hashes_of_known_values() -> None:
@@ -58,23 +68,70 @@ def test_hashes_of_known_values() -> None:
     assert hash_email("\tTest@Example.com\n") == hash_email("test@example.com")
     assert hash_phone("+16502530000") == sha("+16502530000")
     assert hash_phone("+49 30 901820") == sha("+4930901820")
-    assert contact_hash(normal_phone("030 901820", region="DE")) == sha("+4930901820")
-    assert hash_phone("(650) 253-0000") == hash_phone("1-650-253-0000") == sha("+16502530000")
+    assert hash_phone("030 901820", "DE") == sha("+4930901820")
+    assert hash_phone("(650) 253-0000", "US") == hash_phone("1-650-253-0000", "US") == sha("+16502530000")
 
 
-@pytest.mark.parametrize("email", ["", "ann", "ann@", "@example.com", "a@b@c", "an n@example.com"])
+NO_EMAILS = (
+    *("", "ann", "ann@", "@example.com", "a@b@c", "an n@example.com", "n/a@n/a", "mailto:x@y.com", "x@example..com"),
+    *(
+        "x@localhost",
+        ".x@example.com",
+        "x@-example.com",
+        "x@example.123",
+        "<x@example.com>",
+        "x@example.com.",
+        "+@gmail",
+    ),
+)
+
+
+@pytest.mark.parametrize("email", NO_EMAILS)
 def test_what_is_no_email_has_no_hash(email: str) -> None:
     assert hash_email(email) is None
 
 
-@pytest.mark.parametrize("phone", ["", "none", "12", "+1", "1" * 40])
-def test_what_is_no_phone_has_no_hash(phone: str) -> None:
-    assert hash_phone(phone) is None
+@pytest.mark.parametrize("phone", ["", "none", "12", "+1", "1" * 40, "0000000000", "1234567", "1-800-FLOWERS", "+49 x"])
+@pytest.mark.parametrize("country", ["", "US", "DE", "GB"])
+def test_what_is_no_phone_has_no_hash(phone: str, country: str) -> None:
+    assert hash_phone(phone, country) is None
+
+
+@pytest.mark.parametrize(
+    ("phone", "country", "number"),
+    [
+        ("0170 2345678", "DE", "+491702345678"),
+        ("0049 170 2345678", "DE", "+491702345678"),
+        ("07911 123456", "GB", "+447911123456"),
+        ("7911 123456", "GB", "+447911123456"),
+        ("447911123456.0", "GB", "+447911123456"),
+        ("+49 170 2345678", "US", "+491702345678"),
+    ],
+)
+def test_a_national_number_is_one_of_its_country_and_without_a_country_none(
+    phone: str, country: str, number: str
+) -> None:
+    assert hash_phone(phone, country) == sha(number)
+    assert hash_phone(phone) == (sha(number) if phone.startswith("+") else None)
+    assert country == "US" or hash_phone(phone, "US") is None
+
+
+def test_a_number_that_can_be_read_in_two_ways_is_none() -> None:
+    assert hash_phone("+49 170 2345678") != hash_phone("+49 4917 02345678")
+    assert hash_phone("491702345678", "DE") is None
+
+
+def test_hashes_pass_as_they_came_only_where_the_data_says_so() -> None:
+    given = sha("ann@example.com")
+    hashed = ContactFormat(hashed=("email",))
+    assert hashed.hash("email", f" {given.upper()} ", gmail=True) == given
+    assert hashed.hash("email", "ann@example.com") is hash_email(given) is None
+    assert ContactFormat("US").hash("phone", given) is None
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_held_out_users_and_plain_contacts_stay_at_home(with_contacts: Workspace, format: str) -> None:
-    done = export_audience(with_contacts, SAVED, MEMBERS, HOLDOUT, format)  # type: ignore[arg-type]
+    done = export(with_contacts, SAVED, MEMBERS, HOLDOUT, format)
     path = with_contacts.exports / f"aud-1-v3.{format}"
     table = pl.read_csv(path) if format == "csv" else pl.read_parquet(path)
     assert table.rows() == [
@@ -93,40 +150,52 @@ def test_held_out_users_and_plain_contacts_stay_at_home(with_contacts: Workspace
 
 
 def test_without_contacts_there_are_only_user_ids(workspace: Workspace) -> None:
-    done = export_audience(workspace, SAVED, MEMBERS, ())
+    done = export(workspace, SAVED, MEMBERS, ())
     assert done.columns == ("user_id",)
     assert Path(done.path).read_text() == "user_id\nu1\nu2\nu3\nu4\n"
 
 
 def test_exporting_again_writes_the_same_file(with_contacts: Workspace) -> None:
-    first = export_audience(with_contacts, SAVED, MEMBERS, HOLDOUT)
-    assert export_audience(with_contacts, SAVED, MEMBERS[::-1], HOLDOUT) == first
+    first = export(with_contacts, SAVED, MEMBERS, HOLDOUT)
+    assert export(with_contacts, SAVED, MEMBERS[::-1], HOLDOUT) == first
 
 
 def test_user_ids_cannot_become_formulas_in_a_spreadsheet(workspace: Workspace) -> None:
     ids = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "a=b", 'quote"d,comma']
-    done = export_audience(workspace, SAVED, ids, ())
+    prepared(workspace.data, ids)
+    done = export(workspace, SAVED, ids, ())
     with Path(done.path).open(newline="") as file:
         cells = {row["user_id"] for row in csv.DictReader(file)}
     assert cells == {"'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1", "a=b", 'quote"d,comma'}
-    exact = export_audience(workspace, SAVED, ids, (), "parquet")
+    exact = export(workspace, SAVED, ids, (), "parquet")
     assert set(pl.read_parquet(exact.path)["user_id"]) == set(ids)
 
 
 def test_contacts_that_cannot_be_read_stop_the_export(workspace: Workspace) -> None:
-    workspace.data.mkdir()
     (workspace.data / "contacts.parquet").write_bytes(b"broken")
     with pytest.raises(DataError, match=r"contacts\.parquet cannot be read .*; prepare the data again"):
-        export_audience(workspace, SAVED, MEMBERS, HOLDOUT)
+        export(workspace, SAVED, MEMBERS, HOLDOUT)
     assert not workspace.exports.exists()
 
 
 def test_a_full_disk_keeps_the_earlier_file(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = export_audience(workspace, SAVED, MEMBERS, HOLDOUT)
+    first = export(workspace, SAVED, MEMBERS, HOLDOUT)
     content = Path(first.path).read_bytes()
     real = pl.DataFrame.write_csv
     monkeypatch.setattr(pl.DataFrame, "write_csv", lambda self, _: real(self, "/dev/full"))
+    many = [f"user-{number}" for number in range(100_000)]
+    prepared(workspace.data, many)
     with pytest.raises(WorkspaceError, match="the disk is full"):
-        export_audience(workspace, SAVED, [f"user-{number}" for number in range(100_000)], ())
+        export(workspace, SAVED, many, ())
     assert Path(first.path).read_bytes() == content
     assert len(list(workspace.exports.iterdir())) == 1
+
+
+def test_a_file_is_given_out_for_a_week(workspace: Workspace) -> None:
+    path = Path(export(workspace, SAVED, MEMBERS).path)
+    assert exported(workspace, path.name) == path
+    old = path.stat().st_mtime - KEPT_DAYS * 86_400
+    os.utime(path, (old, old))
+    with pytest.raises(NotThereError, match="was kept for 7 days, which are over; export it again"):
+        exported(workspace, path.name)
+    assert not path.exists()

@@ -28,6 +28,10 @@ from tools.types import AudienceSpec, SavedAudience
 SPEC = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.3)
 WIDER = SPEC.model_copy(update={"cut": 0.6})
 NO_TOOLS = {
+    "delete",
+    "delete_export",
+    "forget",
+    "reachable",
     "saved",
     "exported",
     "open",

@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from reach_doubles import prepared
 
 from agent.cli import destination, leaving, webhook
 from encoders.workspace import Workspace
@@ -76,8 +77,9 @@ def test_the_plugin_keeps_every_batch(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.delitem(sys.modules, "acme_shelf", raising=False)
     with Registry(tmp_path / "registry.db") as registry:
         save(registry)
+        prepared(tmp_path / "data", [f"u{number}" for number in range(20)])
         destinations = Destinations(registry.database, private=True)
-        exports = Exports(Workspace(tmp_path), registry, destinations, 1, lambda users: None)
+        exports = Exports(Workspace(tmp_path), registry, destinations, 1)
         done = exports.export("Autumn launch", "csv", "", "shelf")
     assert (done.platform, done.rows) == ("The shelf", 18)
     assert [path.name for path in (tmp_path / "shelf").rglob("*.json")] == ["0001.json"]

@@ -8,7 +8,8 @@ _NEEDED = {
     Scope.SIZE: "size reach_goal profile skew compare combined_users drift get_signals",
     Scope.PREVIEW: "preview explain",
     Scope.ACTIVATE: "save combine export record_outcome tune refresh exported cancel "
-    "webhooks add_webhook remove_webhook deliveries activate_signal sync_accounts",
+    "delete_audience delete_export webhooks add_webhook remove_webhook deliveries activate_signal sync_accounts",
+    Scope.ADMIN: "forget",
 }
 
 NEEDED = {operation: scope for scope, operations in _NEEDED.items() for operation in operations.split()}

@@ -53,7 +53,7 @@ class Activation:
         if segment.spec:
             permitted(self._check, segment.spec, "signal_agent_segment_id")
         saved = self._saved(segment)
-        self._large_enough(saved.users - saved.holdout)
+        self._large_enough(self._service.reachable(saved.id))
         made = [(each.named, self._deployed(saved, each, request)) for each in request.destinations]
         details = {"pricing_option": request.pricing_option_id}
         self._service.deployments.put(saved, made, current().name, details)
@@ -106,6 +106,7 @@ class Activation:
         sent = kinds.get(known, "file") != "file"
         state = _live({"type": "segment_id", "segment_id": saved.id}) if sent else {"is_live": False}
         written = {"rows": file.rows, "held_out": file.held_out, "sha256": file.sha256, "columns": list(file.columns)}
+        written |= {"left_out": [each.model_dump(mode="json") for each in file.left_out]}
         return destination.named | state | {"ext": {"audience_file": written}}
 
 

@@ -1,7 +1,6 @@
 """Exporting a saved audience: the one road out, to a file, and from there to whoever it is for."""
 
-from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from encoders.errors import RequestError
 from encoders.workspace import Workspace
@@ -10,6 +9,7 @@ from tools.destinations.protocol import Destination, Receiver
 from tools.destinations.pushing import push
 from tools.export import export_audience
 from tools.platforms import Platform
+from tools.reaching import Reaching
 from tools.registry import Registry
 from tools.types import ExportFile, SavedAudience
 
@@ -23,7 +23,7 @@ class Exports:
         registry: Registry,
         destinations: Destinations,
         minimum: int,
-        check_size: Callable[[int], None],
+        exact: bool = True,
     ) -> None:
         """Write nothing yet.
 
@@ -31,11 +31,11 @@ class Exports:
             workspace: where the contacts are and the files go.
             registry: where the audiences are, and the audit lines go.
             destinations: who can be exported to.
-            minimum: the smallest number of rows of a platform's list.
-            check_size: raises where so many users are too few to leave.
+            minimum: the smallest number of rows of a file.
+            exact: whether small numbers of users who were left out may be told.
         """
         self._workspace, self._registry, self._destinations = workspace, registry, destinations
-        self._minimum, self._check_size = minimum, check_size
+        self._minimum, self._exact = minimum, exact
 
     def export(self, audience: str, format: Literal["csv", "parquet"], key: str, to: str) -> ExportFile:
         """Write a file and, where somebody takes it in batches, send it; an audit line stands before the first batch.
@@ -54,11 +54,13 @@ class Exports:
         saved, destination = self._registry.get(audience), self._destinations.named(to) if to else None
         if isinstance(destination, Platform) and format != "csv":
             raise RequestError(f"{destination.name} takes CSV files alone; export as CSV.")
-        members, held_out = self._registry.members(saved.id, saved.version)
-        self._check_size(len(members) - len(held_out))
+        reaching = Reaching(self._workspace, self._registry)
+        leaving = reaching.leaving(saved)
         name = to.strip().lower()
         wanted = Receiver(key=name, name=destination.name) if isinstance(destination, Destination) else destination
-        file = export_audience(self._workspace, saved, members, held_out, format, wanted, self._minimum)
+        file = export_audience(
+            self._workspace, saved, leaving, reaching.has_contacts, format, wanted, self._minimum, self._exact
+        )
         self._record(saved, file, key)
         if not isinstance(destination, Destination):
             return file
@@ -70,7 +72,9 @@ class Exports:
         return sent
 
     def _record(self, saved: SavedAudience, file: ExportFile, key: str) -> None:
-        details: dict[str, str | int] = {"format": file.format, "rows": file.rows, "sha256": file.sha256}
+        details: dict[str, Any] = {"format": file.format, "rows": file.rows, "sha256": file.sha256}
+        if file.left_out:
+            details["left_out"] = {each.reason: each.users for each in file.left_out}
         if file.platform:
             details["platform"] = file.platform
         self._registry.record(saved.approved_by, "export", saved.id, saved.version, details, key)

@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 from tools.goals import Goal
 from tools.keeping import MOST_HELD_OUT
 from tools.mcp_server.arguments import ApprovedBy, AudienceName, NewName, Operation, SavedNames
-from tools.types import AudienceSpec, ExportFile
+from tools.types import AudienceSpec, ExportFile, LeftOut
 from tools.webhooks.types import EVENTS, Event
 
 EXAMPLE: JsonDict = {"demand": "Households that will buy coffee in the next 28 days", "cut": 0.2}
@@ -134,12 +134,25 @@ class Exported(_Body):
     platform: str = Field(description="the destination it was written for; empty for none in particular")
     batches: int = Field(description="how many batches were sent there; 0 where a person uploads the file")
     warnings: tuple[str, ...]
+    left_out: tuple[LeftOut, ...] = Field((), description="who else is not in it, by reason; 'warnings' says so, too")
+    expires: date | None = Field(None, description="the day on which the file is deleted")
 
     @classmethod
     def of(cls, file: ExportFile, root: str) -> "Exported":
         """What a caller needs of a file, but not where it lies on this machine."""
         name = file.path.replace("\\", "/").rpartition("/")[2]
         return cls(name=name, href=f"{root}/exports/{name}", **file.model_dump(exclude={"path"}))
+
+
+class NewErasure(_Body):
+    """Whom to erase, and who said so."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"approved_by": "Robin", "users": ["1001"]}]})
+
+    approved_by: ApprovedBy
+    users: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(
+        min_length=1, max_length=1000, description="their ids in the data"
+    )
 
 
 class NewOutcome(_Body):

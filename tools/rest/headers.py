@@ -69,7 +69,7 @@ def may_replace(there: str | None, expected: str | None) -> None:
     if there is None and expected is not None:
         raise HTTPException(412, "There is nothing to replace; leave out If-Match.")
     if there is not None and expected is None:
-        raise HTTPException(428, "There is one of that name; give its ETag in If-Match to replace it.")
+        raise HTTPException(428, "There is one of that name; give its ETag in If-Match to replace or delete it.")
     if there is not None and not matches(expected, there):
         raise HTTPException(412, "It has changed since; read it again and give its new ETag in If-Match.")
 

@@ -10,9 +10,10 @@ from fastapi.responses import FileResponse
 
 from encoders.errors import NotThereError
 from tools.campaign_types import CampaignOutcome
+from tools.forgetting.erasure import Receipt
 from tools.pages import AudiencePage, audience_page
-from tools.rest.bodies import Exported, NewAudience, NewCombination, NewExport, NewOutcome
-from tools.rest.headers import IdempotencyKey, IfNoneMatch, etag, link_next, unless_known
+from tools.rest.bodies import Exported, NewAudience, NewCombination, NewErasure, NewExport, NewOutcome
+from tools.rest.headers import IdempotencyKey, IfMatch, IfNoneMatch, etag, link_next, may_replace, unless_known
 from tools.rest.routes import Cursor, Limit, Named, Resources, Route
 from tools.types import SavedAudience
 
@@ -97,6 +98,28 @@ class Keeping(Resources):
         path = self.face.service().exported(name)
         return FileResponse(path, filename=name, headers={"Cache-Control": "private, no-store"})
 
+    def delete_audience(self, audience: Named, if_match: IfMatch = None) -> SavedAudience:
+        """Delete a saved audience with all its versions, outcomes and files; its audit lines stay, without members.
+
+        Give the ETag of its newest version in If-Match. Answers with that version as it was.
+        """
+        service = self.face.service()
+        may_replace(etag(service.saved(audience)), if_match)
+        return service.delete(audience)
+
+    def delete_export(self, name: FileName) -> Response:
+        """Delete the file of an export before it is deleted by itself."""
+        self.face.service().delete_export(name)
+        return Response(status_code=204)
+
+    def forget(self, new: NewErasure) -> Receipt:
+        """Erase users from everything in the workspace, in every tenant, and from all data that is prepared later.
+
+        For an admin token without a tenant. It takes a while and cannot be undone; repeated, it goes on where it was
+        stopped. The receipt says what was changed, where audiences with them were sent, and what is not ours to change.
+        """
+        return self.face.service().forget(new.users, new.approved_by)
+
     def outcome(
         self, audience: Named, response: Response, version: OfVersion = None, if_none_match: IfNoneMatch = None
     ) -> Any:
@@ -142,7 +165,10 @@ class Keeping(Resources):
             cached=SavedAudience,
         ),
         Route("POST", "/audiences/{audience}/exports", "export", "Export a saved audience", 201, problems=(502,)),
+        Route("DELETE", "/audiences/{audience}", "delete_audience", "Delete a saved audience", problems=(412, 428)),
         Route("GET", "/exports/{name}", "exported", "Download an export", file=True),
+        Route("DELETE", "/exports/{name}", "delete_export", "Delete an export", 204),
+        Route("POST", "/erasures", "forget", "Erase users", 201),
         Route("GET", "/audiences/{audience}/outcome", "outcome", "Show an outcome", cached=CampaignOutcome),
         Route("POST", "/audiences/{audience}/outcome", "record_outcome", "Record an outcome", 201),
     )

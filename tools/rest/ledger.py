@@ -19,7 +19,7 @@ from tools.database import Database
 from tools.rest.problems import Problem
 from tools.types import TunedSummary
 
-_TABLES = (
+TABLES = (
     """
 CREATE TABLE jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -41,6 +41,10 @@ CREATE TABLE answers (
     answer TEXT NOT NULL,
     PRIMARY KEY (tenant, key)
 ) WITHOUT ROWID;
+""",
+    """
+ALTER TABLE answers ADD COLUMN made TEXT NOT NULL DEFAULT '';
+UPDATE answers SET made = strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now');
 """,
 )
 _LOST = "jobs begin anew, and a key that was used is no longer remembered; everything that was saved is where it was"
@@ -108,7 +112,7 @@ class Ledger:
         Raises:
             WorkspaceError: it cannot be written, is damaged, or was written by a newer version of this program.
         """
-        self._db = Database(path, _TABLES, lost=_LOST)
+        self._db = Database(path, TABLES, lost=_LOST)
 
     def close(self) -> None:
         """Close the file."""
@@ -134,7 +138,7 @@ class Ledger:
             return kind.model_validate_json(before)
         answer = work().model_dump_json()
         with self._db.transaction():
-            self._db.run("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", (tenant, key, digest, answer))
+            self._db.run("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", (tenant, key, digest, answer, _now()))
         first = self._answered(tenant, key, digest)
         assert first is not None
         return kind.model_validate_json(first)

@@ -65,7 +65,7 @@ def _complete(operation: Document) -> None:
         answers["200"]["headers"] = _headers("ETag")
     if operation["operationId"] == "list_audiences":
         answers["200"]["headers"] |= _headers("Link")
-    if "201" in answers and operation["operationId"] != "record_outcome":
+    if "201" in answers and operation["operationId"] not in ("record_outcome", "forget"):
         answers["201"]["headers"] = _headers("Location")
     if "202" in answers:
         answers["202"]["headers"] = _headers("Location", "Retry-After")

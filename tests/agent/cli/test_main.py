@@ -132,7 +132,7 @@ def test_the_demo_does_only_what_is_not_there_yet(
 ) -> None:
     done: list[str] = []
 
-    def prepare(folder: Path, progress: object) -> DatasetCard:
+    def prepare(folder: Path, progress: object, forgotten: object) -> DatasetCard:
         done.append("prepare")
         folder.mkdir(parents=True, exist_ok=True)
         card = DatasetCard.model_validate(CARD | {"recipe": completejourney.recipe()})

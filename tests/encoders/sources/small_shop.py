@@ -37,6 +37,8 @@ value = "paid"
 ORDER = {"customer": "1", "at": "2026-01-05 10:00:00", "category": "dairy", "product": "milk", "paid": "1.5"}
 CUSTOMER = {"id": "1", "agreed": "yes", "age_band": "25-34", "mail": "ann@example.org", "mobile": "+49 30 1234567"}
 
+WITHOUT_CONSENT = CUSTOMER | {"id": "2", "agreed": "no", "mail": "bob@example.org", "mobile": "+49 30 7654321"}
+
 
 @dataclass(frozen=True)
 class Shop:
@@ -71,6 +73,9 @@ class Shop:
 def make_shop(base: Path) -> Shop:
     shop = Shop(base)
     shop.spec.write_text(SPEC)
-    shop.table("customers.csv", [CUSTOMER, CUSTOMER | {"id": "2", "agreed": "no", "mail": "bob@example.org"}])
+    shop.table(
+        "customers.csv",
+        [CUSTOMER, CUSTOMER | {"id": "2", "agreed": "no", "mail": "bob@example.org", "mobile": "+49 30 7654321"}],
+    )
     shop.table("orders.csv", [ORDER, ORDER | {"product": "butter", "at": "2026-02-01"}])
     return shop

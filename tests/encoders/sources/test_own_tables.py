@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from small_shop import CUSTOMER, ORDER, Shop, make_shop
 
 from encoders.errors import DataError
+from encoders.forgotten import Forgotten, forget
 from encoders.history.events import EVENT_SCHEMA, ITEM_SCHEMA, Dataset
+from encoders.sources import tables
+from encoders.workspace import Workspace
 
 
 def test_a_spec_becomes_a_data_set(shop: Shop) -> None:
@@ -227,3 +230,42 @@ def test_semicolons_may_separate_columns(shop: Shop) -> None:
     pl.DataFrame([ORDER]).write_csv(shop.base / "orders.csv", separator=";")
     shop.change('files = ["orders*.csv"]', 'files = ["orders*.csv"]\nseparator = ";"')
     assert shop.prepare().card.rejected == {"users: no consent": 1}
+
+
+def test_who_was_erased_is_left_out_again_and_counted(shop: Shop, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "workspace")
+    shop.table("customers.csv", [CUSTOMER, CUSTOMER | {"id": "3", "mail": "eve@example.org", "mobile": "030 1234567"}])
+    shop.table("orders.csv", [ORDER, ORDER | {"customer": "3"}, ORDER | {"customer": "3", "product": "butter"}])
+    forget(workspace, ["3"], [])
+    done = tables.prepare(shop.spec, shop.folder, forgotten=Forgotten(workspace))
+    assert done.card.rejected == {"orders: forgotten": 2, "users: forgotten": 1}
+    for name in ("users", "events", "contacts"):
+        assert set(shop.read(name)["user_id"]) == {"1"}
+    assert not any(b"eve@" in path.read_bytes() for path in shop.folder.iterdir())
+    again = tables.prepare(shop.spec, shop.folder, strict=True, forgotten=Forgotten(workspace))
+    assert again.card.version == done.card.version
+
+
+@pytest.mark.parametrize("other", ["ANN@Example.org ", "nobody@example.org"])
+@pytest.mark.parametrize("number", ["030 1234567", "0049 30 1234567", "+49 30 7654321"])
+def test_a_contact_of_somebody_without_consent_is_nobodys(shop: Shop, other: str, number: str) -> None:
+    shop.change('phone = "mobile" }', 'phone = "mobile" }\nphone_country = "DE"')
+    shop.table("customers.csv", [CUSTOMER, CUSTOMER | {"id": "2", "agreed": "no", "mail": other, "mobile": number}])
+    shop.prepare()
+    same = "nn@" not in other.lower(), number.startswith("+")
+    kept = {"email": CUSTOMER["mail"] if same[0] else None, "phone": CUSTOMER["mobile"] if same[1] else None}
+    rows = shop.read("contacts").rows(named=True)
+    assert rows == ([{"user_id": "1", **kept}] if any(same) else [])
+
+
+def test_how_contacts_are_written_is_kept_with_the_data(shop: Shop) -> None:
+    shop.change('phone = "mobile" }', 'phone = "mobile" }\nphone_country = "DE"\nhashed = ["email"]')
+    card = shop.prepare().card
+    assert (card.phone_country, card.hashed_contacts) == ("DE", ["email"])
+    shop.change('"DE"', '"Germany"')
+    with pytest.raises(DataError, match="'Germany' is no country; write its two letters, such as 'DE' or 'US'"):
+        shop.prepare()
+    shop.change('"Germany"', '"DE"')
+    shop.change('["email"]', '["mail"]')
+    with pytest.raises(DataError, match="hashed names the contact 'mail', which is none of the contacts"):
+        shop.prepare()

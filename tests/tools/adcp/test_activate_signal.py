@@ -60,7 +60,26 @@ def test_a_platform_gets_a_file_without_the_holdout_and_is_not_said_to_be_live(o
     assert "activation_key" not in deployment
     (file,) = exports(own)
     assert pl.read_csv(file).height == deployment["ext"]["audience_file"]["rows"] == saved.users - saved.holdout
+    assert deployment["ext"]["audience_file"]["left_out"] == []
     assert str(file.parent) not in str(deployment)
+
+
+def test_an_activation_leaves_out_who_is_held_out_elsewhere_and_says_so(own: AudienceService) -> None:
+    mine = own.of(AGENT)
+    saved = mine.save(AudienceSpec(demand=COFFEE), "Morning people", "Ada", holdout=0.0)
+    mine.save(AudienceSpec(demand=COFFEE), "Others", "Ada", holdout=0.4)
+    held_out = set(mine._registry.members("Others")[1])
+    (deployment,) = activate(own, "Morning people", DSP)["deployments"]
+    (left_out,) = deployment["ext"]["audience_file"]["left_out"]
+    assert (left_out["reason"], left_out["users"]) == ("held out elsewhere", len(held_out))
+    assert deployment["ext"]["audience_file"]["rows"] == saved.users - len(held_out)
+    mine.save(AudienceSpec(demand=COFFEE), "Most", "Ada", holdout=0.5)
+    mine._registry.save_version(
+        "Rest", spec=None, definition="rest", members=mine._registry.members("Morning people")[0], holdout_share=1.0,
+        as_of=saved.as_of, model_version="m", data_version="d", approved_by="Ada",
+    )  # fmt: skip
+    answer = activate(own, "Morning people", SELLER, idempotency_key="key-fedcba9876543210")
+    assert "reaches fewer than 20" in fault(answer)["message"]
 
 
 def test_a_platform_that_is_known_gets_its_own_list(own: AudienceService) -> None:

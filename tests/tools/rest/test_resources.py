@@ -45,6 +45,7 @@ def test_every_tool_for_agents_is_a_resource() -> None:
     assert operations - READING.keys() - WRITING.keys() == {
         *("health", "problems", "capabilities", "saved", "saved_version", "exported", "job", "list_jobs", "cancel"),
         *("webhooks", "add_webhook", "remove_webhook", "deliveries"),
+        *("delete_audience", "delete_export", "forget"),
     }
 
 
@@ -99,7 +100,10 @@ def test_a_campaign_from_saving_to_the_outcome(web: TestClient, own: AudienceSer
     assert web.get(f"/audiences/{again['id']}/versions/1").json() == saved.json()
     file = web.post("/audiences/Coffee/exports", json={}, headers=key("e"))
     content = web.get(file.headers["Location"])
-    assert file.json()["rows"] == len(content.text.splitlines()) - 1 == again["users"] - again["holdout"]
+    assert file.json()["rows"] == len(content.text.splitlines()) - 1
+    [elsewhere] = file.json()["left_out"]
+    assert elsewhere["reason"] == "held out elsewhere"
+    assert file.json()["rows"] + elsewhere["users"] == again["users"] - again["holdout"]
     assert str(own.settings.workspace) not in file.text
     assert "no outcome" in problem(web.get("/audiences/Coffee/outcome"), 404).lower()
     users = "user_id\n" + "\n".join(f"h{number:03}" for number in range(0, 400, 4))

@@ -1,0 +1,91 @@
+"""Who asked to be forgotten: keyed hashes, so that the list itself names nobody.
+
+    forgotten.json    {"users": [...], "contacts": [...]}    HMAC-SHA256 with the key of the workspace, in hexadecimal
+
+A preparation drops these users again when the company's own tables still have them, and nothing is sent to them.
+Without the key of the workspace (mask.key) the list is of no use, so keep both together.
+"""
+
+import hmac
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from encoders.errors import WorkspaceError
+from encoders.workspace import Workspace, atomic_file
+
+
+class _Listed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    users: frozenset[str] = frozenset()
+    contacts: frozenset[str] = frozenset()
+
+
+class Forgotten:
+    """The list of one workspace, as it was when this was made."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Read the list; where there is none, nobody is on it.
+
+        Raises:
+            WorkspaceError: it cannot be read, so nobody can say who may be reached.
+        """
+        self._path, self._workspace = _path(workspace), workspace
+        try:
+            self._listed = _Listed.model_validate_json(self._path.read_text("utf-8"))
+        except FileNotFoundError:
+            self._listed = _Listed()
+        except (OSError, ValidationError, UnicodeDecodeError) as error:
+            raise WorkspaceError(
+                f"{self._path} cannot be read ({type(error).__name__}); put a backup of it in its place: without it, "
+                "people who were erased could be reached again."
+            ) from error
+        self._key = workspace.mask_key() if self._listed.users else b""
+
+    def __bool__(self) -> bool:
+        """Whether there is anybody on it."""
+        return bool(self._listed.users)
+
+    def has_user(self, user: str) -> bool:
+        """Whether a user was erased."""
+        return bool(self) and _keyed(self._key, "user", user) in self._listed.users
+
+    def has_contact(self, kind: str, same: str) -> bool:
+        """Whether a contact, in the form that all its spellings share, was that of somebody erased."""
+        return bool(self._listed.contacts) and _keyed(self._key, kind, same) in self._listed.contacts
+
+    def among(self, users: Iterable[str]) -> set[str]:
+        """Those of some users who were erased."""
+        return {user for user in users if self.has_user(user)} if self else set()
+
+
+def forget(workspace: Workspace, users: Iterable[str], contacts: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Put users, and their contacts as (kind, shared form), on the list for good; whoever is on it stays once.
+
+    Returns:
+        The keyed hash of each of the users.
+
+    Raises:
+        WorkspaceError: the list cannot be read or written.
+    """
+    before, key = Forgotten(workspace)._listed, workspace.mask_key()
+    hashes = {user: _keyed(key, "user", user) for user in users}
+    listed = {
+        "users": sorted(before.users | set(hashes.values())),
+        "contacts": sorted(before.contacts | {_keyed(key, kind, same) for kind, same in contacts}),
+    }
+    with atomic_file(_path(workspace), mode=0o600) as part:
+        part.write_text(json.dumps(listed, indent=1) + "\n", "utf-8")
+    return hashes
+
+
+def _path(workspace: Workspace) -> Path:
+    return workspace.path / "forgotten.json"
+
+
+def _keyed(key: bytes, kind: str, value: str) -> str:
+    """A hash that differs from the mask of the same user."""
+    return hmac.digest(key, f"forgotten {kind}: {value}".encode(), "sha256").hex()

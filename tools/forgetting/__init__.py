@@ -1,0 +1,1 @@
+"""Erasing users from everything a workspace holds, one file a kind of place."""

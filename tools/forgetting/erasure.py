@@ -1,0 +1,209 @@
+"""Erasing users: one call that goes through the whole workspace, and the receipt it leaves.
+
+The order is what makes it safe to stop: first the list of those who are forgotten, from which on nobody reaches them;
+then every place; the prepared data last, because their contacts, by which they are recognised elsewhere, stand there;
+then the receipt. Whoever calls it again goes on, and what is done already is found done.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from encoders.contacts import KINDS, ContactFormat
+from encoders.errors import RequestError
+from encoders.forgotten import forget
+from encoders.history.events import DatasetCard
+from encoders.settings import Settings
+from encoders.sources.erasing import erase_from_folder, prepared_folders
+from encoders.workspace import Progress, Workspace, atomic_file, silent
+from tools.database import Database
+from tools.forgetting.files import erase_from_file
+from tools.forgetting.traces import Traces, traces_of
+from tools.forgetting.vectors import erase_from_index
+from tools.people import masks_of
+from tools.registry import Registry
+from tools.registry_tables import TABLES
+
+RECEIPTS = "erasures"
+_PASSED_OVER = frozenset({"data", "chroma", "llm", "locks", RECEIPTS})
+"""Data and index have ways of their own; the others hold no user."""
+_KEYS = frozenset({"mask.key", "forgotten.json"})
+_MADE_AGAIN = frozenset({"cache", "checkpoints", "gradio"})
+"""Copies, and what is computed anew where it is missing."""
+_NOT_OURS = (
+    "The tables that the data is prepared from, and every file outside the workspace, are not changed; the next "
+    "preparation leaves these users out again.",
+    "What was downloaded or sent before is with those who took it; 'sent_to' names the destinations.",
+    "The weights of a trained model hold no user, but were learned from them; train again to be without.",
+)
+_CHROMA_SERVER = "The Chroma server was told to delete them; its owner clears its files with 'chroma utils vacuum'."
+
+
+class Place(BaseModel):
+    """One file or folder that was written anew or deleted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = Field(description="below the workspace")
+    changes: int = Field(description="rows and values")
+
+
+class Receipt(BaseModel):
+    """What an erasure did; it names nobody."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    time: datetime
+    erased_by: str
+    users: tuple[str, ...] = Field(description="keyed hashes of the ids, which only this workspace can make")
+    places: tuple[Place, ...]
+    sent_to: tuple[str, ...] = Field(description="destinations that were sent audiences with them before")
+    not_ours: tuple[str, ...] = Field(description="what was not changed, and who has to see to it")
+
+
+def erase(
+    workspace: Workspace, settings: Settings, users: Collection[str], erased_by: str, progress: Progress = silent
+) -> Receipt:
+    """Erase users from everything the workspace holds, in every tenant, and keep them from coming back.
+
+    Args:
+        workspace: of any tenant; all of them are gone through.
+        settings: where the index is.
+        users: their ids in the data.
+        erased_by: who asked for it, for the receipt and the audit line.
+        progress: called as the work goes on.
+
+    Raises:
+        RequestError: nobody is named.
+        WorkspaceError: a place is in use or may not be written; they are forgotten already, and the same call goes on.
+    """
+    wanted = sorted({user.strip() for user in users} - {""})
+    if not wanted:
+        raise RequestError("Name at least one user to erase.")
+    whole = Workspace(workspace.path)
+    with whole.lock("forget"):
+        progress("Putting them on the list of those who are forgotten", 0.0)
+        traces = _traces(whole, wanted)
+        same = [(kind, each) for kind in traces.contacts for each in traces.contacts[kind]]
+        hashes = forget(whole, wanted, same)
+        sent_to = _sent_to(whole, traces)
+        places = list(_erase_places(whole, settings, traces, progress))
+        receipt = Receipt(
+            id=f"erasure-{token_hex(6)}",
+            time=datetime.now(UTC),
+            erased_by=erased_by,
+            users=tuple(sorted(hashes.values())),
+            places=tuple(places),
+            sent_to=sent_to,
+            not_ours=(*_NOT_OURS, *([_CHROMA_SERVER] if settings.chroma_url else [])),
+        )
+        target = whole.path / RECEIPTS / f"{receipt.time:%Y%m%dT%H%M%S}-{receipt.id}.json"
+        with atomic_file(target, mode=0o600) as part:
+            part.write_text(receipt.model_dump_json(indent=1) + "\n", "utf-8")
+        _write_audit(whole, receipt)
+        progress("Done", 1.0)
+    return receipt
+
+
+def _erase_places(workspace: Workspace, settings: Settings, traces: Traces, progress: Progress) -> Iterator[Place]:
+    progress("Erasing them from the index", 0.1)
+    if found := erase_from_index(workspace, settings, traces.users):
+        yield Place(path="chroma", changes=found)
+    files = list(_files(workspace.path))
+    for number, path in enumerate(files):
+        progress("Erasing them from files", 0.3 + 0.5 * number / len(files))
+        inside = path.relative_to(workspace.path)
+        if path.is_file() and (found := erase_from_file(path, traces, inside.parts[0] in _MADE_AGAIN)):
+            yield Place(path=str(inside), changes=found)
+    progress("Erasing them from the prepared data", 0.8)
+    for folder in prepared_folders(workspace.path / "data"):
+        if found := erase_from_folder(folder, traces.users):
+            yield Place(path=_shown(folder, workspace.path), changes=found)
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Every file of the workspace that may name a user; links are not followed."""
+    for path in sorted(root.rglob("*")):
+        inside = path.relative_to(root).parts
+        if inside[0] in _PASSED_OVER or path.is_symlink() or not path.is_file():
+            continue
+        if path.name not in _KEYS and not path.name.endswith(("-wal", "-shm", ".lock")):
+            yield path
+
+
+def _shown(folder: Path, root: Path) -> str:
+    return str(folder.relative_to(root.resolve())) if folder.is_relative_to(root.resolve()) else str(folder)
+
+
+def _traces(workspace: Workspace, users: list[str]) -> Traces:
+    """How the users are recognised, by what every prepared version of the data knows of them."""
+    contacts: dict[str, set[tuple[str, str]]] = {kind: set() for kind in KINDS}
+    form, units = ContactFormat(), set[str]()
+    for folder in prepared_folders(workspace.path / "data"):
+        card = DatasetCard.model_validate_json((folder / "dataset.json").read_text("utf-8"))
+        form = ContactFormat(card.phone_country, frozenset(card.hashed_contacts))
+        units |= {card.unit, card.unit_plural}
+        for kind, found in _contacts(folder, users, form).items():
+            contacts[kind] |= found
+    masks = [mask for user in users for mask in masks_of(workspace.mask_key(), user)]
+    return traces_of(users, contacts, form, masks, units)
+
+
+def _contacts(folder: Path, users: list[str], form: ContactFormat) -> dict[str, set[tuple[str, str]]]:
+    """Contacts of the users that nobody else has, as pairs of their shared form and how they were written."""
+    path = folder / "contacts.parquet"
+    if not path.exists():
+        return {}
+    table, found = pl.read_parquet(path), dict[str, set[tuple[str, str]]]()
+    mine = pl.col("user_id").cast(pl.String).is_in(users)
+    for kind in (each for each in KINDS if each in table.columns):
+        pairs = {(form.same(kind, each), each) for each in table.filter(mine)[kind].cast(pl.String).drop_nulls()}
+        near = {_alike(written) for _, written in pairs}
+        others = table.filter(~mine)[kind].cast(pl.String).drop_nulls()
+        shared = {form.same(kind, each) for each in others if _alike(each) in near}
+        found[kind] = {(same, written) for same, written in pairs if same and same not in shared}
+    return found
+
+
+def _alike(contact: str) -> str:
+    """What equal contacts surely share, without the cost of reading each of them."""
+    if "@" in contact:
+        return contact.partition("@")[0].partition("+")[0].replace(".", "").strip().lower()
+    return "".join(each for each in contact.removesuffix(".0") if each.isalnum())[-6:].lower()
+
+
+def _registries(workspace: Workspace) -> Iterator[Path]:
+    if workspace.registry.is_file():
+        yield workspace.registry
+    yield from sorted(workspace.path.glob("tenants/*/registry.db"))
+
+
+def _sent_to(workspace: Workspace, traces: Traces) -> tuple[str, ...]:
+    """Destinations that were sent a version with one of the users."""
+    found = set()
+    marks = ", ".join("?" * len(traces.users))
+    for path in _registries(workspace):
+        with closing(Database(path, TABLES)) as db, db.reading():
+            rows = db.run(
+                "SELECT DISTINCT destination FROM pushes JOIN members USING (audience, version) "
+                f"WHERE sent > 0 AND NOT held_out AND user_id IN ({marks})",
+                sorted(traces.users),
+            )
+            found |= {str(row["destination"]) for row in rows}
+    return tuple(sorted(found))
+
+
+def _write_audit(workspace: Workspace, receipt: Receipt) -> None:
+    """A line with the owner, and one with each tenant whose audiences changed."""
+    changed = {place.path for place in receipt.places}
+    for path in {workspace.registry, *_registries(workspace)}:
+        if path == workspace.registry or str(path.relative_to(workspace.path)) in changed:
+            with Registry(path) as registry:
+                details = {"receipt": receipt.id, "users": len(receipt.users)}
+                registry.record(receipt.erased_by, "forget", details=details, key=f"{receipt.id}")

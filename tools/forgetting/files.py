@@ -1,0 +1,142 @@
+"""Erasing users from files: rows of tables go, texts lose the name, and what can be made again is deleted."""
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from encoders.workspace import atomic_file
+from tools.forgetting.databases import erase_from_database
+from tools.forgetting.traces import Traces
+
+_LINES = (".csv", ".tsv", ".txt")
+_SEPARATORS = ",;\t|"
+_SQLITE, _PARQUET = b"SQLite format 3\x00", b"PAR1"
+
+
+def erase_from_file(path: Path, traces: Traces, made_again: bool = False) -> int:
+    """Erase users from one file; how many rows or values that were.
+
+    Args:
+        path: any file of the workspace.
+        traces: how the users are recognised.
+        made_again: it is a copy, or is computed anew where it is missing, so it is deleted whole.
+
+    Raises:
+        WorkspaceError: it may not be written; it is as it was.
+    """
+    with path.open("rb") as file:
+        magic = file.read(16)
+    if magic == _SQLITE and not made_again:
+        return erase_from_database(path, traces)
+    if magic[:4] == _PARQUET:
+        found, table = _from_parquet(path, traces)
+        if found and not made_again:
+            with _replacing(path) as part:
+                table.write_parquet(part)
+    else:
+        data = path.read_bytes()
+        found, left = (0, data) if not traces.mentioned(data) else _from_bytes(path, data, traces)
+        if found and not made_again:
+            with _replacing(path) as part:
+                part.write_bytes(left)
+    if found and made_again:
+        path.unlink()
+    return found
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Write a file anew under the permissions and the date it has: what is kept for some days is kept no longer."""
+    before = path.stat()
+    with atomic_file(path, mode=before.st_mode & 0o777) as part:
+        yield part
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _from_bytes(path: Path, data: bytes, traces: Traces) -> tuple[int, bytes]:
+    rows = 0
+    if path.suffix.lower() in (*_LINES, ".jsonl", ".ndjson"):
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = data.decode("latin-1")
+        by_lines = _without_objects if path.suffix.lower() in (".jsonl", ".ndjson") else _without_rows
+        rows, left = by_lines(text, traces)
+        data = left.encode() if rows else data
+    redacted = traces.in_file(data)
+    return rows + (redacted != data), redacted
+
+
+def _without_rows(text: str, traces: Traces) -> tuple[int, str]:
+    """A table of separated values without the rows of the users; a row may span lines."""
+    lines = text.splitlines(keepends=True)
+    head = lines[0] if lines else ""
+    separator = max(_SEPARATORS, key=head.count)
+    columns: list[str] = []
+    kept, taken, start = [], 0, 0
+    reader = csv.reader(lines, delimiter=separator)
+    try:
+        for row in reader:
+            if start == 0:
+                columns = row
+            names = columns if len(columns) == len(row) else [""] * len(row)
+            hit = any(traces.is_user(cell, name, len(row) == 1) for cell, name in zip(row, names, strict=True))
+            kept += [] if hit else lines[start : reader.line_num]
+            taken, start = taken + hit, reader.line_num
+    except csv.Error:
+        return 0, text
+    return taken, "".join(kept)
+
+
+def _without_objects(text: str, traces: Traces) -> tuple[int, str]:
+    """JSON lines without those about the users."""
+    lines = text.splitlines(keepends=True)
+    kept = [line for line in lines if not _is_about(line, traces)]
+    return len(lines) - len(kept), "".join(kept)
+
+
+def _is_about(line: str, traces: Traces) -> bool:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return False
+    cells = row.items() if isinstance(row, dict) else [("user_id", row)]
+    return any(traces.is_user(str(cell), str(name)) for name, cell in cells if isinstance(cell, str | int | float))
+
+
+def _from_parquet(path: Path, traces: Traces) -> tuple[int, pl.DataFrame]:
+    """How many rows and values name the users, and the table without them."""
+    try:
+        table = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError):
+        return _unreadable(path)
+    hit: pl.Series = pl.Series("hit", [False] * table.height, pl.Boolean)
+    for name, kind in table.schema.items():
+        if kind == pl.String or kind.is_integer():
+            named = [
+                each
+                for each in table[name].unique().drop_nulls()
+                if traces.is_user(str(each), name, len(table.columns) == 1)
+            ]
+            hit |= table[name].is_in(named).fill_null(False)
+    left = table.filter(~hit)
+    redacted = 0
+    for name, kind in left.schema.items():
+        if kind in (pl.String, pl.List(pl.String)):
+            column = left[name].to_list()
+            cleaned = [traces.in_value(each, name) for each in column]
+            if cleaned != column:
+                redacted += sum(a != b for a, b in zip(column, cleaned, strict=True))
+                left = left.with_columns(pl.Series(name, cleaned, kind))
+    return int(hit.sum()) + redacted, left
+
+
+def _unreadable(path: Path) -> tuple[int, pl.DataFrame]:
+    """A damaged table may name anybody, and nobody can use it."""
+    path.unlink()
+    return 0, pl.DataFrame()
