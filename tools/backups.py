@@ -59,13 +59,6 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
         log.warning("%s was not backed up: %s", path, error)
 
 
-def forget_backups(path: Path) -> None:
-    """Delete every backup of ``path``, for what may not be kept in any."""
-    for old in _backups(path):
-        unseal(old)
-        old.unlink(missing_ok=True)
-
-
 def newest_backup(path: Path) -> Backup | None:
     """The latest backup of ``path`` that is whole."""
     for backup in _backups(path):

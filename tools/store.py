@@ -268,10 +268,12 @@ class VectorStore:
     ) -> None:
         """Write a collection as ``contents`` gave it."""
         with self._faults():
-            collection = self._create(called, metadata)
+            collection = self._create(called, {**metadata, _DIGEST: ""})
             for start in range(0, len(ids), BATCH):
                 part = slice(start, start + BATCH)
                 collection.upsert(ids=ids[part], embeddings=vectors[part], metadatas=attributes[part])
+            if metadata.get("complete"):
+                collection.modify(metadata={**collection.metadata, _DIGEST: _digest(*self._read(collection))})
 
     def delete_users(self, users: Sequence[str]) -> int:
         """Delete users from every collection of this workspace; how many records there were."""

@@ -1,17 +1,19 @@
 """Leaving out users who were erased: while tables are prepared, and from folders that are prepared already."""
 
+import os
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
+from encoders.checksums import CHECKSUMS, write_checksums
 from encoders.contacts import KINDS, ContactFormat
 from encoders.errors import DataError
 from encoders.forgotten import Forgotten
 from encoders.history.events import DatasetCard
 from encoders.sources.write import About, Tables, version_of_tables
-from encoders.workspace import atomic_folder
+from encoders.workspace import atomic_file, plain_faults
 
 REASON = "forgotten"
 _USER = "user_id"
@@ -68,31 +70,42 @@ def prepared_folders(data: Path) -> Iterator[Path]:
 def erase_from_folder(folder: Path, users: Collection[str]) -> int:
     """Write a prepared folder anew without some users; how many rows that left out, 0 where nothing was written.
 
-    The folder stays where it is, whole at any moment, and gets the version of what it then holds.
+    Each table is replaced as a whole. The checksums go first and come back last, so that a run that is killed leaves a
+    folder that can be read, and the next one goes on.
 
     Raises:
         DataError: a table cannot be read.
-        WorkspaceError: the disk is full or may not be written; the folder is as it was.
+        WorkspaceError: the disk is full or may not be written; what is not written yet is as it was.
     """
     gone = sorted(users)
     try:
         tables = [path for path in sorted(folder.glob("*.parquet")) if _USER in pl.read_parquet_schema(path)]
         mine = pl.col(_USER).cast(pl.String).is_in(gone)
         rows = {path.name: int(pl.scan_parquet(path).filter(mine).select(pl.len()).collect().item()) for path in tables}
-        if not any(rows.values()):
+        if not any(rows.values()) and (folder / CHECKSUMS).is_file():
             return 0
-        with atomic_folder(folder) as part:
-            for path in sorted(folder.iterdir()):
-                if rows.get(path.name):
-                    pl.scan_parquet(path).filter(~mine.fill_null(False)).sink_parquet(part / path.name)
-                elif path.is_file() and path.name != "dataset.json":
-                    (part / path.name).write_bytes(path.read_bytes())
-            card = DatasetCard.model_validate_json((folder / "dataset.json").read_text("utf-8"))
-            card = card.model_copy(update={"version": version_of_tables(part)})
-            (part / "dataset.json").write_text(card.model_dump_json(indent=2), "utf-8")
+        with plain_faults(folder):
+            (folder / CHECKSUMS).unlink(missing_ok=True)
+        for path in (path for path in tables if rows[path.name]):
+            with atomic_file(path, mode=path.stat().st_mode & 0o777) as part:
+                pl.scan_parquet(path).filter(~mine.fill_null(False)).sink_parquet(part)
+        _rewrite_version(folder)
+        write_checksums(folder)
     except (pl.exceptions.PolarsError, ValueError) as error:
         raise DataError(f"{folder} cannot be read ({type(error).__name__}); prepare the data again.") from error
     return sum(rows.values())
+
+
+def _rewrite_version(folder: Path) -> None:
+    """Give the folder the version of what it holds; its card stays the same file, which whoever reads it has locked."""
+    path = folder / "dataset.json"
+    before = path.read_text("utf-8")
+    old = DatasetCard.model_validate_json(before).version
+    made = before.replace(f'"{old}"', f'"{version_of_tables(folder)}"').encode()
+    with plain_faults(path), path.open("r+b", buffering=0) as file:
+        file.write(made)  # as long as before, in one call
+        file.truncate()
+        os.fsync(file.fileno())
 
 
 def _without(table: pl.LazyFrame, users: Collection[str]) -> pl.LazyFrame:

@@ -13,6 +13,7 @@ from planted import USERS, world_settings
 
 from agent.conversation import Conversation
 from agent.labelling.ledger import Ledger as LabelLedger
+from encoders.checksums import write_checksums
 from encoders.forgotten import Forgotten
 from encoders.sources.write import version_of_tables
 from encoders.workspace import Workspace
@@ -47,6 +48,7 @@ def rename(data: Path, user: str) -> None:
         table.write_parquet(path)
     card = json.loads((data / "dataset.json").read_text())
     (data / "dataset.json").write_text(json.dumps(card | {"version": version_of_tables(data)}))
+    write_checksums(data)
 
 
 @pytest.fixture
