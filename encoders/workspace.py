@@ -12,10 +12,11 @@
     exports/            files for ad platforms
     uploads/            files that people brought: outcomes, lists of users
     registry.db         saved audiences
+    allowance.db        how many groups of users each token has asked about today
     jobs.db             what was asked over HTTP and takes a while, and what was answered to which key
     tokens.db           who may call from outside
     mask.key            what the ids of users are masked with
-    tenants/<name>/     the same for each tenant: tuned/, exports/, uploads/, registry.db
+    tenants/<name>/     the same for each tenant: tuned/, exports/, uploads/, registry.db, allowance.db
     locks/              who is writing right now
 
 A file or folder appears under its name only when it is whole: it is written beside its place, flushed to the disk

@@ -19,6 +19,8 @@ from tools.looking import Looking
 from tools.outcomes import Outcomes
 from tools.reach import curve_point
 from tools.refreshing import compared, refresh_day
+from tools.saved import shown_audience
+from tools.selection import Selection
 from tools.types import AudienceSpec, ExportFile, Interval, SampleUser, SavedAudience
 from tools.uploads import keep_upload, uploaded
 from tools.webhooks.outbox import Outbox
@@ -46,7 +48,7 @@ class Keeping(Looking):
         Raises:
             RequestError: the name or the approval is missing, or the share is none.
         """
-        return self._save_spec(spec, name, approved_by, key, self._holdout_share(holdout))
+        return self._shown(self._save_spec(spec, name, approved_by, key, self._holdout_share(holdout)))
 
     def combine(
         self,
@@ -65,15 +67,18 @@ class Keeping(Looking):
         """
         names, joined = self._joined(operation, audiences)
         words = {"and": " and also ", "or": " or ", "not": " but not "}[operation].join(f"'{each}'" for each in names)
-        return self._save(name, None, words, joined, approved_by, key, self.settings.holdout)
+        return self._shown(self._save(name, None, words, joined, approved_by, key, self.settings.holdout))
 
-    def combined_users(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> int:
-        """How many users ``combine`` would save; raises like it."""
-        return len(self._joined(operation, audiences)[1])
+    def combined_users(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> int | None:
+        """How many users ``combine`` would save, as counts are shown; raises like it."""
+        names, joined = self._joined(operation, audiences)
+        question = ("combined", operation, *names)
+        self._asks(question)
+        return self._disclosure.count(joined, *question)
 
     def list_audiences(self) -> tuple[SavedAudience, ...]:
         """The newest version of every saved audience, by name."""
-        return self._registry.list()
+        return tuple(self._shown(each) for each in self._registry.list())
 
     def saved(self, audience: str, version: int | None = None) -> SavedAudience:
         """A saved audience (id or name), its newest version unless another is asked for.
@@ -81,7 +86,7 @@ class Keeping(Looking):
         Raises:
             NotThereError: there is none of that name or version.
         """
-        return self._registry.get(audience, version)
+        return self._shown(self._registry.get(audience, version))
 
     def export(
         self, audience: str, format: Literal["csv", "parquet"] = "csv", key: str = "", platform: str = ""
@@ -102,7 +107,13 @@ class Keeping(Looking):
         """
         workspace, minimum = self._tenant.workspace, self.settings.minimum_size
         exports = Exports(workspace, self._registry, self.destinations, minimum, self._check_size)
-        return exports.export(audience, format, key, platform)
+        done = exports.export(audience, format, key, platform)
+        if self._disclosure.exact:
+            return done
+        rows = self._disclosure.count(done.rows, "exported", done.audience_id, str(done.version), done.platform)
+        share = done.held_out / (done.rows + done.held_out)
+        rows = rows or self._disclosure.minimum
+        return done.model_copy(update={"rows": rows, "held_out": round(rows * share / (1 - share))})
 
     @property
     def destinations(self) -> Destinations:
@@ -131,7 +142,7 @@ class Keeping(Looking):
     @property
     def outcomes(self) -> Outcomes:
         """How saved audiences did, from files and from the data itself."""
-        return Outcomes(self._registry, self._forecaster, self._tuned)
+        return Outcomes(self._registry, self._forecaster, self._tuned, self._disclosure, self._ids)
 
     @property
     def deployments(self) -> Deployments:
@@ -141,7 +152,7 @@ class Keeping(Looking):
     @property
     def drifts(self) -> Drifts:
         """Whether saved audiences are still what was saved."""
-        return Drifts(self._registry, self._population, self._select, self.outcomes)
+        return Drifts(self._registry, self._population, self._disclosure, self._asked, self.outcomes)
 
     def keep_upload(self, path: Path) -> str:
         """Take in a file somebody brought; ``uploaded`` finds it by the name that comes back."""
@@ -161,6 +172,15 @@ class Keeping(Looking):
 
     # --- inside -----------------------------------------------------------------------------------
 
+    def _asked(self, spec: AudienceSpec) -> Selection:
+        """The users of a spec that the caller asks about."""
+        selection = self._select(spec)
+        self._asks(selection.question)
+        return selection
+
+    def _shown(self, saved: SavedAudience) -> SavedAudience:
+        return shown_audience(saved, self._disclosure)
+
     def _holdout_share(self, share: float | None) -> float:
         if share is None:
             return self.settings.holdout
@@ -172,7 +192,8 @@ class Keeping(Looking):
         self, spec: AudienceSpec, name: str, approved_by: str, key: str, share: float, refreshes: bool = False
     ) -> SavedAudience:
         selection = self._select(spec)
-        forecast = curve_point(selection.cut, selection.ranked_probabilities, selection.forecast.spread).responders
+        chances = selection.forecast.probabilities[selection.ranked]
+        forecast = curve_point(selection.cut, chances, selection.forecast.spread).responders
         fixed = spec.model_copy(update={"cut": selection.cut})
         users = self._population.user_ids
         words = definition(fixed, selection.conditions) + (f"; tuned as '{spec.like}'" if spec.like else "")
@@ -204,19 +225,20 @@ class Keeping(Looking):
             key=key,
             forecast=forecast,
             refreshes=refreshes,
+            shown=self._population.protected,
         )
 
     def _joined(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> tuple[list[str], set[str]]:
         if len(audiences) < 2:
             raise RequestError("Combining needs at least two saved audiences.")
         named = [self._named_members(each) for each in audiences]
-        sets = [members for _, members in named]
+        sets = [each.users for each in named]
         joined = {
             "and": lambda: reduce(set.intersection, sets),
             "or": lambda: reduce(set.union, sets),
             "not": lambda: sets[0].difference(*sets[1:]),
         }[operation]()
-        return [name for name, _ in named], joined
+        return [each.name for each in named], joined
 
     def _refresh(self, before: SavedAudience, approved_by: str, key: str, progress: Progress) -> Refreshed:
         assert before.spec is not None
@@ -231,6 +253,8 @@ class Keeping(Looking):
         enough = min(len(was), len(now)) >= self.settings.minimum_size
 
         def sample(users: Sequence[str]) -> tuple[SampleUser, ...]:
-            return tuple(self._population.people.sample(forecast, row_of[user]) for user in users if user in row_of)
+            known = [row_of[user] for user in users if user in row_of]
+            return tuple(self._population.people.sample(forecast, row, self._digits) for row in known)
 
-        return compared(before, set(was), saved, now, sample if enough else None)
+        shown = self._shown(before), self._shown(saved)
+        return compared(shown, (set(was), now), self._disclosure, sample if enough else None)

@@ -19,11 +19,13 @@ from pydantic import BaseModel, ConfigDict
 from encoders.errors import NotThereError, RequestError
 from tools.campaign_types import CampaignOutcome
 from tools.database import Database
+from tools.disclosure import Disclosure
 from tools.registry_tables import TABLES
 from tools.types import AudienceSpec, Interval, SavedAudience
 from tools.webhooks.events import announce_saved
 
 NAME_LENGTH = 120
+AS_THEY_ARE = Disclosure(0)
 
 
 class AuditLine(BaseModel):
@@ -93,6 +95,7 @@ class Registry:
         key: str = "",
         forecast: Interval | None = None,
         refreshes: bool = False,
+        shown: Disclosure = AS_THEY_ARE,
     ) -> SavedAudience:
         """Save an audience, as the next version where the name exists, with holdout, audit line and webhook messages.
 
@@ -109,6 +112,7 @@ class Registry:
             key: saving twice with the same key saves once and answers the same, even where the model, and with it the
                 members, changed in between.
             forecast: responders expected among the members.
+            shown: how webhook messages show the counts.
             refreshes: who was in the version before stays on her side of the holdout; the share is drawn from the rest.
 
         Raises:
@@ -137,7 +141,7 @@ class Registry:
             self._insert({**facts, **counts}, set(members), held_out)
             self._write_audit(approved_by, action, audience, version, {"name": name, **counts})
             self._remember(key, content, audience, version)
-            return announce_saved(self._db, self.get(audience, version), set(members), before)
+            return announce_saved(self._db, self.get(audience, version), set(members), before, shown)
 
     def get(self, id_or_name: str, version: int | None = None) -> SavedAudience:
         """A saved audience, its newest version unless another is asked for.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from planted import AS_OF, DAYS, FIRST, World, world_settings
+from planted import AS_OF, DAYS, FIRST, MINIMUM, World, world_settings
 
 from encoders.errors import DataError, RequestError
 from encoders.workspace import Workspace
@@ -22,8 +22,8 @@ END = AS_OF + timedelta(days=28)
 
 @pytest.fixture
 def early(own_workspace: Workspace) -> Iterator[AudienceService]:
-    """A service of its own that can be opened at other days, too."""
-    opened = AudienceService.open(world_settings(own_workspace.path))
+    """A service of its own that can be opened at other days, too, and counts ten users."""
+    opened = AudienceService.open(world_settings(own_workspace.path).model_copy(update={"minimum_size": 10}))
     yield opened
     opened.close()
 
@@ -161,17 +161,26 @@ def test_a_refresh_says_who_came_and_who_left(early: AudienceService) -> None:
     now, held_now = (set(each) for each in early._registry.members("coffee"))
     assert (done.saved.version, done.saved.as_of, done.saved.spec) == (2, day, done.before.spec)
     assert (done.came, done.left, done.stayed) == (len(now - was), len(was - now), len(now & was))
-    assert done.came > 0
-    assert done.left > 0
+    assert 0 < len(done.came_samples) <= 3
     assert held & now == held_now & was
     assert len(held_now - was) == round(0.2 * len(now - was))
-    assert 0 < len(done.came_samples) <= 3
     assert not any(user in json.dumps(done.model_dump(mode="json")) for user in now | was)
     again = early.refresh("coffee", "Ada", day, "key")
     assert (again.saved, again.came, again.left) == (done.saved, done.came, done.left)
     assert [line.action for line in early._registry.audit("coffee")] == ["save", "refresh"]
     with closing(AudienceService.open(early.settings, day)) as later:
         assert later.size(spec).users == done.saved.users
+
+
+def test_who_came_and_left_is_not_counted_where_they_are_few(own_workspace: Workspace) -> None:
+    with closing(AudienceService.open(world_settings(own_workspace.path))) as service:
+        service.save(COFFEE, "coffee", "Ada")
+        was = set(service._registry.members("coffee")[0])
+        done = service.refresh("coffee", "Ada", AS_OF + timedelta(days=7))
+        now = set(service._registry.members("coffee")[0])
+    assert 0 < len(now - was) < MINIMUM > len(was - now) > 0
+    assert (done.came, done.left, done.stayed) == (None, None, min(len(now), len(was)))
+    assert done.came_samples == done.left_samples == ()
 
 
 def test_a_refresh_that_cannot_be(early: AudienceService) -> None:

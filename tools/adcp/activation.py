@@ -53,7 +53,7 @@ class Activation:
         if segment.spec:
             permitted(self._check, segment.spec, "signal_agent_segment_id")
         saved = self._saved(segment)
-        self._large_enough(saved.users - saved.holdout)
+        self._large_enough((saved.users or 0) - (saved.holdout or 0))
         made = [(each.named, self._deployed(saved, each, request)) for each in request.destinations]
         details = {"pricing_option": request.pricing_option_id}
         self._service.deployments.put(saved, made, current().name, details)
@@ -71,7 +71,7 @@ class Activation:
         if segment.saved:
             return segment.saved
         assert segment.spec is not None
-        users = self._service.size(segment.spec).users
+        users = self._service.size(segment.spec).users or 0
         self._large_enough(users - round(users * self._service.settings.holdout))
         return self._service.save(segment.spec, segment.name[:NAME_LENGTH], current().name, saving_key(segment))
 

@@ -132,8 +132,8 @@ class ReadingTools(Tools):
         specs = (each for each in audiences if isinstance(each, AudienceSpec))
         return self._service(*specs).compare(audiences)
 
-    def combined_users(self, operation: Operation, audiences: SavedNames) -> int:
-        """How many users 'combine' would save."""
+    def combined_users(self, operation: Operation, audiences: SavedNames) -> int | None:
+        """How many users 'combine' would save; null for fewer than the minimum size."""
         return self._service().combined_users(operation, audiences)
 
     def tuned(self, name: Annotated[str, Field(min_length=1, description="as given to 'tune'")]) -> TunedSummary:

@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 from tools.goals import Goal
 from tools.keeping import MOST_HELD_OUT
 from tools.mcp_server.arguments import ApprovedBy, AudienceName, NewName, Operation, SavedNames
-from tools.types import AudienceSpec, ExportFile
+from tools.types import AudienceSpec, Count, ExportFile
 from tools.webhooks.types import EVENTS, Event
 
 EXAMPLE: JsonDict = {"demand": "Households that will buy coffee in the next 28 days", "cut": 0.2}
@@ -83,7 +83,7 @@ class NewCombination(Combination):
 class CombinedUsers(_Body):
     """How many users a combination has."""
 
-    users: int
+    users: Count
 
 
 class NewAudience(_Body):
