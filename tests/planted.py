@@ -180,6 +180,10 @@ def _attributes(
     return {"user_id": [*users], "age": ages, "income": incomes, "region": regions}
 
 
+MASK_KEY = bytes(range(32))
+"""Masks, and the noise on counts, are the same in every run."""
+
+
 def shown(users: int) -> int | None:
     """A count as the owner sees it."""
     return users if users >= MINIMUM else None

@@ -107,13 +107,7 @@ class Keeping(Looking):
         """
         workspace, minimum = self._tenant.workspace, self.settings.minimum_size
         exports = Exports(workspace, self._registry, self.destinations, minimum, self._check_size)
-        done = exports.export(audience, format, key, platform)
-        if self._disclosure.exact:
-            return done
-        rows = self._disclosure.count(done.rows, "exported", done.audience_id, str(done.version), done.platform)
-        share = done.held_out / (done.rows + done.held_out)
-        rows = rows or self._disclosure.minimum
-        return done.model_copy(update={"rows": rows, "held_out": round(rows * share / (1 - share))})
+        return exports.export(audience, format, key, platform)
 
     @property
     def destinations(self) -> Destinations:

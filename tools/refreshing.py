@@ -7,7 +7,7 @@ from encoders.errors import RequestError
 from encoders.history.events import DatasetCard
 from tools.campaign_types import Refreshed
 from tools.disclosure import Disclosure
-from tools.saved import moves
+from tools.saved import moves, refresh_question
 from tools.types import SampleUser, SavedAudience
 
 _SHOWN = 3
@@ -52,7 +52,7 @@ def compared(
         sample: shows some of those who came and left; None where nobody of them is shown.
     """
     (before, saved), (was, now) = versions, members
-    moved = moves(members, (before.users, saved.users), disclosure, ("refreshed", saved.id, str(saved.version)))
+    moved = moves(members, (before.users, saved.users), disclosure, refresh_question(saved))
     return Refreshed(
         saved=saved,
         before=before,

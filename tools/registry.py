@@ -109,8 +109,7 @@ class Registry:
             model_version: what scored it.
             data_version: what it was scored on.
             approved_by: the person who said yes.
-            key: saving twice with the same key saves once and answers the same, even where the model, and with it the
-                members, changed in between.
+            key: saving twice with the same key saves once and answers the same, even where the members changed since.
             forecast: responders expected among the members.
             shown: how webhook messages show the counts.
             refreshes: who was in the version before stays on her side of the holdout; the share is drawn from the rest.
@@ -128,8 +127,7 @@ class Registry:
             "approved_by": approved_by,
             "forecast": forecast.model_dump_json() if forecast else None,
         }
-        action = "refresh" if refreshes else "save"
-        content = _digest(action, name, facts["spec"], definition, approved_by)
+        content = _digest(action := "refresh" if refreshes else "save", name, facts["spec"], definition, approved_by)
         with self._db.transaction():
             if seen := self._seen(key, content):
                 return self.get(seen["audience"], seen["version"])

@@ -20,6 +20,11 @@ def saved_question(saved: SavedAudience) -> Question:
     return "saved", spec, str(saved.as_of), saved.data_version, saved.model_version
 
 
+def refresh_question(saved: SavedAudience) -> Question:
+    """Who came and left when a saved audience was refreshed, in canonical words."""
+    return "refreshed", saved.name, str(saved.version), *saved_question(saved)
+
+
 def shown_audience(saved: SavedAudience, disclosure: Disclosure) -> SavedAudience:
     """A saved audience with its counts as they are shown; its holdout is as exact as they are.
 

@@ -93,7 +93,7 @@ class DataCard(_Model):
     unit: str = Field(description="one user in words, such as 'household'")
     unit_plural: str
     population: int = Field(description="users active in the 91 days before the as-of date")
-    minimum_size: int = Field(description="counts of fewer users are withheld everywhere")
+    minimum_size: int = Field(50, description="counts of fewer users are withheld everywhere")
     as_of: date
     horizon_days: int
     sources: tuple[SourceCard, ...]

@@ -5,7 +5,7 @@ from typing import Any
 from tools.campaign_types import Drift
 from tools.database import Database
 from tools.disclosure import Disclosure
-from tools.saved import moves, shown_audience
+from tools.saved import moves, refresh_question, shown_audience
 from tools.types import SavedAudience
 from tools.webhooks.outbox import announce
 
@@ -26,7 +26,7 @@ def announce_saved(
     if before is None:
         announce(db, "audience.ready", saved.id, saved.version, about(shown))
     else:
-        question = ("refreshed", saved.id, str(saved.version))
+        question = refresh_question(saved)
         sizes = (disclosure.count(before, *question, "before"), shown.users)
         changes = moves((before, members), sizes, disclosure, question)._asdict()
         announce(db, "audience.refreshed", saved.id, saved.version, about(shown) | changes)
