@@ -35,19 +35,24 @@ def size_text(size: SizeEstimate, spec: AudienceSpec, card: DataCard) -> str:
     """The size in one or two sentences, with what the service warns of."""
     limits = [plain(each, 200) for each in conditions(spec)]
     within = reply("with_conditions", conditions="; ".join(limits)) if limits else ""
-    words = {"population": count(size.population), "unit_plural": card.unit_plural, "conditions": within}
+    population, units = count(size.population), card.unit_plural
     if size.eligible is None:
-        return reply("size_nobody", minimum=card.minimum_size, **words)
+        fewest = card.minimum_size
+        return reply("size_nobody", minimum=fewest, population=population, unit_plural=units, conditions=within)
+    share = percent(size.cut)
     if size.users is None or size.responders is None or size.lift is None:
-        return " ".join((reply("size_small", percent=percent(size.cut), **words), *size.warnings))
+        text = reply("size_small", percent=share, population=population, unit_plural=units, conditions=within)
+        return " ".join((text, *size.warnings))
     text = reply(
         "size",
         users=count(size.users),
-        percent=percent(size.cut),
+        population=population,
+        unit_plural=units,
+        conditions=within,
+        percent=share,
         low=count(size.responders.low),
         high=count(size.responders.high),
         lift=f"{size.lift:.1f}",
-        **words,
     )
     return " ".join((text, *size.warnings))
 

@@ -47,9 +47,10 @@ def record_outcome(speaker: Speaker, memory: Memory, pending: Pending, approved_
 def outcome_text(outcome: CampaignOutcome, card: DataCard) -> str:
     """An outcome in words: both sides, the uplift with its interval, and the forecast."""
     lines = [reply("outcome", name=plain(outcome.name), version=outcome.version, as_of=outcome.as_of)]
-    lines.append(_side("outcome_contacted", outcome.contacted, card))
+    sides = [_side("outcome_contacted", outcome.contacted, card)]
     if outcome.held_out.users != 0:
-        lines.append(_side("outcome_held", outcome.held_out, card))
+        sides.append(_side("outcome_held", outcome.held_out, card))
+    lines += dict.fromkeys(sides)
     if lift := outcome.uplift:
         key = "uplift" if lift.low > 0 else "uplift_harm" if lift.high < 0 else "uplift_unsure"
         points = [f"{100 * value:+.1f}" for value in (lift.mid, lift.low, lift.high)]
@@ -79,7 +80,7 @@ def _safe(note: str) -> str:
 
 def _side(key: str, side: Side, card: DataCard) -> str:
     if side.rate is None:
-        return reply(f"{key}_withheld", minimum=card.minimum_size)
+        return reply("outcome_withheld", minimum=card.minimum_size)
     value = reply("outcome_value", value=f"{side.value:,.2f}") if side.value is not None else ""
     return reply(
         key,
