@@ -40,6 +40,11 @@ class Disclosure:
         """Withhold what is below ``minimum``."""
         self.minimum = minimum
 
+    @property
+    def smallest(self) -> int:
+        """So many users are recommended at least."""
+        return self.minimum
+
     def count(self, users: Users, *question: str) -> int | None:
         """How many users; None for fewer than the minimum.
 
@@ -138,6 +143,11 @@ class Protected(Disclosure):
         """
         super().__init__(minimum)
         self._key, self._edition = key, edition
+
+    @property
+    def smallest(self) -> int:
+        """As many as are nearly always shown."""
+        return self.minimum + round(2 * SCALE)
 
     def count(self, users: Users, *question: str) -> int | None:
         """How many users, within a few; None for fewer than the minimum, and now and then for a few more.

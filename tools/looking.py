@@ -104,7 +104,7 @@ class Looking:
         selection = self._select(spec)
         if selection.conditions or spec.like:
             self._asks(selection.asked)
-        return reach_goal(goal, selection.shown, selection.spread, self._disclosure.minimum)
+        return reach_goal(goal, selection.shown, selection.spread, self._disclosure.smallest)
 
     def preview(self, spec: AudienceSpec, count: int = 5) -> tuple[SampleUser, ...]:
         """A few users from the top to the bottom of the audience, masked, with their evidence.

@@ -74,7 +74,7 @@ def select(forecast: Forecast, spec: AudienceSpec, conditions: Conditions, discl
     population, users = counted(conditions.population, eligible, named, disclosure)
     asked = (*_keys(named), sha256(forecast.probabilities.tobytes()).hexdigest())
     shown = disclosure.ranked(probabilities, users, *asked)
-    recommended = disclosure.cut(recommended_cut(shown, disclosure.minimum))
+    recommended = disclosure.cut(recommended_cut(shown, disclosure.smallest))
     return Selection(
         forecast=forecast,
         ranked=ranked,

@@ -113,9 +113,7 @@ class ReadingTools(Tools):
 
     def explain(
         self,
-        user_id: Annotated[
-            str, Field(min_length=1, max_length=200, description="as in the data, or as 'preview' shows it")
-        ],
+        user_id: Annotated[str, Field(min_length=1, max_length=200, description="as 'preview' shows it")],
         spec: Spec,
     ) -> Explanation:
         """Why one user is in an audience, or why not, from the user's own past events."""
