@@ -42,7 +42,8 @@ Format = Annotated[Literal["csv", "parquet"], Field(description="Platforms take 
 Seeds = Annotated[
     tuple[str, ...] | str,
     Field(
-        description="At least five users who are known to be meant, as 'preview' shows them (with the scope admin by their ids, too), or "
+        description="At least five users who are known to be meant, as 'preview' shows them (with the scope "
+        "admin their ids, too), or "
         "the name or id of a saved audience."
     ),
 ]
@@ -90,8 +91,8 @@ class WritingTools(Tools):
             str | None,
             Field(
                 max_length=3_000_000,
-                description="Who responded, as CSV text with a column 'user_id' (masks; with the scope admin ids, too) and, if known, 'date' and 'value'; "
-                "null to count them in the data's own events, once the horizon is over.",
+                description="Who responded, as CSV text with a column 'user_id' (masks; with the scope admin ids, too) "
+                "and, if known, 'date' and 'value'; null to count them in the data's own events, once the horizon is over.",
             ),
         ] = None,
         version: Version = None,

@@ -157,7 +157,8 @@ class NewOutcome(_Body):
     responders_csv: str | None = Field(
         None,
         max_length=3_000_000,
-        description="CSV text with a column 'user_id' (masks; with the scope admin ids, too) and, if known, 'date' and 'value'; null to count them in the "
+        description="CSV text with a column 'user_id' (masks; with the scope admin ids, too) and, if known, 'date' and "
+        "'value'; null to count them in the "
         "data's own events, once the horizon is over",
     )
     version: int | None = Field(None, ge=1, strict=True, description="a version of the audience; null for the newest")
@@ -171,8 +172,8 @@ class NewTuned(_Body):
     )
 
     seeds: tuple[str, ...] | AudienceName = Field(
-        description="at least five users as a preview shows them (with the scope admin by their ids, too), or the name or "
-        "id of a saved audience"
+        description="at least five users as a preview shows them (with the scope admin their ids, too), or the name "
+        "or id of a saved audience"
     )
     demand: str | None = Field(None, min_length=1, max_length=2000, description="null to look for users like them")
 
