@@ -153,8 +153,8 @@ def _platform_list(
     )
     if table.height < minimum:
         raise TooSmallError(
-            f"Only {table.height} of this audience have a contact that {platform.name} could match; a list of fewer "
-            f"than {minimum} is not written, to protect single people. Make the audience broader."
+            f"Fewer than {minimum} of this audience have a contact that {platform.name} could match; so short a list "
+            "is not written, to protect single people. Make the audience broader."
         )
     header = platform.columns or table.columns
     blank = [pl.lit(None, pl.String).alias(column) for column in header if column not in table.columns]

@@ -281,8 +281,9 @@ class Looking:
         return selection
 
     def _check_size(self, users: Mask | set[str] | int, question: Question = ()) -> None:
-        minimum = self._disclosure.minimum
-        if self._disclosure.count(users, *question) is None:
+        disclosure = self._population.exact if isinstance(users, int) else self._disclosure
+        minimum = disclosure.minimum
+        if disclosure.count(users, *question) is None:
             raise TooSmallError(
                 f"This audience has {number_text(None, minimum)} {self._population.card.unit_plural}; so few are not "
                 "shown or exported, to protect single people. Make it broader."

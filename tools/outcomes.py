@@ -115,7 +115,7 @@ class Outcomes:
     def last(self, audience: str, version: int | None = None) -> CampaignOutcome | None:
         """What was recorded last, as it is shown to the caller; None where nothing was."""
         found = self._registry.outcome(audience, version)
-        return None if found is None else self._shown(found)
+        return None if found is None else self._shown(found, [_NO_HOLDOUT, _NO_RATIO])
 
     def _record(
         self, saved: SavedAudience, source: str, values: Mapping[str, float | None], notes: list[str], by: str
@@ -143,10 +143,15 @@ class Outcomes:
             recorded_by=by,
         )
         content = sha256(json.dumps([source, sorted(values.items()), notes]).encode()).hexdigest()
-        return self._shown(self._registry.record_outcome(outcome, content, by))
+        return self._shown(self._registry.record_outcome(outcome, content, by), notes)
 
-    def _shown(self, outcome: CampaignOutcome) -> CampaignOutcome:
-        """An outcome with its counts as they are shown, and what follows from them."""
+    def _shown(self, outcome: CampaignOutcome, notes: Sequence[str]) -> CampaignOutcome:
+        """An outcome with its counts as they are shown, and what follows from them.
+
+        Args:
+            outcome: as the registry has it.
+            notes: those that a caller below admin may read; the others are about the file of somebody else.
+        """
         saved = self._registry.get(outcome.audience_id, outcome.version)
         question = saved_question(saved)
         users = self._disclosure.count(saved.users or 0, *question)
@@ -157,7 +162,8 @@ class Outcomes:
             sides = dict.fromkeys(sides, Side(users=None, responders=None, rate=None))
         sides = {name: self._side(side, (*question, name)) for name, side in sides.items()}
         forecast = None if users is None else self._disclosure.interval(outcome.forecast, *question)
-        shown = outcome.model_copy(update=sides | {"forecast": forecast})
+        read = outcome.notes if self._disclosure.exact else tuple(each for each in outcome.notes if each in notes)
+        shown = outcome.model_copy(update=sides | {"forecast": forecast, "notes": read})
         return shown.model_copy(update=_compared(shown.contacted, shown.held_out, shown.responders, forecast))
 
     def _side(self, side: Side, question: Question) -> Side:

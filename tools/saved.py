@@ -36,7 +36,10 @@ def shown_audience(saved: SavedAudience, disclosure: Disclosure) -> SavedAudienc
     users = disclosure.count(exact, *question)
     holdout = None if users is None else round(users * (saved.holdout or 0) / exact)
     forecast = None if users is None else disclosure.interval(saved.forecast, *question)
-    return saved.model_copy(update={"users": users, "holdout": holdout, "forecast": forecast})
+    spec = saved.spec
+    if spec and spec.cut is not None:
+        spec = spec.model_copy(update={"cut": disclosure.cut(spec.cut)})
+    return saved.model_copy(update={"users": users, "holdout": holdout, "forecast": forecast, "spec": spec})
 
 
 def moves(

@@ -12,6 +12,7 @@ from planted import AS_OF, DAYS, FIRST, MINIMUM, World, world_settings
 
 from encoders.errors import DataError, RequestError
 from encoders.workspace import Workspace
+from tools.access.caller import Caller, Scope
 from tools.outcome_file import read_outcome
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Filter
@@ -205,3 +206,54 @@ def test_an_upload_is_kept_under_a_name_that_is_safe(own: AudienceService, tmp_p
     (tmp_path / "a.exe").write_text("")
     with pytest.raises(RequestError, match=r"A \.exe file cannot be read here"):
         own.keep_upload(tmp_path / "a.exe")
+
+
+# --- below admin ----------------------------------------------------------------------------------
+
+AGENT = Caller(name="agent", scopes=frozenset({Scope.READ, Scope.PREVIEW, Scope.ACTIVATE}))
+
+
+def test_below_admin_responders_are_masks_and_nobody_learns_who_an_id_is(own: AudienceService, tmp_path: Path) -> None:
+    saved = own.save(COFFEE, "coffee", "Ada", holdout=0.25)
+    members, people = own._registry.members("coffee")[0], own._population.people
+    masks = [people.masked(own._population.row_of[user]) for user in members]
+    agent = own.of(AGENT)
+    by_id = agent.outcomes.from_file("coffee", written(tmp_path, "ids.csv", pl.DataFrame({"user_id": members})), "Bo")
+    assert by_id.responders is None, "an id is nobody"
+    one = [agent.outcomes.from_file("coffee", written(tmp_path, f"{each}.csv", pl.DataFrame({"user_id": [each]})), "Bo")
+           for each in (masks[0], members[0], "stranger")]  # fmt: skip
+    assert [(each.contacted.responders, each.held_out.responders, each.uplift) for each in one] == [
+        (None, None, None)
+    ] * 3
+    assert one[1].notes == one[2].notes
+    by_mask = agent.outcomes.from_file("coffee", written(tmp_path, "masks.csv", pl.DataFrame({"user_id": masks})), "Bo")
+    assert by_mask.contacted.responders is not None
+    assert by_mask.contacted.responders % 5 == 0
+    assert own.outcomes.last("coffee").responders == saved.users, "the owner sees what came"
+
+
+def test_a_token_reads_no_note_about_the_file_of_the_owner(own: AudienceService, tmp_path: Path) -> None:
+    own.save(COFFEE, "coffee", "Ada", holdout=0.25)
+    members = own._registry.members("coffee")[0]
+    ids = [*members[:90], "a stranger"]
+    own.outcomes.from_file("coffee", written(tmp_path, "out.csv", pl.DataFrame({"user_id": ids})), "Ada")
+    assert "a stranger" in own.outcomes.last("coffee").model_dump_json()
+    assert "stranger" not in own.of(AGENT).outcomes.last("coffee").model_dump_json()
+
+
+def test_nothing_is_said_of_the_outcome_of_a_small_audience(own: AudienceService) -> None:
+    own.save(COFFEE.model_copy(update={"cut": 0.01}), "few", "Ada")
+    found = own.outcomes.from_data("few", "Ada")
+    assert (found.contacted.users, found.contacted.responders, found.uplift, found.forecast) == (None, None, None, None)
+    assert found.forecast_held is None
+
+
+def test_what_a_token_sees_of_a_saved_audience_gives_no_exact_size_away(own: AudienceService) -> None:
+    saved = own.save(COFFEE.model_copy(update={"cut": 97 / 373}), "coffee", "Ada")
+    [seen] = own.of(AGENT).list_audiences()
+    assert saved.spec is not None
+    assert seen.spec is not None
+    assert (saved.spec.cut, seen.spec.cut) == (97 / 373, 0.26)
+    assert (seen.users, seen.forecast) != (saved.users, saved.forecast)
+    assert seen.users is not None
+    assert seen.users % 5 == 0

@@ -110,7 +110,7 @@ def test_without_contacts_there_is_no_list(tmp_path: Path) -> None:
 
 
 def test_a_list_of_too_few_is_not_written(workspace: Workspace) -> None:
-    with pytest.raises(TooSmallError, match="Only 2 of this audience have a contact that Meta could match; a list of"):
+    with pytest.raises(TooSmallError, match="Fewer than 3 of this audience have a contact that Meta could match"):
         export_audience(workspace, SAVED, MEMBERS, HOLDOUT, platform=platform_named("meta"), minimum=3)
     assert not workspace.exports.exists()
 

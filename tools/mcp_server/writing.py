@@ -92,7 +92,8 @@ class WritingTools(Tools):
             Field(
                 max_length=3_000_000,
                 description="Who responded, as CSV text with a column 'user_id' (masks; with the scope admin ids, too) "
-                "and, if known, 'date' and 'value'; null to count them in the data's own events, once the horizon is over.",
+                "and, if known, 'date' and 'value'; null to count them in the data's own events, once the horizon is "
+                "over.",
             ),
         ] = None,
         version: Version = None,
