@@ -372,7 +372,7 @@ class Page(Layout):
             self.conditions: gr.update(choices=labels, value=labels, visible=bool(labels)),
             self.assumed: gr.update(choices=assumed, value=assumed, visible=bool(assumed)),
             self.percent: max(0.5, round(100 * size.cut, 1)),
-            self.kept: cards.keep_head(draft.saved),
+            self.kept: cards.keep_head(draft.saved, panel.units(desk.service)),
             self.back: gr.skip() if draft.holdout is None else 100 * draft.holdout,
             self.outcome: gr.update(visible=draft.saved is not None),
             self.confirm: gr.update(visible=reply.pending is not None),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent.context import Context
 from agent.guard import Refusal, Talk, check_spec
-from agent.replies import count, goal_text
+from agent.replies import counted, goal_text
 from agent.rules.attributes import parse_filter
 from agent.rules.horizon import restate
 from agent.rules.wording import Parts, listed
@@ -111,7 +111,7 @@ class Drafting:
 
     def _takes_everyone(self, spec: AudienceSpec) -> bool:
         size = self.service.size(spec)
-        return size.eligible > 0 and size.users >= EVERYONE * size.eligible
+        return bool(size.eligible and size.users and size.users >= EVERYONE * size.eligible)
 
     def _still_assumed(self, step: Step, now: Version) -> tuple[str, ...]:
         """What was assumed and is not settled by the step."""
@@ -171,7 +171,9 @@ class Drafting:
         if step.users is not None:
             notes: tuple[str, ...] = ()
             if step.users > size.eligible:
-                notes = (reply("too_many", eligible=count(size.eligible), unit_plural=self.card.unit_plural),)
+                notes = (
+                    reply("too_many", eligible=counted(size.eligible, self.card), unit_plural=self.card.unit_plural),
+                )
             return _with_cut(spec, max(step.users, 1) / size.eligible), notes
         factor = STEP if step.direction == "broader" else 1 / STEP
         return _with_cut(spec, max(size.cut * factor, 1 / size.eligible)), ()

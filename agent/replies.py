@@ -35,15 +35,21 @@ def size_text(size: SizeEstimate, spec: AudienceSpec, card: DataCard) -> str:
     """The size in one or two sentences, with what the service warns of."""
     limits = [plain(each, 200) for each in conditions(spec)]
     within = reply("with_conditions", conditions="; ".join(limits)) if limits else ""
-    if not size.eligible:
-        return reply("size_nobody", population=count(size.population), unit_plural=card.unit_plural, conditions=within)
+    population, units = count(size.population), card.unit_plural
+    if size.eligible is None:
+        fewest = card.minimum_size
+        return reply("size_nobody", minimum=fewest, population=population, unit_plural=units, conditions=within)
+    share = percent(size.cut)
+    if size.users is None or size.responders is None or size.lift is None:
+        text = reply("size_small", percent=share, population=population, unit_plural=units, conditions=within)
+        return " ".join((text, *size.warnings))
     text = reply(
         "size",
         users=count(size.users),
-        population=count(size.population),
-        unit_plural=card.unit_plural,
+        population=population,
+        unit_plural=units,
         conditions=within,
-        percent=percent(size.cut),
+        percent=share,
         low=count(size.responders.low),
         high=count(size.responders.high),
         lift=f"{size.lift:.1f}",
@@ -78,6 +84,8 @@ def rather_text(weighed: Weighed, card: DataCard) -> str:
 
 def goal_text(reached: GoalReached, card: DataCard) -> str:
     """What the cut for a goal brings."""
+    if reached.users is None or reached.responders is None:
+        return reply("goal_nobody", minimum=card.minimum_size, unit_plural=card.unit_plural)
     goal, profit = reached.goal, reached.profit
     users, units = count(reached.users), card.unit_plural
     if profit is not None:
@@ -117,8 +125,8 @@ def data_text(card: DataCard) -> str:
         reply(
             "source",
             source=each.source,
-            events=count(each.events),
-            users=count(each.users),
+            events=counted(each.events, card),
+            users=counted(each.users, card),
             unit_plural=card.unit_plural,
         )
         for each in card.sources
@@ -160,6 +168,11 @@ def question_text(question: Clarification, weighed: Sequence[Weighed], card: Dat
         for each in weighed
     ]
     return "\n\n".join((question.question, "\n".join(lines))) if lines else question.question
+
+
+def counted(users: float | None, card: DataCard) -> str:
+    """A count of users that may be withheld: '1,234', or 'fewer than 50'."""
+    return reply("fewer_than", minimum=card.minimum_size) if users is None else count(users)
 
 
 def count(number: float) -> str:

@@ -47,7 +47,7 @@ def alternatives(service: "AudienceService", context: Context, version: Version)
     ]
     for group in others[:_LOOKED_AT]:
         size = service.size(spec_of(parts.model_copy(update={"items": (group,)}), context.unit_plural))
-        if size.eligible and size.all_responders.mid >= _NOBODY:
+        if _somebody(size):
             found.append(_weighed(group, size))
     return tuple(found[:_OFFERED])
 
@@ -61,7 +61,7 @@ def _weigh(service: "AudienceService", context: Context, asked: Answering) -> Op
     assumed = spec_of(asked.assumed, context.unit_plural)
     specs = {answer: spec_of(parts, context.unit_plural) for answer, parts in asked.answers.items()}
     sized = {answer: service.size(spec) for answer, spec in specs.items()}
-    kept = [answer for answer, size in sized.items() if size.eligible and size.all_responders.mid >= _NOBODY]
+    kept = [answer for answer, size in sized.items() if _somebody(size)]
     others = [specs[answer] for answer in kept if specs[answer] != assumed]
     change = 0.0
     if others:
@@ -75,5 +75,13 @@ def _weigh(service: "AudienceService", context: Context, asked: Answering) -> Op
     )
 
 
+def _somebody(size: SizeEstimate) -> bool:
+    """Whether an audience is large enough to be offered, and some of it will respond."""
+    return size.users is not None and size.all_responders is not None and size.all_responders.mid >= _NOBODY
+
+
 def _weighed(answer: str, size: SizeEstimate) -> Weighed:
+    assert size.users is not None
+    assert size.all_responders is not None
+    assert size.lift is not None
     return Weighed(answer=answer, users=size.users, responders=size.all_responders, lift=size.lift)

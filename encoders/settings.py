@@ -22,7 +22,8 @@ class Settings(BaseSettings):
         0, ge=0, description="rank of the adapter that the text encoder is trained with (16 is usual); 0 for none"
     )
     seed: int = Field(7, description="seed of every random choice")
-    minimum_size: int = Field(50, ge=1, description="smaller audiences are not previewed, profiled or exported")
+    minimum_size: int = Field(50, ge=1, description="counts of fewer users are withheld, and they are not exported")
+    show_ids: bool = Field(False, description="whether the owner and admins see users by their ids instead of masks")
     holdout: float = Field(0.1, ge=0, lt=1, description="share of a saved audience that is kept back")
     retention_days: int = Field(
         90, ge=1, description="days after which uploads, conversations, jobs, messages and used keys are deleted"

@@ -13,13 +13,14 @@
     exports/            files for ad platforms
     uploads/            files that people brought: outcomes, lists of users
     registry.db         saved audiences
+    allowance.db        how many groups of users each token has asked about today
     jobs.db             what was asked over HTTP and takes a while, and what was answered to which key
     tokens.db           who may call from outside
     mask.key            what the ids of users are masked with
     *.db-backup-<day>   copies of registry.db and tokens.db, the latest of each of the last days
     *.db-sum            digests of databases that nobody has open
     damaged/            what could not be read any more, and beside each the sentence that said so
-    tenants/<name>/     the same for each tenant: tuned/, exports/, uploads/, registry.db
+    tenants/<name>/     the same for each tenant: tuned/, exports/, uploads/, registry.db, allowance.db
     locks/              who is writing right now
 
 A file or folder appears under its name only when it is whole: it is written beside its place, flushed to the disk

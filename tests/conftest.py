@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 import torch
 from filelock import FileLock
-from planted import SMALL_RECIPE, World, make_world, world_settings
+from planted import MASK_KEY, SMALL_RECIPE, World, make_world, world_settings
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 import encoders.train
@@ -54,6 +54,7 @@ def world_workspace(world: World, tmp_path_factory: pytest.TempPathFactory) -> W
     """The planted world with a trained model; only to be read."""
     workspace = Workspace(tmp_path_factory.mktemp("trained"))
     shutil.copytree(world.folder, workspace.data)
+    (workspace.path / "mask.key").write_bytes(MASK_KEY)
     train(workspace, world_settings(workspace.path), recipe=SMALL_RECIPE)
     return workspace
 

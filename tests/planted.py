@@ -22,6 +22,8 @@ DAYS = 200
 AS_OF = FIRST + timedelta(days=172)
 """A whole horizon of 28 days lies after it."""
 USERS = 400
+MINIMUM = 20
+"""Counts of fewer are withheld."""
 LATER = 42
 """Days from a household's first diapers to its first baby food."""
 
@@ -178,8 +180,17 @@ def _attributes(
     return {"user_id": [*users], "age": ages, "income": incomes, "region": regions}
 
 
+MASK_KEY = bytes(range(32))
+"""Masks, and the noise on counts, are the same in every run."""
+
+
+def shown(users: int) -> int | None:
+    """A count as the owner sees it."""
+    return users if users >= MINIMUM else None
+
+
 def world_settings(workspace: Path) -> Settings:
-    return Settings(workspace=workspace, minimum_size=20, text_encoder="use", _env_file=None)
+    return Settings(workspace=workspace, minimum_size=MINIMUM, text_encoder="use", _env_file=None)
 
 
 def replace_events(source: Path, target: Path, events: pl.DataFrame) -> Dataset:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tools.types import Interval, SampleUser, SavedAudience
+from tools.types import Count, Interval, SampleUser, SavedAudience
 
 
 class _Model(BaseModel):
@@ -23,9 +23,9 @@ class Estimate(_Model):
 class Side(_Model):
     """One side of the comparison: the users contacted, or those held out."""
 
-    users: int
-    responders: int
-    rate: Estimate | None = Field(description="share of responders among its users; None for no users")
+    users: Count
+    responders: Count
+    rate: Estimate | None = Field(description="share of responders among its users; null for no users, or withheld")
     value: float | None = Field(None, description="sum of the values that came with the outcome, if any")
 
 
@@ -48,9 +48,10 @@ class CampaignOutcome(_Model):
     recorded_by: str
 
     @property
-    def responders(self) -> int:
-        """Responders on both sides."""
-        return self.contacted.responders + self.held_out.responders
+    def responders(self) -> int | None:
+        """Responders on both sides; None where those of one are withheld."""
+        counted = (self.contacted.responders, self.held_out.responders)
+        return None if None in counted else sum(each or 0 for each in counted)
 
 
 class Refreshed(_Model):
@@ -58,9 +59,9 @@ class Refreshed(_Model):
 
     saved: SavedAudience
     before: SavedAudience
-    stayed: int
-    came: int
-    left: int
+    stayed: Count
+    came: Count
+    left: Count
     came_samples: tuple[SampleUser, ...] = Field(description="a few of those who came, masked")
     left_samples: tuple[SampleUser, ...] = Field(description="a few of those who left, masked, as of the new date")
 
@@ -74,15 +75,15 @@ class Drift(_Model):
     as_of: date = Field(description="of the snapshot")
     checked: date = Field(description="the as-of date it was asked at again")
     model_version: str = Field(description="the model it was asked with")
-    users: int = Field(description="in the snapshot")
-    users_now: int
-    stayed: int
-    came: int
-    left: int
+    users: Count = Field(description="in the snapshot; null: withheld")
+    users_now: Count
+    stayed: Count
+    came: Count
+    left: Count
     moved: float = Field(description="share of both that came or left by more than the interval explains, 0..1")
     forecast: Interval | None = Field(description="responders expected when it was saved")
-    forecast_now: Interval
-    counted: int | None = Field(description="responders there were; None where the horizon is not over")
+    forecast_now: Interval | None
+    counted: Count = Field(description="responders there were; null where the horizon is not over, or withheld")
     reasons: tuple[Literal["members", "calibration"], ...] = Field(
         description="'members': too many moved; 'calibration': the responders counted are not what was forecast"
     )

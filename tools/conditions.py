@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import reduce
+from hashlib import sha256
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +12,19 @@ import polars as pl
 
 from encoders.errors import RequestError
 from encoders.forecast import Forecast, Forecaster, Items
-from tools.types import AudienceSpec, Behaviour, Dropped, Filter
+from tools.types import AudienceSpec, Behaviour, Filter
 
 Mask = npt.NDArray[np.bool_]
+
+
+class Condition(NamedTuple):
+    """One hard condition."""
+
+    words: str
+    key: str
+    """The same for all ways to say the same condition of the same data."""
+    mask: Mask
+    """[N], who meets it."""
 
 
 class Conditions:
@@ -23,34 +36,29 @@ class Conditions:
         ids = pl.DataFrame({"user_id": forecaster.scene.histories.user_ids})
         self.attributes = ids.join(forecaster.dataset.users, on="user_id", how="left", maintain_order="left")
 
-    def apply(self, spec: AudienceSpec, forecast: Forecast) -> tuple[Mask, tuple[Dropped, ...]]:
-        """Who may be in the audience at all.
+    @property
+    def population(self) -> Mask:
+        """[N], everyone an audience can be picked from."""
+        return self._forecaster.scene.histories.in_population
 
-        Returns:
-            A mask over the N users, and per condition how many of the population it keeps and drops.
+    def eligible(self, conditions: Sequence[Condition]) -> Mask:
+        """[N], who of the population may be in the audience at all."""
+        return reduce(np.logical_and, (each.mask for each in conditions), self.population)
+
+    def of(self, spec: AudienceSpec, forecast: Forecast) -> tuple[Condition, ...]:
+        """The conditions of a spec.
 
         Raises:
-            RequestError: a condition names something the data does not have.
+            RequestError: one names something the data does not have.
         """
-        population = self._forecaster.scene.histories.in_population
-        eligible = population.copy()
-        counted = []
-        for words, mask in self.masks(spec, forecast):
-            kept = int((population & mask).sum())
-            counted.append(Dropped(condition=words, kept=kept, dropped=int(population.sum()) - kept))
-            eligible &= mask
-        return eligible, tuple(counted)
-
-    def masks(self, spec: AudienceSpec, forecast: Forecast) -> list[tuple[str, Mask]]:
-        """Each condition in words, with the mask over the N users of those who meet it; raises like ``apply``."""
-        named = [(_in_words(each), self._filter(each)) for each in spec.filters]
-        named += [(_behaviour_in_words(each), self._behaviour(each)) for each in spec.behaviours]
+        named = [self._filter(each) for each in spec.filters]
+        named += [self._behaviour(each) for each in spec.behaviours]
         never = any(not each.did and each.days is None for each in spec.behaviours)
         if forecast.demand.first_time and not never:
-            named.append(("has never done it before", ~self._did(forecast.items, None)))
-        return named
+            named.append(self._did("has never done it before", False, forecast.items, None))
+        return tuple(named)
 
-    def _filter(self, wanted: Filter) -> Mask:
+    def _filter(self, wanted: Filter) -> Condition:
         fields = {name.casefold(): name for name in self.attributes.columns if name != "user_id"}
         field = fields.get(wanted.field.casefold())
         if field is None:
@@ -64,21 +72,30 @@ class Conditions:
             if value.casefold() not in by_name:
                 raise RequestError(f"'{field}' has no value '{value}'; {_nearest(value, known)}.")
             values.append(by_name[value.casefold()])
-        among = self.attributes[field].is_in(values)
-        mask = among if wanted.op == "is" else ~among
-        return mask.fill_null(False).to_numpy()
+        kept = sorted(set(values) if wanted.op == "is" else set(known) - set(values))
+        mask = self.attributes[field].is_in(kept).fill_null(False).to_numpy()
+        return Condition(_in_words(wanted), value_key(field, *kept), mask)
 
-    def _behaviour(self, wanted: Behaviour) -> Mask:
+    def _behaviour(self, wanted: Behaviour) -> Condition:
         items = self._forecaster.items_meant(wanted.what)
         if not len(items):
             raise RequestError(
                 f"Nothing in the data is like '{wanted.what}'; search the data for the words it uses, then try again."
             )
-        did = self._did(items, wanted.days)
-        return did if wanted.did else ~did
+        return self._did(_behaviour_in_words(wanted), wanted.did, items, wanted.days)
 
-    def _did(self, items: Items, days: int | None) -> Mask:
-        return np.asarray(self._forecaster.done_within(days)[:, items].sum(axis=1)).ravel() > 0
+    def _did(self, words: str, did: bool, items: Items, days: int | None) -> Condition:
+        """Who did (or did not do) any of some items; more days than there are data are all of them."""
+        past = self._forecaster.scene.histories.past
+        days = None if days is None or days > (past.as_of - past.dataset.card.first).days else days
+        done = np.asarray(self._forecaster.done_within(days)[:, items].sum(axis=1)).ravel() > 0
+        which = sha256(np.sort(items).tobytes()).hexdigest()
+        return Condition(words, f"{'did' if did else 'did not'} {which} {days}", done if did else ~done)
+
+
+def value_key(field: str, *values: str) -> str:
+    """The key of the condition that an attribute has one of some values."""
+    return "\x1f".join((field, *values))
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:

@@ -4,15 +4,16 @@ import polars as pl
 
 from encoders.forecast import Forecaster
 from encoders.history.events import HORIZON_DAYS
-from tools.conditions import Conditions
+from tools.conditions import Conditions, value_key
+from tools.disclosure import Disclosure
 from tools.search import Search
 from tools.types import DataCard, FieldCard, SourceCard, ValueCount
 
 _TOP_GROUPS = 40
 
 
-def describe(forecaster: Forecaster, conditions: Conditions, search: Search) -> DataCard:
-    """Count sources and attributes; attribute counts are over the population."""
+def describe(forecaster: Forecaster, conditions: Conditions, search: Search, disclosure: Disclosure) -> DataCard:
+    """Count sources and attributes, as the counts are shown; attribute counts are over the population."""
     past, card = forecaster.scene.histories.past, forecaster.dataset.card
     population = forecaster.scene.histories.in_population
     return DataCard(
@@ -20,18 +21,19 @@ def describe(forecaster: Forecaster, conditions: Conditions, search: Search) -> 
         note=card.note,
         unit=card.unit,
         unit_plural=card.unit_plural,
-        population=int(population.sum()),
+        population=disclosure.count(population) or 0,
+        minimum_size=disclosure.minimum,
         as_of=past.as_of,
         horizon_days=HORIZON_DAYS,
-        sources=_sources(forecaster),
-        fields=_fields(conditions.attributes.filter(pl.Series(population))),
+        sources=_sources(forecaster, disclosure),
+        fields=_fields(conditions.attributes.filter(pl.Series(population)), disclosure),
         top_groups=search.common_groups(card.main_source, _TOP_GROUPS),
         model_version=forecaster.model.config.version,
         data_version=card.version,
     )
 
 
-def _sources(forecaster: Forecaster) -> tuple[SourceCard, ...]:
+def _sources(forecaster: Forecaster, disclosure: Disclosure) -> tuple[SourceCard, ...]:
     counted = (
         forecaster.scene.histories.past.events()
         .group_by("source")
@@ -46,13 +48,21 @@ def _sources(forecaster: Forecaster) -> tuple[SourceCard, ...]:
         .sort("events", descending=True)
         .collect()
     )
-    return tuple(SourceCard.model_validate(row | {"actions": tuple(row["actions"])}) for row in counted.to_dicts())
+    cards = []
+    for row in counted.to_dicts():
+        users = disclosure.count(row["users"], "source", row["source"])
+        shown = {"actions": tuple(row["actions"]), "users": users, "events": disclosure.events(row["events"], users)}
+        cards.append(SourceCard.model_validate(row | shown))
+    return tuple(cards)
 
 
-def _fields(attributes: pl.DataFrame) -> tuple[FieldCard, ...]:
+def _fields(attributes: pl.DataFrame, disclosure: Disclosure) -> tuple[FieldCard, ...]:
     cards = []
     for name in (column for column in attributes.columns if column != "user_id"):
-        counts = attributes.group_by(pl.col(name).alias("value")).len("users").drop_nulls("value").sort("value")
-        values = tuple(ValueCount(value=value, users=users) for value, users in counts.iter_rows())
-        cards.append(FieldCard(field=name, values=values, unknown=attributes[name].null_count()))
+        counted = attributes.group_by(pl.col(name).alias("value")).len("users").drop_nulls("value").sort("value")
+        counts: dict[str, int] = dict(counted.iter_rows())
+        keys = [(value_key(name, value),) for value in counts] + [(f"unknown {name}",)]
+        *shown, unknown = disclosure.cells([*counts.values(), attributes[name].null_count()], keys)
+        values = tuple(ValueCount(value=value, users=users) for value, users in zip(counts, shown, strict=True))
+        cards.append(FieldCard(field=name, values=values, unknown=unknown))
     return tuple(cards)

@@ -11,10 +11,12 @@ from datetime import timedelta
 from encoders.errors import AudienceError, RequestError
 from encoders.language.demand import read_demand
 from tools.campaign_types import Drift, DriftReport, Unchecked
+from tools.disclosure import Disclosure
 from tools.outcomes import Outcomes
 from tools.population import Population
 from tools.reach import curve_point, users_at
 from tools.registry import Registry
+from tools.saved import moves, saved_question, shown_audience
 from tools.selection import Selection
 from tools.types import AudienceSpec, Interval, SavedAudience
 from tools.webhooks.events import announce_drift
@@ -33,11 +35,12 @@ class Drifts:
         self,
         registry: Registry,
         population: Population,
+        disclosure: Disclosure,
         select: Callable[[AudienceSpec], Selection],
         outcomes: Outcomes,
     ) -> None:
-        """Look at nothing yet; ``select`` gives the users of a spec now."""
-        self._registry, self._population = registry, population
+        """Look at nothing yet; ``select`` gives the users of a spec now, ``disclosure`` shows their counts."""
+        self._registry, self._population, self._disclosure = registry, population, disclosure
         self._select, self._outcomes = select, outcomes
 
     def check(self, audience: str) -> Drift:
@@ -48,10 +51,11 @@ class Drifts:
             AudienceError: it cannot be asked again; the text says why.
         """
         saved = self._registry.get(audience)
-        found = self._drift(saved)
+        found = self._drift(saved, self._disclosure)
         if found.drifted:
+            told, protected = self._drift(saved, self._population.protected), self._population.protected
             with self._registry.database.transaction():
-                announce_drift(self._registry.database, saved, found)
+                announce_drift(self._registry.database, shown_audience(saved, protected), told)
         return found
 
     def check_all(self) -> DriftReport:
@@ -64,7 +68,7 @@ class Drifts:
                 unchecked.append(Unchecked(name=saved.name, why=str(error)))
         return DriftReport(audiences=tuple(found), unchecked=tuple(unchecked))
 
-    def _drift(self, saved: SavedAudience) -> Drift:
+    def _drift(self, saved: SavedAudience, disclosure: Disclosure) -> Drift:
         spec, today = saved.spec, self._population.as_of
         if spec is None:
             raise RequestError(f"'{saved.name}' was combined from others; check those.")
@@ -74,10 +78,17 @@ class Drifts:
         was = set(self._registry.members(saved.id, saved.version)[0])
         ranked = [self._population.user_ids[row] for row in selection.ranked]
         now = set(ranked[: len(selection.members)])
-        forecast = curve_point(selection.cut, selection.ranked_probabilities, selection.forecast.spread).responders
-        moved = _moved(was, ranked, selection.cut, forecast)
-        counted = self._counted(saved, spec)
-        reasons = {"members": moved > MOST_MOVED, "calibration": _off(saved.forecast, counted)}
+        chances = selection.forecast.probabilities[selection.ranked]
+        forecast = curve_point(selection.cut, chances, selection.forecast.spread).responders
+        question = saved_question(saved)
+        users = disclosure.count(was, *question)
+        users_now = disclosure.count(now, *selection.question)
+        stayed, came, left = moves((was, now), (users, users_now), disclosure, ("drift", *question))
+        moved = disclosure.fraction(*_moved(was, ranked, selection.cut, forecast), "moved", *question)
+        counted = None if users is None else self._counted(saved, spec)
+        counted = None if counted is None else disclosure.measured(counted, *question)
+        expected = None if users is None else disclosure.interval(saved.forecast, *question)
+        reasons = {"members": moved > MOST_MOVED, "calibration": _off(expected, counted)}
         return Drift(
             audience_id=saved.id,
             name=saved.name,
@@ -85,21 +96,21 @@ class Drifts:
             as_of=saved.as_of,
             checked=today,
             model_version=self._population.card.model_version,
-            users=len(was),
-            users_now=len(now),
-            stayed=len(was & now),
-            came=len(now - was),
-            left=len(was - now),
+            users=users,
+            users_now=users_now,
+            stayed=stayed,
+            came=came,
+            left=left,
             moved=moved,
-            forecast=saved.forecast,
-            forecast_now=forecast,
+            forecast=expected,
+            forecast_now=None if users_now is None else disclosure.interval(forecast, *selection.question),
             counted=counted,
             reasons=[reason for reason, found in reasons.items() if found],
         )
 
     def _counted(self, saved: SavedAudience, spec: AudienceSpec) -> int | None:
         """Responders as recorded or, once the horizon is over today, as the events have them; None for neither."""
-        recorded = self._outcomes.last(saved.id, saved.version)
+        recorded = self._registry.outcome(saved.id, saved.version)
         if recorded:
             return recorded.responders
         days = read_demand(spec.demand).horizon_days
@@ -112,8 +123,8 @@ class Drifts:
             return None
 
 
-def _moved(was: set[str], ranked: list[str], cut: float, forecast: Interval) -> float:
-    """The share that came or left, those near the cut apart.
+def _moved(was: set[str], ranked: list[str], cut: float, forecast: Interval) -> tuple[int, int]:
+    """How many came or left, those near the cut apart, and how many were and are in, both counted.
 
     Args:
         was: users of the snapshot.
@@ -125,7 +136,7 @@ def _moved(was: set[str], ranked: list[str], cut: float, forecast: Interval) -> 
     surely = ranked[: users_at(cut * low, len(ranked))]
     perhaps = ranked[: users_at(min(1.0, cut * high), len(ranked))]
     together = len(was) + users_at(cut, len(ranked))
-    return (len(set(surely) - was) + len(was - set(perhaps))) / together if together else 0.0
+    return len(set(surely) - was) + len(was - set(perhaps)), together
 
 
 def _off(forecast: Interval | None, counted: int | None) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from encoders.calibration.spread import Vector, responders
-from tools.types import Interval
+from tools.types import Count, Interval
 
 Money = Annotated[float | None, Field(gt=0, le=1e12, strict=True)]
 
@@ -42,8 +42,8 @@ class GoalReached(BaseModel):
 
     goal: Goal
     cut: float = Field(description="share of the eligible users")
-    users: int
-    responders: Interval
+    users: Count
+    responders: Interval | None = Field(description="null where fewer than the minimum size are eligible")
     cost: float | None = Field(None, description="of contacting them")
     profit: Interval | None = Field(None, description="value of the responders less the cost")
     reached: bool = Field(description="False: not even the best users are good enough; the cut is the nearest there is")
@@ -54,11 +54,13 @@ def reach_goal(goal: Goal, ranked: Vector, spread: float, smallest: int) -> Goal
 
     Args:
         goal: what is wanted; of several wishes the strictest decides.
-        ranked: probabilities of the eligible users, highest first.
+        ranked: probabilities of the eligible users, highest first; none where they are fewer than ``smallest``.
         spread: how far the number of responders may be off beyond chance.
         smallest: so many users are kept where there are so many.
     """
     eligible = len(ranked)
+    if not eligible:
+        return GoalReached(goal=goal, cut=1.0, users=None, responders=None, reached=False)
     limits = [eligible if goal.users is None else goal.users]
     if goal.precision is not None:
         means = np.cumsum(ranked) / np.arange(1, eligible + 1)
@@ -76,7 +78,7 @@ def reach_goal(goal: Goal, ranked: Vector, spread: float, smallest: int) -> Goal
         profit = Interval(low=low * goal.value - cost, mid=mid * goal.value - cost, high=high * goal.value - cost)
     return GoalReached(
         goal=goal,
-        cut=users / eligible if eligible else 0.0,
+        cut=users / eligible,
         users=users,
         responders=Interval(low=low, mid=mid, high=high),
         cost=cost,

@@ -23,6 +23,8 @@ from tools.outcomes import Outcomes
 from tools.reach import curve_point
 from tools.reaching import Reaching
 from tools.refreshing import compared, refresh_day
+from tools.saved import shown_audience
+from tools.selection import Selection
 from tools.types import AudienceSpec, ExportFile, Interval, SampleUser, SavedAudience
 from tools.uploads import keep_upload, uploaded
 from tools.webhooks.outbox import Outbox
@@ -50,7 +52,7 @@ class Keeping(Looking):
         Raises:
             RequestError: the name or the approval is missing, or the share is none.
         """
-        return self._save_spec(spec, name, approved_by, key, self._holdout_share(holdout))
+        return self._shown(self._save_spec(spec, name, approved_by, key, self._holdout_share(holdout)))
 
     def combine(
         self,
@@ -69,16 +71,21 @@ class Keeping(Looking):
         """
         names, joined, held_out = self._joined(operation, audiences)
         words = {"and": " and also ", "or": " or ", "not": " but not "}[operation].join(f"'{each}'" for each in names)
-        return self._save(name, None, words, joined, approved_by, key, self.settings.holdout, inherited=held_out)
+        return self._shown(
+            self._save(name, None, words, joined, approved_by, key, self.settings.holdout, inherited=held_out)
+        )
 
-    def combined_users(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> int:
-        """How many users ``combine`` would save; raises like it."""
-        _, joined, _ = self._joined(operation, audiences)
-        return len(self._reaching().kept(joined, "", self.settings.minimum_size, self._exact).users)
+    def combined_users(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> int | None:
+        """How many users ``combine`` would save, as counts are shown; raises like it."""
+        names, joined, _ = self._joined(operation, audiences)
+        question = ("combined", operation, *names)
+        self._asks(question)
+        kept = self._reaching().kept(joined, "", self.settings.minimum_size, self._exact)
+        return self._disclosure.count(kept.users, *question)
 
     def list_audiences(self) -> tuple[SavedAudience, ...]:
         """The newest version of every saved audience, by name."""
-        return self._registry.list()
+        return tuple(self._shown(each) for each in self._registry.list())
 
     def saved(self, audience: str, version: int | None = None) -> SavedAudience:
         """A saved audience (id or name), its newest version unless another is asked for.
@@ -86,7 +93,7 @@ class Keeping(Looking):
         Raises:
             NotThereError: there is none of that name or version.
         """
-        return self._registry.get(audience, version)
+        return self._shown(self._registry.get(audience, version))
 
     def export(
         self, audience: str, format: Literal["csv", "parquet"] = "csv", key: str = "", platform: str = ""
@@ -173,7 +180,7 @@ class Keeping(Looking):
     @property
     def outcomes(self) -> Outcomes:
         """How saved audiences did, from files and from the data itself."""
-        return Outcomes(self._registry, self._forecaster, self._tuned)
+        return Outcomes(self._registry, self._forecaster, self._tuned, self._disclosure, self._ids)
 
     @property
     def deployments(self) -> Deployments:
@@ -183,7 +190,7 @@ class Keeping(Looking):
     @property
     def drifts(self) -> Drifts:
         """Whether saved audiences are still what was saved."""
-        return Drifts(self._registry, self._population, self._select, self.outcomes)
+        return Drifts(self._registry, self._population, self._disclosure, self._asked, self.outcomes)
 
     def keep_upload(self, path: Path) -> str:
         """Take in a file somebody brought; ``uploaded`` finds it by the name that comes back."""
@@ -203,6 +210,15 @@ class Keeping(Looking):
 
     # --- inside -----------------------------------------------------------------------------------
 
+    def _asked(self, spec: AudienceSpec) -> Selection:
+        """The users of a spec that the caller asks about."""
+        selection = self._select(spec)
+        self._asks(selection.question)
+        return selection
+
+    def _shown(self, saved: SavedAudience) -> SavedAudience:
+        return shown_audience(saved, self._disclosure)
+
     def _holdout_share(self, share: float | None) -> float:
         if share is None:
             return self.settings.holdout
@@ -214,7 +230,8 @@ class Keeping(Looking):
         self, spec: AudienceSpec, name: str, approved_by: str, key: str, share: float, refreshes: bool = False
     ) -> SavedAudience:
         selection = self._select(spec)
-        forecast = curve_point(selection.cut, selection.ranked_probabilities, selection.forecast.spread).responders
+        chances = selection.forecast.probabilities[selection.ranked]
+        forecast = curve_point(selection.cut, chances, selection.forecast.spread).responders
         fixed = spec.model_copy(update={"cut": selection.cut})
         users = self._population.user_ids
         words = definition(fixed, selection.conditions) + (f"; tuned as '{spec.like}'" if spec.like else "")
@@ -250,6 +267,7 @@ class Keeping(Looking):
             refreshes=refreshes,
             inherited=inherited,
             notes=kept.notes,
+            shown=self._population.protected,
         )
 
     def _joined(
@@ -290,6 +308,8 @@ class Keeping(Looking):
         enough = min(len(was), len(now)) >= self.settings.minimum_size
 
         def sample(users: Sequence[str]) -> tuple[SampleUser, ...]:
-            return tuple(self._population.people.sample(forecast, row_of[user]) for user in users if user in row_of)
+            known = [row_of[user] for user in users if user in row_of]
+            return tuple(self._population.people.sample(forecast, row, self._digits) for row in known)
 
-        return compared(before, set(was), saved, now, sample if enough else None)
+        shown = self._shown(before), self._shown(saved)
+        return compared(shown, (set(was), now), self._disclosure, sample if enough else None)

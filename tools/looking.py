@@ -5,20 +5,23 @@ Counting is an exact scan over all users, never a top-k of the index.
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import RequestError, TooSmallError
+from encoders.errors import NotAllowedError, RequestError, TooSmallError
 from encoders.forecast import Forecast
 from encoders.history.events import ACTIVE_DAYS
 from encoders.meaning import common_vector, sentence_vector
 from encoders.settings import Settings
 from encoders.workspace import Progress, silent
 from tools.access.caller import OWNER, Caller, Scope
+from tools.disclosure import Mask, Question, number_text
 from tools.goals import Goal, GoalReached, reach_goal
 from tools.population import Population
-from tools.profile import profile_rows
+from tools.profile import Profile
+from tools.saved import saved_question
 from tools.selection import Selection, select
 from tools.sizing import size_estimate
 from tools.skew import skew_report
@@ -43,27 +46,37 @@ LONGEST_REQUEST = 2000
 _MOST_HITS = 50
 
 
+class Named(NamedTuple):
+    """An audience that was named, and who is in it."""
+
+    name: str
+    users: set[str]
+    question: Question
+    """Who they are, in canonical words."""
+
+
 class Looking:
-    """What may be asked about audiences, by one caller."""
+    """What may be asked about audiences, by one caller; every count is shown as ``tools.disclosure`` says."""
 
     def __init__(self, settings: Settings, population: Population, tenant: Tenant, caller: Caller = OWNER) -> None:
-        """Look at a population, for a caller who sees the audiences of her own tenant alone."""
+        """Look at a population, for a caller who sees the audiences of their own tenant alone."""
         self.settings = settings
         self._population, self._forecaster = population, population.forecaster
         self._tenant, self._registry, self._tuned = tenant, tenant.registry, tenant.tuned
         self._caller = caller
+        self._disclosure = population.exact if caller.may(Scope.ADMIN) else population.protected
 
     def describe_data(self) -> DataCard:
         """What the data has: sources, attributes with their values, common groups, dates and versions."""
-        return self._population.card
+        return self._population.card_for(self._disclosure)
 
     def search_items(self, words: str, limit: int = 10) -> tuple[ItemHit, ...]:
         """Items of the data near some words, best first."""
-        return self._population.search.items(_checked(words), min(limit, _MOST_HITS))
+        return self._population.search.items(_checked(words), min(limit, _MOST_HITS), self._disclosure)
 
     def search_groups(self, words: str, limit: int = 8) -> tuple[GroupHit, ...]:
         """Groups of items near some words, best first."""
-        return self._population.search.group_hits(_checked(words), min(limit, _MOST_HITS))
+        return self._population.search.group_hits(_checked(words), min(limit, _MOST_HITS), self._disclosure)
 
     # --- an audience as it would be ---------------------------------------------------------------
 
@@ -73,9 +86,14 @@ class Looking:
         Raises:
             RequestError: a filter or behaviour names something the data does not have.
         """
-        if not spec.like:
-            return self._population.size(spec)
-        return size_estimate(spec, self._select(spec), self._forecaster, self.settings.minimum_size)
+        if spec.like:
+            selection = self._select(spec)
+            size, asked = size_estimate(spec, selection, self._forecaster, self._disclosure), selection.asked
+        else:
+            size, asked = self._population.size(spec, self._disclosure)
+        if size.conditions or spec.like:
+            self._asks(asked)
+        return size
 
     def reach_goal(self, spec: AudienceSpec, goal: Goal) -> GoalReached:
         """The cut that reaches a goal, and what it brings.
@@ -84,7 +102,9 @@ class Looking:
             RequestError: a filter or behaviour names something the data does not have.
         """
         selection = self._select(spec)
-        return reach_goal(goal, selection.ranked_probabilities, selection.forecast.spread, self.settings.minimum_size)
+        if selection.conditions or spec.like:
+            self._asks(selection.asked)
+        return reach_goal(goal, selection.shown, selection.spread, self._disclosure.smallest)
 
     def preview(self, spec: AudienceSpec, count: int = 5) -> tuple[SampleUser, ...]:
         """A few users from the top to the bottom of the audience, masked, with their evidence.
@@ -95,7 +115,8 @@ class Looking:
         selection = self._large_enough(self._select(spec))
         places = np.unique(np.linspace(0, len(selection.members) - 1, max(1, min(count, 20))).astype(int))
         return tuple(
-            self._population.people.sample(selection.forecast, int(selection.members[place])) for place in places
+            self._population.people.sample(selection.forecast, int(selection.members[place]), self._digits)
+            for place in places
         )
 
     def profile(self, spec: AudienceSpec, limit: int = 12) -> tuple[ProfileRow, ...]:
@@ -105,11 +126,9 @@ class Looking:
             TooSmallError: the audience is below the minimum size.
         """
         selection = self._large_enough(self._select(spec))
-        inside = self._inside(selection)
         everyone = self._population
-        return profile_rows(
-            inside, everyone.active, everyone.conditions.attributes, everyone.did_lately, everyone.group_names, limit
-        )
+        profile = Profile(selection.inside, everyone.active, self._disclosure, selection.question)
+        return profile.rows(everyone.conditions.attributes, everyone.did_lately, everyone.groups, limit)
 
     def skew(self, spec: AudienceSpec) -> SkewReport:
         """Whom the audience takes more often than others, by each attribute.
@@ -118,34 +137,45 @@ class Looking:
             TooSmallError: the audience is below the minimum size.
         """
         selection = self._large_enough(self._select(spec))
-        return skew_report(self._inside(selection), self._population.active, self._population.conditions.attributes)
+        return skew_report(
+            selection.inside,
+            self._population.active,
+            self._population.conditions.attributes,
+            self._disclosure,
+            selection.question,
+        )
 
     def explain(self, user_id: str, spec: AudienceSpec) -> Explanation:
-        """Why one user is in the audience, or why not, from her own events; her id is masked below the admin scope.
+        """Why one user is in the audience, from their own events; to the owner and admins also, why one is not.
+
+        Args:
+            user_id: a mask, as ``preview`` shows it; from the owner and admins an id as well.
+            spec: the audience.
 
         Raises:
-            RequestError: there is no such user before the as-of date.
+            TooSmallError: the audience is below the minimum size.
+            RequestError: there is no such user before the as-of date; below admin, none of that mask in the audience.
         """
-        row = self._population.people.row_of(user_id)
-        unit = self._population.card.unit
-        if row is None:
-            raise RequestError(f"There is no {unit} '{user_id[:60]}' with events before {self._population.as_of}.")
-        selection = self._select(spec)
+        selection = self._large_enough(self._select(spec))
+        row, people = self._row_of(user_id), self._population.people
+        unit, admin = self._population.card.unit, self._caller.may(Scope.ADMIN)
+        within = row is not None and bool(selection.inside[row])
+        if row is None or not (within or admin):
+            there = f"with events before {self._population.as_of}" if admin else "in this audience"
+            raise RequestError(f"There is no {unit} '{user_id[:60]}' {there}.")
         probability = float(selection.forecast.probabilities[row])
-        inside = bool(np.isin(row, selection.members))
-        reasons = [] if inside else self._reasons_out(spec, selection.forecast, row)
+        reasons = [] if within else self._reasons_out(spec, selection.forecast, row)
         found = self._forecaster.reasons(selection.forecast, row)
-        below = float((selection.ranked_probabilities < probability).mean()) if len(selection.ranked) else 0.0
-        verdict = "is in the audience" if inside else "is not in the audience"
-        users, people = self._population.user_ids, self._population.people
-        shown = users[row] if self._caller.may(Scope.ADMIN) else people.masked(row)
+        ranked = selection.forecast.probabilities[selection.ranked]
+        verdict = "is in the audience" if within else "is not in the audience"
+        shown = self._population.user_ids[row] if admin and self.settings.show_ids else people.masked(row)
         text = f"{unit.capitalize()} {shown} {verdict}"
-        text += "." if inside else f": {'; '.join(reasons)}."
+        text += "." if within else f": {'; '.join(reasons)}."
         return Explanation(
             user_id=shown,
-            probability=probability,
-            percentile=below,
-            in_audience=inside,
+            probability=self._disclosure.share(probability),
+            percentile=self._disclosure.share(float((ranked < probability).mean())),
+            in_audience=within,
             reasons=tuple(reasons),
             evidence=people.evidence(found),
             text=f"{text} {people.why(found)}",
@@ -159,8 +189,11 @@ class Looking:
         """What the users of an audience do more than everyone, in the same space.
 
         Raises:
+            NotAllowedError: the caller is below admin, for a vector has room for more than a count tells.
             TooSmallError: the audience is below the minimum size.
         """
+        if not self._caller.may(Scope.ADMIN):
+            raise NotAllowedError("The vector of an audience needs a token with the scope 'admin'.")
         return common_vector(self._forecaster, self._large_enough(self._select(spec)).members)
 
     def compare(self, audiences: Sequence[AudienceSpec | str]) -> Comparison:
@@ -172,14 +205,7 @@ class Looking:
         if len(audiences) < 2:
             raise RequestError("Comparing needs at least two audiences.")
         named = [self._named_members(each) for each in audiences]
-        overlaps = []
-        for (name_a, a), (name_b, b) in combinations(named, 2):
-            both, either = len(a & b), len(a | b)
-            jaccard = both / either if either else 0.0
-            overlaps.append(
-                Overlap(a=name_a, b=name_b, users_a=len(a), users_b=len(b), both=both, either=either, jaccard=jaccard)
-            )
-        return Comparison(overlaps=tuple(overlaps))
+        return Comparison(overlaps=tuple(self._overlap(a, b) for a, b in combinations(named, 2)))
 
     # --- demands fitted to users ------------------------------------------------------------------
 
@@ -197,8 +223,12 @@ class Looking:
         Raises:
             RequestError: fewer than five have a history, or there is no such audience.
         """
-        users = self._named_members(seeds)[1] if isinstance(seeds, str) else seeds
-        return self._tuned.tune(name, None if demand is None else _checked(demand), sorted(users), progress)
+        if isinstance(seeds, str):
+            users, named = sorted(self._named_members(seeds).users), dict[str, str]()
+        else:
+            users, named = self._ids(seeds)
+        found = self._tuned.tune(name, None if demand is None else _checked(demand), users, progress, named)
+        return self._rounded(found)
 
     def tuned(self, name: str) -> TunedSummary:
         """What is kept under the name of a tuned demand.
@@ -207,44 +237,83 @@ class Looking:
             RequestError: there is none of that name.
             ModelError: it was tuned with another model.
         """
-        return self._tuned.summary(name)
+        return self._rounded(self._tuned.summary(name))
 
     # --- inside -----------------------------------------------------------------------------------
 
     def _select(self, spec: AudienceSpec) -> Selection:
         forecast = self._tuned.forecast(spec) if spec.like else self._forecaster.forecast(spec.demand)
-        return select(forecast, spec, self._population.conditions, self.settings.minimum_size)
+        return select(forecast, spec, self._population.conditions, self._disclosure)
 
-    def _inside(self, selection: Selection) -> npt.NDArray[np.bool_]:
-        """[N], who is in the audience."""
-        inside = np.zeros(len(self._population.active), bool)
-        inside[selection.members] = True
-        return inside
+    def _asks(self, question: Question) -> None:
+        """Count a group of users that a caller below admin asks about.
+
+        Raises:
+            TooManyCallsError: they were too many within a day.
+        """
+        if not self._disclosure.exact:
+            self._tenant.allowance.ask(self._caller.name, self._population.protected.fingerprint(*question))
+
+    @property
+    def _digits(self) -> int | None:
+        """Digits of the probability of one user."""
+        return None if self._caller.may(Scope.ADMIN) else 2
+
+    def _row_of(self, named: str) -> int | None:
+        """The row of a user by the mask, from the owner and admins by the id as well; None where there is none."""
+        known = self._population.row_of.get(named.strip()) if self._caller.may(Scope.ADMIN) else None
+        return self._population.people.row_of(named) if known is None else known
+
+    def _ids(self, named: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+        """Ids of users as the caller may name them, and how the caller named each."""
+        if self._caller.may(Scope.ADMIN):
+            return sorted(named), {}
+        ids = self._population.people.unmasked(named)
+        return sorted(ids.values()), {user: mask for mask, user in ids.items()}
+
+    def _rounded(self, tuned: TunedSummary) -> TunedSummary:
+        shown = {name: self._disclosure.share(getattr(tuned, name)) for name in ("auc_before", "auc_after")}
+        return tuned.model_copy(update=shown)
 
     def _large_enough(self, selection: Selection) -> Selection:
-        self._check_size(len(selection.members))
+        self._asks(selection.question)
+        self._check_size(selection.inside, selection.question)
         return selection
 
-    def _check_size(self, users: int) -> None:
-        minimum = self.settings.minimum_size
-        if users < minimum:
+    def _check_size(self, users: Mask | set[str] | int, question: Question = ()) -> None:
+        disclosure = self._population.exact if isinstance(users, int) else self._disclosure
+        minimum = disclosure.minimum
+        if disclosure.count(users, *question) is None:
             raise TooSmallError(
-                f"This audience has {users} {self._population.card.unit_plural}; below {minimum} its members are not "
+                f"This audience has {number_text(None, minimum)} {self._population.card.unit_plural}; so few are not "
                 "shown or exported, to protect single people. Make it broader."
             )
 
-    def _named_members(self, audience: AudienceSpec | str) -> tuple[str, set[str]]:
+    def _named_members(self, audience: AudienceSpec | str) -> Named:
         if isinstance(audience, str):
             saved = self._registry.get(audience)
-            return saved.name, set(self._registry.members(saved.id, saved.version)[0])
-        users = self._population.user_ids
-        return audience.demand, {users[row] for row in self._select(audience).members}
+            members = set(self._registry.members(saved.id, saved.version)[0])
+            return Named(saved.name, members, saved_question(saved))
+        users, selection = self._population.user_ids, self._select(audience)
+        return Named(audience.demand, {users[row] for row in selection.members}, selection.question)
+
+    def _overlap(self, a: Named, b: Named) -> Overlap:
+        disclosure = self._disclosure
+        users_a, users_b = (disclosure.count(each.users, *each.question) for each in (a, b))
+        together = tuple(sorted({a.question, b.question}))
+        question = together[0] if len(together) == 1 else ("both", *together[0], "and", *together[1])
+        self._asks(question)
+        smaller = None if users_a is None or users_b is None else min(users_a, users_b)
+        both = disclosure.part(a.users & b.users, smaller, *question)
+        either = None if users_a is None or users_b is None else users_a + users_b - (both or 0)
+        jaccard = both / either if both and either else 0.0
+        return Overlap(a=a.name, b=b.name, users_a=users_a, users_b=users_b, both=both, either=either, jaccard=jaccard)
 
     def _reasons_out(self, spec: AudienceSpec, forecast: Forecast, row: int) -> list[str]:
         inactive = f"not active in the {ACTIVE_DAYS} days before {self._population.as_of}"
         reasons = [] if self._population.active[row] else [inactive]
-        conditions = self._population.conditions.masks(spec, forecast)
-        reasons += [f"does not meet the condition: {words}" for words, mask in conditions if not mask[row]]
+        conditions = self._population.conditions.of(spec, forecast)
+        reasons += [f"does not meet the condition: {each.words}" for each in conditions if not each.mask[row]]
         return reasons or ["the probability is below the cut"]
 
 

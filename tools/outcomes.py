@@ -1,10 +1,11 @@
 """How a saved audience did: the responders of a file, or of the data itself, against the holdout and the forecast."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from encoders.errors import RequestError
 from encoders.forecast import Forecaster
@@ -13,10 +14,15 @@ from encoders.history.responding import responders
 from encoders.language.demand import read_demand
 from tools import uplift
 from tools.campaign_types import CampaignOutcome, Side
+from tools.disclosure import Disclosure, Question, number_text
 from tools.outcome_file import read_outcome
 from tools.registry import Registry
+from tools.saved import saved_question
 from tools.tuned import TunedDemands
-from tools.types import SavedAudience
+from tools.types import Interval, SavedAudience
+
+Ids = Callable[[Sequence[str]], tuple[list[str], dict[str, str]]]
+"""From users as a caller names them to their ids, and from the ids back to what the caller named."""
 
 _NAMED = 5
 _NO_HOLDOUT = (
@@ -28,9 +34,20 @@ _NO_RATIO = "On one side nobody responded, so the uplift has no size relative to
 class Outcomes:
     """The outcomes of the saved audiences of one workspace."""
 
-    def __init__(self, registry: Registry, forecaster: Forecaster, tuned: TunedDemands) -> None:
-        """Read nothing yet."""
+    def __init__(
+        self, registry: Registry, forecaster: Forecaster, tuned: TunedDemands, disclosure: Disclosure, ids: Ids
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            registry: where the audiences and their outcomes are kept.
+            forecaster: whose users they are of.
+            tuned: demands that were fitted to known users.
+            disclosure: how counts are shown to the caller.
+            ids: the ids of users as the caller names them.
+        """
         self._registry, self._forecaster, self._tuned = registry, forecaster, tuned
+        self._disclosure, self._ids = disclosure, ids
 
     def from_file(self, audience: str, path: Path, by: str, version: int | None = None) -> CampaignOutcome:
         """Record the responses in a file; the same file twice is recorded once.
@@ -42,17 +59,26 @@ class Outcomes:
         days = read_demand(saved.spec.demand).horizon_days if saved.spec else HORIZON_DAYS
         found = read_outcome(path, saved.as_of, saved.as_of + timedelta(days=days))
         members = set(self._registry.members(saved.id, saved.version)[0])
-        users = self._forecaster.dataset.users["user_id"]
-        strangers = sorted(found.values.keys() - set(users) - members - self._forecaster.scene.histories.row_of.keys())
-        others = len(found.values.keys() - members) - len(strangers)
-        notes = list(found.notes)
+        ids, named = self._ids(list(found.values))
+        values = {user: found.values[named.get(user, user)] for user in ids}
+        notes = [*found.notes, *self._left_out(values, members)]
+        return self._record(saved, "file", values, notes, by)
+
+    def _left_out(self, values: Mapping[str, float | None], members: set[str]) -> list[str]:
+        """What is said of those who are not in the audience; below admin, not whether the data knows them."""
+        outside = values.keys() - members
+        if not self._disclosure.exact:
+            left = number_text(self._disclosure.measured(len(outside), *sorted(outside)), self._disclosure.minimum)
+            return [f"{left} of the ids are not in the audience and were not counted."] if outside else []
+        known = set(self._forecaster.dataset.users["user_id"]) | self._forecaster.scene.histories.row_of.keys()
+        strangers, notes = sorted(outside - known), []
         if strangers:
             named = ", ".join(repr(user[: 8 * _NAMED]) for user in strangers[:_NAMED])
             more = f" and {len(strangers) - _NAMED:,} more" if len(strangers) > _NAMED else ""
             notes.append(f"{len(strangers):,} ids belong to nobody in this data: {named}{more}.")
-        if others:
+        if others := len(outside) - len(strangers):
             notes.append(f"{others:,} responders are not in the audience and were not counted.")
-        return self._record(saved, "file", found.values, notes, by)
+        return notes
 
     def from_data(self, audience: str, by: str, version: int | None = None) -> CampaignOutcome:
         """Record who did what the demand says in the data itself, whose events after the as-of date are there by now.
@@ -87,21 +113,21 @@ class Outcomes:
         return responders(self._forecaster.dataset, saved.as_of, demand, items)
 
     def last(self, audience: str, version: int | None = None) -> CampaignOutcome | None:
-        """What was recorded last; None where nothing was."""
-        return self._registry.outcome(audience, version)
+        """What was recorded last, as it is shown to the caller; None where nothing was."""
+        found = self._registry.outcome(audience, version)
+        return None if found is None else self._shown(found, [_NO_HOLDOUT, _NO_RATIO])
 
     def _record(
         self, saved: SavedAudience, source: str, values: Mapping[str, float | None], notes: list[str], by: str
     ) -> CampaignOutcome:
         members, held_out = (set(each) for each in self._registry.members(saved.id, saved.version))
         contacted, held = _side(members - held_out, values), _side(held_out, values)
-        lift = uplift.difference(contacted.rate, held.rate) if contacted.rate and held.rate else None
-        ratio = uplift.relative(contacted.responders, contacted.users, held.responders, held.users) if lift else None
-        if lift is None:
+        counted = (contacted.responders or 0) + (held.responders or 0)
+        judged = _compared(contacted, held, counted, saved.forecast)
+        if judged["uplift"] is None:
             notes.append(_NO_HOLDOUT)
-        elif ratio is None:
+        elif judged["relative"] is None:
             notes.append(_NO_RATIO)
-        counted, forecast = contacted.responders + held.responders, saved.forecast
         outcome = CampaignOutcome(
             audience_id=saved.id,
             name=saved.name,
@@ -110,16 +136,56 @@ class Outcomes:
             source="file" if source == "file" else "data",
             contacted=contacted,
             held_out=held,
-            uplift=lift,
-            relative=ratio,
-            forecast=forecast,
-            forecast_held=forecast.low <= counted <= forecast.high if forecast else None,
+            forecast=saved.forecast,
+            **judged,
             notes=tuple(notes),
             recorded=datetime.now(UTC),
             recorded_by=by,
         )
         content = sha256(json.dumps([source, sorted(values.items()), notes]).encode()).hexdigest()
-        return self._registry.record_outcome(outcome, content, by)
+        return self._shown(self._registry.record_outcome(outcome, content, by), notes)
+
+    def _shown(self, outcome: CampaignOutcome, notes: Sequence[str]) -> CampaignOutcome:
+        """An outcome with its counts as they are shown, and what follows from them.
+
+        Args:
+            outcome: as the registry has it.
+            notes: those that a caller below admin may read; the others are about the file of somebody else.
+        """
+        saved = self._registry.get(outcome.audience_id, outcome.version)
+        question = saved_question(saved)
+        users = self._disclosure.count(saved.users or 0, *question)
+        if self._disclosure.exact and users is not None:
+            return outcome
+        sides = {name: getattr(outcome, name) for name in ("contacted", "held_out")}
+        if users is None:
+            sides = dict.fromkeys(sides, Side(users=None, responders=None, rate=None))
+        sides = {name: self._side(side, (*question, name)) for name, side in sides.items()}
+        forecast = None if users is None else self._disclosure.interval(outcome.forecast, *question)
+        read = outcome.notes if self._disclosure.exact else tuple(each for each in outcome.notes if each in notes)
+        shown = outcome.model_copy(update=sides | {"forecast": forecast, "notes": read})
+        return shown.model_copy(update=_compared(shown.contacted, shown.held_out, shown.responders, forecast))
+
+    def _side(self, side: Side, question: Question) -> Side:
+        """One side as it is shown: its values only with its responders, and without a digit that one value decides."""
+        users = None if side.users is None else self._disclosure.count(side.users, *question)
+        responders = None if side.responders is None else self._disclosure.measured(side.responders, *question)
+        if users is None or responders is None:
+            return Side(users=users, responders=None, rate=None)
+        responders = min(users, responders)
+        value = None if side.value is None else float(f"{side.value:.2g}")
+        return Side(users=users, responders=responders, rate=uplift.share(responders, users), value=value)
+
+
+def _compared(contacted: Side, held: Side, counted: int | None, forecast: Interval | None) -> dict[str, Any]:
+    """The uplift, and whether the forecast held, as far as the counts are known."""
+    lift = uplift.difference(contacted.rate, held.rate) if contacted.rate and held.rate else None
+    sizes = [contacted.responders or 0, contacted.users or 0, held.responders or 0, held.users or 0]
+    return {
+        "uplift": lift,
+        "relative": uplift.relative(*sizes) if lift else None,
+        "forecast_held": forecast.low <= counted <= forecast.high if forecast and counted is not None else None,
+    }
 
 
 def _side(users: set[str], values: Mapping[str, float | None]) -> Side:

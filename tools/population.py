@@ -11,8 +11,10 @@ from encoders.forecast import Forecaster
 from encoders.history.events import ACTIVE_DAYS
 from tools.conditions import Conditions
 from tools.describe import describe
+from tools.disclosure import Disclosure, Protected, Question
 from tools.people import People
-from tools.search import Search
+from tools.profile import Group
+from tools.search import Search, lately
 from tools.selection import select
 from tools.sizing import size_estimate
 from tools.types import AudienceSpec, DataCard, SizeEstimate
@@ -26,14 +28,22 @@ class Population:
 
         Args:
             forecaster: scores the users.
-            minimum_size: smaller audiences are not recommended.
-            mask_key: what the ids of users are masked with.
+            minimum_size: counts of fewer users are withheld.
+            mask_key: what the ids of users are masked with, and the noise on their counts is drawn with.
         """
-        self.forecaster, self._minimum_size = forecaster, minimum_size
+        self.forecaster = forecaster
+        self.exact = Disclosure(minimum_size)
+        self.protected = Protected(minimum_size, mask_key, self._edition)
         self.size = lru_cache(maxsize=1024)(self._size)
+        self.card_for = lru_cache(maxsize=2)(self._card)
         self.conditions = Conditions(forecaster)
         self.search = Search(forecaster)
         self.people = People(forecaster, mask_key)
+
+    @property
+    def _edition(self) -> str:
+        """Which data, model and day are counted."""
+        return f"{self.forecaster.dataset.card.version} {self.forecaster.model.config.version} {self.as_of}"
 
     @property
     def as_of(self) -> date:
@@ -55,15 +65,18 @@ class Population:
         """The row of every user."""
         return self.forecaster.scene.histories.row_of
 
-    def _size(self, spec: AudienceSpec) -> SizeEstimate:
+    def _size(self, spec: AudienceSpec, disclosure: Disclosure) -> tuple[SizeEstimate, Question]:
         """``size`` remembers it: pages and agents ask for the same again and again. Not for tuned demands."""
-        selection = select(self.forecaster.forecast(spec.demand), spec, self.conditions, self._minimum_size)
-        return size_estimate(spec, selection, self.forecaster, self._minimum_size)
+        selection = select(self.forecaster.forecast(spec.demand), spec, self.conditions, disclosure)
+        return size_estimate(spec, selection, self.forecaster, disclosure), selection.asked
 
-    @cached_property
+    def _card(self, disclosure: Disclosure) -> DataCard:
+        return describe(self.forecaster, self.conditions, self.search, disclosure)
+
+    @property
     def card(self) -> DataCard:
         """What the data has."""
-        return describe(self.forecaster, self.conditions, self.search)
+        return self.card_for(self.exact)
 
     @cached_property
     def did_lately(self) -> sp.csr_matrix:
@@ -71,7 +84,10 @@ class Population:
         return self.search.by_group(self.forecaster.done_within(ACTIVE_DAYS))
 
     @cached_property
-    def group_names(self) -> list[str]:
-        """[G], with the source in front where it is not the main one."""
+    def groups(self) -> tuple[Group, ...]:
+        """[G], with the source in front of their names where it is not the main one."""
         main = self.forecaster.dataset.card.main_source
-        return [group if source == main else f"{source}: {group}" for source, group in self.search.groups]
+        return tuple(
+            Group(group if source == main else f"{source}: {group}", lately(source, group))
+            for source, group in self.search.groups
+        )

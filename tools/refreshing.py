@@ -6,6 +6,8 @@ from datetime import date, timedelta
 from encoders.errors import RequestError
 from encoders.history.events import DatasetCard
 from tools.campaign_types import Refreshed
+from tools.disclosure import Disclosure
+from tools.saved import moves, refresh_question
 from tools.types import SampleUser, SavedAudience
 
 _SHOWN = 3
@@ -36,19 +38,35 @@ def refresh_day(saved: SavedAudience, now: date, wanted: date | None, card: Data
 
 
 def compared(
-    before: SavedAudience, was: set[str], saved: SavedAudience, now: set[str], sample: Sampling | None
+    versions: tuple[SavedAudience, SavedAudience],
+    members: tuple[set[str], set[str]],
+    disclosure: Disclosure,
+    sample: Sampling | None,
 ) -> Refreshed:
-    """The new version beside the one before; without ``sample`` nobody of them is shown."""
-    came, left = sorted(now - was), sorted(was - now)
+    """The new version beside the one before.
+
+    Args:
+        versions: the one before and the new one, as they are shown.
+        members: who is in each.
+        disclosure: how counts of those who stayed, came and left are shown.
+        sample: shows some of those who came and left; None where nobody of them is shown.
+    """
+    (before, saved), (was, now) = versions, members
+    moved = moves(members, (before.users, saved.users), disclosure, refresh_question(saved))
     return Refreshed(
         saved=saved,
         before=before,
-        stayed=len(now & was),
-        came=len(came),
-        left=len(left),
-        came_samples=sample(_spaced(came)) if sample else (),
-        left_samples=sample(_spaced(left)) if sample else (),
+        stayed=moved.stayed,
+        came=moved.came,
+        left=moved.left,
+        came_samples=_some(now - was, moved.came, sample),
+        left_samples=_some(was - now, moved.left, sample),
     )
+
+
+def _some(users: set[str], shown: int | None, sample: Sampling | None) -> tuple[SampleUser, ...]:
+    """A few of them; none where they are too few to be counted."""
+    return sample(_spaced(sorted(users))) if sample and shown is not None else ()
 
 
 def _spaced(users: list[str]) -> list[str]:

@@ -19,11 +19,13 @@ from pydantic import BaseModel, ConfigDict
 from encoders.errors import NotThereError, RequestError
 from tools.campaign_types import CampaignOutcome
 from tools.database import Database
+from tools.disclosure import Disclosure
 from tools.registry_tables import TABLES
 from tools.types import AudienceSpec, Interval, SavedAudience
 from tools.webhooks.events import announce_saved
 
 NAME_LENGTH = 120
+AS_THEY_ARE = Disclosure(0)
 
 
 class AuditLine(BaseModel):
@@ -95,6 +97,7 @@ class Registry:
         refreshes: bool = False,
         inherited: Collection[str] = (),
         notes: Sequence[str] = (),
+        shown: Disclosure = AS_THEY_ARE,
     ) -> SavedAudience:
         """Save an audience, as the next version where the name exists, with holdout, audit line and webhook messages.
 
@@ -109,11 +112,11 @@ class Registry:
             data_version: what it was scored on.
             approved_by: the person who said yes.
             forecast: responders expected among the members.
-            key: saving twice with the same key saves once and answers the same, even where the model, and with it the
-                members, changed in between.
+            key: saving twice with the same key saves once and answers the same, even where the members changed since.
             refreshes: who was in the version before stays where they were; the share is drawn from the rest.
             inherited: users who are held out whatever the share, which is filled up from the others.
             notes: what to say about users who were left out.
+            shown: how webhook messages show the counts.
 
         Raises:
             RequestError: the name or the approval is missing, or the key was used for something else.
@@ -123,8 +126,7 @@ class Registry:
         versions = {"as_of": as_of.isoformat(), "model_version": model_version, "data_version": data_version}
         said = {"definition": definition, "approved_by": approved_by, "created": datetime.now(UTC).isoformat()}
         facts: dict[str, str | int | None] = {**texts, **versions, **said}
-        action = "refresh" if refreshes else "save"
-        content = _digest(action, name, facts["spec"], definition, approved_by)
+        content = _digest(action := "refresh" if refreshes else "save", name, facts["spec"], definition, approved_by)
         with self._db.transaction():
             if seen := self._seen(key, content):
                 return self.get(seen["audience"], seen["version"])
@@ -135,7 +137,7 @@ class Registry:
             self._insert({**facts, **counts, "audience": audience, "version": version}, set(members), held_out)
             self._write_audit(approved_by, action, audience, version, {"name": name, **counts})
             self._remember(key, content, audience, version)
-            return announce_saved(self._db, self.get(audience, version), set(members), before)
+            return announce_saved(self._db, self.get(audience, version), set(members), before, shown)
 
     def get(self, id_or_name: str, version: int | None = None) -> SavedAudience:
         """A saved audience, its newest version unless another is asked for.

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from encoders.forecast import Forecaster
 from encoders.history.events import ACTIVE_DAYS
+from tools.disclosure import Disclosure
 from tools.types import GroupHit, ItemHit
 
 _BEST_ITEMS = 4
@@ -58,24 +59,28 @@ class Search:
         indicator = sp.csr_matrix((np.ones(size, np.float32), (np.arange(size), self._group_of)), shape=shape)
         return sp.csr_matrix(done @ indicator)
 
-    def items(self, words: str, limit: int) -> tuple[ItemHit, ...]:
-        """Items near ``words``, best first."""
+    def items(self, words: str, limit: int, disclosure: Disclosure) -> tuple[ItemHit, ...]:
+        """Items near ``words``, best first, with counts as they are shown."""
         near = self._forecaster.similar_items(words)
         vocabulary = self._forecaster.scene.vocabulary
-        return tuple(
-            ItemHit(
-                text=vocabulary.texts[item],
-                group=vocabulary.groups[item],
-                source=vocabulary.sources[vocabulary.source_of[item]],
-                similarity=float(near[item]),
-                users=int(self._item_users[item]),
-                events=int(self._events[item]),
+        hits = []
+        for item in self._seen[np.argsort(-near[self._seen], kind="stable")][:limit]:
+            source = vocabulary.sources[vocabulary.source_of[item]]
+            users = disclosure.count(int(self._item_users[item]), "item", source, vocabulary.texts[item])
+            hits.append(
+                ItemHit(
+                    text=vocabulary.texts[item],
+                    group=vocabulary.groups[item],
+                    source=source,
+                    similarity=float(near[item]),
+                    users=users,
+                    events=disclosure.events(int(self._events[item]), users),
+                )
             )
-            for item in self._seen[np.argsort(-near[self._seen], kind="stable")][:limit]
-        )
+        return tuple(hits)
 
-    def group_hits(self, words: str, limit: int) -> tuple[GroupHit, ...]:
-        """Groups near ``words``, best first; a group is as near as its best item."""
+    def group_hits(self, words: str, limit: int, disclosure: Disclosure) -> tuple[GroupHit, ...]:
+        """Groups near ``words``, best first, with counts as they are shown; a group is as near as its best item."""
         near = self._forecaster.similar_items(words)
         best = np.full(len(self.groups), -2.0, np.float32)
         np.maximum.at(best, self._group_of[self._seen], near[self._seen])
@@ -90,7 +95,7 @@ class Search:
                     group=group,
                     source=source,
                     similarity=float(best[number]),
-                    users=int(self._group_users[number]),
+                    users=disclosure.count(int(self._group_users[number]), lately(source, group)),
                     items=tuple(self._forecaster.scene.vocabulary.texts[item] for item in texts),
                 )
             )
@@ -100,3 +105,8 @@ class Search:
         """Groups of one source that most users did something of lately."""
         order = [number for number in np.argsort(-self._group_users, kind="stable") if self._group_users[number]]
         return tuple(self.groups[number][1] for number in order if self.groups[number][0] == source)[:limit]
+
+
+def lately(source: str, group: str) -> str:
+    """The key of having done something of a group lately."""
+    return f"lately {source} {group}"

@@ -1,51 +1,60 @@
 """The size of an audience with everything that is to be known about it."""
 
-import numpy as np
-
 from encoders.forecast import Forecaster
 from encoders.history.events import HORIZON_DAYS
+from tools.disclosure import Disclosure
 from tools.reach import curve_point, histogram, reach_curve
 from tools.selection import Selection
-from tools.types import AudienceSpec, SizeEstimate
+from tools.types import AudienceSpec, CurvePoint, SizeEstimate
 
 _READS_AS = 8
 
 
-def size_estimate(spec: AudienceSpec, selection: Selection, forecaster: Forecaster, smallest: int) -> SizeEstimate:
+def size_estimate(
+    spec: AudienceSpec, selection: Selection, forecaster: Forecaster, disclosure: Disclosure
+) -> SizeEstimate:
     """Count an audience, with the expected responders, their interval and the reach curve.
 
     Args:
         spec: what decides who is in.
         selection: the users that it selects.
         forecaster: where they come from.
-        smallest: below so many users, members are not shown.
+        disclosure: how counts of them are shown.
     """
-    histories, groups = forecaster.scene.histories, forecaster.scene.vocabulary.groups
-    spread, ranked = selection.forecast.spread, selection.ranked_probabilities
-    point = curve_point(selection.cut, ranked, spread)
+    groups, ranked, spread = forecaster.scene.vocabulary.groups, selection.shown, selection.spread
+    point = audience_point(selection, disclosure)
+    known = selection.eligible is not None
     reads_as = dict.fromkeys(groups[item] for item in selection.forecast.items)
     return SizeEstimate(
         demand=spec.demand,
         reads_as=tuple(reads_as)[:_READS_AS],
         horizon_days=selection.forecast.demand.horizon_days,
-        as_of=histories.past.as_of,
-        population=int(np.count_nonzero(histories.in_population)),
-        eligible=len(ranked),
+        as_of=forecaster.scene.histories.past.as_of,
+        population=selection.population,
+        eligible=selection.eligible,
         cut=selection.cut,
         recommended_cut=selection.recommended_cut,
-        users=point.users,
-        responders=point.responders,
-        all_responders=curve_point(1.0, ranked, spread).responders,
-        precision=point.precision,
-        lift=point.lift,
-        curve=reach_curve(ranked, spread, {selection.cut, selection.recommended_cut}),
-        histogram=histogram(ranked),
+        users=point.users if point else None,
+        responders=point.responders if point else None,
+        all_responders=curve_point(1.0, ranked, spread).responders if known else None,
+        precision=point.precision if point else None,
+        lift=point.lift if point else None,
+        curve=reach_curve(ranked, spread, {selection.cut, selection.recommended_cut}, disclosure.minimum),
+        histogram=histogram(ranked, disclosure) if known else (),
         conditions=selection.conditions,
-        warnings=_warnings(selection, forecaster, smallest),
+        warnings=_warnings(selection, forecaster, None if point else disclosure.minimum),
     )
 
 
-def _warnings(selection: Selection, forecaster: Forecaster, smallest: int) -> tuple[str, ...]:
+def audience_point(selection: Selection, disclosure: Disclosure) -> CurvePoint | None:
+    """What to expect of an audience; None where it is below the minimum size."""
+    if selection.eligible is None or disclosure.count(selection.inside, *selection.question) is None:
+        return None
+    point = curve_point(selection.cut, selection.shown, selection.spread)
+    return point if point.users >= disclosure.minimum else None
+
+
+def _warnings(selection: Selection, forecaster: Forecaster, fewest: int | None) -> tuple[str, ...]:
     warnings = []
     days = selection.forecast.demand.horizon_days
     if not len(selection.forecast.items):
@@ -55,7 +64,10 @@ def _warnings(selection: Selection, forecaster: Forecaster, smallest: int) -> tu
             f"The model learned from futures of {HORIZON_DAYS} days; the level for {days} days is taken from how many "
             "did it in as many days before."
         )
-    if len(selection.members) < smallest:
+    if fewest is not None:
         units = forecaster.dataset.card.unit_plural
-        warnings.append(f"Below {smallest} {units}, members are not shown or exported.")
+        warnings.append(
+            f"This audience has fewer than {fewest} {units}; so few are not counted, shown or exported, to protect "
+            "single people. Make it broader."
+        )
     return tuple(warnings)

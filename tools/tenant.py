@@ -1,9 +1,10 @@
-"""What belongs to one tenant: her saved audiences, tuned demands and files. Tenants cannot name each other's."""
+"""What belongs to one tenant: their saved audiences, tuned demands and files. Tenants cannot name each other's."""
 
 from threading import Lock
 
 from encoders.forecast import Forecaster
 from encoders.workspace import Workspace
+from tools.access.allowance import Allowance
 from tools.registry import Registry
 from tools.tuned import TunedDemands
 
@@ -15,6 +16,7 @@ class Tenant:
         """Open the registry of ``workspace``."""
         self.workspace = workspace
         self.registry = Registry(workspace.registry)
+        self.allowance = Allowance(workspace.registry.with_name("allowance.db"))
         self.tuned = TunedDemands(workspace, forecaster)
 
 
@@ -39,4 +41,5 @@ class Tenants:
         with self._lock:
             for tenant in self._open.values():
                 tenant.registry.close()
+                tenant.allowance.close()
             self._open.clear()

@@ -1,6 +1,6 @@
 """Tuned demands for the service: fitted to users that are known, kept by name, forecast like any sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -27,13 +27,28 @@ class TunedDemands:
         self._workspace, self._forecaster = workspace, forecaster
         self._computed = lru_cache(maxsize=16)(self._compute)
 
-    def tune(self, name: str, demand: str | None, seeds: Sequence[str], progress: Progress = silent) -> TunedSummary:
-        """Fit a demand to users and keep it under a name, in place of an earlier one; raises like the service."""
+    def tune(
+        self,
+        name: str,
+        demand: str | None,
+        seeds: Sequence[str],
+        progress: Progress = silent,
+        named: Mapping[str, str] | None = None,
+    ) -> TunedSummary:
+        """Fit a demand to users and keep it under a name, in place of an earlier one; raises like the service.
+
+        Args:
+            name: what ``AudienceSpec.like`` will call it.
+            demand: the sentence to begin with; None for none.
+            seeds: ids of users.
+            progress: called as the work goes on.
+            named: how the caller named them, where that is not by their ids.
+        """
         tuned_path(self._workspace, name)
         tuned = tune(self._forecaster, demand, seeds, progress)
         progress("Keeping the tuned demand", 1.0)
         write_tuned(self._workspace, name, tuned)
-        return self._summary(name, tuned, self._warnings(tuned, demand, seeds))
+        return self._summary(name, tuned, self._warnings(tuned, demand, seeds, named or {}))
 
     def summary(self, name: str) -> TunedSummary:
         """What is kept under a name."""
@@ -85,14 +100,16 @@ class TunedDemands:
             warnings=warnings,
         )
 
-    def _warnings(self, tuned: TunedDemand, demand: str | None, seeds: Sequence[str]) -> tuple[str, ...]:
+    def _warnings(
+        self, tuned: TunedDemand, demand: str | None, seeds: Sequence[str], named: Mapping[str, str]
+    ) -> tuple[str, ...]:
         warnings = []
         histories = self._forecaster.scene.histories
         unknown = sorted(set(seeds) - histories.row_of.keys())
         if unknown:
-            named = ", ".join(repr(user[: _NAMED * 8]) for user in unknown[:_NAMED])
+            examples = ", ".join(repr(named.get(user, user)[: _NAMED * 8]) for user in unknown[:_NAMED])
             more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-            warnings.append(f"{len(unknown)} have no events before {histories.past.as_of}: {named}{more}.")
+            warnings.append(f"{len(unknown)} have no events before {histories.past.as_of}: {examples}{more}.")
         if demand is not None and tuned.from_seeds:
             warnings.append("The users given have something else in common than the sentence says; they are followed.")
         elif demand is not None and not tuned.steps:

@@ -4,9 +4,12 @@ Shares, probabilities and cuts are numbers in 0..1; counts are users; an index o
 """
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int | None, Field(description="null: withheld, for it is below the minimum size")]
+"""A count of users as it may be shown, see ``tools.disclosure``."""
 
 
 class _Model(BaseModel):
@@ -59,7 +62,7 @@ class ValueCount(_Model):
     """How many users of the population have a value."""
 
     value: str
-    users: int
+    users: Count
 
 
 class FieldCard(_Model):
@@ -67,7 +70,7 @@ class FieldCard(_Model):
 
     field: str
     values: tuple[ValueCount, ...]
-    unknown: int
+    unknown: Count
 
 
 class SourceCard(_Model):
@@ -75,8 +78,8 @@ class SourceCard(_Model):
 
     source: str
     actions: tuple[str, ...]
-    events: int
-    users: int
+    events: Count
+    users: Count
     items: int
     first: date
     last: date
@@ -90,6 +93,7 @@ class DataCard(_Model):
     unit: str = Field(description="one user in words, such as 'household'")
     unit_plural: str
     population: int = Field(description="users active in the 91 days before the as-of date")
+    minimum_size: int = Field(50, description="counts of fewer users are withheld everywhere")
     as_of: date
     horizon_days: int
     sources: tuple[SourceCard, ...]
@@ -107,8 +111,8 @@ class ItemHit(_Model):
     group: str
     source: str
     similarity: float
-    users: int
-    events: int
+    users: Count
+    events: Count
 
 
 class GroupHit(_Model):
@@ -117,7 +121,7 @@ class GroupHit(_Model):
     group: str
     source: str
     similarity: float
-    users: int
+    users: Count
     items: tuple[str, ...]
 
 
@@ -136,15 +140,18 @@ class Bucket(_Model):
 
     low: float
     high: float
-    users: int
+    users: Count
 
 
 class Dropped(_Model):
-    """How many users one hard condition keeps and drops, each counted on its own."""
+    """How many users one hard condition keeps and drops, each counted on its own.
+
+    Where it drops fewer than the minimum size it is shown as if it dropped nobody, and the other way round.
+    """
 
     condition: str
-    kept: int
-    dropped: int
+    kept: Count
+    dropped: Count
 
 
 class SizeEstimate(_Model):
@@ -155,16 +162,18 @@ class SizeEstimate(_Model):
     horizon_days: int
     as_of: date
     population: int
-    eligible: int = Field(description="users of the population that pass the hard conditions")
+    eligible: Count = Field(description="users of the population that pass the hard conditions; null: withheld")
     cut: float
     recommended_cut: float
-    users: int = Field(description="users in the audience at this cut")
-    responders: Interval = Field(description="expected responders inside the audience")
-    all_responders: Interval = Field(description="expected responders among all eligible users")
-    precision: Interval
-    lift: float
-    curve: tuple[CurvePoint, ...]
-    histogram: tuple[Bucket, ...] = Field(description="eligible users by probability, 20 buckets")
+    users: Count = Field(description="users in the audience at this cut; null: withheld, and so is what is expected")
+    responders: Interval | None = Field(description="expected responders inside the audience")
+    all_responders: Interval | None = Field(description="expected responders among all eligible users")
+    precision: Interval | None
+    lift: float | None
+    curve: tuple[CurvePoint, ...] = Field(description="points of at least the minimum size")
+    histogram: tuple[Bucket, ...] = Field(
+        description="eligible users by probability, 20 buckets; the last one is open to the top"
+    )
     conditions: tuple[Dropped, ...]
     warnings: tuple[str, ...] = ()
 
@@ -197,15 +206,18 @@ class ProfileRow(_Model):
     audience_share: float
     everyone_share: float
     index: float = Field(description="100 = like everyone")
-    users: int
+    users: Count = Field(description="null: fewer than the minimum size stand behind it, and its shares are rough")
 
 
 class SkewRow(_Model):
     """How often users with one value of an attribute were selected."""
 
     value: str
-    users: int = Field(description="users of the population with this value")
-    selected: int | None = Field(description="those of them in the audience; None where there are too few to judge")
+    users: Count = Field(description="users of the population with this value; null: withheld")
+    selected: int | None = Field(
+        description="those of them in the audience; null where there are too few to judge, or fewer than the minimum "
+        "size: then the ratio is rough"
+    )
     rate: float | None = Field(description="selected over users")
     ratio: float | None = Field(description="rate over the rate of the value selected most")
     interval: Interval | None = Field(description="of the ratio")
@@ -218,14 +230,14 @@ class SkewField(_Model):
     field: str
     rows: tuple[SkewRow, ...]
     lowest_ratio: float | None = Field(description="the smallest ratio of its values; None where none can be judged")
-    unknown: int = Field(description="users of the population without this attribute")
-    unknown_selected: int = Field(description="those of them in the audience")
+    unknown: Count = Field(description="users of the population without this attribute; null: withheld")
+    unknown_selected: Count = Field(description="those of them in the audience; null: withheld")
 
 
 class SkewReport(_Model):
     """An audience beside everyone, by each attribute."""
 
-    users: int
+    users: Count
     population: int
     fields: tuple[SkewField, ...]
 
@@ -233,7 +245,7 @@ class SkewReport(_Model):
 class Explanation(_Model):
     """Why one user is, or is not, in an audience."""
 
-    user_id: str
+    user_id: str = Field(description="the mask of the user; the id where the owner has asked to see ids")
     probability: float
     percentile: float = Field(description="share of eligible users with a lower probability, 0..1")
     in_audience: bool
@@ -256,15 +268,15 @@ class TunedSummary(_Model):
 
 
 class Overlap(_Model):
-    """Two audiences beside each other, in users."""
+    """Two audiences beside each other, in users; where fewer than the minimum size are apart, they are the same."""
 
     a: str
     b: str
-    users_a: int
-    users_b: int
-    both: int
-    either: int
-    jaccard: float
+    users_a: Count
+    users_b: Count
+    both: Count
+    either: Count
+    jaccard: float = Field(description="both over either, as they are shown; 0 where 'both' is withheld")
 
 
 class Comparison(_Model):
@@ -281,8 +293,8 @@ class SavedAudience(_Model):
     version: int
     spec: AudienceSpec | None = Field(description="None for a combination of saved audiences")
     definition: str = Field(description="the audience in words")
-    users: int
-    holdout: int
+    users: Count
+    holdout: Count = Field(description="users kept back; null where the audience is below the minimum size")
     as_of: date
     model_version: str
     data_version: str

@@ -34,9 +34,9 @@ def compare(speaker: Speaker, step: Step, context: Context, memory: Memory) -> O
             "compared",
             a=plain(each.a),
             b=plain(each.b),
-            users_a=replies.count(each.users_a),
-            users_b=replies.count(each.users_b),
-            both=replies.count(each.both),
+            users_a=replies.counted(each.users_a, speaker.card),
+            users_b=replies.counted(each.users_b, speaker.card),
+            both=replies.counted(each.both, speaker.card),
             percent=replies.percent(each.jaccard),
             unit_plural=speaker.card.unit_plural,
         )
@@ -57,7 +57,7 @@ def ask_combine(speaker: Speaker, step: Step, context: Context, memory: Memory) 
     text = reply(
         "ask_combine",
         name=name,
-        users=replies.count(users),
+        users=replies.counted(users, speaker.card),
         unit_plural=speaker.card.unit_plural,
         which=_which(operation, names),
     )

@@ -29,7 +29,9 @@ def ask_export(speaker: Speaker, step: Step, context: Context, memory: Memory) -
         assert now is not None
         name, users = replies.default_name(now), speaker.service.size(now.draft.spec).users
         share = now.draft.holdout
-    text = _question(chosen is None, plain(name), replies.count(users), speaker.card.unit_plural, form, key)
+    text = _question(
+        chosen is None, plain(name), replies.counted(users, speaker.card), speaker.card.unit_plural, form, key
+    )
     arguments = {"name": name, "format": form, "audience": chosen.id if chosen else "", "platform": key}
     arguments["holdout"] = "" if share is None else str(share)
     return speaker.wait(memory, "export", text, arguments)

@@ -9,6 +9,7 @@ from agent.state import Memory, Pending
 from agent.steps import Step
 from prompts.loader import reply
 from tools.campaign_types import CampaignOutcome, Side
+from tools.types import DataCard
 
 
 def ask_outcome(speaker: Speaker, step: Step, context: Context, memory: Memory) -> Outcome:
@@ -27,7 +28,7 @@ def ask_outcome(speaker: Speaker, step: Step, context: Context, memory: Memory) 
     if outcome is None:
         options = (reply("outcome_from_data", name=name),) if saved.spec else ()
         return speaker.say(memory, reply("no_outcome", name=name), options)
-    memory, shown = speaker.say(memory, outcome_text(outcome, speaker.card.unit_plural))
+    memory, shown = speaker.say(memory, outcome_text(outcome, speaker.card))
     return memory, shown.model_copy(update={"outcome": outcome})
 
 
@@ -39,16 +40,17 @@ def record_outcome(speaker: Speaker, memory: Memory, pending: Pending, approved_
         found = outcomes.from_file(audience, speaker.service.uploaded(file), approved_by, version)
     else:
         found = outcomes.from_data(audience, approved_by, version)
-    memory, shown = speaker.say(memory, outcome_text(found, speaker.card.unit_plural))
+    memory, shown = speaker.say(memory, outcome_text(found, speaker.card))
     return memory, shown.model_copy(update={"outcome": found})
 
 
-def outcome_text(outcome: CampaignOutcome, unit_plural: str) -> str:
+def outcome_text(outcome: CampaignOutcome, card: DataCard) -> str:
     """An outcome in words: both sides, the uplift with its interval, and the forecast."""
     lines = [reply("outcome", name=plain(outcome.name), version=outcome.version, as_of=outcome.as_of)]
-    lines.append(_side("outcome_contacted", outcome.contacted, unit_plural))
-    if outcome.held_out.users:
-        lines.append(_side("outcome_held", outcome.held_out, unit_plural))
+    sides = [_side("outcome_contacted", outcome.contacted, card)]
+    if outcome.held_out.users != 0:
+        sides.append(_side("outcome_held", outcome.held_out, card))
+    lines += dict.fromkeys(sides)
     if lift := outcome.uplift:
         key = "uplift" if lift.low > 0 else "uplift_harm" if lift.high < 0 else "uplift_unsure"
         points = [f"{100 * value:+.1f}" for value in (lift.mid, lift.low, lift.high)]
@@ -56,13 +58,13 @@ def outcome_text(outcome: CampaignOutcome, unit_plural: str) -> str:
     if ratio := outcome.relative:
         shares = [f"{100 * value:+.0f} %" for value in (ratio.mid, ratio.low, ratio.high)]
         lines.append(reply("uplift_relative", mid=shares[0], low=shares[1], high=shares[2]))
-    if outcome.forecast is None:
+    if outcome.forecast is None and outcome.responders is not None:
         lines.append(reply("outcome_no_forecast"))
-    else:
+    elif outcome.forecast and outcome.forecast_held is not None:
         lines.append(
             reply(
                 "outcome_held_true" if outcome.forecast_held else "outcome_missed",
-                responders=replies.count(outcome.responders),
+                responders=replies.counted(outcome.responders, card),
                 low=replies.count(outcome.forecast.low),
                 high=replies.count(outcome.forecast.high),
             )
@@ -76,16 +78,17 @@ def _safe(note: str) -> str:
     return plain(note, 400)
 
 
-def _side(key: str, side: Side, unit_plural: str) -> str:
-    assert side.rate is not None
+def _side(key: str, side: Side, card: DataCard) -> str:
+    if side.rate is None:
+        return reply("outcome_withheld", minimum=card.minimum_size)
     value = reply("outcome_value", value=f"{side.value:,.2f}") if side.value is not None else ""
     return reply(
         key,
-        users=replies.count(side.users),
-        responders=replies.count(side.responders),
+        users=replies.counted(side.users, card),
+        responders=replies.counted(side.responders, card),
         percent=f"{100 * side.rate.mid:.1f} %",
         low=f"{100 * side.rate.low:.1f}",
         high=f"{100 * side.rate.high:.1f}",
-        unit_plural=unit_plural,
+        unit_plural=card.unit_plural,
         value=value,
     )

@@ -11,7 +11,7 @@ from agent.state import Memory, Pending
 from agent.steps import Step
 from prompts.loader import reply
 from tools.campaign_types import Refreshed
-from tools.types import SampleUser
+from tools.types import DataCard, SampleUser
 
 
 def ask_refresh(speaker: Speaker, step: Step, context: Context, memory: Memory) -> Outcome:
@@ -36,24 +36,24 @@ def refresh(speaker: Speaker, memory: Memory, pending: Pending, approved_by: str
     if now and now.draft.saved and now.draft.saved.id == done.saved.id:
         now = now.model_copy(update={"draft": now.draft.model_copy(update={"saved": done.saved})})
         memory = memory.model_copy(update={"now": now})
-    memory, shown = speaker.say(memory, refreshed_text(done, speaker.card.unit_plural))
+    memory, shown = speaker.say(memory, refreshed_text(done, speaker.card))
     return memory, shown.model_copy(update={"refreshed": done})
 
 
-def refreshed_text(done: Refreshed, unit_plural: str) -> str:
+def refreshed_text(done: Refreshed, card: DataCard) -> str:
     """The new version beside the one before, in words."""
     text = reply(
         "refreshed",
         name=plain(done.saved.name),
         version=done.saved.version,
         as_of=done.saved.as_of,
-        users=replies.count(done.saved.users),
-        before=replies.count(done.before.users),
-        stayed=replies.count(done.stayed),
-        came=replies.count(done.came),
-        left=replies.count(done.left),
-        holdout=replies.count(done.saved.holdout),
-        unit_plural=unit_plural,
+        users=replies.counted(done.saved.users, card),
+        before=replies.counted(done.before.users, card),
+        stayed=replies.counted(done.stayed, card),
+        came=replies.counted(done.came, card),
+        left=replies.counted(done.left, card),
+        holdout=replies.counted(done.saved.holdout, card),
+        unit_plural=card.unit_plural,
     )
     samples = [
         _sampled(reply("came_samples"), done.came_samples),

@@ -16,7 +16,7 @@ def ask_save(speaker: Speaker, step: Step, context: Context, memory: Memory) -> 
     assert memory.now is not None
     name, spec = plain(step.name or "") or replies.default_name(memory.now), memory.now.draft.spec
     share = memory.now.draft.holdout if step.holdout is None else step.holdout / 100
-    users, units = replies.count(speaker.service.size(spec).users), speaker.card.unit_plural
+    users, units = replies.counted(speaker.service.size(spec).users, speaker.card), speaker.card.unit_plural
     text = reply(
         "ask_save", name=name, sentence=plain(spec.demand, 300), users=users, unit_plural=units, kept=kept_text(share)
     )
@@ -54,8 +54,8 @@ def saved_text(speaker: Speaker, saved: SavedAudience) -> str:
         "saved",
         name=plain(saved.name),
         version=saved.version,
-        users=replies.count(saved.users),
-        holdout=replies.count(saved.holdout),
+        users=replies.counted(saved.users, speaker.card),
+        holdout=replies.counted(saved.holdout, speaker.card),
         unit_plural=speaker.card.unit_plural,
     )
     return "\n\n".join([text, *(plain(note, 400) for note in saved.notes)])

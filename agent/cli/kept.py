@@ -42,7 +42,7 @@ def outcome(
     with progress_bar() as progress:
         progress("Counting who responded")
         with closing(AudienceService.open(settings)) as service:
-            outcomes, units = service.outcomes, service.describe_data().unit_plural
+            outcomes, card = service.outcomes, service.describe_data()
             if file:
                 found: CampaignOutcome | None = outcomes.from_file(name, file, by, version)
             elif from_data:
@@ -53,7 +53,7 @@ def outcome(
         raise RequestError(f"No outcome of '{name}' was recorded yet; give a FILE of responders, or --from-data.")
     from agent.campaign.outcomes import outcome_text
 
-    words = outcome_text(found, units).replace("**", "")
+    words = outcome_text(found, card).replace("**", "")
     show(found, as_json, lambda: words)
 
 
@@ -76,8 +76,8 @@ def refresh(
         progress("Counting anew")
         with closing(AudienceService.open(settings)) as service:
             done: Refreshed = service.refresh(name, by, as_of)
-            units = service.describe_data().unit_plural
+            card = service.describe_data()
     from agent.campaign.refreshing import refreshed_text
 
-    words = refreshed_text(done, units).replace("**", "")
+    words = refreshed_text(done, card).replace("**", "")
     show(done, as_json, lambda: words)

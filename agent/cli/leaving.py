@@ -44,10 +44,10 @@ def drift(
         with closing(AudienceService.open(settings)) as service:
             if name:
                 found = service.drifts.check(name)
-                show(found, as_json, lambda: _drift(found))
+                show(found, as_json, lambda: _drift(found, settings.minimum_size))
                 return
             report = service.drifts.check_all()
-    show(report, as_json, lambda: _report(report))
+    show(report, as_json, lambda: _report(report, settings.minimum_size))
 
 
 def _exported(done: "ExportFile") -> str:
@@ -55,17 +55,22 @@ def _exported(done: "ExportFile") -> str:
     return f"{done.path}: {done.rows:,} rows, {done.held_out:,} kept back{sent}"
 
 
-def _report(report: "DriftReport") -> str:
-    lines = [*map(_drift, report.audiences), *(f"{each.name}: not checked. {each.why}" for each in report.unchecked)]
+def _report(report: "DriftReport", minimum: int) -> str:
+    drifts = (_drift(each, minimum) for each in report.audiences)
+    lines = [*drifts, *(f"{each.name}: not checked. {each.why}" for each in report.unchecked)]
     return "\n".join(lines) or "No audience is saved yet."
 
 
-def _drift(found: "Drift") -> str:
+def _drift(found: "Drift", minimum: int) -> str:
+    from tools.disclosure import number_text
+
+    sizes = (found.stayed, found.users, found.came, found.left)
+    stayed, users, came, left = (number_text(each, minimum) for each in sizes)
     words = {"members": "too many came or left", "calibration": "the responders are not what was forecast"}
     verdict = "drifted: " + " and ".join(words[reason] for reason in found.reasons) if found.drifted else "as saved"
     counted = "" if found.counted is None else f"; {found.counted:,} responded"
     return (
         f"{found.name} (version {found.version}, as of {found.as_of}): {verdict}. As of {found.checked}, "
-        f"{found.stayed:,} of {found.users:,} are still in, {found.came:,} would come and {found.left:,} leave; "
+        f"{stayed} of {users} are still in, {came} would come and {left} leave; "
         f"{found.moved:.0%} moved beyond the interval{counted}."
     )

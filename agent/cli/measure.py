@@ -92,7 +92,7 @@ def size(
         progress("Scoring the users")
         with closing(AudienceService.open(settings, as_of)) as service:
             estimate = service.size(spec or permitted(service.tuned(like).demand, cut, like))
-    show(estimate, as_json, lambda: _in_words(estimate))
+    show(estimate, as_json, lambda: _in_words(estimate, settings.minimum_size))
 
 
 def _report_in_words(report: "Report") -> str:
@@ -117,14 +117,18 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _in_words(size: SizeEstimate) -> str:
+def _in_words(size: SizeEstimate, minimum: int) -> str:
+    from tools.disclosure import number_text
+
+    users, eligible = (number_text(each, minimum) for each in (size.users, size.eligible))
+    lines = [f"{users} of {eligible} users, as of {size.as_of}, for the {size.horizon_days} days from then on"]
     expected, everyone = size.responders, size.all_responders
-    lines = [
-        f"{size.users:,} of {size.eligible:,} users, as of {size.as_of}, for the {size.horizon_days} days from then on",
-        f"about {expected.mid:,.0f} of them ({expected.low:,.0f} to {expected.high:,.0f}) are expected to do it, "
-        f"of about {everyone.mid:,.0f} in all",
-        f"{size.lift:.1f} times as many as in an audience picked at random",
-    ]
+    if expected and everyone:
+        lines += [
+            f"about {expected.mid:,.0f} of them ({expected.low:,.0f} to {expected.high:,.0f}) are expected to do it, "
+            f"of about {everyone.mid:,.0f} in all",
+            f"{size.lift:.1f} times as many as in an audience picked at random",
+        ]
     if size.reads_as:
         lines.append(f"read as: {', '.join(size.reads_as)}")
     return "\n".join([*lines, *(f"note: {warning}" for warning in size.warnings)])

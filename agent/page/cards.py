@@ -10,6 +10,7 @@ from agent.models import RULES
 from agent.page.words import count, day, percent, span, times
 from agent.usage import Usage, usage_line
 from prompts.loader import reply
+from tools.disclosure import number_text
 from tools.types import DataCard, ExportFile, Overlap, ProfileRow, SampleUser, SavedAudience, SizeEstimate
 
 BAR_LIMIT = 400.0
@@ -21,6 +22,12 @@ class Units(NamedTuple):
 
     one: str
     many: str
+    fewest: int
+    """Counts of fewer are withheld."""
+
+    def number(self, users: float | None) -> str:
+        """How many users, in words where they are too few to be counted."""
+        return number_text(users, self.fewest)
 
 
 def masthead(card: DataCard | None, talking: str) -> str:
@@ -75,9 +82,14 @@ def empty(card: DataCard | None) -> str:
 
 def headline(size: SizeEstimate, units: Units) -> str:
     """The size in one paragraph and three figures: who is kept, how many of them will, how much better than average."""
-    many = escape(units.many)
+    warned = "".join(notice(text, "alert") for text in size.warnings)
+    section = '<section class="headline" aria-label="Size of the audience">'
+    if size.responders is None or size.all_responders is None or size.precision is None or size.lift is None:
+        few = f"{units.number(size.users)} of {units.number(size.eligible)} {escape(units.many)}."
+        return f'{section}<p class="lead">{few[:1].upper()}{few[1:]}</p>{_conditions(size, units)}{warned}</section>'
+    many, users, eligible = escape(units.many), units.number(size.users), units.number(size.eligible)
     tiles = (
-        (count(size.users), f"{many} in the audience", f"the best {percent(size.cut)} of {count(size.eligible)}"),
+        (users, f"{many} in the audience", f"the best {percent(size.cut)} of {eligible}"),
         (count(size.responders.mid), "expected to do this", f"{span(size.responders)}, in 8 of 10 cases"),
         (f"{times(size.lift)} ×", "the average", f"{percent(size.precision.mid)} do it, not {_average(size)}"),
     )
@@ -87,22 +99,25 @@ def headline(size: SizeEstimate, units: Units) -> str:
     )
     passing = "" if size.eligible == size.population else f" that meet the conditions (of {count(size.population)})"
     sentence = (
-        f"About {count(size.all_responders.mid)} of {count(size.eligible)} {many}{passing} will do this within "
-        f"{size.horizon_days} days ({span(size.all_responders)}). The audience keeps the best {count(size.users)}: "
+        f"About {count(size.all_responders.mid)} of {eligible} {many}{passing} will do this within "
+        f"{size.horizon_days} days ({span(size.all_responders)}). The audience keeps the best {users}: "
         f"expect {count(size.responders.mid)} of them ({span(size.responders)}), {times(size.lift)} times the average."
     )
     reads = ""
     if size.reads_as:
         reads = f'<p class="quiet">Read as: {", ".join(escape(group) for group in size.reads_as)}.</p>'
-    dropped = "".join(
-        f"<li>{escape(one.condition)}: keeps {count(one.kept)}, leaves out {count(one.dropped)}</li>"
+    return (
+        f'{section}<p class="lead">{sentence}</p>'
+        f'<div class="tiles">{boxes}</div>{reads}{_conditions(size, units)}{warned}</section>'
+    )
+
+
+def _conditions(size: SizeEstimate, units: Units) -> str:
+    rows = "".join(
+        f"<li>{escape(one.condition)}: keeps {units.number(one.kept)}, leaves out {units.number(one.dropped)}</li>"
         for one in size.conditions
     )
-    warned = "".join(notice(text, "alert") for text in size.warnings)
-    return (
-        f'<section class="headline" aria-label="Size of the audience"><p class="lead">{sentence}</p>'
-        f'<div class="tiles">{boxes}</div>{reads}{f"<ul>{dropped}</ul>" if dropped else ""}{warned}</section>'
-    )
+    return f"<ul>{rows}</ul>" if rows else ""
 
 
 def profile(rows: Sequence[ProfileRow], units: Units) -> str:
@@ -129,7 +144,7 @@ def saved(audiences: Sequence[tuple[SavedAudience, Overlap]], units: Units) -> s
     """The saved audiences, and how many of the present one (the ``a`` of each overlap) are already in each."""
     if not audiences:
         return ""
-    rows = "".join(_saved_row(one, shared) for one, shared in audiences)
+    rows = "".join(_saved_row(one, shared, units) for one, shared in audiences)
     head = _head("Saved audiences", f"And how many of the present {escape(units.many)} are already in each.")
     return (
         f'<section class="saved">{head}<table><thead><tr><th scope="col">Name</th><th scope="col">Size</th>'
@@ -151,11 +166,12 @@ def curve_head() -> str:
     )
 
 
-def keep_head(kept: SavedAudience | None) -> str:
+def keep_head(kept: SavedAudience | None, units: Units) -> str:
     """Whether the audience is saved."""
     if kept is None:
         return _head("Keep it", "A saved audience is a snapshot with its date; it does not change by itself.")
-    told = f"Version {kept.version}: {count(kept.users)} as of {day(kept.as_of)}, {count(kept.holdout)} held back."
+    users, held = units.number(kept.users), units.number(kept.holdout)
+    told = f"Version {kept.version}: {users} as of {day(kept.as_of)}, {held} held back."
     return _head(f"Saved as {escape(kept.name)}", told)
 
 
@@ -170,7 +186,7 @@ def download(file: ExportFile) -> str:
 
 
 def _average(size: SizeEstimate) -> str:
-    return percent(size.all_responders.mid / size.eligible if size.eligible else 0)
+    return percent(size.all_responders.mid / size.eligible if size.all_responders and size.eligible else 0)
 
 
 def _head(title: str, sub: str) -> str:
@@ -193,7 +209,7 @@ def _bar(row: ProfileRow, units: Units) -> str:
         f'<li aria-label="{name}: index {row.index:.0f}, {told}"><span class="what" title="{name}">{name}'
         f"<small>{told}</small></span>"
         f'<span class="track" aria-hidden="true"><i style="width:{_width(row.index)}%"></i></span>'
-        f'<b title="{count(row.users)} {escape(units.many)}">{row.index:.0f}</b></li>'
+        f'<b title="{units.number(row.users)} {escape(units.many)}">{row.index:.0f}</b></li>'
     )
 
 
@@ -209,9 +225,9 @@ def _sample(user: SampleUser) -> str:
     )
 
 
-def _saved_row(one: SavedAudience, shared: Overlap) -> str:
-    also = f"{count(shared.both)} of {count(shared.users_a)}"
+def _saved_row(one: SavedAudience, shared: Overlap, units: Units) -> str:
+    also = f"{units.number(shared.both)} of {units.number(shared.users_a)}"
     return (
         f'<tr><th scope="row">{escape(one.name)} <small>version {one.version}, as of {day(one.as_of)}</small></th>'
-        f"<td>{count(one.users)}</td><td>{also}</td></tr>"
+        f"<td>{units.number(one.users)}</td><td>{also}</td></tr>"
     )

@@ -50,6 +50,8 @@ def cut_to_users(spec: AudienceSpec, size: SizeEstimate, users: float | None) ->
     Raises:
         RequestError: the number is missing, below one or above the number of eligible users.
     """
+    if size.eligible is None:
+        raise RequestError("Too few meet the conditions to choose among them; remove a condition first.")
     if users is None or not 1 <= users <= size.eligible:
         raise RequestError(f"Type a number of users between 1 and {count(size.eligible)}.")
     return spec if users == size.users else spec.model_copy(update={"cut": users / size.eligible})

@@ -60,6 +60,8 @@ def _hover(point: CurvePoint, unit_plural: str) -> str:
 
 
 def _mark_cut(figure: go.Figure, size: SizeEstimate) -> None:
+    if size.users is None or size.precision is None:
+        return
     figure.add_vline(x=size.users, line={"color": ACCENT, "width": 1.5, "dash": "dot"})
     figure.add_scatter(
         x=[size.users],
@@ -72,8 +74,9 @@ def _mark_cut(figure: go.Figure, size: SizeEstimate) -> None:
 
 
 def _lay_out(figure: go.Figure, size: SizeEstimate, unit_plural: str) -> None:
-    average = size.all_responders.mid / size.eligible if size.eligible else 0.0
-    top = 1.12 * max([point.precision.high for point in size.curve] + [size.precision.high, average, 0.01])
+    average = size.all_responders.mid / size.eligible if size.all_responders and size.eligible else 0.0
+    highest = size.precision.high if size.precision else 0.0
+    top = 1.12 * max([point.precision.high for point in size.curve] + [highest, average, 0.01])
     axis = {"gridcolor": _GRID, "zeroline": False, "title": {"standoff": 10}}
     figure.add_hline(y=100 * average, line={"color": _QUIET, "width": 1, "dash": "dash"})
     figure.update_layout(

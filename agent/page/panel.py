@@ -28,7 +28,7 @@ class Details(NamedTuple):
 def units(service: "AudienceService") -> Units:
     """What one user is called in this data."""
     card = service.describe_data()
-    return Units(card.unit, card.unit_plural)
+    return Units(card.unit, card.unit_plural, card.minimum_size)
 
 
 def details(service: "AudienceService", draft: AudienceDraft) -> Details:
@@ -37,7 +37,7 @@ def details(service: "AudienceService", draft: AudienceDraft) -> Details:
     try:
         shown = (
             cards.profile(service.profile(draft.spec), words),
-            skew(service.skew(draft.spec)),
+            skew(service.skew(draft.spec), words),
             cards.samples(service.preview(draft.spec), words),
         )
     except TooSmallError as error:

@@ -2,14 +2,15 @@
 
 from html import escape
 
-from agent.page.words import count, percent
+from agent.page.cards import Units
+from agent.page.words import percent
 from tools.skew import FOUR_FIFTHS
 from tools.types import SkewField, SkewReport, SkewRow
 
 FAIR, SKEWED, UNSURE = "even", "skewed", "perhaps skewed"
 
 
-def skew(report: SkewReport) -> str:
+def skew(report: SkewReport, units: Units) -> str:
     """One line for each attribute, most skewed first, and under it the share of every value that is in."""
     if not report.fields:
         return ""
@@ -18,7 +19,7 @@ def skew(report: SkewReport) -> str:
         "The share of each group that is in the audience, against the group with the largest share. Under four fifths "
         "counts as skewed; ask whether there is a good reason."
     )
-    lines = "".join(_field(each) for each in fields)
+    lines = "".join(_field(each, units) for each in fields)
     return f'<section class="skew"><h3>Is it even?</h3><p class="quiet">{told}</p>{lines}</section>'
 
 
@@ -32,16 +33,14 @@ def judgement(field: SkewField) -> str:
     return SKEWED if any(row.interval and row.interval.high < FOUR_FIFTHS for row in below) else UNSURE
 
 
-def _field(field: SkewField) -> str:
+def _field(field: SkewField, units: Units) -> str:
     verdict = judgement(field)
     ratio = "" if field.lowest_ratio is None else f" <small>lowest ratio {field.lowest_ratio:.2f}</small>"
-    rows = "".join(_row(row) for row in field.rows)
+    rows = "".join(_row(row, units) for row in field.rows)
     unknown = ""
     if field.unknown:
-        unknown = (
-            f'<p class="quiet">{count(field.unknown)} have no value here; {count(field.unknown_selected)} of them '
-            "are in.</p>"
-        )
+        selected = units.number(field.unknown_selected)
+        unknown = f'<p class="quiet">{units.number(field.unknown)} have no value here; {selected} of them are in.</p>'
     kind = "alert" if verdict == SKEWED else "plain"
     return (
         f'<details class="{kind}"><summary><span>{escape(field.field)}</span><b>{verdict}</b>{ratio}</summary>'
@@ -50,12 +49,12 @@ def _field(field: SkewField) -> str:
     )
 
 
-def _row(row: SkewRow) -> str:
+def _row(row: SkewRow, units: Units) -> str:
     head = f'<tr><th scope="row">{escape(row.value)}</th>'
-    if row.rate is None or row.ratio is None or row.selected is None or row.interval is None:
-        return f"{head}<td>{count(row.users)} in all</td><td>too few to judge</td></tr>"
+    if row.rate is None or row.ratio is None or row.interval is None:
+        return f"{head}<td>{units.number(row.users)} in all</td><td>too few to judge</td></tr>"
     within = f"{row.interval.low:.2f} to {row.interval.high:.2f}"
     return (
-        f"{head}<td>{count(row.selected)} of {count(row.users)} ({percent(row.rate)})</td>"
+        f"{head}<td>{units.number(row.selected)} of {units.number(row.users)} ({percent(row.rate)})</td>"
         f'<td class="{row.verdict}">{row.ratio:.2f} <small>{within}</small></td></tr>'
     )

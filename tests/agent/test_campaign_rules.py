@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from agent_doubles import FIELDS
+from agent_doubles import FIELDS, PlantedService
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -195,7 +195,7 @@ def test_an_uplift_is_said_for_what_it_is(uplift: tuple[float, float, float], wo
         forecast_held=False, notes=("1 rows have no date.",), recorded=datetime(2017, 11, 1, tzinfo=UTC),
         recorded_by="Ada",
     )  # fmt: skip
-    text = outcome_text(outcome, "households")
+    text = outcome_text(outcome, PlantedService().describe_data())
     assert words in text
     assert "**18 of 90 households responded, 20.0 %**" in text
     assert "They brought 120.50." in text

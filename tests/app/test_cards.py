@@ -10,7 +10,7 @@ from agent.page.skew import judgement, skew
 from agent.state import AudienceDraft
 from tools.types import AudienceSpec, Behaviour, ExportFile, Interval, Overlap, SavedAudience
 
-HOUSEHOLDS = Units("household", "households")
+HOUSEHOLDS = Units("household", "households", 50)
 SPEC = AudienceSpec(demand="Households that will buy milk in the next 28 days", cut=0.1)
 DRAFT = AudienceDraft(request="milk", spec=SPEC)
 
@@ -53,7 +53,7 @@ def test_conditions_are_counted_in_the_headline(service: Service) -> None:
 
 def test_the_skew_card_begins_with_what_is_skewed_and_marks_what_nobody_can_judge(service: Service) -> None:
     report = service.skew(SPEC)
-    html = skew(report)
+    html = skew(report, HOUSEHOLDS)
     assert html.index("<span>age</span><b>skewed</b>") < html.index("<span>income</span><b>even</b>")
     assert "80 of 400 (20 %)" in html
     assert "0.25 <small>0.20 to 0.32</small>" in html
@@ -64,7 +64,7 @@ def test_the_skew_card_begins_with_what_is_skewed_and_marks_what_nobody_can_judg
     wide = age.rows[1].model_copy(update={"ratio": 0.7, "interval": Interval(low=0.5, mid=0.7, high=0.95)})
     assert judgement(age.model_copy(update={"rows": (age.rows[0], wide)})) == "perhaps skewed"
     assert judgement(age.model_copy(update={"rows": age.rows[2:], "lowest_ratio": None})) == "too few to judge"
-    assert skew(report.model_copy(update={"fields": ()})) == ""
+    assert skew(report.model_copy(update={"fields": ()}), HOUSEHOLDS) == ""
 
 
 def test_warnings_are_alerts_in_plain_words(service: Service) -> None:
@@ -99,10 +99,10 @@ def test_texts_from_the_data_never_become_markup(service: Service) -> None:
         cards.empty(card),
         cards.notice(HOSTILE, "alert"),
         cards.headline(service.size(SPEC), HOUSEHOLDS),
-        cards.profile(service.profile(SPEC), Units(HOSTILE, HOSTILE)),
-        cards.samples(service.preview(SPEC), Units(HOSTILE, HOSTILE)),
-        cards.saved([(saved(HOSTILE), overlap)], Units(HOSTILE, HOSTILE)),
-        cards.keep_head(saved(HOSTILE)),
+        cards.profile(service.profile(SPEC), Units(HOSTILE, HOSTILE, 50)),
+        cards.samples(service.preview(SPEC), Units(HOSTILE, HOSTILE, 50)),
+        cards.saved([(saved(HOSTILE), overlap)], Units(HOSTILE, HOSTILE, 50)),
+        cards.keep_head(saved(HOSTILE), HOUSEHOLDS),
         cards.download(file),
     ]
     for html in drawn:
@@ -175,5 +175,5 @@ def test_the_masthead_names_data_date_and_who_is_talking(service: Service) -> No
 
 
 def test_a_saved_audience_is_dated() -> None:
-    assert "Version 2: 232 as of 1 October 2017, 23 held back." in cards.keep_head(saved("Milk"))
+    assert "Version 2: 232 as of 1 October 2017, 23 held back." in cards.keep_head(saved("Milk"), HOUSEHOLDS)
     assert saved("Milk").as_of == date(2017, 10, 1)

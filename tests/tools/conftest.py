@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from planted import World
+from planted import MASK_KEY, World
 
 from encoders.workspace import Workspace
 from tools.service import AudienceService
@@ -14,6 +14,7 @@ def own(service: AudienceService, world: World, tmp_path: Path) -> Iterator[Audi
     workspace = Workspace(tmp_path / "own")
     workspace.path.mkdir()
     workspace.data.symlink_to(world.folder)
+    (workspace.path / "mask.key").write_bytes(MASK_KEY)
     opened = AudienceService(service.settings, workspace, service._forecaster)
     yield opened
     opened.close()

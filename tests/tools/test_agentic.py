@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from encoders.errors import RequestError, TooSmallError
+from encoders.errors import NotAllowedError, RequestError, TooSmallError
+from tools.access.caller import Caller, Scope
 from tools.agentic import (
     Aa,
     EmbeddingModel,
@@ -90,8 +91,15 @@ def test_what_is_not_wanted_does_not_draw_the_demand_nearer(service: AudienceSer
 
 
 def test_too_small_an_audience_has_no_vector(service: AudienceService) -> None:
-    with pytest.raises(TooSmallError, match="below 20"):
+    with pytest.raises(TooSmallError, match="fewer than 20 households"):
         audience_embedding(service, AudienceSpec(demand=DEMANDS["wine"], cut=0.01))
+
+
+def test_only_the_owner_and_admins_get_the_vector_of_an_audience(service: AudienceService) -> None:
+    agent = service.of(Caller(name="agent", scopes=frozenset(set(Scope) - {Scope.ADMIN})))
+    with pytest.raises(NotAllowedError, match="needs a token with the scope 'admin'"):
+        audience_embedding(agent, AudienceSpec(demand=DEMANDS["wine"]))
+    assert demand_embedding(agent, DEMANDS["wine"]) == demand_embedding(service, DEMANDS["wine"])
 
 
 def test_everyone_has_nothing_in_particular(service: AudienceService) -> None:

@@ -51,7 +51,7 @@ def test_the_strictest_of_several_wishes_decides() -> None:
 
 def test_nobody_to_choose_from_and_too_small_an_audience() -> None:
     nobody = reach_goal(Goal(precision=0.5), np.zeros(0), 0.0, 50)
-    assert (nobody.users, nobody.cut) == (0, 0.0)
+    assert (nobody.users, nobody.responders, nobody.reached) == (None, None, False)
     few = reach_goal(Goal(precision=0.5), np.linspace(0.4, 0.0, 200), 0.0, 50)
     assert (few.users, few.reached) == (50, False)
 

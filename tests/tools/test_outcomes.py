@@ -8,10 +8,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from planted import AS_OF, DAYS, FIRST, World, world_settings
+from planted import AS_OF, DAYS, FIRST, MINIMUM, World, world_settings
 
 from encoders.errors import DataError, RequestError
 from encoders.workspace import Workspace
+from tools.access.caller import Caller, Scope
 from tools.outcome_file import read_outcome
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Filter
@@ -22,8 +23,8 @@ END = AS_OF + timedelta(days=28)
 
 @pytest.fixture
 def early(own_workspace: Workspace) -> Iterator[AudienceService]:
-    """A service of its own that can be opened at other days, too."""
-    opened = AudienceService.open(world_settings(own_workspace.path))
+    """A service of its own that can be opened at other days, too, and counts ten users."""
+    opened = AudienceService.open(world_settings(own_workspace.path).model_copy(update={"minimum_size": 10}))
     yield opened
     opened.close()
 
@@ -161,17 +162,26 @@ def test_a_refresh_says_who_came_and_who_left(early: AudienceService) -> None:
     now, held_now = (set(each) for each in early._registry.members("coffee"))
     assert (done.saved.version, done.saved.as_of, done.saved.spec) == (2, day, done.before.spec)
     assert (done.came, done.left, done.stayed) == (len(now - was), len(was - now), len(now & was))
-    assert done.came > 0
-    assert done.left > 0
+    assert 0 < len(done.came_samples) <= 3
     assert held & now == held_now & was
     assert len(held_now - was) == round(0.2 * len(now - was))
-    assert 0 < len(done.came_samples) <= 3
     assert not any(user in json.dumps(done.model_dump(mode="json")) for user in now | was)
     again = early.refresh("coffee", "Ada", day, "key")
     assert (again.saved, again.came, again.left) == (done.saved, done.came, done.left)
     assert [line.action for line in early._registry.audit("coffee")] == ["save", "refresh"]
     with closing(AudienceService.open(early.settings, day)) as later:
         assert later.size(spec).users == done.saved.users
+
+
+def test_who_came_and_left_is_not_counted_where_they_are_few(own_workspace: Workspace) -> None:
+    with closing(AudienceService.open(world_settings(own_workspace.path))) as service:
+        service.save(COFFEE, "coffee", "Ada")
+        was = set(service._registry.members("coffee")[0])
+        done = service.refresh("coffee", "Ada", AS_OF + timedelta(days=7))
+        now = set(service._registry.members("coffee")[0])
+    assert 0 < len(now - was) < MINIMUM > len(was - now) > 0
+    assert (done.came, done.left, done.stayed) == (None, None, min(len(now), len(was)))
+    assert done.came_samples == done.left_samples == ()
 
 
 def test_a_refresh_that_cannot_be(early: AudienceService) -> None:
@@ -196,3 +206,54 @@ def test_an_upload_is_kept_under_a_name_that_is_safe(own: AudienceService, tmp_p
     (tmp_path / "a.exe").write_text("")
     with pytest.raises(RequestError, match=r"A \.exe file cannot be read here"):
         own.keep_upload(tmp_path / "a.exe")
+
+
+# --- below admin ----------------------------------------------------------------------------------
+
+AGENT = Caller(name="agent", scopes=frozenset({Scope.READ, Scope.PREVIEW, Scope.ACTIVATE}))
+
+
+def test_below_admin_responders_are_masks_and_nobody_learns_who_an_id_is(own: AudienceService, tmp_path: Path) -> None:
+    saved = own.save(COFFEE, "coffee", "Ada", holdout=0.25)
+    members, people = own._registry.members("coffee")[0], own._population.people
+    masks = [people.masked(own._population.row_of[user]) for user in members]
+    agent = own.of(AGENT)
+    by_id = agent.outcomes.from_file("coffee", written(tmp_path, "ids.csv", pl.DataFrame({"user_id": members})), "Bo")
+    assert by_id.responders is None, "an id is nobody"
+    one = [agent.outcomes.from_file("coffee", written(tmp_path, f"{each}.csv", pl.DataFrame({"user_id": [each]})), "Bo")
+           for each in (masks[0], members[0], "stranger")]  # fmt: skip
+    assert [(each.contacted.responders, each.held_out.responders, each.uplift) for each in one] == [
+        (None, None, None)
+    ] * 3
+    assert one[1].notes == one[2].notes
+    by_mask = agent.outcomes.from_file("coffee", written(tmp_path, "masks.csv", pl.DataFrame({"user_id": masks})), "Bo")
+    assert by_mask.contacted.responders is not None
+    assert by_mask.contacted.responders % 5 == 0
+    assert own.outcomes.last("coffee").responders == saved.users, "the owner sees what came"
+
+
+def test_a_token_reads_no_note_about_the_file_of_the_owner(own: AudienceService, tmp_path: Path) -> None:
+    own.save(COFFEE, "coffee", "Ada", holdout=0.25)
+    members = own._registry.members("coffee")[0]
+    ids = [*members[:90], "a stranger"]
+    own.outcomes.from_file("coffee", written(tmp_path, "out.csv", pl.DataFrame({"user_id": ids})), "Ada")
+    assert "a stranger" in own.outcomes.last("coffee").model_dump_json()
+    assert "stranger" not in own.of(AGENT).outcomes.last("coffee").model_dump_json()
+
+
+def test_nothing_is_said_of_the_outcome_of_a_small_audience(own: AudienceService) -> None:
+    own.save(COFFEE.model_copy(update={"cut": 0.01}), "few", "Ada")
+    found = own.outcomes.from_data("few", "Ada")
+    assert (found.contacted.users, found.contacted.responders, found.uplift, found.forecast) == (None, None, None, None)
+    assert found.forecast_held is None
+
+
+def test_what_a_token_sees_of_a_saved_audience_gives_no_exact_size_away(own: AudienceService) -> None:
+    saved = own.save(COFFEE.model_copy(update={"cut": 97 / 373}), "coffee", "Ada")
+    [seen] = own.of(AGENT).list_audiences()
+    assert saved.spec is not None
+    assert seen.spec is not None
+    assert (saved.spec.cut, seen.spec.cut) == (97 / 373, 0.26)
+    assert (seen.users, seen.forecast) != (saved.users, saved.forecast)
+    assert seen.users is not None
+    assert seen.users % 5 == 0

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tools.disclosure import Disclosure
 from tools.reach import BUCKETS, histogram, recommended_cut, users_at
 
 PROBABILITIES = st.lists(st.floats(0, 1), min_size=1, max_size=80).map(lambda values: np.array(sorted(values)[::-1]))
@@ -29,14 +30,22 @@ def test_a_cut_keeps_its_share_and_at_least_one(cut: float, eligible: int) -> No
 
 
 def test_nobody_at_all() -> None:
-    assert recommended_cut(np.zeros(0), 50) == 0
+    assert recommended_cut(np.zeros(0), 50) == 1
     assert users_at(0.5, 0) == 0
-    assert sum(bucket.users for bucket in histogram(np.zeros(0))) == 0
+    assert sum(bucket.users for bucket in histogram(np.zeros(0), Disclosure(0))) == 0
 
 
 @given(PROBABILITIES)
 def test_every_user_is_in_one_bucket(probabilities: np.ndarray) -> None:
-    buckets = histogram(probabilities)
+    buckets = histogram(probabilities, Disclosure(0))
     assert len(buckets) == BUCKETS
     assert sum(bucket.users for bucket in buckets) == len(probabilities)
     assert all(a.high == b.low for a, b in pairwise(buckets))
+
+
+@given(st.lists(st.floats(0, 1), min_size=20, max_size=400).map(lambda values: np.array(sorted(values)[::-1])))
+def test_no_bucket_below_the_minimum_is_shown_or_follows_from_the_others(probabilities: np.ndarray) -> None:
+    shown = [bucket.users for bucket in histogram(probabilities, Disclosure(20))]
+    assert all(users is None or users >= 20 for users in shown)
+    hidden = len(probabilities) - sum(users or 0 for users in shown)
+    assert hidden == 0 or hidden >= 20

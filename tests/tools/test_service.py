@@ -12,7 +12,21 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import AS_OF, BABY_FOOD, DIAPERS, FIELDS, FIRST, HABITS, HOSTILE, NOBODY, STAPLES, World, world_settings
+from planted import (
+    AS_OF,
+    BABY_FOOD,
+    DIAPERS,
+    FIELDS,
+    FIRST,
+    HABITS,
+    HOSTILE,
+    MINIMUM,
+    NOBODY,
+    STAPLES,
+    World,
+    shown,
+    world_settings,
+)
 from pydantic import ValidationError
 
 from encoders.errors import DataError, RequestError, TooSmallError, WorkspaceError
@@ -54,7 +68,7 @@ def test_the_data_card_counts_what_there_is(service: AudienceService, world: Wor
         assert source.last < AS_OF
     assert [field.field for field in card.fields] == [*FIELDS]
     for field in card.fields:
-        assert sum(value.users for value in field.values) + field.unknown == card.population
+        assert sum(value.users or 0 for value in field.values) + (field.unknown or 0) == card.population
     assert set(card.top_groups[:3]) == set(STAPLES)
     assert NOBODY not in card.top_groups
 
@@ -110,7 +124,7 @@ def test_size_is_consistent_with_itself(service: AudienceService) -> None:
     assert estimate.eligible == estimate.population == service.describe_data().population
     assert estimate.cut == estimate.recommended_cut
     assert estimate.users == round(estimate.cut * estimate.eligible)
-    assert sum(bucket.users for bucket in estimate.histogram) == estimate.eligible
+    assert MINIMUM <= sum(bucket.users or 0 for bucket in estimate.histogram) <= estimate.eligible
     assert len(estimate.histogram) == 20
     assert estimate.precision.mid == pytest.approx(estimate.responders.mid / estimate.users)
     assert estimate.lift > 1.5
@@ -136,7 +150,8 @@ def test_the_reach_curve_is_monotone_and_its_intervals_ordered(
             assert 0 <= interval.low <= interval.mid <= interval.high
         assert point.responders.high <= point.users
         assert point.precision.high <= 1
-    assert estimate.users == (max(1, round(cut * estimate.eligible)) if estimate.eligible else 0)
+    users = max(1, round(cut * estimate.eligible)) if estimate.eligible else 0
+    assert estimate.users == (users if users >= MINIMUM else None)
 
 
 def test_a_longer_horizon_is_larger_and_says_where_its_level_comes_from(service: AudienceService, world: World) -> None:
@@ -175,7 +190,7 @@ def test_is_and_is_not_and_unknown_are_everyone(service: AudienceService, field:
         for op in ("is", "is not")
     ]
     assert sizes[0] == card.values[0].users
-    assert sum(sizes) + card.unknown == service.describe_data().population
+    assert sum(sizes) + (card.unknown or 0) == service.describe_data().population
 
 
 @settings(max_examples=20)
@@ -196,8 +211,11 @@ def test_filters_keep_exactly_who_has_the_values(service: AudienceService, world
         }
         expected = expected & has
     estimate = service.size(AudienceSpec(demand="people who will buy bread", filters=tuple(filters)))
-    assert estimate.eligible == len(expected)
-    assert [each.kept + each.dropped for each in estimate.conditions] == [len(population)] * len(filters)
+    rest = len(population) - len(expected)
+    assert estimate.eligible == (shown(len(expected)) if rest >= MINIMUM else len(population))
+    for each in estimate.conditions:
+        assert (each.kept or 0) + (each.dropped or 0) == len(population)
+        assert all(users is None or users >= MINIMUM for users in (each.kept, each.dropped))
 
 
 @pytest.mark.parametrize("days", [None, 30])
@@ -267,7 +285,7 @@ def test_the_profile_shows_what_was_planted(service: AudienceService) -> None:
     assert [row.index for row in rows] == sorted((row.index for row in rows), reverse=True)
     for row in rows:
         assert row.index == pytest.approx(100 * row.audience_share / row.everyone_share)
-        assert row.users >= 10
+        assert row.users is None or row.users >= MINIMUM
         assert row.audience_share > row.everyone_share
 
 
@@ -278,11 +296,15 @@ def test_everybody_is_like_everybody(service: AudienceService) -> None:
 @pytest.mark.parametrize("cut", [0.0, 0.01])
 def test_small_audiences_are_not_looked_at(own: AudienceService, cut: float) -> None:
     spec = DOGS.model_copy(update={"cut": cut})
-    assert "members are not shown or exported" in own.size(spec).warnings[-1]
+    size = own.size(spec)
+    assert "fewer than 20 households; so few are not counted, shown or exported" in size.warnings[-1]
+    assert (size.users, size.responders, size.precision, size.lift) == (None, None, None, None)
+    assert min(point.users for point in size.curve) >= MINIMUM
     saved = own.save(spec, f"few {cut}", "Ada")
+    assert (saved.users, saved.holdout, saved.forecast) == (None, None, None)
     for look in (lambda: own.preview(spec), lambda: own.profile(spec), lambda: own.export(saved.id)):
         with pytest.raises(
-            TooSmallError, match=r"below 20 its members are not shown|Fewer than 20 of this audience may be"
+            TooSmallError, match=r"fewer than 20 households; so few are not shown|Fewer than 20 of this audience may be"
         ):
             look()
     assert not list(own._tenant.workspace.exports.glob("*"))
@@ -293,8 +315,8 @@ def test_nobody_is_eligible(service: AudienceService) -> None:
         update={"filters": (Filter(field="region", values=("north",)), Filter(field="region", values=("south",)))}
     )
     estimate = service.size(nobody)
-    assert (estimate.eligible, estimate.users, estimate.lift) == (0, 0, 0.0)
-    assert estimate.responders.high == 0
+    assert (estimate.eligible, estimate.users, estimate.lift, estimate.all_responders) == (None, None, None, None)
+    assert (estimate.curve, estimate.histogram) == ((), ())
     with pytest.raises(TooSmallError):
         service.preview(nobody)
 
@@ -307,18 +329,39 @@ def test_explaining_one_user(service: AudienceService, world: World) -> None:
     assert explained.reasons == ()
     assert explained.percentile > 0.95
     assert explained.evidence[0].item in HABITS["dog food"]
-    assert explained.text.startswith(f"Household {best} is in the audience. Before the as-of date: ")
+    mask = service._population.people.masked(service._population.row_of[best])
+    assert explained.text.startswith(f"Household {mask} is in the audience. Before the as-of date: ")
+    assert best not in explained.model_dump_json()
+    assert service.explain(f"Household {mask.lower()}", DOGS) == explained
 
 
-def test_a_user_of_the_preview_is_explained_by_her_mask(service: AudienceService) -> None:
+def test_the_owner_sees_ids_where_that_was_asked_for(own: AudienceService) -> None:
+    own.settings = own.settings.model_copy(update={"show_ids": True})
+    agent = own.of(Caller(name="agent", scopes=frozenset({Scope.PREVIEW})))
+    [sample] = own.preview(DOGS, 1)
+    assert own.explain(sample.masked_id, DOGS).user_id in own._population.user_ids
+    assert agent.explain(sample.masked_id, DOGS).user_id == sample.masked_id.split()[1]
+
+
+def test_a_user_of_the_preview_is_explained_by_the_mask(service: AudienceService) -> None:
     small = service.of(Caller(name="agent", scopes=frozenset({Scope.PREVIEW})))
-    for shown in small.preview(DOGS, 3):
-        found = small.explain(shown.masked_id, DOGS)
-        assert (found.in_audience, found.probability, found.evidence) == (True, shown.probability, shown.evidence)
-        assert found.user_id == shown.masked_id.split()[1]
-        real = service.explain(shown.masked_id, DOGS).user_id
-        assert real in service._population.user_ids
-        assert real not in found.model_dump_json()
+    for sample in small.preview(DOGS, 3):
+        found = small.explain(sample.masked_id, DOGS)
+        assert (found.in_audience, found.probability, found.evidence) == (True, sample.probability, sample.evidence)
+        assert found.user_id == sample.masked_id.split()[1]
+        assert found.probability == round(found.probability, 2)
+
+
+def test_below_admin_an_id_a_stranger_and_a_user_outside_are_answered_alike(service: AudienceService) -> None:
+    small = service.of(Caller(name="agent", scopes=frozenset({Scope.PREVIEW})))
+    people, selection = service._population.people, service._select(DOGS)
+    inside, outside = int(selection.members[0]), int(selection.ranked[-1])
+    ids = [service._population.user_ids[row] for row in (inside, outside)]
+    for named in (*ids, people.masked(outside), "h999", "0000-0000-0000-0000", people.masked(inside)[:-1]):
+        with pytest.raises(RequestError) as refused:
+            small.explain(named, DOGS)
+        assert str(refused.value) == f"There is no household '{named}' in this audience."
+    assert service.explain(ids[1], DOGS).reasons == ("the probability is below the cut",)
 
 
 def test_explaining_why_somebody_is_out(service: AudienceService, world: World) -> None:
@@ -399,11 +442,12 @@ def test_combining_is_set_algebra(
     }
     expected = algebra[operation](*others)
     assert set(own._registry.members(joined.id, joined.version)[0]) == expected
-    assert (joined.users, joined.spec) == (len(expected), None)
+    assert (joined.users, joined.spec) == (shown(len(expected)), None)
     overlaps = own.compare([f"a{number}" for number in range(len(wanted))]).overlaps
-    assert overlaps[0].both == len(sets[0] & sets[1])
-    assert overlaps[0].either == len(sets[0] | sets[1])
-    assert overlaps[0].jaccard == pytest.approx(len(sets[0] & sets[1]) / len(sets[0] | sets[1]))
+    both, smaller = len(sets[0] & sets[1]), min(len(sets[0]), len(sets[1]))
+    assert overlaps[0].both == (shown(both) if smaller - both >= MINIMUM else smaller)
+    assert overlaps[0].either == len(sets[0]) + len(sets[1]) - (overlaps[0].both or 0)
+    assert overlaps[0].jaccard == pytest.approx((overlaps[0].both or 0) / overlaps[0].either)
     assert len(overlaps) == len(wanted) * (len(wanted) - 1) / 2
     own.close()
 

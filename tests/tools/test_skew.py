@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 from planted import FIELDS
 
 from encoders.errors import TooSmallError
+from tools.disclosure import Disclosure
 from tools.service import AudienceService
 from tools.skew import FEWEST, FOUR_FIFTHS, skew_report
-from tools.types import AudienceSpec, Filter, Interval
+from tools.types import AudienceSpec, Filter, Interval, SkewReport
 
 
 def attributes(**columns: list[str | None]) -> pl.DataFrame:
@@ -16,12 +17,19 @@ def attributes(**columns: list[str | None]) -> pl.DataFrame:
     return pl.DataFrame({"user_id": [str(number) for number in range(users)], **columns})
 
 
+def report(
+    audience: np.ndarray, attributes: pl.DataFrame, everyone: np.ndarray | None = None, minimum: int = 0
+) -> SkewReport:
+    everyone = np.ones(len(audience), bool) if everyone is None else everyone
+    return skew_report(audience, everyone, attributes, Disclosure(minimum), ("audience",))
+
+
 def test_the_ratio_of_a_worked_example() -> None:
     """40 of 100 and 24 of 80 selected: rates .4 and .3, ratio .75; Katz: exp(ln .75 -+ 1.2816 * .2021)."""
     sexes: list[str | None] = ["f"] * 100 + ["m"] * 80 + [None] * 20
     audience = np.zeros(200, bool)
     audience[:40] = audience[100:124] = audience[180:185] = True
-    [field] = skew_report(audience, np.ones(200, bool), attributes(sex=sexes)).fields
+    [field] = report(audience, attributes(sex=sexes)).fields
     most, least = field.rows
     assert (most.value, most.users, most.selected, most.rate, most.ratio) == ("f", 100, 40, 0.4, 1.0)
     assert (least.value, least.users, least.selected, least.rate) == ("m", 80, 24, 0.3)
@@ -41,10 +49,10 @@ def test_ratios_are_rates_over_the_highest_rate(seed: int, share: float) -> None
     values = np.array(["a", "b", "c", None])[rng.choice(4, 600, p=[0.5, 0.3, 0.1, 0.1])]
     everyone = rng.random(600) < 0.9
     audience = everyone & (rng.random(600) < share)
-    report = skew_report(audience, everyone, attributes(field=values.tolist()))
-    [field] = report.fields
-    assert (report.users, report.population) == (audience.sum(), everyone.sum())
-    assert sum(row.users for row in field.rows) + field.unknown == report.population
+    found = report(audience, attributes(field=values.tolist()), everyone)
+    [field] = found.fields
+    assert (found.users, found.population) == (audience.sum(), everyone.sum())
+    assert sum(row.users for row in field.rows) + field.unknown == found.population
     rates = {row.value: row.rate for row in field.rows if row.rate is not None}
     assert min(rates.values()) / max(rates.values()) == pytest.approx(field.lowest_ratio)
     for row in field.rows:
@@ -62,7 +70,7 @@ def test_few_users_are_marked_and_not_flagged() -> None:
     for users, verdict in ((FEWEST - 1, "few"), (FEWEST, "below")):
         ages: list[str | None] = ["young"] * 200 + ["old"] * users
         audience = np.arange(200 + users) < 100
-        [field] = skew_report(audience, np.ones(200 + users, bool), attributes(age=ages)).fields
+        [field] = report(audience, attributes(age=ages)).fields
         old = next(row for row in field.rows if row.value == "old")
         assert old.verdict == verdict
         assert (old.selected is None) == (verdict == "few")
@@ -70,11 +78,24 @@ def test_few_users_are_marked_and_not_flagged() -> None:
 
 def test_none_selected_of_a_value_still_has_an_upper_end() -> None:
     ages: list[str | None] = ["young"] * 100 + ["old"] * 40
-    [field] = skew_report(np.arange(140) < 50, np.ones(140, bool), attributes(age=ages)).fields
+    [field] = report(np.arange(140) < 50, attributes(age=ages)).fields
     old = next(row for row in field.rows if row.value == "old")
     assert old.interval is not None
     assert (old.ratio, old.verdict, old.interval.low) == (0.0, "below", 0.0)
     assert 0 < old.interval.high < FOUR_FIFTHS
+
+
+def test_no_cell_below_the_minimum_is_exact_or_follows_from_the_others() -> None:
+    """20 of 60 selected, and 40 without a value: nothing is said of either but the rough ratio."""
+    for selected in (16, 24):
+        ages: list[str | None] = ["young"] * 300 + ["old"] * 60 + [None] * 40
+        audience = np.arange(400) < 160
+        audience[300 : 300 + selected] = True
+        [field] = report(audience, attributes(age=ages), minimum=50).fields
+        young, old = (next(row for row in field.rows if row.value == value) for value in ("young", "old"))
+        assert (field.unknown, field.unknown_selected) == (None, None)
+        assert (old.users, old.selected, old.verdict) == (None, None, "few"), "300 and 60 would give 40 away"
+        assert (young.users, young.selected) == (300, None)
 
 
 def test_the_service_finds_what_was_planted(service: AudienceService) -> None:

@@ -71,7 +71,7 @@ class Activation:
         if segment.saved:
             return segment.saved
         assert segment.spec is not None
-        users = self._service.size(segment.spec).users
+        users = self._service.size(segment.spec).users or 0
         self._large_enough(users - round(users * self._service.settings.holdout))
         return self._service.save(segment.spec, segment.name[:NAME_LENGTH], current().name, saving_key(segment))
 

@@ -43,7 +43,7 @@ class Listing:
             fields: of the definition, those that are wanted; None for all there are.
         """
         size = sized(segment, self._service)
-        forecast = size.all_responders if size else _exactly(segment.saved.users if segment.saved else 0)
+        forecast = size.all_responders if size else _exactly(segment.saved.users if segment.saved else None)
         signal = self._identity(segment) | {
             "signal_agent_segment_id": segment.id,
             "name": segment.name,
@@ -51,7 +51,7 @@ class Listing:
             "value_type": "binary",
             "signal_type": "owned",
             "data_provider": self._card.provider,
-            "coverage_percentage": round(100 * self._share(forecast.mid), 2),
+            "coverage_percentage": round(100 * self._share(forecast.mid), 2) if forecast else 0.0,
             "deployments": deployments,
             "pricing_options": options,
         }
@@ -59,7 +59,8 @@ class Listing:
             return signal
         definition = self._definition(segment)
         wanted = definition.keys() if fields is None else definition.keys() & set(fields)
-        return signal | self._coverage(segment, size, forecast) | {name: definition[name] for name in sorted(wanted)}
+        coverage = self._coverage(segment, size, forecast) if forecast else {}
+        return signal | coverage | {name: definition[name] for name in sorted(wanted)}
 
     def _identity(self, segment: Segment) -> dict[str, Any]:
         """What the signal is called outside, in the words of the release."""
@@ -76,17 +77,20 @@ class Listing:
 
     def _coverage(self, segment: Segment, size: SizeEstimate | None, forecast: Interval) -> dict[str, Any]:
         """How many will do it, with the interval that holds in 8 of 10 cases, and how many the segment reaches."""
-        users = segment.saved.users - segment.saved.holdout if segment.saved else size.users if size else 0
+        users = size.users if size else None
+        if segment.saved:
+            users = None if segment.saved.users is None else segment.saved.users - (segment.saved.holdout or 0)
         bounds = {"low": forecast.low, "mid": forecast.mid, "high": forecast.high}
-        point = {
+        point: dict[str, Any] = {
             "label": "will do it",
             "dimensions": [{"kind": "signal", "signal_id": segment.id, "presence": "present", "signal_value": True}],
             "metrics": {
                 "coverage_rate": {name: round(self._share(value), 4) for name, value in bounds.items()},
                 "audience_size": {name: round(value) for name, value in bounds.items()},
-                "reach": {"mid": users},
             },
         }
+        if users is not None:
+            point["metrics"]["reach"] = {"mid": users}
         scope = {"kind": "custom", "label": f"{self._data.unit_plural} active before {self._data.as_of}"}
         return {
             "coverage_forecast": {
@@ -128,9 +132,9 @@ class Listing:
         return min(1.0, users / self._data.population) if self._data.population else 0.0
 
 
-def _exactly(users: int) -> Interval:
-    """A saved audience of which nothing can be forecast still has its users."""
-    return Interval(low=users, mid=users, high=users)
+def _exactly(users: int | None) -> Interval | None:
+    """A saved audience of which nothing can be forecast still has its users, where they may be counted."""
+    return None if users is None else Interval(low=users, mid=users, high=users)
 
 
 def _criteria(segment: Segment) -> str:
@@ -148,6 +152,8 @@ def _description(segment: Segment, size: SizeEstimate | None, data: DataCard) ->
     if size.reads_as:
         parts.append(f"Read as: {', '.join(size.reads_as)}.")
     doing = size.all_responders
+    if doing is None:
+        return " ".join([*parts, *size.warnings])
     parts.append(
         f"Of {size.eligible:,} {data.unit_plural}, about {doing.mid:,.0f} ({doing.low:,.0f} to {doing.high:,.0f} in 8 "
         f"of 10 cases) will do it in the {size.horizon_days} days after {size.as_of}."

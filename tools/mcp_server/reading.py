@@ -113,9 +113,7 @@ class ReadingTools(Tools):
 
     def explain(
         self,
-        user_id: Annotated[
-            str, Field(min_length=1, max_length=200, description="as in the data, or as 'preview' shows it")
-        ],
+        user_id: Annotated[str, Field(min_length=1, max_length=200, description="as 'preview' shows it")],
         spec: Spec,
     ) -> Explanation:
         """Why one user is in an audience, or why not, from the user's own past events."""
@@ -132,8 +130,8 @@ class ReadingTools(Tools):
         specs = (each for each in audiences if isinstance(each, AudienceSpec))
         return self._service(*specs).compare(audiences)
 
-    def combined_users(self, operation: Operation, audiences: SavedNames) -> int:
-        """How many users 'combine' would save."""
+    def combined_users(self, operation: Operation, audiences: SavedNames) -> int | None:
+        """How many users 'combine' would save; null for fewer than the minimum size."""
         return self._service().combined_users(operation, audiences)
 
     def tuned(self, name: Annotated[str, Field(min_length=1, description="as given to 'tune'")]) -> TunedSummary:

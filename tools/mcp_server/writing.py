@@ -41,7 +41,11 @@ Platform = Annotated[
 Format = Annotated[Literal["csv", "parquet"], Field(description="Platforms take CSV alone.")]
 Seeds = Annotated[
     tuple[str, ...] | str,
-    Field(description="Ids of at least five users who are known to be meant, or the name or id of a saved audience."),
+    Field(
+        description="At least five users who are known to be meant, as 'preview' shows them (with the scope "
+        "admin their ids, too), or "
+        "the name or id of a saved audience."
+    ),
 ]
 
 
@@ -87,8 +91,9 @@ class WritingTools(Tools):
             str | None,
             Field(
                 max_length=3_000_000,
-                description="Who responded, as CSV text with a column 'user_id' and, if known, 'date' and 'value'; "
-                "null to count them in the data's own events, once the horizon is over.",
+                description="Who responded, as CSV text with a column 'user_id' (masks; with the scope admin ids, too) "
+                "and, if known, 'date' and 'value'; null to count them in the data's own events, once the horizon is "
+                "over.",
             ),
         ] = None,
         version: Version = None,

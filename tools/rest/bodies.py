@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 from tools.goals import Goal
 from tools.keeping import MOST_HELD_OUT
 from tools.mcp_server.arguments import ApprovedBy, AudienceName, NewName, Operation, SavedNames
-from tools.types import AudienceSpec, ExportFile, LeftOut
+from tools.types import AudienceSpec, Count, ExportFile, LeftOut
 from tools.webhooks.types import EVENTS, Event
 
 EXAMPLE: JsonDict = {"demand": "Households that will buy coffee in the next 28 days", "cut": 0.2}
@@ -33,7 +33,9 @@ class UserAndAudience(_Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": "1001", "spec": EXAMPLE}]})
 
-    user_id: str = Field(min_length=1, max_length=200, description="as in the data, or as a preview shows it")
+    user_id: str = Field(
+        min_length=1, max_length=200, description="as a preview shows it; with the scope admin also as in the data"
+    )
     spec: AudienceSpec
 
 
@@ -83,7 +85,7 @@ class NewCombination(Combination):
 class CombinedUsers(_Body):
     """How many users a combination has."""
 
-    users: int
+    users: Count
 
 
 class NewAudience(_Body):
@@ -168,7 +170,8 @@ class NewOutcome(_Body):
     responders_csv: str | None = Field(
         None,
         max_length=3_000_000,
-        description="CSV text with a column 'user_id' and, if known, 'date' and 'value'; null to count them in the "
+        description="CSV text with a column 'user_id' (masks; with the scope admin ids, too) and, if known, 'date' and "
+        "'value'; null to count them in the "
         "data's own events, once the horizon is over",
     )
     version: int | None = Field(None, ge=1, strict=True, description="a version of the audience; null for the newest")
@@ -182,7 +185,8 @@ class NewTuned(_Body):
     )
 
     seeds: tuple[str, ...] | AudienceName = Field(
-        description="ids of at least five users, or the name or id of a saved audience"
+        description="at least five users as a preview shows them (with the scope admin their ids, too), or the name "
+        "or id of a saved audience"
     )
     demand: str | None = Field(None, min_length=1, max_length=2000, description="null to look for users like them")
 

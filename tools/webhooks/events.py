@@ -4,11 +4,15 @@ from typing import Any
 
 from tools.campaign_types import Drift
 from tools.database import Database
+from tools.disclosure import Disclosure
+from tools.saved import moves, refresh_question, shown_audience
 from tools.types import SavedAudience
 from tools.webhooks.outbox import announce
 
 
-def announce_saved(db: Database, saved: SavedAudience, members: set[str], before: set[str] | None) -> SavedAudience:
+def announce_saved(
+    db: Database, saved: SavedAudience, members: set[str], before: set[str] | None, disclosure: Disclosure
+) -> SavedAudience:
     """Tell of a version that was just written, inside its transaction, and give it back.
 
     Args:
@@ -16,17 +20,27 @@ def announce_saved(db: Database, saved: SavedAudience, members: set[str], before
         saved: the version.
         members: who is in it.
         before: who was in the version it refreshes; None where it refreshes none.
+        disclosure: how counts are shown.
     """
+    shown = shown_audience(saved, disclosure)
     if before is None:
-        announce(db, "audience.ready", saved.id, saved.version, about(saved))
+        announce(db, "audience.ready", saved.id, saved.version, about(shown))
     else:
-        changes = {"stayed": len(members & before), "came": len(members - before), "left": len(before - members)}
-        announce(db, "audience.refreshed", saved.id, saved.version, about(saved) | changes)
+        question = refresh_question(saved)
+        sizes = (disclosure.count(before, *question, "before"), shown.users)
+        changes = moves((before, members), sizes, disclosure, question)._asdict()
+        announce(db, "audience.refreshed", saved.id, saved.version, about(shown) | changes)
     return saved
 
 
 def announce_drift(db: Database, saved: SavedAudience, drift: Drift) -> None:
-    """Tell that a version drifted, once for the day and the model it was asked with, inside a transaction."""
+    """Tell that a version drifted, once for the day and the model it was asked with, inside a transaction.
+
+    Args:
+        db: the file of the registry.
+        saved: the version, and
+        drift: its drift, both with counts as they are shown.
+    """
     said = {"checked", "users_now", "stayed", "came", "left", "moved", "counted", "reasons"}
     data = about(saved) | drift.model_dump(mode="json", include=said) | {"checked_with": drift.model_version}
     once = f"drift {saved.id} {saved.version} {drift.checked} {drift.model_version}"

@@ -23,7 +23,7 @@ Run = Callable[..., Result]
 def run(own_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command on a workspace with one saved audience."""
     monkeypatch.setenv("AUDIENCE_WORKSPACE", str(own_workspace.path))
-    monkeypatch.setenv("AUDIENCE_MINIMUM_SIZE", "20")
+    monkeypatch.setenv("AUDIENCE_MINIMUM_SIZE", "5")
     monkeypatch.setenv("AUDIENCE_TEXT_ENCODER", "use")
     settings.cache_clear()
     with closing(AudienceService.open(world_settings(own_workspace.path))) as service:

@@ -31,7 +31,8 @@ def shop(own: AudienceService) -> AudienceService:
     """Two saved audiences of the agent's tenant, and one of another's."""
     mine = own.of(AGENT)
     mine.save(AudienceSpec(demand=COFFEE), "Morning people", "Ada")
-    mine.save(AudienceSpec(demand=DOGS, filters=(Filter(field="age", values=("25-34",)),)), "Young walkers", "Ada")
+    young = AudienceSpec(demand=DOGS, filters=(Filter(field="age", values=("25-34",)),), cut=0.8)
+    mine.save(young, "Young walkers", "Ada")
     own.of(RIVAL).save(AudienceSpec(demand=COFFEE), "Rival coffee", "Bob")
     return own
 
@@ -52,7 +53,7 @@ def test_a_sentence_that_is_saved_as_it_stands_is_found_once(shop: AudienceServi
 
 def test_any_sentence_is_a_signal_with_the_size_the_service_gives(own: AudienceService) -> None:
     signal = signals(own, signal_spec="dog owners")[0]
-    size = own.size(AudienceSpec(demand="dog owners"))
+    size = own.of(AGENT).size(AudienceSpec(demand="dog owners"))
     point = signal["coverage_forecast"]["points"][0]["metrics"]
     doing = size.all_responders
     assert point["audience_size"] == {"low": round(doing.low), "mid": round(doing.mid), "high": round(doing.high)}
@@ -79,8 +80,8 @@ def test_a_saved_audience_in_terms_that_are_no_longer_there_is_still_listed(shop
     facts = saved.model_dump(include={"as_of", "model_version", "data_version", "approved_by"})
     mine._registry.save_version("Lost friends", holdout_share=0, **lost, **facts)
     (signal,) = [each for each in signals(shop, discovery_mode="wholesale") if each["name"] == "Lost friends"]
-    size = signal["coverage_forecast"]["points"][0]["metrics"]["audience_size"]
-    assert size == {"low": 1, "mid": 1, "high": 1}
+    assert "coverage_forecast" not in signal, "one user is not counted"
+    assert signal["coverage_percentage"] == 0
     assert "Lost friends" in names(shop, signal_spec="friends who drink coffee")
 
 

@@ -130,7 +130,7 @@ def test_who_is_told_and_what_drifted(web: TestClient, own: AudienceService) -> 
     [message] = web.get("/deliveries").json()
     assert (message["event"], message["state"]) == ("audience.ready", "waiting")
     drift = web.get("/audiences/Coffee/drift").json()
-    assert (drift["reasons"], drift["came"], drift["left"]) == ([], 0, 0)
+    assert (drift["reasons"], drift["came"], drift["left"]) == ([], None, None)
     assert web.delete(f"/webhooks/{shown['id']}").json() == shown
     assert web.get("/deliveries").json()[0]["state"] == "given up"
     assert "There is no webhook" in problem(web.delete(f"/webhooks/{shown['id']}"), 404)

@@ -10,9 +10,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from planted import HABITS
 from rest_doubles import SAVE, SEEDS, SPEC, key, problem
+from singled import singled_out
 
 from encoders.workspace import Workspace
+from tools.access.allowance import MOST_GROUPS
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
 from tools.registry import Registry
@@ -113,3 +116,36 @@ def test_the_page_runs_as_it_stands(address: str, own: AudienceService, tmp_path
     rows = (tmp_path / "coffee.csv").read_text().splitlines()
     assert len(rows) - 1 == saved.users - saved.holdout
     assert own.tuned("regulars").seeds > 5
+
+
+def test_a_token_for_sizes_alone_learns_nothing_of_one_household(arrive: Arrive, own: AudienceService) -> None:
+    """Who bought what on a day that only one household did: sizes with and without it, by every way to ask."""
+    web = arrive("sizes", Scope.SIZE)
+    population = own._population
+    audience, behaviour, row = singled_out(population)
+    everyone, single = audience.model_dump(mode="json"), behaviour.model_dump(mode="json")
+    alone, without = ({**everyone, "behaviours": [{**single, "did": did}]} for did in (True, False))
+    answers = [
+        web.post("sizes", json=alone).json(),
+        web.post("goals", json={"spec": alone, "goal": {"users": 1}}).json(),
+    ]
+    assert [answer["users"] for answer in answers] == [None, None]
+    assert [answer["responders"] for answer in answers] == [None, None]
+    assert web.post("profiles", json=alone).status_code == web.post("skews", json=alone).status_code == 422
+    overlap = web.post("comparisons", json={"audiences": [alone, everyone]}).json()["overlaps"][0]
+    assert (overlap["users_a"], overlap["both"]) == (None, None)
+    more, less = (web.post("sizes", json=spec).json() for spec in (everyone, without))
+    assert less["conditions"][-1]["condition"].startswith("did not do")
+    assert all(count is None or count % 5 == 0 for count in (more["eligible"], less["eligible"]))
+    user, mask = population.user_ids[row], population.people.masked(row)
+    for named in (user, mask):
+        refused = web.post("explanations", json={"user_id": named, "spec": everyone})
+        assert "needs a token with the scope 'preview'" in problem(refused, 403)
+    others = [{"did": False, "what": what, "days": days} for what in sorted(HABITS) for days in range(1, 30)]
+    assert len(others) > MOST_GROUPS
+    asked = [web.post("sizes", json={**everyone, "behaviours": [other]}) for other in others]
+    assert asked[-1].status_code == 429
+    assert "different groups of users within a day" in problem(asked[-1], 429)
+    said = " ".join(answer.text for answer in asked)
+    assert user not in said
+    assert mask not in said
