@@ -17,6 +17,7 @@ from agent.guarding.plain_text import plain_text, unaccented
 LANGUAGES = ("en", "de", "es", "fr", "zh")
 ALLOWED = "allowed"
 OFFERS = "age_familial_status"
+REQUESTS = "requests"
 _FORMS = ("people", "things", "acts")
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -59,7 +60,7 @@ def _of_language(language: str, per_phrase: int, draw: random.Random) -> Iterato
                 for frame in draw.sample(found["frames"][form], min(per_phrase, len(found["frames"][form]))):
                     text = _filled(frame, {form[0]: phrase}, language, draw)
                     yield Text(text=text, label=label, language=language, group=phrase)
-        for phrase in forms.get("requests", ()):
+        for phrase in forms.get(REQUESTS, ()):
             yield Text(text=phrase, label=label, language=language, group=phrase)
     yield from _offers(language, per_phrase, draw)
 
@@ -92,11 +93,13 @@ def telling_words(ordinary: frozenset[str]) -> list[str]:
     innocent, telling = set(ordinary), set()
     for language in LANGUAGES:
         for label, forms in phrases(language).items():
-            used = {word for form in forms.values() for phrase in form for word in words_of(phrase)}
+            used = {
+                name: {word for phrase in form for word in words_of(phrase)} for name, form in forms.items()
+            }
             if label in (ALLOWED, "frames", "slots"):
-                innocent |= used
+                innocent |= set().union(*used.values())
             else:
-                telling |= used
+                telling |= set().union(*(words for name, words in used.items() if name != REQUESTS))
     return sorted(word for word in telling - innocent if len(word) > 3)
 
 
