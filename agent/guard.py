@@ -1,10 +1,10 @@
-"""What may not be targeted, and why: rules over ``prompts/guard*.toml``, before any model is asked.
+"""What may not be targeted, and why: word lists and a small classifier, before any language model is asked.
 
-A text is only ever searched for words, so whatever it orders is neither obeyed nor a reason to stop.
+A text is only ever judged for what it is about, so whatever it orders is neither obeyed nor a reason to stop.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -51,8 +51,7 @@ class Talk(BaseModel):
 
 def check(text: str) -> Refusal | None:
     """Why ``text`` may not be targeted; None when it may."""
-    words = _Words(text)
-    return words.aimed() or _check_offer([words])
+    return _Words(text).aimed()
 
 
 def check_turn(text: str, talk: Talk, spec: AudienceSpec | None = None) -> Refusal | None:
@@ -60,15 +59,14 @@ def check_turn(text: str, talk: Talk, spec: AudienceSpec | None = None) -> Refus
 
     A message that starts over is judged by itself.
     """
-    after = talk.after(text)
+    words, after = _Words(text), talk.after(text)
     earlier = after.lines[:-1]
-    words = _Words(text)
-    if refusal := check(text) or _check_follow_up(words, earlier):
+    if refusal := words.aimed() or _check_follow_up(words, earlier):
         return refusal
     if words.finds("afresh"):
-        spec = None
-    together = [_Words(each) for each in (" ".join(after.lines[-2:]), *earlier, *(_said(spec) if spec else ()))]
-    return together[0].aimed() or _check_offer(together, after.offer, spec)
+        return None
+    said = [_Words(each) for each in (*earlier, *(_said(spec) if spec else ()))]
+    return _Words(". ".join(after.lines[-2:])).aimed() or _check_offer([words, *said], talk.offer, spec)
 
 
 def check_spec(spec: AudienceSpec, talk: Talk | None = None) -> Refusal | None:
@@ -133,16 +131,21 @@ def _check_follow_up(words: _Words, earlier: Sequence[str]) -> Refusal | None:
     return words.follows() if any(_Words(line).finds("persons") for line in earlier) else None
 
 
-def _check_offer(texts: Iterable[_Words], offer: str = "", spec: AudienceSpec | None = None) -> Refusal | None:
-    """Age and family status may not decide who hears of a home, a job or a credit, wherever either is said."""
-    texts, offers = list(texts), table("guard")["offers"]
-    offer = offer or next((found for found in (each.offer() for each in texts) if found), "")
-    if not offer:
-        return None
+def _check_offer(texts: Sequence[_Words], offer: str = "", spec: AudienceSpec | None = None) -> Refusal | None:
+    """Age and family status may not decide who hears of a home, a job or a credit, wherever either is said.
+
+    Where one text says both, ``aimed`` has judged it; this is about one text and another, or the page's filters.
+    """
+    offers = table("guard")["offers"]
+    spoken = [each.offer() for each in texts]
     fields = [each.field for each in spec.filters] if spec else []
-    if any(each.finds("trait") for each in texts) or any(re.search(offers["fields"], each, re.I) for each in fields):
-        return _refusal(Found(offers["key"], offer, ""))
-    return None
+    chosen = any(re.search(offers["fields"], each, re.I) for each in fields)
+    for place, each in enumerate(texts):
+        elsewhere = offer or next((found for other, found in enumerate(spoken) if found and other != place), "")
+        if elsewhere and each.finds("trait"):
+            return _refusal(Found(offers["key"], elsewhere, ""))
+    found = offer or next(filter(None, spoken), "")
+    return _refusal(Found(offers["key"], found, "")) if found and chosen else None
 
 
 def _said(spec: AudienceSpec) -> tuple[str, ...]:

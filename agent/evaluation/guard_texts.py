@@ -6,12 +6,13 @@ Nothing here is taken from the labelled set.
 import random
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib.resources import files
 
 from pydantic import BaseModel, ConfigDict
 
+from agent.guarding.lists import aimed_at
 from agent.guarding.plain_text import plain_text, unaccented
 
 LANGUAGES = ("en", "de", "es", "fr", "zh")
@@ -89,18 +90,22 @@ def _filled(frame: str, words: dict[str, str], language: str, draw: random.Rando
 
 
 def telling_words(ordinary: frozenset[str]) -> list[str]:
-    """Words that only declined phrases use and that are not ``ordinary``: what a misspelt trait is looked up in."""
+    """Words of declined phrases: what a misspelt trait is looked up in; ordinary ones only where the lists name them."""
     innocent, telling = set(ordinary), set()
     for language in LANGUAGES:
         for label, forms in phrases(language).items():
-            used = {
-                name: {word for phrase in form for word in words_of(phrase)} for name, form in forms.items()
-            }
-            if label in (ALLOWED, "frames", "slots"):
-                innocent |= set().union(*used.values())
+            if label in ("frames", "slots"):
+                continue
+            used = _words(phrase for name in (*_FORMS, "subjects", "traits") for phrase in forms.get(name, ()))
+            if label == ALLOWED:
+                innocent |= used
             else:
-                telling |= set().union(*(words for name, words in used.items() if name != REQUESTS))
-    return sorted(word for word in telling - innocent if len(word) > 3)
+                telling |= used
+    return sorted(word for word in telling if len(word) > 3 and (word not in innocent or aimed_at(word)))
+
+
+def _words(texts: Iterable[str]) -> set[str]:
+    return {word for text in texts for word in words_of(text)}
 
 
 def words_of(text: str) -> list[str]:

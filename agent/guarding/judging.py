@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from agent.guarding.classifier import Opinion, classifier
-from agent.guarding.lists import Found, aimed_at
+from agent.guarding.lists import Found, Listed, aimed_at
 from agent.guarding.reading import read, sentences
 from prompts.loader import table
 
@@ -44,8 +44,7 @@ def pieces(text: str) -> Iterator[str]:
 def _judged(piece: str) -> Found | None:
     if _courteous(piece):
         return None
-    reading, settings = read(piece), classifier().settings
-    found = next((hit for hit in map(aimed_at, reading.texts) if hit), None)
+    found, settings = listed(piece), classifier().settings
     told = _sentences(piece)
     opinions = classifier().opinions(told)
     score, place = max(((each.score, place) for place, each in enumerate(opinions)), default=(float("-inf"), 0))
@@ -56,10 +55,24 @@ def _judged(piece: str) -> Found | None:
     return Found(opinions[place].category, _quoted(told, opinions, place), "")
 
 
+def listed(text: str) -> Found | None:
+    """What the word lists find: words for an attribute, or age or family beside a home, a job or credit."""
+    texts = read(text).texts
+    if found := next((hit for hit in map(aimed_at, texts) if hit), None):
+        return found
+    views = [Listed(each) for each in texts]
+    offer = next((each.offer() for each in views if each.offer()), "")
+    if offer and any(each.finds("trait") for each in views):
+        return Found(table("guard")["offers"]["key"], offer, "")
+    return None
+
+
 def _quoted(told: tuple[str, ...], opinions: list[Opinion], place: int) -> str:
     """The shortest sentence that is declined for the same attribute."""
     settings, key = classifier().settings, opinions[place].category
-    alike = [text for text, one in zip(told, opinions, strict=True) if one.category == key and one.score >= settings.declined]
+    alike = [
+        text for text, one in zip(told, opinions, strict=True) if one.category == key and one.score >= settings.declined
+    ]
     words = min(alike, key=len)
     return words if len(words) <= _WIDEST else f"{words[: _WIDEST - 1]}…"
 

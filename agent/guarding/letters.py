@@ -23,7 +23,9 @@ _REVERSED = re.compile("\u202e([^\u202c\u202d\u202e\n]*)\u202c?")
 _UPSIDE_DOWN = dict(zip("ɐɔǝɟɓƃɥᴉɾʞɯɹʇʌʍʎbdpqnu", "acefggyijkmrtvwyqpdbun", strict=True)) | {"ɥ": "h"}
 _TURNED = re.compile(r"\w*[ɐǝɟƃɥᴉɾʞɯɹʇʌʍʎ]\w*")
 _WORD = re.compile(r"[^\W\d_]+(?:[\d@$!]+[^\W\d_]+)*")
-_DECORATED = re.compile(r"LATIN (?:SMALL|CAPITAL) LETTER (?:SCRIPT |DOTLESS )?([A-Z])(?: WITH .*)?|LATIN LETTER SMALL CAPITAL ([A-Z])")
+_DECORATED = re.compile(
+    r"LATIN (?:SMALL|CAPITAL) LETTER (?:SCRIPT |DOTLESS )?([A-Z])(?: WITH .*)?|LATIN LETTER SMALL CAPITAL ([A-Z])"
+)
 
 
 def fold_letters(text: str) -> str:

@@ -9,19 +9,6 @@ from agent.guarding.spelling import repair
 from prompts.loader import table
 
 _END = re.compile(r"(?<=\w\w)[.!?;:]+(?=\s|$)|[\n。！？；!?]+|\s+[/|]\s+|(?<=[\u3400-\u9fff])[:;]")
-_OPENERS = (
-    "please", "pls", "plz", "hi", "hello", "hey", "hiya", "there", "team", "all", "ok", "okay", "so", "well", "hm+", "um+", "dear",
-    "good (?:morning|afternoon|evening|day)", "thanks", "thank you", "thx", "cheers", "sorry", "sir", "mate",
-    "(?:could|can|would|will) (?:you|u|we|i)", "i(?:.?d| would)? (?:like|love|want|need|wish)(?: to)?", "i(?:.?m| am) (?:after|looking for)",
-    "we(?:.?d| would)? (?:like|love|want|need|wish)(?: to)?", "let.?s", "kindly",
-    "(?:find|get|show|reach|target|give|pull|list|build|look for|looking for)(?: me| us| out| up)?", "(?:can|could) (?:you|u) please",
-    "bitte", "hallo", "servus", "gruezi", "grüezi", "guten (?:morgen|tag|abend)", "danke", "kannst du", "ich (?:möchte|suche|will|brauche)",
-    "bonjour", "salut", "merci", "svp", "stp", "s.il (?:vous|te) pla[iî]t", "je (?:veux|voudrais|cherche)", "trouve(?:z)?(?:-moi)?",
-    "hola", "buen[oa]s (?:d[ií]as|tardes|noches)", "gracias", "por favor", "quiero", "necesito", "busca", "quisiera",
-    "你好", "您好", "请", "請", "谢谢", "麻烦", "麻煩",
-)  # fmt: skip
-_OPENER = re.compile(rf"\W*(?:{'|'.join(_OPENERS)})(?!\w)\W*|\W*(?:你好|您好|请|請|谢谢|麻烦|麻煩)\W*")
-_CLOSER = re.compile(r"(?:\W+(?:please|pls|plz|thanks|thank you|thx|cheers|bitte|danke|merci|svp|stp|gracias|por favor|lol))+\W*$|\W+$")
 _NOISE = re.compile(r"[^\w\s'’.,%&/+-]+|(?<!\w)[-/.,+&%']+(?!\w)")
 _MOST = 12
 """Sentences of one piece of text that are judged one by one; more are judged together."""
@@ -70,7 +57,13 @@ def sentences(text: str) -> tuple[str, ...]:
 
 def _bare(sentence: str) -> str:
     """A sentence without courtesies before and after it, and without signs that say nothing."""
-    sentence = _CLOSER.sub("", sentence)
-    while match := _OPENER.match(sentence):
+    sentence = _courtesy("closers", r"(?:\W+(?:{})(?!\w))+\W*$|\W+$").sub("", sentence)
+    opener = _courtesy("openers", r"\W*(?:{})(?!\w)\W*|\W*(?:你好|您好|请|請|谢谢|麻烦|麻煩)\W*")
+    while match := opener.match(sentence):
         sentence = sentence[match.end() :]
     return " ".join(_NOISE.sub(" ", sentence).split())
+
+
+@lru_cache
+def _courtesy(name: str, pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern.replace("{}", "|".join(table("guard")[name])))

@@ -14,7 +14,8 @@ _SHORTEST = 5
 """Letters of the shortest word that is looked for by a spelling that is not its own."""
 
 _SOUNDS = (
-    ("tsch", "x"), ("sch", "x"), ("tion", "xn"), ("sion", "xn"), ("ción", "xn"), ("sión", "xn"), ("cial", "xl"), ("sh", "x"),
+    ("tsch", "x"), ("sch", "x"), ("tion", "xn"), ("sion", "xn"), ("cion", "xn"), ("cial", "xl"), ("shun", "xn"),
+    ("sh", "x"),
     ("ch", "x"), ("ph", "f"), ("gh", "g"), ("th", "t"), ("ck", "k"), ("qu", "k"), ("q", "k"), ("ce", "se"),
     ("ci", "si"), ("cy", "si"), ("c", "k"), ("ge", "je"), ("gi", "ji"), ("z", "s"), ("ks", "x"), ("wh", "w"),
     ("w", "v"), ("oo", "u"), ("ew", "u"), ("ou", "u"), ("ue", "u"), ("ee", "i"), ("ea", "i"), ("ie", "i"), ("ei", "i"),
