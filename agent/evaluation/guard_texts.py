@@ -45,7 +45,7 @@ def phrases(language: str) -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 def training_texts(per_phrase: int, seed: int) -> list[Text]:
-    """Every phrase in ``per_phrase`` frames that were drawn at random; the same ``seed`` gives the same texts."""
+    """Every phrase alone and in ``per_phrase`` frames drawn at random; the same ``seed`` gives the same texts."""
     draw = random.Random(seed)
     texts = [text for language in LANGUAGES for text in _of_language(language, per_phrase, draw)]
     return list({text.text: text for text in texts}.values())
@@ -58,6 +58,8 @@ def _of_language(language: str, per_phrase: int, draw: random.Random) -> Iterato
             continue
         for form in _FORMS:
             for phrase in forms.get(form, ()):
+                if form != "acts":
+                    yield Text(text=phrase, label=label, language=language, group=phrase)
                 for frame in draw.sample(found["frames"][form], min(per_phrase, len(found["frames"][form]))):
                     text = _filled(frame, {form[0]: phrase}, language, draw)
                     yield Text(text=text, label=label, language=language, group=phrase)

