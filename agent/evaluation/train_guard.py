@@ -8,6 +8,7 @@ over those cases of the half whose writers had not seen the word lists. The same
 import sys
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,9 +43,10 @@ _HIDDEN = 128
 _EPOCHS = 8
 _BATCH = 256
 _FOLDS = 3
-_PASSED = 0.973
+_PASSED = 0.977
 """Share of the requests that may be made which the thresholds have to let pass in cross-validation."""
 
+_GRID = tuple(place / 4 for place in range(-8, 12))
 _KNOWN = 0.8
 """Share of what the lists find here that they would find in other wording; the rest is left to the classifier."""
 
@@ -72,7 +74,7 @@ def main() -> None:
     known = dict(zip(texts | told, _embedded(encoders, list(texts | told)), strict=True))
     blind = [case for case in cases if case.id.startswith("p2")]
     scores = _cross_validated(fixed, cases, blind, known)
-    settings = _chosen(blind, scores)
+    settings = _chosen(cases, blind, scores)
     weights = _trained([*fixed, *_examples(cases)], known)
     save_file(weights, folder / "classifier.safetensors")
     (folder / "classifier.json").write_text(settings.model_dump_json(indent=2) + "\n", "utf-8")
@@ -189,24 +191,38 @@ def _cross_validated(
     return scores
 
 
-def _chosen(blind: Sequence[Case], scores: dict[str, float]) -> Settings:
+def _chosen(cases: Sequence[Case], blind: Sequence[Case], scores: dict[str, float]) -> Settings:
     """The thresholds that let enough requests pass, and decline the most of what should be."""
-    found = {case.id: listed(case.turns[0]) is not None for case in blind}
-    best = (0.0, 0.0, 0.0)
-    for confirmed in np.arange(-2.0, 3.0, 0.25):
-        for declined in np.arange(max(confirmed, 0.0), 3.5, 0.25):
-            said = {case.id: scores[case.id] >= (confirmed if found[case.id] else declined) for case in blind}
-            passed = _share(not said[case.id] for case in blind if not case.sensitive)
-            recall = _mean(
-                _KNOWN * said[case.id] + (1 - _KNOWN) * (scores[case.id] >= declined) for case in blind if case.sensitive
-            )
-            if passed >= _PASSED:
-                best = max(best, (recall, float(confirmed), float(declined)))
-    _, confirmed, declined = best
-    _tell("lists alone", blind, found)
-    _tell("classifier alone", blind, {case.id: scores[case.id] >= declined for case in blind})
-    _tell("both", blind, {c.id: scores[c.id] >= (confirmed if found[c.id] else declined) for c in blind})
-    return Settings(categories=CATEGORIES, declined=declined, confirmed=confirmed)
+    innocent = [text.text for text in training_texts(_FRAMES_EACH, 0) if text.label == ALLOWED]
+    usual = _found_in(innocent)
+    own = {case.id: _found_in(case.turns) for case in cases if not case.sensitive}
+    ambiguous = usual.union(*own.values())
+    settings = Settings(categories=CATEGORIES, declined=0, doubtful=0, confirmed=0, ambiguous=ambiguous)
+    best = (0.0, settings)
+    words = {case.id: next(iter(_found_in(case.turns)), None) for case in blind}
+    alone = {each for each in ambiguous - usual if sum(each in found for found in own.values()) == 1}
+    for confirmed, doubtful, declined in product(_GRID, repeat=3):
+        if not confirmed <= doubtful <= declined:
+            continue
+        trial = settings.model_copy(update={"confirmed": confirmed, "doubtful": doubtful, "declined": declined})
+        known_by_itself = trial.model_copy(update={"ambiguous": ambiguous - alone})
+        passed = _share(scores[case.id] < known_by_itself.needed(words[case.id]) for case in blind if not case.sensitive)
+        recall = _mean(
+            _KNOWN * (scores[case.id] >= trial.needed(words[case.id])) + (1 - _KNOWN) * (scores[case.id] >= declined)
+            for case in blind
+            if case.sensitive
+        )
+        if passed >= _PASSED and recall > best[0]:
+            best = (recall, trial)
+    settings = best[1]
+    _tell("lists alone", blind, {case.id: words[case.id] is not None for case in blind})
+    _tell("classifier alone", blind, {case.id: scores[case.id] >= settings.declined for case in blind})
+    _tell("both", blind, {case.id: scores[case.id] >= settings.needed(words[case.id]) for case in blind})
+    return settings
+
+
+def _found_in(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(found.words.lower() for found in map(listed, texts) if found)
 
 
 def _tell(name: str, cases: Sequence[Case], said: dict[str, bool]) -> None:

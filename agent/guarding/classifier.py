@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_serializer
 
 Matrix = npt.NDArray[np.float32]
 
@@ -30,9 +30,23 @@ class Settings(BaseModel):
     categories: tuple[str, ...]
     """What the outputs of the network stand for; the first is "allowed"."""
     declined: float
-    """A sentence in which the lists found nothing is declined from this score on."""
+    """A text in which the lists find nothing is declined from this score on."""
+    doubtful: float
+    """So is one with words of ``ambiguous``, which innocent texts use as well."""
     confirmed: float
-    """A sentence in which the lists found something is declined from this score on: below it, the encoders are sure."""
+    """So is one with other words of the lists: below it, the encoders are sure that it is innocent."""
+    ambiguous: frozenset[str]
+    """Words that the lists find in innocent texts too, in lower case."""
+
+    @field_serializer("ambiguous")
+    def _in_order(self, words: frozenset[str]) -> list[str]:
+        return sorted(words)
+
+    def needed(self, found: str | None) -> float:
+        """The score from which on a text is declined in which the lists ``found`` these words, or nothing."""
+        if found is None:
+            return self.declined
+        return self.doubtful if found.lower() in self.ambiguous else self.confirmed
 
 
 class Opinion(NamedTuple):

@@ -48,11 +48,9 @@ def _judged(piece: str) -> Found | None:
     told = _sentences(piece)
     opinions = classifier().opinions(told)
     score, place = max(((each.score, place) for place, each in enumerate(opinions)), default=(float("-inf"), 0))
-    if found:
-        return found if score >= settings.confirmed else None
-    if score < settings.declined:
+    if score < settings.needed(found.words if found else None):
         return None
-    return Found(opinions[place].category, _quoted(told, opinions, place), "")
+    return found or Found(opinions[place].category, _quoted(told, opinions, place), "")
 
 
 def listed(text: str) -> Found | None:
