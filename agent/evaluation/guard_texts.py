@@ -20,6 +20,13 @@ ALLOWED = "allowed"
 OFFERS = "age_familial_status"
 REQUESTS = "requests"
 _FORMS = ("people", "things", "acts")
+_ALWAYS = {
+    "people": ("{p}", "{p} that will buy {g}"),
+    "things": ("{t}", "households that will buy {t} in the next 28 days"),
+    "acts": ("{a}", "households that {a}"),
+}
+"""Frames of every phrase: none, and in English that of the sentences the program writes itself."""
+
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -58,8 +65,9 @@ def _of_language(language: str, per_phrase: int, draw: random.Random) -> Iterato
             continue
         for form in _FORMS:
             for phrase in forms.get(form, ()):
-                if form != "acts":
-                    yield Text(text=phrase, label=label, language=language, group=phrase)
+                for frame in _ALWAYS[form] if language == "en" else _ALWAYS[form][:1]:
+                    text = _filled(frame, {form[0]: phrase}, language, draw)
+                    yield Text(text=text, label=label, language=language, group=phrase)
                 for frame in draw.sample(found["frames"][form], min(per_phrase, len(found["frames"][form]))):
                     text = _filled(frame, {form[0]: phrase}, language, draw)
                     yield Text(text=text, label=label, language=language, group=phrase)
@@ -92,7 +100,7 @@ def _filled(frame: str, words: dict[str, str], language: str, draw: random.Rando
 
 
 def telling_words(ordinary: frozenset[str]) -> list[str]:
-    """Words of declined phrases: what a misspelt trait is looked up in; ordinary ones only where the lists name them."""
+    """Words of declined phrases, to look a misspelt trait up in; ordinary ones only where the lists name them."""
     innocent, telling = set(ordinary), set()
     for language in LANGUAGES:
         for label, forms in phrases(language).items():

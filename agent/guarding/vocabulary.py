@@ -72,7 +72,7 @@ class Vocabulary:
     def near(self, word: str, *, name: bool = False) -> str:
         """The word one letter more, less, other or swapped away; empty when there is none.
 
-        Ordinary words begin as they should, and a ``name`` is never taken for one.
+        A word that is misspelt begins as it should, and a ``name`` is never taken for an ordinary one.
         """
         if len(word) < _SHORTEST:
             return ""
@@ -80,7 +80,7 @@ class Vocabulary:
         found = {each for each in shorter if each in self._cost and len(each) >= _SHORTEST}
         for each in (word, *shorter):
             found.update(one for one in self._deletions.get(each, ()) if _one_away(one, word))
-        return self.best(each for each in found if each in self.telling or (each[0] == word[0] and not name))
+        return self.best(one for one in found if one[0] == word[0] and (one in self.telling or not name))
 
     def without_vowels(self, word: str) -> str:
         """The word with these consonants, where only they were written."""

@@ -183,7 +183,7 @@ def test_what_a_model_says_passes_the_guard(with_model, action: str) -> None:  #
     assert "diabetics" not in reply.text
     assert reply.text
     talk, _ = with_model({"action": "answer", "topic": "unknown", "say": "Dog food is bought every week."})
-    assert "Dog food is bought every week." in talk.say("t", "what do you think of dog food?").text
+    assert "Dog food is bought every week." in talk.say("u", "what do you think of dog food?").text
 
 
 def test_a_note_of_a_model_passes_the_guard(with_model) -> None:  # type: ignore[no-untyped-def]

@@ -67,7 +67,9 @@ def test_age_and_family_are_judged_beside_an_offer_alone() -> None:
 
 def test_the_verdict_is_of_both_voices(monkeypatch: pytest.MonkeyPatch) -> None:
     class Planted:
-        settings = Settings(categories=("allowed", "health_data"), declined=2.0, confirmed=0.0)
+        settings = Settings(
+            categories=("allowed", "health_data"), declined=2, doubtful=1, confirmed=-2, ambiguous={"gay"}
+        )
 
         def __init__(self, score: float) -> None:
             self.score = score
@@ -78,8 +80,9 @@ def test_the_verdict_is_of_both_voices(monkeypatch: pytest.MonkeyPatch) -> None:
     from agent.guarding.classifier import Opinion as classifier_opinion
 
     for text, score, declined in [
-        ("people with diabetes", 1.0, True), ("people with diabetes", -1.0, False),
-        ("people who like tea", 1.0, False), ("people who like tea", 3.0, True),
+        ("people with diabetes", -1.0, True), ("people with diabetes", -3.0, False),
+        ("gay men", 1.5, True), ("gay men", 0.0, False),
+        ("people who like tea", 1.5, False), ("people who like tea", 3.0, True),
     ]:  # fmt: skip
         judging.judged.cache_clear()
         monkeypatch.setattr(judging, "classifier", lambda score=score: Planted(score))
@@ -94,7 +97,7 @@ def test_the_weights_are_safetensors_that_fit_the_settings_and_the_encoders() ->
     assert known.categories == train_guard.CATEGORIES
     assert weights["hidden.weight"].shape[1] == 512 + 384
     assert weights["output.bias"].shape == (len(known.categories),)
-    assert known.confirmed < known.declined
+    assert known.confirmed <= known.doubtful <= known.declined
     assert ENCODERS == ("use", "minilm")
 
 
@@ -133,13 +136,18 @@ def test_training_reads_neither_the_half_held_back_nor_what_is_fresh(monkeypatch
     monkeypatch.setattr(labelled, "read_fresh", fresh)
     cases = train_guard.tuning_cases()
     assert {case.half for case in cases} == {"tune"}
-    held_back = {turn for case in labelled.read_cases() if case.half == "report" for turn in case.turns}
-    learned = {turn for case in cases for turn in case.turns}
-    assert not held_back & learned
+    held_back = {case.turns for case in labelled.read_cases() if case.half == "report"}
+    assert sum(case.turns in held_back for case in cases) == 0
 
 
 def test_fresh_cases_are_a_part_of_their_own() -> None:
-    case = {"turns": ["pregnant women"], "label": "refused", "category": "health_data", "language": "en", "kind": "direct"}
+    case = {
+        "turns": ["pregnant women"],
+        "label": "refused",
+        "category": "health_data",
+        "language": "en",
+        "kind": "direct",
+    }
     assert Case.model_validate({"id": "x", **case}).half in ("tune", "report")
     fresh = FreshCase.model_validate({"id": "x", **case})
     report = evaluate_guard([fresh])

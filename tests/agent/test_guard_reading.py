@@ -43,7 +43,8 @@ DISGUISED = {
 }
 ORDINARY = [
     "Spülmittel für Straßenküchen in Köln", "crème brûlée à l'œuf", "piñas y jalapeños", "黑茶和白面包", "Häagen-Dazs",
-    "mp3 players, 7up and 2x1 offers", "SKU D1A-B37-X5 and H1V-200", "under-15 football kits", "lotion and shaving cream",
+    "mp3 players, 7up and 2x1 offers", "SKU D1A-B37-X5 and H1V-200", "under-15 football kits",
+    "lotion and shaving cream",
     "спорт и здоровье", "Ελληνικό γιαούρτι", "हिन्दी में चाय", "a 3-pack of vitamin B12", "jewellery for Valentine's day",
 ]  # fmt: skip
 
@@ -67,7 +68,11 @@ def test_a_sender_is_not_what_is_asked_for() -> None:
 
 def test_courtesies_and_signs_make_no_difference_to_a_sentence() -> None:
     told = sentences("people who buy tea")
-    for text in ("Please, people who buy tea!", "OK so people who buy tea, thanks :)", "HI THERE! People who buy tea ..."):
+    for text in (
+        "Please, people who buy tea!",
+        "OK so people who buy tea, thanks :)",
+        "HI THERE! People who buy tea ...",
+    ):
         assert sentences(text) == told
     assert sentences("Thanks!") == ()
 
@@ -88,7 +93,9 @@ def test_long_texts_take_time_in_proportion(text: str) -> None:
 def test_nothing_escapes_by_length(text: str) -> None:
     parts = list(pieces(text))
     assert all(len(part) <= PIECE for part in parts)
-    assert all(any(text[place : place + 20] in part for part in parts) for place in range(0, max(len(text) - 20, 1), 97))
+    assert all(
+        any(text[place : place + 20] in part for part in parts) for place in range(0, max(len(text) - 20, 1), 97)
+    )
 
 
 @settings(max_examples=200)
