@@ -23,7 +23,6 @@ _FORMS = ("people", "things", "acts")
 _ALWAYS = {
     "people": ("{p}", "{p} that will buy {g}"),
     "things": ("{t}", "households that will buy {t} in the next 28 days"),
-    "acts": ("{a}", "households that {a}"),
 }
 """Frames of every phrase: none, and in English that of the sentences the program writes itself."""
 
@@ -65,8 +64,8 @@ def _of_language(language: str, per_phrase: int, draw: random.Random) -> Iterato
             continue
         for form in _FORMS:
             for phrase in forms.get(form, ()):
-                for frame in _ALWAYS[form] if language == "en" else _ALWAYS[form][:1]:
-                    text = _filled(frame, {form[0]: phrase}, language, draw)
+                for frame in _ALWAYS.get(form, ())[: None if language == "en" else 1]:
+                    text = _filled(frame, {form[0]: phrase}, language, random.Random(phrase))
                     yield Text(text=text, label=label, language=language, group=phrase)
                 for frame in draw.sample(found["frames"][form], min(per_phrase, len(found["frames"][form]))):
                     text = _filled(frame, {form[0]: phrase}, language, draw)
