@@ -46,8 +46,8 @@ _FOLDS = 3
 _PASSED = 0.973
 """Share of the requests that may be made which the thresholds have to let pass in cross-validation."""
 
-_DOUBTFUL = 0.5
-"""The highest score that a text with words of the lists may need: more than even odds suffice."""
+_DOUBTFUL = 0.75
+"""The highest score that a text with words of the lists may need: odds of two to one suffice."""
 
 _GRID = tuple(place / 4 for place in range(-8, 12))
 _KNOWN = 0.8

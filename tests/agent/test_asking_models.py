@@ -177,12 +177,12 @@ SENSITIVE = "These are mostly pregnant women and diabetics."
 
 @pytest.mark.parametrize("action", ["answer", "decline"])
 def test_what_a_model_says_passes_the_guard(with_model, action: str) -> None:  # type: ignore[no-untyped-def]
-    talk, _ = with_model({"action": action, "topic": "unknown", "say": SENSITIVE})
+    talk, _ = with_model({"action": action, "say": SENSITIVE})
     reply = talk.say("t", "what do you think of dog food?")
     assert "pregnant" not in reply.text
     assert "diabetics" not in reply.text
     assert reply.text
-    talk, _ = with_model({"action": "answer", "topic": "unknown", "say": "Dog food is bought every week."})
+    talk, _ = with_model({"action": "answer", "say": "Dog food is bought every week."})
     assert "Dog food is bought every week." in talk.say("u", "what do you think of dog food?").text
 
 
