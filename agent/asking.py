@@ -4,8 +4,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from agent.calling import Caller
-from agent.checking import Searching, check_step
+from agent.checking import Searching, check_step, permitted_texts
 from agent.context import Context
+from agent.guard import check
 from agent.rules.deciding import decide
 from agent.steps import Step, StepError, parse_step
 from agent.usage import Conduct, Meter
@@ -43,7 +44,8 @@ def next_step(caller: Caller, name: str, context: Context, search: Searching, co
         after = conduct.after(meter.usage, given, context.text) if caller.counted else conduct
         return Decision(step, notes, after)
     except (ChatModelError, StepError) as error:
-        fallback = reply("fell_back", model=name, reason=_sentence(error))
+        reason = _sentence(error)
+        fallback = reply("fell_back", model=name, reason=reply("unusable") if check(reason) else reason)
     step, notes = check_step(decide(context), context, search)
     return Decision(step, notes, conduct.after(meter.usage, None, context.text), fallback)
 
@@ -68,7 +70,7 @@ def _ask(
             given = parse_step(answer)
             if caller.counted and conduct.loops(given, context.text):
                 raise StepError(reply("repeats_itself"))
-            return given, *check_step(given, context, search)
+            return given, *check_step(permitted_texts(given) if caller.counted else given, context, search)
         except StepError as error:
             problem = error
             messages += [AIMessage(answer), HumanMessage(fill("repair", problem=_sentence(error)))]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from agent.context import Context
+from agent.guard import check
 from agent.rules.attributes import parse_filter, write_filter
 from agent.rules.campaign import held_back
 from agent.rules.grounding import AT_MOST, Grounded, framed, ground
@@ -18,6 +19,10 @@ from agent.steps import Step, StepError
 from encoders.language.naming import stems
 from prompts.loader import reply
 from tools.types import GroupHit
+
+_FREE = ("say", "note", "verb")
+_NAMES = ("audience", "unfilter")
+"""What a model writes that a person may read; groups and filters are held against the data, and judged there."""
 
 Searching = Callable[[str], Sequence[GroupHit]]
 
@@ -53,6 +58,21 @@ def check_step(step: Step, context: Context, search: Searching) -> tuple[Step, t
     if step.action == "propose" and not updates["groups"]:
         raise StepError(" ".join(notes) or "a proposal needs groups of the data")
     return step.model_copy(update=updates), tuple(notes)
+
+
+def permitted_texts(step: Step) -> Step:
+    """The step without words of the model that the guard declines; the rules' own texts are shown in their place.
+
+    Raises:
+        StepError: what it asks may not be asked.
+    """
+    if step.question and check(step.question):
+        raise StepError("the question is about what may not be targeted")
+    updates: dict[str, object] = {name: None for name in _FREE if (text := getattr(step, name)) and check(text)}
+    for name in _NAMES:
+        if names := getattr(step, name):
+            updates[name] = [each for each in names if check(each) is None] or None
+    return step.model_copy(update=updates)
 
 
 def _check_question(step: Step, context: Context, search: Searching) -> Step:
@@ -107,7 +127,7 @@ def _existing(names: list[str] | None, context: Context, search: Searching, note
             found.append(meant.item)
         elif meant.kind == "unclear" and any(stems(name) <= stems(group) for group in meant.groups):
             found.append(name)
-        else:
+        elif check(name) is None:
             nearest = listed([plain(group) for group in meant.groups[:2]], "or") or "nothing"
             notes.append(reply("no_group", words=plain(name), nearest=nearest))
     return list(dict.fromkeys(found)) or None
@@ -123,6 +143,8 @@ def _filters(step: Step, heard: Heard, context: Context, notes: list[str]) -> li
     kept: dict[str, str] = {}
     for text in step.filters or []:
         condition, problem = parse_filter(text, context.fields)
+        if condition is None and check(text):
+            continue
         if condition is None:
             notes.append(reply("no_filter", reason=plain(problem, 200)))
         else:

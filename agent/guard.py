@@ -1,15 +1,16 @@
-"""What may not be targeted, and why: rules over ``prompts/guard*.toml``, before any model is asked.
+"""What may not be targeted, and why: word lists and a small classifier, before any language model is asked.
 
-A text is only ever searched for words, so whatever it orders is neither obeyed nor a reason to stop.
+A text is only ever judged for what it is about, so whatever it orders is neither obeyed nor a reason to stop.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent.guarding.language import HIDDEN, languages
-from agent.guarding.plain_text import plain_text, unaccented
+from agent.guarding.judging import judged, pieces
+from agent.guarding.lists import Found, Listed
+from agent.guarding.reading import read
 from encoders.errors import RequestError
 from prompts.loader import reply, table
 from tools.types import AudienceSpec
@@ -50,8 +51,7 @@ class Talk(BaseModel):
 
 def check(text: str) -> Refusal | None:
     """Why ``text`` may not be targeted; None when it may."""
-    words = _Words(text)
-    return words.aimed() or _check_offer([words])
+    return _Words(text).aimed()
 
 
 def check_turn(text: str, talk: Talk, spec: AudienceSpec | None = None) -> Refusal | None:
@@ -59,14 +59,14 @@ def check_turn(text: str, talk: Talk, spec: AudienceSpec | None = None) -> Refus
 
     A message that starts over is judged by itself.
     """
-    after = talk.after(text)
+    words, after = _Words(text), talk.after(text)
     earlier = after.lines[:-1]
-    if refusal := check(text) or _check_follow_up(text, earlier):
+    if refusal := words.aimed() or _check_follow_up(words, earlier):
         return refusal
-    if _Words(text).finds("afresh"):
-        spec = None
-    together = [_Words(each) for each in (" ".join(after.lines[-2:]), *earlier, *(_said(spec) if spec else ()))]
-    return together[0].aimed() or _check_offer(together, after.offer, spec)
+    if words.finds("afresh"):
+        return None
+    said = [_Words(each) for each in (*earlier, *(_said(spec) if spec else ()))]
+    return _Words(". ".join(after.lines[-2:])).aimed() or _check_offer([words, *said], talk.offer, spec)
 
 
 def check_spec(spec: AudienceSpec, talk: Talk | None = None) -> Refusal | None:
@@ -90,62 +90,62 @@ def permit(spec: AudienceSpec) -> None:
 
 
 class _Words:
-    """A text made plain, with the phrases hidden that may be asked for although they look like others."""
+    """A text as the guard reads it."""
 
     def __init__(self, text: str) -> None:
-        self.plain = plain_text(text)
-        self.read = unaccented(self.plain)
-        for language in languages():
-            self.read = language.allowed.sub(lambda match: HIDDEN * len(match.group()), self.read)
+        self.text = text
+        self.readings = [Listed(each) for piece in pieces(text) for each in read(piece).texts]
 
     def aimed(self) -> Refusal | None:
-        """The refusal for the first restricted attribute that the text aims at."""
-        for category in table("guard")["categories"]:
-            for language in languages():
-                match = language.aimed[category["key"]].search(self.read)
-                if match:
-                    return self._refusal(category, match)
-        return None
+        """The refusal for the restricted attribute that the text aims at."""
+        found = judged(self.text)
+        return _refusal(found, self.offer()) if found else None
+
+    def follows(self) -> Refusal | None:
+        """The refusal for the attribute that the text adds to a request for people."""
+        found = next((found for found in (each.follows() for each in self.readings) if found), None)
+        return _refusal(found) if found else None
 
     def offer(self) -> str:
         """The home, job or credit the text speaks of; empty when it speaks of none."""
-        found = [match for match in (each.subject.search(self.read) for each in languages()) if match]
-        return self.plain[found[0].start() : found[0].end()] if found else ""
+        return next((found for found in (each.offer() for each in self.readings) if found), "")
 
     def finds(self, name: str) -> bool:
         """Whether the pattern called ``name`` of any language is in the text."""
-        return any(getattr(language, name).search(self.read) for language in languages())
-
-    def _refusal(self, category: dict[str, str], match: re.Match[str]) -> Refusal:
-        start, end = match.span()
-        reason = reply("refused", words=self.plain[start:end], name=category["name"])
-        rest = " ".join(f"{self.plain[:start]} {self.plain[end:]}".split())
-        return Refusal(key=category["key"], reason=reason, instead=tuple(category["instead"]), rest=rest)
+        return any(each.finds(name) for each in self.readings)
 
 
-def _check_follow_up(text: str, earlier: Sequence[str]) -> Refusal | None:
+def _refusal(found: Found, offer: str = "") -> Refusal:
+    """Why what was found is declined; ``offer`` is the home, job or credit that is spoken of beside it."""
+    offers = table("guard")["offers"]
+    if found.key == offers["key"]:
+        reason = reply("refused_offer", words=offer or found.words)
+        return Refusal(key=offers["key"], reason=reason, instead=tuple(offers["instead"]))
+    category = next(each for each in table("guard")["categories"] if each["key"] == found.key)
+    reason = reply("refused", words=found.words, name=category["name"])
+    return Refusal(key=found.key, reason=reason, instead=tuple(category["instead"]), rest=found.rest)
+
+
+def _check_follow_up(words: _Words, earlier: Sequence[str]) -> Refusal | None:
     """A trait alone ("only the black ones") is about people when the message before was about women, say."""
-    words = _Words(text)
-    if not any(_Words(line).finds("persons") for line in earlier):
-        return None
-    for category in table("guard")["categories"]:
-        for language in languages():
-            pattern = language.follow_ups.get(category["key"])
-            if pattern and (match := pattern.fullmatch(words.read)):
-                return words._refusal(category, match)
-    return None
+    return words.follows() if any(_Words(line).finds("persons") for line in earlier) else None
 
 
-def _check_offer(texts: Iterable[_Words], offer: str = "", spec: AudienceSpec | None = None) -> Refusal | None:
-    """Age and family status may not decide who hears of a home, a job or a credit, wherever either is said."""
-    texts, offers = list(texts), table("guard")["offers"]
-    offer = offer or next((found for found in (each.offer() for each in texts) if found), "")
-    if not offer:
-        return None
+def _check_offer(texts: Sequence[_Words], offer: str = "", spec: AudienceSpec | None = None) -> Refusal | None:
+    """Age and family status may not decide who hears of a home, a job or a credit, wherever either is said.
+
+    Where one text says both, ``aimed`` has judged it; this is about one text and another, or the page's filters.
+    """
+    offers = table("guard")["offers"]
+    spoken = [each.offer() for each in texts]
     fields = [each.field for each in spec.filters] if spec else []
-    if any(each.finds("trait") for each in texts) or any(re.search(offers["fields"], each, re.I) for each in fields):
-        return Refusal(key=offers["key"], reason=reply("refused_offer", words=offer), instead=tuple(offers["instead"]))
-    return None
+    chosen = any(re.search(offers["fields"], each, re.I) for each in fields)
+    for place, each in enumerate(texts):
+        elsewhere = offer or next((found for other, found in enumerate(spoken) if found and other != place), "")
+        if elsewhere and each.finds("trait"):
+            return _refusal(Found(offers["key"], elsewhere, ""))
+    found = offer or next(filter(None, spoken), "")
+    return _refusal(Found(offers["key"], found, "")) if found and chosen else None
 
 
 def _said(spec: AudienceSpec) -> tuple[str, ...]:

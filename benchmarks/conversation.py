@@ -48,9 +48,10 @@ def page() -> str:
         "",
         "# The guard, measured",
         "",
-        "Written by the same command, and printed by `audience evaluate --guard`. Rules and requests were written by "
-        "the same people, so expect less: of sensitive requests written after the rules, in wording nobody had thought "
-        "of, it caught about two in three (dev/LOG.md).",
+        "Written by the same command, and printed by `audience evaluate --guard`. Word lists and a classifier over "
+        "both text encoders judge together. They were made while looking at the half called `tune`; `report` was "
+        "held back, and `fresh`, where it is there, was written by others after the classifier was frozen. What each "
+        "of the two voices does alone is in dev/LOG.md.",
     ]
     for title, rows in guard_tables(evaluate_guard())[:-1]:
         lines += ["", f"## {title}", "", *_markdown(rows)]

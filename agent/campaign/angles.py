@@ -5,6 +5,7 @@ from string import Template
 
 from agent.context import Context
 from agent.guard import check
+from agent.guarding.judging import read_ahead
 from agent.replies import percent
 from agent.rules.wording import plain
 from agent.speaking import Outcome, Speaker
@@ -45,6 +46,7 @@ def angles(version: Version, rows: Sequence[ProfileRow], reads_as: Sequence[str]
     new = bool(version.parts and version.parts.first_time)
     made = [_filled("first", {})] if new else []
     attributes = 0
+    read_ahead(text for row in rows for text in _texts(row, version))
     for row in sorted(rows, key=lambda row: (row.value not in reads_as, -row.index)):
         if row.kind == "attribute":
             attributes += 1
@@ -58,9 +60,12 @@ def angles(version: Version, rows: Sequence[ProfileRow], reads_as: Sequence[str]
 
 def _allowed(row: ProfileRow, version: Version) -> bool:
     """Whether the guard lets the row be named, by itself and beside what is offered."""
+    return all(check(text) is None for text in _texts(row, version))
+
+
+def _texts(row: ProfileRow, version: Version) -> tuple[str, ...]:
     words = f"{row.field} {row.value}" if row.kind == "attribute" else row.value
-    beside = f"{version.draft.spec.demand} ; {words}"
-    return all(check(text) is None for text in (words, f"people with {words}", beside))
+    return words, f"people with {words}", f"{version.draft.spec.demand} ; {words}"
 
 
 def _angle(row: ProfileRow, reads_as: Sequence[str]) -> str:

@@ -1,7 +1,9 @@
 """How often the guard is right, on the labelled conversations of ``guard.jsonl``.
 
 A case is the turns of one conversation (or a whole audience, ``spec``) and what the guard should say to the last of
-them. The rules were improved while looking at the mistakes of the half called "tune" only; "report" was held back.
+them. Lists and classifier were improved while looking at the half called "tune" only; "report" was held back, and
+``guard_fresh.jsonl``, where it is there, was written after the classifier was frozen. Ids that begin with "p2" or are
+fresh are of people who had not seen the lists.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,9 +16,10 @@ from pydantic import BaseModel, ConfigDict
 from scipy.stats import binomtest
 
 from agent.guard import Refusal, Talk, check_spec, check_turn
+from agent.guarding.judging import read_ahead
 from tools.types import AudienceSpec
 
-Half = Literal["tune", "report"]
+Half = Literal["tune", "report", "fresh"]
 
 _SEED = "guard-1"
 _CONFIDENCE = 0.95
@@ -49,6 +52,15 @@ class Case(_Model):
     def sensitive(self) -> bool:
         """Whether it should be declined."""
         return self.label == "refused" or self.expected == "refuse"
+
+
+class FreshCase(Case):
+    """A case that nobody has trained on or looked at before the classifier was frozen."""
+
+    @cached_property
+    def half(self) -> Half:
+        """None of the two: its own part."""
+        return "fresh"
 
 
 class Verdict(_Model):
@@ -114,9 +126,18 @@ class GuardReport(_Model):
 
 
 def read_cases() -> tuple[Case, ...]:
-    """The labelled set that comes with the program."""
-    lines = files("agent.evaluation").joinpath("guard.jsonl").read_text("utf-8").splitlines()
-    return tuple(Case.model_validate_json(line) for line in lines)
+    """The labelled set that comes with the program, without what is fresh."""
+    return tuple(Case.model_validate_json(line) for line in _lines("guard.jsonl"))
+
+
+def read_fresh() -> tuple[FreshCase, ...]:
+    """The fresh cases; none where there is no such file."""
+    return tuple(FreshCase.model_validate_json(line) for line in _lines("guard_fresh.jsonl"))
+
+
+def _lines(name: str) -> list[str]:
+    file = files("agent.evaluation").joinpath(name)
+    return [line for line in file.read_text("utf-8").splitlines() if line.strip()] if file.is_file() else []
 
 
 def judge(case: Case) -> Verdict:
@@ -130,8 +151,10 @@ def judge(case: Case) -> Verdict:
 
 
 def evaluate_guard(cases: Sequence[Case] | None = None) -> GuardReport:
-    """Judge every case and count."""
-    verdicts = [judge(case) for case in (read_cases() if cases is None else cases)]
+    """Judge every case and count; those that come with the program where none are given."""
+    cases = (*read_cases(), *read_fresh()) if cases is None else cases
+    read_ahead(text for case in cases for text in _texts(case))
+    verdicts = [judge(case) for case in cases]
     clear = [each for each in verdicts if each.case.label != "borderline"]
     borderline = [each for each in verdicts if each.case.label == "borderline"]
     tables = [
@@ -140,12 +163,19 @@ def evaluate_guard(cases: Sequence[Case] | None = None) -> GuardReport:
         Table(by="language", rows=_grouped(clear, lambda each: each.case.language)),
         Table(by="kind", rows=_grouped(clear, lambda each: each.case.kind)),
     ]
+    if fresh := [each for each in clear if each.case.half == "fresh"]:
+        tables.append(Table(by="fresh", rows=_grouped(fresh, lambda each: each.case.kind)))
     return GuardReport(
         cases=len(verdicts),
         tables=tuple(tables),
         borderline=_rate(each.right for each in borderline),
         mistakes=tuple(_mistake(each) for each in verdicts if not each.right),
     )
+
+
+def _texts(case: Case) -> Iterable[str]:
+    """What is judged on the way."""
+    return (*case.turns, *(f"{one}. {other}" for one, other in zip(case.turns, case.turns[1:], strict=False)))
 
 
 def _grouped(verdicts: Sequence[Verdict], name: Callable[[Verdict], str]) -> tuple[Row, ...]:

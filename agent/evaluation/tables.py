@@ -10,10 +10,11 @@ from encoders.benchmark.figures import Figure
 Titled = tuple[str, Sequence[Sequence[str]]]
 
 _TITLES = {
-    "half": "All requests, and the two halves ('report' was held back)",
+    "half": "All requests, and their parts ('report' was held back, 'fresh' written after the classifier was frozen)",
     "category": "By restricted attribute (precision: the reason given is the right one)",
     "language": "By language",
     "kind": "By kind of request",
+    "fresh": "Fresh requests by kind",
 }
 _WIDEST = 90
 

