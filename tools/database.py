@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from encoders.errors import DamagedError, WorkspaceError
 from encoders.workspace import plain_faults
@@ -30,11 +31,11 @@ Values = Sequence[str | int | None] | Mapping[str, str | int | None]
 class Database:
     """One connection that any thread may use; other processes may have theirs at the same time."""
 
-    def __init__(self, path: Path, tables: Sequence[str], lost: str = "") -> None:
+    def __init__(self, path: Path | None, tables: Sequence[str], lost: str = "") -> None:
         """Open ``path``, and make it where missing; on a read-only disk it is opened for reading.
 
         Args:
-            path: the file.
+            path: the file; None for one in memory, which is gone when it is closed.
             tables: SQL scripts, one a format, each building on those before it; the number of those that a file has
                 had is kept in it as ``PRAGMA user_version``.
             lost: what is lost with a damaged file, as the rest of a sentence: it is set aside and begun anew. Empty for
@@ -44,26 +45,30 @@ class Database:
             DamagedError: it is damaged, and nothing was changed; the text says what helps.
             WorkspaceError: it cannot be written, or was written by a newer version of this program.
         """
-        self._path, self._tables = path, tables
+        self._path, self._tables, self._in_memory = path or Path(":memory:"), tables, path is None
         self._backed_up = self._unsaved = False
         self._backed_up_at, self._took = -float("inf"), 0.0
         self._lock = threading.RLock()
         with self._faults():
-            self._db = open_sqlite(path, lost, timeout=30, check_same_thread=False, isolation_level=None)
+            options: dict[str, Any] = {"timeout": 30, "check_same_thread": False, "isolation_level": None}
+            self._db = open_sqlite(path, lost, **options) if path else sqlite3.connect(":memory:", **options)
         self._db.row_factory = sqlite3.Row
         try:
             self._prepare(changes="" if lost else _CHANGES)
         except BaseException:
             self._db.close()
             raise
-        self._backed_up = not lost
+        self._backed_up = not lost and not self._in_memory
 
     def close(self) -> None:
         """Close the connection, after a backup where one is due."""
         with self._lock:
             if self._unsaved:
                 self._back_up()
-            close_sqlite(self._db, self._path)
+            if self._in_memory:
+                self._db.close()
+            else:
+                close_sqlite(self._db, self._path)
 
     def run(self, statement: str, values: Values = ()) -> list[sqlite3.Row]:
         """The rows of one statement, inside ``reading`` or ``transaction``."""
@@ -141,7 +146,9 @@ class Database:
                 self.run(statement)
             self.run(f"PRAGMA user_version = {len(self._tables)}")
         self._unsaved = bool(found and changes and newest_backup(self._path) is None)
-        if not file:  # there is none on a read-only disk, and what is written here would be lost
+        if (
+            not file and not self._in_memory
+        ):  # there is none on a read-only disk, and what is written here would be lost
             self._db.execute("PRAGMA query_only = ON")
 
     @contextmanager

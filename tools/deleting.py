@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from encoders.checksums import unseal
 from encoders.errors import NotThereError, WorkspaceError
 from encoders.workspace import Workspace, plain_faults
 from tools.export import exported
@@ -67,6 +68,7 @@ def delete_threads(workspace: Workspace, found: Sequence[str]) -> int:
     path = conversations(workspace)
     if not found:
         return 0
+    unseal(path)  # what is written here is no damage
     try:
         with plain_faults(path), closing(sqlite3.connect(path, timeout=_WAIT, isolation_level=None)) as db:
             db.execute("PRAGMA secure_delete = ON")

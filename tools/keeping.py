@@ -9,7 +9,7 @@ from typing import Literal
 from encoders.errors import NotAllowedError, RequestError
 from encoders.workspace import Progress
 from tools.access.caller import Scope
-from tools.access.http import is_public
+from tools.access.names import Names
 from tools.campaign_types import Refreshed
 from tools.deleting import delete_audience, delete_export
 from tools.deployments import Deployments
@@ -122,12 +122,12 @@ class Keeping(Looking):
     @property
     def destinations(self) -> Destinations:
         """Where audiences can be exported to."""
-        return Destinations(self._registry.database, not is_public(self.settings.host))
+        return Destinations(self._registry.database, not Names(self.settings.host, self.settings.hosts).public)
 
     @property
     def webhooks(self) -> Outbox:
         """Who is told when an audience is ready, refreshed or drifts."""
-        return Outbox(self._registry.database, not is_public(self.settings.host))
+        return Outbox(self._registry.database, not Names(self.settings.host, self.settings.hosts).public)
 
     def record_call(self, operation: str, outcome: str) -> None:
         """Write an audit line about a call of this caller, whatever came of it."""

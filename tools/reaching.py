@@ -73,7 +73,7 @@ class Reaching:
             WorkspaceError: the list cannot be read.
         """
         self._registry = registry
-        self._data = Dataset(Workspace(workspace.path).data)
+        self._data = Dataset.current(Workspace(workspace.path))
         self._forgotten = Forgotten(workspace)
         self.format = ContactFormat(self._data.card.phone_country, frozenset(self._data.card.hashed_contacts))
 

@@ -23,6 +23,7 @@ from tools.database import Database
 from tools.deleting import delete_threads, threads
 from tools.export import expired
 from tools.registry_tables import TABLES as REGISTRY_TABLES
+from tools.rest.ledger import LOST as JOBS_LOST
 from tools.rest.ledger import TABLES as JOB_TABLES
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def _places(workspace: Workspace, before: datetime) -> Iterator[Callable[[], int
         yield partial(_drop_files, _older(own / "uploads", before))
         yield partial(_drop_rows, own / "registry.db", REGISTRY_TABLES, _REGISTRY, before)
     yield partial(_drop_files, _older(workspace.path / "gradio", before))
-    yield partial(_drop_rows, workspace.path / "jobs.db", JOB_TABLES, _JOBS, before)
+    yield partial(_drop_rows, workspace.path / "jobs.db", JOB_TABLES, _JOBS, before, JOBS_LOST)
     yield partial(_drop_conversations, workspace, before)
 
 
@@ -77,11 +78,11 @@ def _drop_files(paths: list[Path]) -> int:
     return len(paths)
 
 
-def _drop_rows(path: Path, tables: Sequence[str], statements: Sequence[str], before: datetime) -> int:
-    """Delete rows of a file that is there; times are texts that sort like time."""
+def _drop_rows(path: Path, tables: Sequence[str], statements: Sequence[str], before: datetime, lost: str = "") -> int:
+    """Delete rows of a file that is there; times are texts that sort like time, ``lost`` is as ``Database`` has it."""
     if not path.is_file():
         return 0
-    with closing(Database(path, tables)) as db, db.transaction():
+    with closing(Database(path, tables, lost)) as db, db.transaction():
         db.run("PRAGMA secure_delete = ON")
         return sum(len(db.run(f"{each} RETURNING 1", (before.isoformat(),))) for each in statements)
 

@@ -44,6 +44,8 @@ def open_sqlite(path: Path, lost: str = "", **options: Any) -> sqlite3.Connectio
         DamagedError: it is damaged; the text says what helps.
         WorkspaceError: it cannot be read now.
     """
+    if path.is_dir():
+        raise WorkspaceError(f"{path} is a folder and should be a file; move it away.")
     if not _may_be_written(path.parent):
         return _open_for_reading(path, options)
     make_folder(path.parent)

@@ -50,12 +50,12 @@ def remove(name: Name, tenant: Tenant = "", as_json: Json = False) -> None:
 def _destinations(tenant: str) -> "Iterator[Destinations]":
     """The destinations of a tenant; nothing of the model is needed for them."""
     workspace, settings = open_workspace()
-    from tools.access.http import is_public
+    from tools.access.names import Names
     from tools.destinations.known import Destinations
     from tools.registry import Registry
 
     with Registry(workspace.of_tenant(tenant).registry) as registry:
-        yield Destinations(registry.database, not is_public(settings.host))
+        yield Destinations(registry.database, not Names(settings.host, settings.hosts).public)
 
 
 def _card(each: "DestinationCard") -> str:

@@ -77,12 +77,12 @@ def send(tenant: Tenant = "", as_json: Json = False) -> None:
 def _outbox(tenant: str) -> "Iterator[Outbox]":
     """The outbox of a tenant; nothing of the model is needed for it."""
     workspace, settings = open_workspace()
-    from tools.access.http import is_public
+    from tools.access.names import Names
     from tools.registry import Registry
     from tools.webhooks.outbox import Outbox
 
     with Registry(workspace.of_tenant(tenant).registry) as registry:
-        yield Outbox(registry.database, not is_public(settings.host))
+        yield Outbox(registry.database, not Names(settings.host, settings.hosts).public)
 
 
 def _subscription(each: "Subscription") -> str:

@@ -17,6 +17,7 @@ from listening import listening
 from planted import World
 from reach_doubles import TODAY, prepared
 
+from encoders.checksums import write_checksums
 from encoders.contacts import ContactFormat
 from encoders.errors import DataError, TooSmallError
 from encoders.forgotten import forget
@@ -52,6 +53,7 @@ def data_of(service: AudienceService) -> Path:
 def change(service: AudienceService, name: str, how: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
     path = data_of(service) / f"{name}.parquet"
     how(pl.read_parquet(path)).write_parquet(path)
+    write_checksums(path.parent)
 
 
 def withdraw(service: AudienceService, users: set[str]) -> None:
@@ -137,6 +139,7 @@ def test_a_holdout_is_not_reached_by_another_audience_until_its_horizon_is_over(
     assert f"are held out of 'Coffee' until {until}" in file.warnings[0]
     card = json.loads((data_of(shop) / "dataset.json").read_text())
     (data_of(shop) / "dataset.json").write_text(json.dumps(card | {"default_as_of": str(until)}))
+    write_checksums(data_of(shop))
     assert set(held_out) <= users_in(shop.export("Wide"))
 
 

@@ -11,6 +11,7 @@ MOST_GROUPS = 200
 """Different groups of users that one token may ask about within ``WINDOW``; asking again about one is free."""
 WINDOW = timedelta(days=1)
 
+_LOST = "how much each token has asked about today is counted anew"
 _TABLES = (
     """
 CREATE TABLE asked (
@@ -33,7 +34,7 @@ class Allowance:
         Raises:
             WorkspaceError: it cannot be written, is damaged, or was written by a newer version of this program.
         """
-        self._db = Database(path, _TABLES)
+        self._db = Database(path, _TABLES, lost=_LOST)
 
     def close(self) -> None:
         """Close the file."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from tools.database import Database
 
 SECONDS = 60.0
+_LOST = "calls are counted anew"
 _TABLES = (
     """
 CREATE TABLE calls (name TEXT NOT NULL, at INTEGER NOT NULL);
@@ -25,7 +26,7 @@ class CallLimits:
         Raises:
             WorkspaceError: it cannot be written, is damaged, or was written by a newer version of this program.
         """
-        self._db, self._clock = Database(path or Path(":memory:"), _TABLES), clock
+        self._db, self._clock = Database(path, _TABLES, lost=_LOST), clock
 
     def close(self) -> None:
         """Close the file."""

@@ -24,12 +24,12 @@ def erase_from_database(path: Path, traces: Traces) -> int:
     Raises:
         WorkspaceError: somebody else is writing to it, or it may not be written; run it again.
     """
+    unseal(path)  # what is written here is no damage
     try:
         with plain_faults(path), closing(sqlite3.connect(path, timeout=_WAIT, isolation_level=None)) as db:
             db.execute("PRAGMA secure_delete = ON")
             found = _erase(db, traces)
             if found or _still_there(path, traces):
-                unseal(path)  # what is written here is no damage
                 db.execute("VACUUM")
                 db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return found
@@ -39,7 +39,6 @@ def erase_from_database(path: Path, traces: Traces) -> int:
         data = path.read_bytes()
         cleaned = traces.overwritten(data)
         if cleaned != data:
-            unseal(path)
             path.write_bytes(cleaned)
         return int(cleaned != data)
 

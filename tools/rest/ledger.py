@@ -47,7 +47,7 @@ ALTER TABLE answers ADD COLUMN made TEXT NOT NULL DEFAULT '';
 UPDATE answers SET made = strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now');
 """,
 )
-_LOST = "jobs begin anew, and a key that was used is no longer remembered; everything that was saved is where it was"
+LOST = "jobs begin anew, and a key that was used is no longer remembered; everything that was saved is where it was"
 _OPEN = "state IN ('waiting', 'running', 'stopping')"
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -112,7 +112,7 @@ class Ledger:
         Raises:
             WorkspaceError: it cannot be written, is damaged, or was written by a newer version of this program.
         """
-        self._db = Database(path, TABLES, lost=_LOST)
+        self._db = Database(path, TABLES, lost=LOST)
 
     def close(self) -> None:
         """Close the file."""

@@ -13,7 +13,7 @@ from encoders.errors import AudienceError
 from encoders.settings import Settings
 from encoders.workspace import Workspace
 from tools.access.caller import Caller, Scope
-from tools.access.http import is_public
+from tools.access.names import Names
 from tools.registry import Registry
 from tools.webhooks.outbox import Outbox
 from tools.webhooks.posting import post
@@ -54,7 +54,7 @@ class Courier:
     def __init__(self, settings: Settings, served: "Callable[[], AudienceService | None]") -> None:
         """Nothing is sent yet; ``served`` gives the service that asks audiences again, once it is open."""
         self._workspace = Workspace(settings.workspace)
-        self._private = not is_public(settings.host)
+        self._private = not Names(settings.host, settings.hosts).public
         self._served, self._checked = served, -CHECK_EVERY
         self._open: dict[Path, Registry] = {}
         self._stop = Event()
