@@ -82,6 +82,14 @@ def forget(workspace: Workspace, users: Iterable[str], contacts: Iterable[tuple[
     return hashes
 
 
+def changed_at(workspace: Workspace) -> int:
+    """When the list was written last, in nanoseconds; 0 where there is none."""
+    try:
+        return _path(workspace).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def _path(workspace: Workspace) -> Path:
     return workspace.path / "forgotten.json"
 

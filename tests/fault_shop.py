@@ -119,7 +119,7 @@ def fill(tables: Path, url: str) -> None:
     with Tokens(workspace.tokens) as tokens:
         tokens.create("shop", [Scope.SIZE])
     jobs = Ledger(workspace.path / "jobs.db")
-    jobs.add("", "tune", "tea")
+    jobs.add("", "owner", "tune", "tea")
     jobs.close()
     _succeed("label", "spring", "--users", "6", "--windows", "1")
 

@@ -33,13 +33,16 @@ class Conditions:
     def __init__(self, forecaster: Forecaster) -> None:
         """Line the attributes up with the forecaster's users."""
         self._forecaster = forecaster
+        self.gone = np.zeros(len(forecaster.scene.histories.user_ids), bool)
+        """[N], who was erased since the data was opened."""
         ids = pl.DataFrame({"user_id": forecaster.scene.histories.user_ids})
         self.attributes = ids.join(forecaster.dataset.users, on="user_id", how="left", maintain_order="left")
 
     @property
     def population(self) -> Mask:
         """[N], everyone an audience can be picked from."""
-        return self._forecaster.scene.histories.in_population
+        population: Mask = self._forecaster.scene.histories.in_population & ~self.gone
+        return population
 
     def eligible(self, conditions: Sequence[Condition]) -> Mask:
         """[N], who of the population may be in the audience at all."""

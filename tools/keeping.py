@@ -229,7 +229,7 @@ class Keeping(Looking):
     def _save_spec(
         self, spec: AudienceSpec, name: str, approved_by: str, key: str, share: float, refreshes: bool = False
     ) -> SavedAudience:
-        selection = self._select(spec)
+        selection = self._asked(spec)
         chances = selection.forecast.probabilities[selection.ranked]
         forecast = curve_point(selection.cut, chances, selection.forecast.spread).responders
         fixed = spec.model_copy(update={"cut": selection.cut})

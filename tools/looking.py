@@ -19,6 +19,7 @@ from encoders.workspace import Progress, silent
 from tools.access.caller import OWNER, Caller, Scope
 from tools.disclosure import Mask, Question, number_text
 from tools.goals import Goal, GoalReached, reach_goal
+from tools.people import UNKNOWN
 from tools.population import Population
 from tools.profile import Profile
 from tools.saved import saved_question
@@ -86,6 +87,7 @@ class Looking:
         Raises:
             RequestError: a filter or behaviour names something the data does not have.
         """
+        self._population.leave_out_erased(self._tenant.workspace)
         if spec.like:
             selection = self._select(spec)
             size, asked = size_estimate(spec, selection, self._forecaster, self._disclosure), selection.asked
@@ -125,7 +127,7 @@ class Looking:
         Raises:
             TooSmallError: the audience is below the minimum size.
         """
-        selection = self._large_enough(self._select(spec))
+        selection = self._large_enough(self._select(spec), limit)
         everyone = self._population
         profile = Profile(selection.inside, everyone.active, self._disclosure, selection.question)
         return profile.rows(everyone.conditions.attributes, everyone.did_lately, everyone.groups, limit)
@@ -136,7 +138,7 @@ class Looking:
         Raises:
             TooSmallError: the audience is below the minimum size.
         """
-        selection = self._large_enough(self._select(spec))
+        selection = self._large_enough(self._select(spec), len(self._population.card.fields))
         return skew_report(
             selection.inside,
             self._population.active,
@@ -242,17 +244,22 @@ class Looking:
     # --- inside -----------------------------------------------------------------------------------
 
     def _select(self, spec: AudienceSpec) -> Selection:
+        self._population.leave_out_erased(self._tenant.workspace)
         forecast = self._tuned.forecast(spec) if spec.like else self._forecaster.forecast(spec.demand)
         return select(forecast, spec, self._population.conditions, self._disclosure)
 
-    def _asks(self, question: Question) -> None:
+    def _asks(self, question: Question, counts: int = 1) -> None:
         """Count a group of users that a caller below admin asks about.
+
+        Args:
+            question: who they are, in canonical words.
+            counts: how many counts, in which one user may stand again and again, the answer shows.
 
         Raises:
             TooManyCallsError: they were too many within a day.
         """
         if not self._disclosure.exact:
-            self._tenant.allowance.ask(self._caller.name, self._population.protected.fingerprint(*question))
+            self._tenant.allowance.ask(self._caller.name, self._population.protected.fingerprint(*question), counts)
 
     @property
     def _digits(self) -> int | None:
@@ -261,23 +268,29 @@ class Looking:
 
     def _row_of(self, named: str) -> int | None:
         """The row of a user by the mask, from the owner and admins by the id as well; None where there is none."""
+        self._population.leave_out_erased(self._tenant.workspace)
         known = self._population.row_of.get(named.strip()) if self._caller.may(Scope.ADMIN) else None
-        return self._population.people.row_of(named) if known is None else known
+        row = self._population.people.row_of(named) if known is None else known
+        return None if row is None or self._population.conditions.gone[row] else row
 
     def _ids(self, named: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         """Ids of users as the caller may name them, and how the caller named each."""
         if self._caller.may(Scope.ADMIN):
             return sorted(named), {}
-        ids = self._population.people.unmasked(named)
+        known = [each for each in named if self._row_of(each) is not None]
+        ids = {each: f"{UNKNOWN}{each}" for each in named} | self._population.people.unmasked(known)
         return sorted(ids.values()), {user: mask for mask, user in ids.items()}
 
     def _rounded(self, tuned: TunedSummary) -> TunedSummary:
+        if self._disclosure.exact:
+            return tuned
         shown = {name: self._disclosure.share(getattr(tuned, name)) for name in ("auc_before", "auc_after")}
-        return tuned.model_copy(update=shown)
+        seeds = self._disclosure.count(tuned.seeds or 0, "seeds", tuned.name, tuned.demand)
+        return tuned.model_copy(update=shown | {"seeds": seeds})
 
-    def _large_enough(self, selection: Selection) -> Selection:
-        self._asks(selection.question)
-        self._check_size(selection.inside, selection.question)
+    def _large_enough(self, selection: Selection, counts: int = 1) -> Selection:
+        self._asks(selection.question, counts)
+        self._check_size(selection.inside, selection.asked)
         return selection
 
     def _check_size(self, users: Mask | set[str] | int, question: Question = ()) -> None:
@@ -302,7 +315,8 @@ class Looking:
         users_a, users_b = (disclosure.count(each.users, *each.question) for each in (a, b))
         together = tuple(sorted({a.question, b.question}))
         question = together[0] if len(together) == 1 else ("both", *together[0], "and", *together[1])
-        self._asks(question)
+        for each in {a.question, b.question, question}:
+            self._asks(each)
         smaller = None if users_a is None or users_b is None else min(users_a, users_b)
         both = disclosure.part(a.users & b.users, smaller, *question)
         either = None if users_a is None or users_b is None else users_a + users_b - (both or 0)

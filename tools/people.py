@@ -9,6 +9,8 @@ from encoders.forecast import Forecast, Forecaster, Reason
 from tools.types import Evidence, SampleUser
 from tools.wording import why
 
+UNKNOWN = "\0"
+"""Before what stands for no user: no id has it."""
 _BITS = 80
 """Of a mask: among ten million users, two share one with odds of 4 in 10 ** 11."""
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -50,7 +52,7 @@ class People:
         """Per mask the id of its user; what is no mask stays as it is, with a mark that no id has."""
         users = self._forecaster.scene.histories.user_ids
         found = {mask: self.row_of(mask) for mask in masks}
-        return {mask: f"\0{mask}" if row is None else users[row] for mask, row in found.items()}
+        return {mask: f"{UNKNOWN}{mask}" if row is None else users[row] for mask, row in found.items()}
 
     @cached_property
     def _rows(self) -> dict[str, int]:

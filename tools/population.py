@@ -8,7 +8,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from encoders.forecast import Forecaster
+from encoders.forgotten import Forgotten, changed_at
 from encoders.history.events import ACTIVE_DAYS
+from encoders.workspace import Workspace
 from tools.conditions import Conditions
 from tools.describe import describe
 from tools.disclosure import Disclosure, Protected, Question
@@ -39,6 +41,7 @@ class Population:
         self.conditions = Conditions(forecaster)
         self.search = Search(forecaster)
         self.people = People(forecaster, mask_key)
+        self._looked_at = 0
 
     @property
     def _edition(self) -> str:
@@ -53,7 +56,7 @@ class Population:
     @property
     def active(self) -> npt.NDArray[np.bool_]:
         """[N], who was active lately, and so belongs to the population."""
-        return self.forecaster.scene.histories.in_population
+        return self.conditions.population
 
     @property
     def user_ids(self) -> list[str]:
@@ -64,6 +67,17 @@ class Population:
     def row_of(self) -> dict[str, int]:
         """The row of every user."""
         return self.forecaster.scene.histories.row_of
+
+    def leave_out_erased(self, workspace: Workspace) -> None:
+        """Leave users out who were erased since the data was opened; the list is read where it has changed."""
+        if (changed := changed_at(workspace)) == self._looked_at:
+            return
+        gone = [self.row_of[user] for user in Forgotten(workspace).among(self.user_ids)]
+        if gone:
+            self.conditions.gone[gone] = True
+            self.size.cache_clear()
+            self.card_for.cache_clear()
+        self._looked_at = changed
 
     def _size(self, spec: AudienceSpec, disclosure: Disclosure) -> tuple[SizeEstimate, Question]:
         """``size`` remembers it: pages and agents ask for the same again and again. Not for tuned demands."""

@@ -53,12 +53,13 @@ class Profile:
         """
         rows = [row for name in attributes.columns if name != "user_id" for row in self._of(attributes[name])]
         done, whole = did.toarray() > 0, self._shown(np.ones(len(self._audience), bool), "")
+        size = whole[0] or len(self._audience)
         field = "did in the last 91 days"
         rows += [
             self._row("behaviour", field, group.name, done[:, number], whole, group.key)
             for number, group in enumerate(groups)
         ]
-        clear = sorted((row for row in rows if row is not None), key=lambda row: (-self._surely(row), row.value))
+        clear = sorted((row for row in rows if row is not None), key=lambda row: (-_surely(row, size), row.value))
         attribute = [row for row in clear if row.kind == "attribute"][: limit // 2]
         behaviour = [row for row in clear if row.kind == "behaviour"][: limit - len(attribute)]
         return tuple(sorted([*attribute, *behaviour], key=lambda row: -row.index))
@@ -110,8 +111,9 @@ class Profile:
             users=users,
         )
 
-    def _surely(self, row: ProfileRow) -> float:
-        """The index that can be relied on: the lower end of its interval, so that a few users do not lead the list."""
-        share = row.audience_share
-        error = np.sqrt(share * (1 - share) / int(self._audience.sum()))
-        return float((share - _CLEAR * error) / row.everyone_share)
+
+def _surely(row: ProfileRow, size: int) -> float:
+    """The index that can be relied on: the lower end of its interval, so that a few users do not lead the list."""
+    share = row.audience_share
+    error = np.sqrt(share * (1 - share) / size)
+    return float((share - _CLEAR * error) / row.everyone_share)

@@ -48,7 +48,7 @@ def size_estimate(
 
 def audience_point(selection: Selection, disclosure: Disclosure) -> CurvePoint | None:
     """What to expect of an audience; None where it is below the minimum size."""
-    if selection.eligible is None or disclosure.count(selection.inside, *selection.question) is None:
+    if selection.eligible is None or disclosure.count(selection.inside, *selection.asked) is None:
         return None
     point = curve_point(selection.cut, selection.shown, selection.spread)
     return point if point.users >= disclosure.minimum else None

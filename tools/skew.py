@@ -49,6 +49,7 @@ def _field(audience: Mask, everyone: Mask, values: pl.Series, disclosure: Disclo
     users = disclosure.cells([everyone & each for each in has], [(key,) for key in keys])
     selected = disclosure.cells([audience & each for each in has], [(*question, key) for key in keys])
     about = [count or disclosure.rough(audience & each) for count, each in zip(selected, has, strict=True)]
+    about = [None if each is None else min(each, of or each) for each, of in zip(about, users, strict=True)]
     rows = tuple(_rows([*zip(named, users, selected, about, strict=False)]))
     return SkewField(
         field=values.name,
@@ -75,7 +76,6 @@ def _rows(counted: list[tuple[str, int | None, int | None, int | None]]) -> Iter
         if not users or users < FEWEST or about is None or not comparable:
             yield SkewRow(value=value, users=users, selected=None, rate=None, ratio=None, interval=None, verdict="few")
             continue
-        about = min(about, users)
         ratio = (about / users) / (most[1] / most[0])
         yield SkewRow(
             value=value,

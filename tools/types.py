@@ -260,7 +260,7 @@ class TunedSummary(_Model):
     name: str
     demand: str
     from_seeds: bool = Field(description="made from what the users given have in common, not from a sentence")
-    seeds: int = Field(description="users given that have a history")
+    seeds: Count = Field(description="users given that have a history; null below admin where they are too few")
     auc_before: float = Field(description="chance that one of them, left out, ranks above another user; untuned")
     auc_after: float = Field(description="the same, tuned")
     reads_as: tuple[str, ...] = Field(description="the item groups it was matched with, best first")

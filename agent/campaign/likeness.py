@@ -39,7 +39,7 @@ def people_like(speaker: Speaker, step: Step, context: Context, memory: Memory) 
     notes.append(
         reply(
             "like_tuned",
-            seeds=replies.count(tuned.seeds),
+            seeds=replies.count(tuned.seeds or 0),
             after=replies.percent(tuned.auc_after),
             unit_plural=speaker.card.unit_plural,
         )

@@ -44,7 +44,7 @@ def tune(
 
 def _in_words(tuned: "TunedSummary") -> str:
     lines = [
-        f"'{tuned.name}', from {tuned.seeds:,} users: {tuned.demand}",
+        f"'{tuned.name}', from {tuned.seeds or 0:,} users: {tuned.demand}",
         f"read as: {', '.join(tuned.reads_as) or 'nothing in the data'}",
         f"each of them, when left out, ranks above {tuned.auc_after:.0%} of the others "
         f"({tuned.auc_before:.0%} before tuning)",

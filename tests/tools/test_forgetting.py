@@ -14,6 +14,7 @@ from planted import USERS, world_settings
 from agent.conversation import Conversation
 from agent.labelling.ledger import Ledger as LabelLedger
 from encoders.checksums import write_checksums
+from encoders.errors import RequestError
 from encoders.forgotten import Forgotten
 from encoders.sources.write import version_of_tables
 from encoders.workspace import Workspace
@@ -111,7 +112,7 @@ def tune(service: AudienceService) -> None:
 
 def jobs_and_labels(workspace: Workspace) -> None:
     with closing(Ledger(workspace.path / "jobs.db")) as jobs:
-        job = jobs.add("shop", "tune", f"tune {USER}")
+        job = jobs.add("shop", "agent", "tune", f"tune {USER}")
         jobs.once("shop", "k", "content", Job, lambda: job.model_copy(update={"id": f"about {USER}"}))
     labels = workspace.path / "labels" / "spring"
     labels.mkdir(parents=True)
@@ -191,6 +192,20 @@ def goes_on(workspace: Workspace) -> None:
         registry.database._db.execute("UPDATE audit SET actor = 'x'")
     [label] = pl.read_parquet(workspace.path / "labels/spring/labels.parquet").to_dicts()
     assert label == {"user_id": "h002", "lines": ["[erased] again"]}
+
+
+def test_a_service_that_runs_leaves_out_whom_another_process_erased(everywhere: Workspace) -> None:
+    with closing(AudienceService.open(world_settings(everywhere.path))) as service:
+        row = service._population.row_of[USER]
+        mask, size = service._population.people.masked(row), service.size(COFFEE)
+        assert service.explain(mask, COFFEE).user_id == mask
+        erase_user(everywhere)
+        for named in (mask, USER):
+            with pytest.raises(RequestError, match="There is no"):
+                service.explain(named, COFFEE)
+        assert size.eligible
+        assert service.size(COFFEE).eligible == size.eligible - 1
+        assert mask not in {each.masked_id.split()[-1] for each in service.preview(COFFEE, 20)}
 
 
 def test_the_index_is_not_computed_anew(everywhere: Workspace) -> None:

@@ -67,7 +67,7 @@ def test_rows_go_when_they_are_old_and_what_is_saved_stays(workspace: Workspace)
             announce(registry.database, "audience.ready", saved.id, 1, {})
             announce(registry.database, "audience.ready", saved.id, 2, {})
             registry.database.run("UPDATE deliveries SET state = 'delivered' WHERE version = 1")
-        done, waits = jobs.add("", "tune", "a"), jobs.add("", "tune", "b")
+        done, waits = jobs.add("", "owner", "tune", "a"), jobs.add("", "owner", "tune", "b")
         jobs.move(done.id, State.CANCELLED, State.WAITING)
         jobs.once("", "key", "content", JobProgress, lambda: JobProgress(description="Done"))
         assert drop_old(workspace, DAYS, NOW) == 0

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from planted import FIELDS
 
 from encoders.errors import TooSmallError
-from tools.disclosure import Disclosure
+from tools.disclosure import Disclosure, Protected
 from tools.service import AudienceService
 from tools.skew import FEWEST, FOUR_FIFTHS, skew_report
 from tools.types import AudienceSpec, Filter, Interval, SkewReport
@@ -120,3 +120,12 @@ def test_a_filter_shows_as_the_skew_it_is(service: AudienceService) -> None:
 def test_a_small_audience_is_not_compared(service: AudienceService) -> None:
     with pytest.raises(TooSmallError):
         service.skew(AudienceSpec(demand="Households that will buy wine", cut=0.01))
+
+
+@given(st.integers(0, 2**31))
+def test_noise_never_selects_more_users_than_are_shown(seed: int) -> None:
+    everyone, shown = np.ones(220, bool), Protected(50, seed.to_bytes(32, "big"), "edition")
+    values: list[str | None] = ["a"] * 120 + ["b"] * 100
+    [field] = skew_report(everyone, everyone, attributes(sex=values), shown, ("audience",)).fields
+    for row in field.rows:
+        assert row.rate is None or 0 < row.rate <= 1

@@ -113,7 +113,7 @@ def test_damaged_jobs_are_set_aside_and_begin_anew(
 ) -> None:
     path = tmp_path / "jobs.db"
     ledger = Ledger(path)
-    ledger.add("", "tune", "tea")
+    ledger.add("", "owner", "tune", "tea")
     ledger.close()
     damage(path, 0.5)
     with caplog.at_level(logging.WARNING):

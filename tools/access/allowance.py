@@ -40,27 +40,32 @@ class Allowance:
         """Close the file."""
         self._db.close()
 
-    def ask(self, caller: str, question: bytes, now: datetime | None = None) -> None:
+    def ask(self, caller: str, question: bytes, counts: int = 1, now: datetime | None = None) -> None:
         """Let a caller ask about one group of users.
 
         Args:
             caller: the name of the token.
             question: what tells the group from others; nothing else is kept of it.
+            counts: how many counts the answer shows, each of which takes one of the groups that may be asked about.
             now: for tests.
 
         Raises:
             TooManyCallsError: the caller has asked about too many groups; the text says when to come back.
         """
         now = now or datetime.now(UTC)
-        since, one = (now - WINDOW).isoformat(), (caller, question.hex())
+        since = (now - WINDOW).isoformat()
+        wanted = [f"{question.hex()}{number or ''}" for number in range(min(counts, MOST_GROUPS))]
         with self._db.reading():
-            if self._db.run("SELECT 1 FROM asked WHERE caller = ? AND question = ? AND first > ?", (*one, since)):
-                return
+            new = [each for each in wanted if not self._asked(caller, each, since)]
+        if not new:
+            return
         with self._db.transaction(flushed=False):
             self._db.run("DELETE FROM asked WHERE caller = ? AND first <= ?", (caller, since))
             [row] = self._db.run("SELECT COUNT(*) AS asked, MIN(first) AS first FROM asked WHERE caller = ?", (caller,))
-            if row["asked"] < MOST_GROUPS:
-                self._db.run("INSERT OR IGNORE INTO asked VALUES (?, ?, ?)", (*one, now.isoformat()))
+            if row["asked"] + len(new) <= MOST_GROUPS:
+                self._db.run_many(
+                    "INSERT OR IGNORE INTO asked VALUES (?, ?, ?)", [(caller, each, now.isoformat()) for each in new]
+                )
                 return
         wait = math.ceil((datetime.fromisoformat(row["first"]) + WINDOW - now).total_seconds())
         raise TooManyCallsError(
@@ -68,6 +73,10 @@ class Allowance:
             f"be asked about, to protect single people; ask about these again, or come back in {_in_words(wait)}.",
             wait,
         )
+
+    def _asked(self, caller: str, question: str, since: str) -> bool:
+        values = (caller, question, since)
+        return bool(self._db.run("SELECT 1 FROM asked WHERE caller = ? AND question = ? AND first > ?", values))
 
 
 def _in_words(seconds: int) -> str:

@@ -30,6 +30,9 @@ from tools.access.trail import UNKNOWN, Trail
 __all__ = ["HttpGate", "is_public"]
 
 _NEEDED = "A token is needed: send it as 'Authorization: Bearer TOKEN'. 'audience token create' makes one."
+REQUESTS_PER_CALL = 4
+"""So many requests of any kind a token may send for each call that it may make within a minute."""
+
 _OTHER_NAME = (
     "This app does not answer to that name; take 127.0.0.1 at this machine, or set AUDIENCE_HOSTS to the names it has."
 )
@@ -101,7 +104,7 @@ class HttpGate:
         origin = self._own_name(headers, scope)
         _from_our_page(headers, scope["method"], origin)
         visit.caller = self._caller(headers, rule, origin)
-        await self._not_refused_too_often(visit.caller)
+        await self._not_too_often(visit.caller)
         if rule.door is Door.NOBODY:
             raise RefusedError(404, _NOT_THERE)
         if scope["method"] not in rule.methods:
@@ -149,8 +152,13 @@ class HttpGate:
             raise RefusedError(401, _NOT_HERE, BASIC)
         return caller
 
-    async def _not_refused_too_often(self, caller: Caller) -> None:
+    async def _not_too_often(self, caller: Caller) -> None:
+        """Not every request is a call: messages of protocols about themselves are none."""
         if caller.per_minute is not None:
+            most = REQUESTS_PER_CALL * caller.per_minute
+            if wait := await self._apart(self._limits.hit, f"{caller.name} requests", most):
+                detail = f"This token may send {most} requests a minute; send the next one in {wait} seconds."
+                raise RefusedError(429, detail, {"Retry-After": str(wait)})
             wait = await self._apart(self._limits.wait, _refused(caller), caller.per_minute)
             if wait:
                 detail = f"Too many requests of this token were refused; send the next one in {wait} seconds."

@@ -15,7 +15,7 @@ from typing import Literal
 
 from encoders.errors import AudienceError, WorkspaceError
 from encoders.workspace import Progress, Workspace
-from tools.access.caller import current
+from tools.access.caller import Scope, current
 from tools.campaign_types import Refreshed
 from tools.rest.ledger import Job, JobPage, JobProgress, Ledger, State
 from tools.rest.problems import problem_of
@@ -60,28 +60,32 @@ class Jobs:
             WorkspaceError: another process runs the jobs of this workspace.
         """
         self._run_them()
-        job = self.ledger.add(current().tenant, kind, subject)
+        job = self.ledger.add(current().tenant, current().name, kind, subject)
         self._pool.submit(copy_context().run, self._do, job.id, work)
         return job
 
     def job(self, job: str) -> Job:
-        """A job of the current caller's tenant as it stands.
+        """A job that the current caller asked for, or as an admin anybody of the tenant, as it stands.
 
         Raises:
-            NotThereError: there is none of that id, or it is another tenant's.
+            NotThereError: there is none of that id, or it is another's.
         """
-        found = self.ledger.job(current().tenant, job)
+        found = self.ledger.job(current().tenant, job, _asker())
         if found.state.ended or self._runs:
             return found
         with suppress(WorkspaceError):
             self._run_them()
-        return self.ledger.job(current().tenant, job)
+        return self.ledger.job(current().tenant, job, _asker())
 
     def page(self, limit: int, cursor: str) -> JobPage:
-        """Jobs of the current caller's tenant, newest first; raises like ``job`` for a cursor that is none."""
+        """Jobs that the current caller asked for, newest first; an admin sees those of the tenant.
+
+        Raises:
+            NotThereError: the cursor is no such job.
+        """
         with suppress(WorkspaceError):
             self._run_them()
-        return self.ledger.page(current().tenant, limit, cursor)
+        return self.ledger.page(current().tenant, limit, cursor, _asker())
 
     def cancel(self, job: str) -> Job:
         """Have a job end; one that is at work stops at the next point where nothing is lost.
@@ -134,3 +138,8 @@ class Jobs:
             self.ledger.fail(job, problem_of(error, f"/api/jobs/{job}", "/api"))
         except WorkspaceError:
             log.exception("The end of %s could not be written down", job)
+
+
+def _asker() -> str | None:
+    """Whose jobs the current caller may see: what a job gave is shown as exactly as its asker may read it."""
+    return None if current().may(Scope.ADMIN) else current().name

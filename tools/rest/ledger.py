@@ -46,8 +46,12 @@ CREATE TABLE answers (
 ALTER TABLE answers ADD COLUMN made TEXT NOT NULL DEFAULT '';
 UPDATE answers SET made = strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now');
 """,
+    """
+ALTER TABLE jobs ADD COLUMN caller TEXT NOT NULL DEFAULT '';
+""",
 )
 LOST = "jobs begin anew, and a key that was used is no longer remembered; everything that was saved is where it was"
+_MINE = "tenant = :tenant AND (:caller IS NULL OR caller = :caller)"
 _OPEN = "state IN ('waiting', 'running', 'stopping')"
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -124,7 +128,7 @@ class Ledger:
         """What ``work`` answers, or what it answered when the key was first used.
 
         Args:
-            tenant: whose key it is.
+            tenant: whose key it is, and of which caller: others may not be shown the same answer.
             key: idempotency key.
             content: everything the key stands for.
             kind: what ``work`` answers.
@@ -152,8 +156,8 @@ class Ledger:
 
     # --- jobs -------------------------------------------------------------------------------------
 
-    def add(self, tenant: str, kind: str, subject: str) -> Job:
-        """Write down a job that waits.
+    def add(self, tenant: str, caller: str, kind: str, subject: str) -> Job:
+        """Write down a job that waits, asked for by a caller of a tenant.
 
         Raises:
             BusyError: another is open on the same subject.
@@ -166,19 +170,25 @@ class Ledger:
             if others:
                 raise BusyError(f"{others[0]['id']} is at work on it already; wait for that job, or cancel it.")
             self._db.run(
-                "INSERT INTO jobs (id, tenant, subject, kind, state, progress, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (job, tenant, subject, kind, State.WAITING, waits.model_dump_json(), _now()),
+                "INSERT INTO jobs (id, tenant, caller, subject, kind, state, progress, created) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (job, tenant, caller, subject, kind, State.WAITING, waits.model_dump_json(), _now()),
             )
         return self.job(tenant, job)
 
-    def job(self, tenant: str, job: str) -> Job:
+    def job(self, tenant: str, job: str, caller: str | None = None) -> Job:
         """A job as it stands.
 
+        Args:
+            tenant: whose job it is.
+            job: its id.
+            caller: who asked for it; None for anybody of the tenant.
+
         Raises:
-            NotThereError: the tenant has none of that id.
+            NotThereError: there is no such job.
         """
         with self._db.reading():
-            found = self._db.run("SELECT * FROM jobs WHERE tenant = ? AND id = ?", (tenant, job))
+            found = self._db.run(f"SELECT * FROM jobs WHERE {_MINE} AND id = :job", _of(tenant, caller) | {"job": job})
         if not found:
             raise NotThereError(f"There is no job '{job[:40]}'.")
         row = found[0]
@@ -193,20 +203,20 @@ class Ledger:
             problem=Problem.model_validate_json(row["problem"]) if row["problem"] else None,
         )
 
-    def page(self, tenant: str, limit: int, cursor: str) -> JobPage:
-        """Jobs of a tenant, newest first.
+    def page(self, tenant: str, limit: int, cursor: str, caller: str | None = None) -> JobPage:
+        """Jobs of a tenant, of one caller or of all, newest first.
 
         Raises:
-            NotThereError: the cursor is no job of hers.
+            NotThereError: the cursor is no such job.
         """
         with self._db.reading():
             after = 2**62
             if cursor:
-                self.job(tenant, cursor)
+                self.job(tenant, cursor, caller)
                 after = self._db.run("SELECT number FROM jobs WHERE id = ?", (cursor,))[0]["number"]
             rows = self._db.run(
-                "SELECT id FROM jobs WHERE tenant = ? AND number < ? ORDER BY number DESC LIMIT ?",
-                (tenant, after, limit + 1),
+                f"SELECT id FROM jobs WHERE {_MINE} AND number < :after ORDER BY number DESC LIMIT :limit",
+                _of(tenant, caller) | {"after": after, "limit": limit + 1},
             )
             jobs = tuple(self.job(tenant, row["id"]) for row in rows[:limit])
         return JobPage(jobs=jobs, next_cursor=jobs[-1].id if len(rows) > limit else "")
@@ -254,6 +264,10 @@ class Ledger:
 
 
 _RESULTS: dict[str, type[TunedSummary | Refreshed]] = {"tune": TunedSummary, "refresh": Refreshed}
+
+
+def _of(tenant: str, caller: str | None) -> dict[str, str | int | None]:
+    return {"tenant": tenant, "caller": caller}
 
 
 def _now() -> str:

@@ -56,7 +56,8 @@ class Face:
     ) -> Answer:
         """What ``work`` answers to a request, or what was answered when its key was first used; raises like both."""
         content = f"{request.method} {request.url.path} {body.model_dump_json()}"
-        return self.jobs().ledger.once(current().tenant, key, content, kind, work)
+        whose = f"{current().tenant}/{current().name}"
+        return self.jobs().ledger.once(whose, key, content, kind, work)
 
     def close(self) -> None:
         """Stop what is at work."""

@@ -85,7 +85,7 @@ class Working(Resources):
         return self._taken_on(self.face.once(key, request, new, Job, start), request, response)
 
     def list_jobs(self, limit: Limit = 20, cursor: Cursor = "") -> JobPage:
-        """The jobs of your tenant, newest first, a page at a time."""
+        """The jobs that you asked for, newest first, a page at a time; an admin sees those of the tenant."""
         return self.face.jobs().page(limit, cursor)
 
     def job(self, job: JobId, response: Response) -> Job:

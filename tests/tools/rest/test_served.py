@@ -67,6 +67,23 @@ def test_what_is_not_yours_is_not_there_byte_for_byte(arrive: Arrive) -> None:
     assert other.post("audiences", json=SAVE, headers=key("a")).json()["id"] != theirs
 
 
+def test_an_answer_to_a_key_and_a_job_are_shown_to_who_asked_and_to_admins(arrive: Arrive) -> None:
+    admin = arrive("boss", Scope.ADMIN)
+    agent = arrive("agent", Scope.READ, Scope.ACTIVATE)
+    exact = admin.post("audiences", json=SAVE, headers=key("coffee-1")).json()
+    again = agent.post("audiences", json=SAVE, headers=key("coffee-1")).json()
+    assert again["users"] % 5 == 0
+    assert again["forecast"] != exact["forecast"]
+    job = admin.put("demands/regulars", json={"seeds": SEEDS}, headers=key("c")).json()["id"]
+    own_job = agent.put("demands/others", json={"seeds": "Coffee"}, headers=key("d")).json()["id"]
+    while not all(admin.get(f"jobs/{each}").json()["ended"] for each in (job, own_job)):
+        pass
+    assert agent.get(f"jobs/{job}").status_code == agent.delete(f"jobs/{job}").status_code == 404
+    assert [each["id"] for each in agent.get("jobs").json()["jobs"]] == [own_job]
+    assert {each["id"] for each in admin.get("jobs").json()["jobs"]} == {job, own_job}
+    assert agent.get("demands/others").json()["seeds"] % 5 == 0
+
+
 def test_a_token_opens_what_its_scopes_say_and_every_call_is_written_down(
     arrive: Arrive, address: str, own: AudienceService
 ) -> None:
