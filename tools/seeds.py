@@ -5,7 +5,6 @@ from pathlib import Path
 
 from encoders.errors import RequestError
 from tools.access.bounds import SEEDS
-from tools.table_file import check_text
 
 COLUMN = "user_id"
 
@@ -16,6 +15,8 @@ def read_seeds(path: Path) -> list[str]:
     Raises:
         RequestError: the file cannot be read, names nobody or too many, or has several columns and none of that name.
     """
+    from tools.table_file import check_text  # with it comes polars, which those who only ask for help need not wait for
+
     try:
         check_text(path)
         return _read(path)

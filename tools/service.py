@@ -49,9 +49,9 @@ class AudienceService(Keeping):
 
     def describe_data(self) -> DataCard:
         """What the data has; the notice says so where newer data was prepared since it was opened."""
-        return super().describe_data().model_copy(update={"notice": self.newer_data()})
+        return super().describe_data().model_copy(update={"notice": self._newer_data()})
 
-    def newer_data(self) -> str:
+    def _newer_data(self) -> str:
         """One sentence where the workspace has newer data than this service answers from; else nothing.
 
         A service stays with the data, the model and the index that it opened: their rows and names belong together.

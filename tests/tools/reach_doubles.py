@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import polars as pl
 
+from encoders.checksums import write_checksums
 from encoders.history.events import EVENT_SCHEMA, DatasetCard
 from encoders.workspace import Workspace
 from tools.export import export_audience
@@ -32,6 +33,7 @@ def prepared(
     pl.DataFrame(schema=EVENT_SCHEMA).write_parquet(data / "events.parquet")
     if contacts is not None:
         pl.DataFrame(contacts, schema=dict.fromkeys(contacts, pl.String)).write_parquet(data / "contacts.parquet")
+    write_checksums(data)
 
 
 def export(

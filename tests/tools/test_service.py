@@ -445,7 +445,7 @@ def test_combining_is_set_algebra(
     assert (joined.users, joined.spec) == (shown(len(expected)), None)
     overlaps = own.compare([f"a{number}" for number in range(len(wanted))]).overlaps
     both, smaller = len(sets[0] & sets[1]), min(len(sets[0]), len(sets[1]))
-    assert overlaps[0].both == (shown(both) if smaller - both >= MINIMUM else smaller)
+    assert overlaps[0].both == (smaller if both >= MINIMUM > smaller - both else shown(both))
     assert overlaps[0].either == len(sets[0]) + len(sets[1]) - (overlaps[0].both or 0)
     assert overlaps[0].jaccard == pytest.approx((overlaps[0].both or 0) / overlaps[0].either)
     assert len(overlaps) == len(wanted) * (len(wanted) - 1) / 2

@@ -90,6 +90,7 @@ class Keeping(Resources):
             return Exported.of(service.export(audience, new.format, key, new.platform), request.scope["root_path"])
 
         file = self.face.once(key, request, new, Exported, work)
+        service.exported(file.name)  # a repeated request names no file that is gone
         response.headers["Location"] = file.href
         return file
 

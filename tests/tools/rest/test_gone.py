@@ -49,6 +49,7 @@ def test_an_audience_is_deleted_by_whoever_has_seen_it(address: str, shop: Audie
         assert mine.get(f"exports/{file['name']}").status_code == 200
         assert mine.delete(f"exports/{file['name']}").status_code == 204
         assert problem(mine.get(f"exports/{file['name']}"), 404)
+        assert problem(mine.post("audiences/Coffee/exports", json={}, headers=key("b")), 404)
         assert problem(mine.delete(f"exports/{file['name']}"), 404)
         assert "give its ETag in If-Match" in problem(mine.delete("audiences/Coffee"), 428)
         assert "changed since" in problem(mine.delete("audiences/Coffee", headers={"If-Match": '"x"'}), 412)
