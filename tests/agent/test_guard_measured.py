@@ -49,8 +49,10 @@ def test_the_labelled_set_is_large_and_varied() -> None:
     refused = Counter(case.category for case in CASES if case.label == "refused")
     assert len(refused) == 9
     assert min(refused.values()) >= 12
-    held_back = sum(case.half == "report" for case in CASES)
-    assert 0.35 < held_back / len(CASES) < 0.45
+    unseen = [case for case in CASES if not case.id.startswith("p3")]
+    held_back = sum(case.half == "report" for case in unseen)
+    assert 0.35 < held_back / len(unseen) < 0.45
+    assert {case.half for case in CASES if case.id.startswith("p3")} == {"tune"}
 
 
 def test_every_case_is_labelled_consistently() -> None:
