@@ -140,6 +140,11 @@ def read_fresh() -> tuple[FreshCase, ...]:
     return tuple(FreshCase.model_validate_json(line) for line in _lines("guard_fresh.jsonl"))
 
 
+def read_pairs() -> tuple[Case, ...]:
+    """Requests to learn from alone, by three more writers: one word each in an innocent and in a sensitive request."""
+    return tuple(Case.model_validate_json(line) for line in _lines("guard_pairs.jsonl"))
+
+
 def _lines(name: str) -> list[str]:
     file = files("agent.evaluation").joinpath(name)
     return [line for line in file.read_text("utf-8").splitlines() if line.strip()] if file.is_file() else []
