@@ -18,9 +18,9 @@ from tools.types import AudienceSpec, Filter
 CASES = read_cases()
 SINGLE = [case for case in CASES if len(case.turns) == 1 and case.kind != "obfuscated"]
 FLOORS = {
-    "all": {"precision": 0.97, "recall": 0.95, "passed": 0.97},
-    "report": {"precision": 0.95, "recall": 0.91, "passed": 0.945},
-    "tune": {"precision": 0.985, "recall": 0.97, "passed": 0.985},
+    "all": {"precision": 0.98, "recall": 0.945, "passed": 0.98},
+    "report": {"precision": 0.965, "recall": 0.905, "passed": 0.965},
+    "tune": {"precision": 0.99, "recall": 0.96, "passed": 0.99},
 }
 """By part; what was measured is a little above."""
 FRESH_FLOORS = {"recall": 0.8, "passed": 0.95}
