@@ -28,7 +28,7 @@ FRESH_FLOORS = {"recall": 0.8, "passed": 0.95}
 LIKE_ITS_OWNERS = {
     "adult incontinence", "adult incontinence briefs", "adult incontinence guards", "adult incontinence misc produc",
     "adult incontinence pads", "adult incontinence undergarmen", "ethnic hair care", "ethnic personal care",
-    "ethnic shave products", "ethnic skin care", "ethnic-magazine", "misc. ethnic hbc items", "family planning",
+    "ethnic shave products", "ethnic skin care", "ethnic-magazine", "family planning",
     "female contraceptives", "n-presc hearing aid batteries", "pregnancy test kits",
 }  # fmt: skip
 """Names of the built-in data that are declined: hardly anyone buys these who does not have the trait."""
