@@ -2,8 +2,9 @@
 
 A case is the turns of one conversation (or a whole audience, ``spec``) and what the guard should say to the last of
 them. Lists and classifier were improved while looking at the half called "tune" only; "report" was held back, and
-``guard_fresh.jsonl``, where it is there, was written after the classifier was frozen. Ids that begin with "p2" or are
-fresh are of people who had not seen the lists.
+``guard_fresh.jsonl``, where it is there, was written after the classifier was frozen. Ids that begin with "p2", "p3" or
+are fresh are of people who had not seen the lists. Those with "p3" measured the first classifier while they were fresh,
+and are learned from since.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +23,8 @@ from tools.types import AudienceSpec
 Half = Literal["tune", "report", "fresh"]
 
 _SEED = "guard-1"
+_SPENT = "p3"
+"""Cases whose ids begin like this were looked at, all of them, so that none can be held back."""
 _CONFIDENCE = 0.95
 
 
@@ -45,7 +48,9 @@ class Case(_Model):
 
     @cached_property
     def half(self) -> Half:
-        """Which half it belongs to: two in five are held back, by a hash that nobody chose."""
+        """Which half it belongs to: two in five are held back, by a hash that nobody chose, but of those looked at."""
+        if self.id.startswith(_SPENT):
+            return "tune"
         return "report" if int(sha256(f"{_SEED}:{self.id}".encode()).hexdigest(), 16) % 5 < 2 else "tune"
 
     @property
@@ -133,6 +138,11 @@ def read_cases() -> tuple[Case, ...]:
 def read_fresh() -> tuple[FreshCase, ...]:
     """The fresh cases; none where there is no such file."""
     return tuple(FreshCase.model_validate_json(line) for line in _lines("guard_fresh.jsonl"))
+
+
+def read_pairs() -> tuple[Case, ...]:
+    """Requests to learn from alone, by three more writers: one word each in an innocent and in a sensitive request."""
+    return tuple(Case.model_validate_json(line) for line in _lines("guard_pairs.jsonl"))
 
 
 def _lines(name: str) -> list[str]:

@@ -1,13 +1,13 @@
 """Train the guard's classifier and write it into ``agent/guarding``: ``python -m agent.evaluation.train_guard``.
 
-It learns from phrases in frames, from the names of the built-in data, and from the half of the labelled set that is
-called "tune"; the other half and ``guard_fresh.jsonl`` are never read. The thresholds are chosen by cross-validation
-over those cases of the half whose writers had not seen the word lists. The same seeds give the same weights.
+It learns from phrases in frames, from the names of the built-in data, from the half of the labelled set that is called
+"tune", and from ``guard_pairs.jsonl``; the other half and ``guard_fresh.jsonl`` are never read. The thresholds are
+chosen by leaving out one writer at a time, of those who had not seen the word lists. The same seeds give the same
+weights.
 """
 
 import sys
 from collections.abc import Iterable, Sequence
-from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -19,11 +19,12 @@ from safetensors.numpy import save_file
 from torch import nn
 from torch.nn import functional
 
-from agent.evaluation.guard import Case, read_cases
+from agent.evaluation.guard import Case, read_cases, read_pairs
 from agent.evaluation.guard_texts import ALLOWED, LANGUAGES, REQUESTS, phrases, training_texts
 from agent.evaluation.guard_words import write_words
-from agent.guarding.classifier import ENCODERS, Matrix, Settings, forward, scored
+from agent.guarding.classifier import ENCODERS, Matrix, Settings, compared, forward, scored
 from agent.guarding.judging import listed
+from agent.guarding.lists import Found
 from agent.guarding.reading import read, sentences
 from encoders.language.text import text_encoder
 from prompts.loader import table
@@ -42,16 +43,16 @@ _SEEDS = (0, 1, 2)
 _HIDDEN = 128
 _EPOCHS = 8
 _BATCH = 256
-_FOLDS = 3
-_PASSED = 0.973
-"""Share of the requests that may be made which the thresholds have to let pass in cross-validation."""
+_PASSED = 0.975
+"""Share of the requests that may be made which the thresholds have to let pass, of writers nobody has learned from."""
 
 _DOUBTFUL = 0.75
 """The highest score that a text with words of the lists may need: odds of two to one suffice."""
 
+_CONFIRMED = -3.0
+"""Score below which even words that describe people are innocent: odds of twenty to one."""
+
 _GRID = tuple(place / 4 for place in range(-8, 12))
-_KNOWN = 0.8
-"""Share of what the lists find here that they would find in other wording; the rest is left to the classifier."""
 
 _WEIGHTS = {"frame": 1.0, "request": 3.0, "name": 0.5, "case": 5.0}
 
@@ -75,7 +76,7 @@ def main() -> None:
     told = dict.fromkeys(sentence for case in cases for sentence in case_sentences(case))
     _say(f"embedding {len(texts | told):,} sentences")
     known = dict(zip(texts | told, _embedded(encoders, list(texts | told)), strict=True))
-    blind = [case for case in cases if case.id.startswith("p2")]
+    blind = [case for case in cases if _writer(case)]
     scores = _cross_validated(fixed, cases, blind, known)
     settings = _chosen(cases, blind, scores)
     weights = _trained([*fixed, *_examples(cases)], known)
@@ -84,10 +85,9 @@ def main() -> None:
 
 
 def tuning_cases() -> list[Case]:
-    """The cases that may be learned from: single requests of the half called "tune" whose label is clear."""
-    return [
-        case for case in read_cases() if case.half == "tune" and case.label != "borderline" and len(case.turns) == 1
-    ]
+    """What may be learned from: single requests with a clear label, of the half called "tune" and of the pairs."""
+    learned = (*(case for case in read_cases() if case.half == "tune"), *read_pairs())
+    return [case for case in learned if case.label != "borderline" and len(case.turns) == 1]
 
 
 def case_sentences(case: Case) -> tuple[str, ...]:
@@ -175,59 +175,68 @@ def _network(vectors: torch.Tensor, labels: torch.Tensor, counts: torch.Tensor, 
     return net.eval()
 
 
-def _fold(case: Case) -> int:
-    return int(sha256(f"fold:{case.id}".encode()).hexdigest(), 16) % _FOLDS
+def _writer(case: Case) -> str:
+    """Who wrote it; empty for those who knew the word lists."""
+    return case.id.split("-")[0] if case.id.startswith(("p2", "p3", "tr")) else ""
 
 
 def _cross_validated(
     fixed: list[Example], cases: Sequence[Case], blind: Sequence[Case], known: dict[str, Matrix]
 ) -> dict[str, float]:
-    """The score of every ``blind`` case by a classifier that has not learned from it."""
+    """The score of every ``blind`` case by a classifier that has learned nothing from its writer."""
     scores = {}
-    for fold in range(_FOLDS):
-        weights = _trained([*fixed, *_examples(case for case in cases if _fold(case) != fold)], known)
+    for writer in sorted({_writer(case) for case in blind}):
+        weights = _trained([*fixed, *_examples(case for case in cases if _writer(case) != writer)], known)
         for case in blind:
             told = case_sentences(case)
-            if _fold(case) == fold:
+            if _writer(case) == writer:
                 vectors = np.stack([known[text] for text in told]) if told else None
-                scores[case.id] = -9.0 if vectors is None else float(scored(forward(weights, vectors))[0].max())
+                scores[case.id] = -9.0 if vectors is None else max(compared(list(scored(forward(weights, vectors))[0])))
     return scores
 
 
 def _chosen(cases: Sequence[Case], blind: Sequence[Case], scores: dict[str, float]) -> Settings:
     """The thresholds that let enough requests pass, and decline the most of what should be."""
     innocent = [text.text for text in training_texts(_FRAMES_EACH, 0) if text.label == ALLOWED]
-    usual = _found_in(innocent)
-    own = {case.id: _found_in(case.turns) for case in cases if not case.sensitive}
-    ambiguous = usual.union(*own.values())
-    settings = Settings(categories=CATEGORIES, declined=0, doubtful=0, confirmed=0, ambiguous=ambiguous)
-    best = (0.0, settings)
-    words = {case.id: next(iter(_found_in(case.turns)), None) for case in blind}
-    alone = {each for each in ambiguous - usual if sum(each in found for found in own.values()) == 1}
-    for confirmed, doubtful, declined in product(_GRID, repeat=3):
-        if not confirmed <= doubtful <= min(declined, _DOUBTFUL):
-            continue
-        trial = settings.model_copy(update={"confirmed": confirmed, "doubtful": doubtful, "declined": declined})
-        known_by_itself = trial.model_copy(update={"ambiguous": ambiguous - alone})
-        passed = _share(
-            scores[case.id] < known_by_itself.needed(words[case.id]) for case in blind if not case.sensitive
-        )
-        recall = _mean(
-            _KNOWN * (scores[case.id] >= trial.needed(words[case.id])) + (1 - _KNOWN) * (scores[case.id] >= declined)
-            for case in blind
-            if case.sensitive
-        )
-        if passed >= _PASSED and recall > best[0]:
-            best = (recall, trial)
-    settings = best[1]
-    _tell("lists alone", blind, {case.id: words[case.id] is not None for case in blind})
-    _tell("classifier alone", blind, {case.id: scores[case.id] >= settings.declined for case in blind})
-    _tell("both", blind, {case.id: scores[case.id] >= settings.needed(words[case.id]) for case in blind})
+    words: dict[str, set[str]] = {word: {""} for word in _found_in(innocent)}
+    for case in cases:
+        for word in () if case.sensitive else _found_in(case.turns):
+            words.setdefault(word, set()).add(_writer(case))
+    found = {case.id: listed(case.turns[0]) for case in blind}
+    places = [_place(found[case.id], words, _writer(case)) for case in blind]
+    best, score = (0.0, (0.0, 0.0, 0.0)), np.array([scores[case.id] for case in blind])
+    sensitive, place = np.array([case.sensitive for case in blind]), np.array(places)
+    for named, doubtful, declined in product(_GRID, repeat=3):
+        if _CONFIRMED <= named <= doubtful <= min(declined, _DOUBTFUL):
+            said = score >= np.array([declined, doubtful, named, _CONFIRMED])[place]
+            if not said[~sensitive].mean() > 1 - _PASSED and said[sensitive].mean() > best[0]:
+                best = (float(said[sensitive].mean()), (declined, doubtful, named))
+    declined, doubtful, named = best[1]
+    settings = Settings(
+        categories=CATEGORIES, declined=declined, doubtful=doubtful, named=named, confirmed=_CONFIRMED,
+        ambiguous=frozenset(words),
+    )  # fmt: skip
+    limits = np.array([declined, doubtful, named, _CONFIRMED])[place]
+    said = dict(zip((case.id for case in blind), score >= limits, strict=True))
+    _tell("lists alone", blind, {case.id: found[case.id] is not None for case in blind})
+    _tell("classifier alone", blind, {case.id: scores[case.id] >= declined for case in blind})
+    _tell("both", blind, said)
+    for writer in sorted({_writer(case) for case in blind}):
+        _tell(f"both, {writer}", [case for case in blind if _writer(case) == writer], said)
     return settings
 
 
+def _place(found: Found | None, words: dict[str, set[str]], writer: str) -> int:
+    """Which threshold of the four holds, by the words that innocent texts of others use."""
+    if found is None:
+        return 0
+    if found.of_people:
+        return 3
+    return 1 if words.get(found.words.lower(), set()) - {writer} else 2
+
+
 def _found_in(texts: Iterable[str]) -> frozenset[str]:
-    return frozenset(found.words.lower() for found in map(listed, texts) if found)
+    return frozenset(found.words.lower() for found in map(listed, texts) if found and not found.of_people)
 
 
 def _tell(name: str, cases: Sequence[Case], said: dict[str, bool]) -> None:

@@ -13,10 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, field_serializer
 
+from agent.guarding.lists import Found
+
 Matrix = npt.NDArray[np.float32]
 
 ENCODERS = ("use", "minilm")
 """Always these two, whatever text encoder a workspace was trained with."""
+
+_ALONE = 1.5
+"""What a sentence by itself needs more than the text it stands in; chosen on the tuning half."""
 
 _REMEMBERED = 20_000
 """Sentences whose scores are kept."""
@@ -33,8 +38,10 @@ class Settings(BaseModel):
     """A text in which the lists find nothing is declined from this score on."""
     doubtful: float
     """So is one with words of ``ambiguous``, which innocent texts use as well."""
+    named: float
+    """So is one with other words of the lists, where nothing says that they describe people."""
     confirmed: float
-    """So is one with other words of the lists: below it, the encoders are sure that it is innocent."""
+    """So is one in which the words describe people; below it, the encoders are sure that it is innocent."""
     ambiguous: frozenset[str]
     """Words that the lists find in innocent texts too, in lower case."""
 
@@ -42,11 +49,13 @@ class Settings(BaseModel):
     def _in_order(self, words: frozenset[str]) -> list[str]:
         return sorted(words)
 
-    def needed(self, found: str | None) -> float:
-        """The score from which on a text is declined in which the lists ``found`` these words, or nothing."""
+    def needed(self, found: Found | None) -> float:
+        """The score from which on a text is declined in which the lists found this, or nothing."""
         if found is None:
             return self.declined
-        return self.doubtful if found.lower() in self.ambiguous else self.confirmed
+        if found.of_people:
+            return self.confirmed
+        return self.doubtful if found.words.lower() in self.ambiguous else self.named
 
 
 class Opinion(NamedTuple):
@@ -56,6 +65,11 @@ class Opinion(NamedTuple):
     """Logarithm of the odds that it singles people out."""
     category: str
     """The likeliest restricted attribute, whether or not it is declined."""
+
+
+def compared(scores: Sequence[float]) -> list[float]:
+    """Scores of the sentences of a text and of the whole, which comes last: one by itself has to say more."""
+    return [*(score - _ALONE for score in scores[:-1]), *scores[-1:]]
 
 
 class Classifier:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from agent.guarding.classifier import Opinion, classifier
+from agent.guarding.classifier import Opinion, classifier, compared
 from agent.guarding.lists import Found, Listed, aimed_at
 from agent.guarding.reading import read, sentences
 from prompts.loader import table
@@ -47,8 +47,9 @@ def _judged(piece: str) -> Found | None:
     found, settings = listed(piece), classifier().settings
     told = _sentences(piece)
     opinions = classifier().opinions(told)
-    score, place = max(((each.score, place) for place, each in enumerate(opinions)), default=(float("-inf"), 0))
-    if score < settings.needed(found.words if found else None):
+    scores = compared([each.score for each in opinions])
+    score, place = max(((each, place) for place, each in enumerate(scores)), default=(float("-inf"), 0))
+    if score < settings.needed(found):
         return None
     return found or Found(opinions[place].category, _quoted(told, opinions, place), "")
 

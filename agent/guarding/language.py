@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict
 from agent.guarding.plain_text import unaccented
 from prompts.loader import table
 
+MARK = "\u2022"
+"""Stands for words of the lists when what is around them is looked at."""
+
 HIDDEN = "_"
 """Stands for every letter of a phrase that may be asked for; a letter itself, so that its neighbours stay apart."""
 
@@ -35,6 +38,7 @@ class _File(BaseModel):
     people: tuple[str, ...]
     persons: tuple[str, ...]
     frames: tuple[str, ...]
+    beside: tuple[str, ...] = ()
     follow_up: str
     begins: tuple[str, ...]
     afresh: tuple[str, ...]
@@ -56,6 +60,10 @@ class Language:
         self.subject = self._any(words.offers.subject)
         self.trait = self._any(words.offers.trait)
         people = self._bounded(words.people)
+        self.people = self._any(words.people)
+        described = "|".join((*words.frames, *words.beside))
+        self.described = _compiled(described.replace("{trait}", MARK).replace("{people}", people))
+        """What is around the words, in a text in which MARK stands for them, where they describe people."""
         self.aimed: dict[str, re.Pattern[str]] = {}
         """By category: words that are declined, alone or beside people."""
         self.follow_ups: dict[str, re.Pattern[str]] = {}

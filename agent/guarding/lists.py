@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from agent.guarding.language import HIDDEN, languages
+from agent.guarding.language import HIDDEN, MARK, languages
 from agent.guarding.plain_text import unaccented
 from prompts.loader import table
+
+_END = re.compile(r"[.!?;:\n。！？；]")
 
 
 class Found(NamedTuple):
@@ -17,6 +19,8 @@ class Found(NamedTuple):
     words: str
     rest: str
     """The text without them."""
+    of_people: bool = False
+    """Whether the words around them, or they themselves, say that they describe people."""
 
 
 class Listed:
@@ -61,7 +65,12 @@ class Listed:
     def _cut(self, key: str, match: re.Match[str]) -> Found:
         start, end = match.span()
         rest = " ".join(f"{self.plain[:start]} {self.plain[end:]}".split())
-        return Found(key, self.plain[start:end], rest)
+        return Found(key, self.plain[start:end], rest, self._of_people(start, end))
+
+    def _of_people(self, start: int, end: int) -> bool:
+        before, words, after = self.read[:start], self.read[start:end], self.read[end:]
+        marked = f"{_END.split(before)[-1]}{MARK}{_END.split(after)[0]}"
+        return any(each.people.search(words) or each.described.search(marked) for each in languages())
 
 
 def _keys() -> list[str]:

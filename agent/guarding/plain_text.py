@@ -6,10 +6,12 @@ from collections import Counter
 
 from agent.guarding.letters import fold_letters
 
-_SPELLED_OUT = re.compile(r"(?<![^\W_])(?:[^\W_][\s./_·|*~+:'•–—-]{1,3}){2,}[^\W_](?![^\W_])")
+_SPELLED_OUT = re.compile(r"(?<![^\W_])(?<![^\W_]\*)(?:[^\W_][\s./_·|*~+:'•–—-]{1,3}){2,}[^\W_](?!\*{0,3}[^\W_])")
 """Letters one by one, as in "g-a-y" and "P R E G N A N T"."""
 
-_EMPHASIS = re.compile(r"`+|(?<!\w)[*_~]+|[*_~]+(?!\w)|(?<=\w\w)_+(?=\w\w)")
+_EMPHASIS = re.compile(r"`+|(?<![\w*_~])[*_~]+|[*_~]+(?![\w*_~])|(?<=\w\w)_+(?=\w\w)")
+_STARRED = re.compile(r"[^\W_]\*[^\W_](?:\s+[^\W_]\*[^\W_])*")
+"""Short words of which the middle was struck out, as in "m*n"; no letters one by one."""
 
 
 def plain_text(text: str) -> str:
@@ -21,7 +23,7 @@ def plain_text(text: str) -> str:
 def _together(match: re.Match[str]) -> str:
     """The words of letters one by one; a sign that differs from the usual one, with a space in it, parts two words."""
     run = match.group()
-    if sum(map(str.isalpha, run)) < 2:
+    if sum(map(str.isalpha, run)) < 2 or _STARRED.fullmatch(run):
         return run
     letters, between = run[0], re.findall(r"[\W_]+", run)
     usual = Counter(between).most_common(1)[0][0]

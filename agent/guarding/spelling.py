@@ -4,6 +4,7 @@ import math
 import re
 from itertools import product
 
+from agent.guarding.lists import aimed_at
 from agent.guarding.plain_text import unaccented
 from agent.guarding.vocabulary import Vocabulary, vocabulary
 
@@ -19,6 +20,7 @@ _CODE = re.compile(r"(?=.*\d)[A-Z\d]+(?:-[A-Z\d]+)+|[1-9]\d*[A-Za-z]{1,3}|[A-Za-
 _NUMBER = re.compile(r"[\doOlI]*\d[\doOlI]*")
 _CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])")
 _CENSORED = re.compile(r"[*#?%_.\-•]")
+_PART = re.compile(r"[^-–—_/'’.,&+·]+")
 _REPEATED = re.compile(r"(\w)\1{2,}")
 _CJK = re.compile(r"[\u3400-\u9fff]")
 _BETWEEN_CJK = re.compile(r"(?<=[\u3400-\u9fff])[^\w，。、；：？！,.;:?!“”「」『』《》（）()\n]+(?=[\u3400-\u9fff])")
@@ -58,7 +60,7 @@ def _word(core: str, words: Vocabulary) -> str:
         return core
     if _NUMBER.fullmatch(core):
         return re.sub("[oO]", "0", re.sub("[lI]", "1", core))
-    parts = [part for part in re.split(r"[-–—_/'’.,&+·]+", core) if part]
+    parts = _PART.findall(core)
     if len(parts) > 1:
         return _compound(core, plain, parts, words)
     return _camel(core, words) or _misspelt(core, words) or core
@@ -72,9 +74,9 @@ def _compound(core: str, plain: str, parts: list[str], words: Vocabulary) -> str
     known = [words.knows(part) or part.isdigit() for part in parts]
     if len(joined) > 4 and words.cost(joined) < _ANY and (not all(known) or all(len(part) < 5 for part in parts)):
         return joined
-    if not all(known) and len(plain) > 3 and (found := _censored(plain, words)):
+    if not all(known) and len(plain) > 3 and (found := _censored(plain, words) or words.sounding(joined)):
         return found
-    return re.sub(r"[^\W_]+", lambda match: _simple(match.group(), words), core)
+    return _PART.sub(lambda match: _simple(match.group(), words), core)
 
 
 def _simple(part: str, words: Vocabulary) -> str:
@@ -120,16 +122,23 @@ def _spellings(plain: str) -> list[str]:
             return []
         choices = [_LEET.get(sign, sign) for sign in plain]
         spellings = ["".join(each) for each, _ in zip(product(*choices), range(_TRIES), strict=False)]
+        spellings += [f"{each[:-1]}s" for each in spellings if each.endswith("z")]
     if _REPEATED.search(plain):
         spellings = [_REPEATED.sub(times, each) for each in spellings for times in (r"\1", r"\1\1")]
     return [each for each in dict.fromkeys(spellings) if len(each) > 2]
 
 
 def _censored(plain: str, words: Vocabulary) -> str:
-    """The word of which one or two letters were struck out."""
-    if not 1 <= len(_CENSORED.findall(plain)) <= 2 or len(plain) < 5 or not plain[0].isalpha():
+    """The word of which letters were struck out: one or two, or more where a single word fits; one of a short word."""
+    gaps = len(_CENSORED.findall(plain))
+    if not gaps or not plain[0].isalpha():
         return ""
-    return words.fitting(_CENSORED.sub("*", plain), "*")
+    if len(plain) < 5:
+        starred = len(plain) > 2 and gaps == plain.count("*") == 1
+        found = words.fitting(plain, "*") if starred else []
+        return words.best([word for word in found if aimed_at(word)] or found)
+    found = words.fitting(_CENSORED.sub("*", plain), "*") if 2 * gaps <= len(plain) else []
+    return words.best(found) if gaps < 3 or len(found) == 1 else ""
 
 
 def _apart(plain: str, words: Vocabulary) -> str:
@@ -147,7 +156,7 @@ def _apart(plain: str, words: Vocabulary) -> str:
     while end and best[end][0] < _ANY:
         parts.append(plain[best[end][1] : end])
         end = best[end][1]
-    telling = any(part in words.telling for part in parts)
+    telling = any(part in words.telling for part in parts) or aimed_at(" ".join(reversed(parts)))
     long_enough = len(plain) >= 3.4 * len(parts) and sum(len(part) < 3 for part in parts) * 3 <= len(parts)
     plain_words = len(parts) > 2 and all(words.cost(part) < _FREQUENT for part in parts)
     return " ".join(reversed(parts)) if not end and long_enough and (telling or plain_words) else ""

@@ -16,9 +16,10 @@ _SHORTEST = 5
 _SOUNDS = (
     ("tsch", "x"), ("sch", "x"), ("tion", "xn"), ("sion", "xn"), ("cion", "xn"), ("cial", "xl"), ("shun", "xn"),
     ("sh", "x"),
-    ("ch", "x"), ("ph", "f"), ("gh", "g"), ("th", "t"), ("ck", "k"), ("qu", "k"), ("q", "k"), ("ce", "se"),
-    ("ci", "si"), ("cy", "si"), ("c", "k"), ("ge", "je"), ("gi", "ji"), ("z", "s"), ("ks", "x"), ("wh", "w"),
-    ("w", "v"), ("oo", "u"), ("ew", "u"), ("ou", "u"), ("ue", "u"), ("ee", "i"), ("ea", "i"), ("ie", "i"), ("ei", "i"),
+    ("ch", "x"), ("ph", "f"), ("gh", "g"), ("th", "t"), ("ck", "k"), ("qu", "k"), ("kw", "k"), ("q", "k"),
+    ("ce", "se"), ("ci", "si"), ("cy", "si"), ("c", "k"), ("ge", "je"), ("gi", "ji"), ("z", "s"), ("ks", "x"),
+    ("kx", "x"), ("wh", "w"), ("w", "v"), ("oo", "u"),
+    ("ew", "u"), ("ou", "u"), ("ue", "u"), ("ee", "i"), ("ea", "i"), ("ie", "i"), ("ei", "i"),
     ("ai", "a"), ("ay", "a"), ("ey", "i"), ("y", "i"), ("oa", "o"), ("h", ""),
 )  # fmt: skip
 
@@ -94,13 +95,13 @@ class Vocabulary:
             return ""
         return self.best(self._sounds.get(sound(word), ()))
 
-    def fitting(self, word: str, gap: str) -> str:
-        """The word that fits where ``gap`` stands for one letter, or for none that can be read."""
+    def fitting(self, word: str, gap: str) -> list[str]:
+        """The words that fit where ``gap`` stands for one letter, or for none that can be read."""
         found = []
         for one in self._gaps.get((len(word), word[0]), ()):
             if all(wanted in (gap, letter) for wanted, letter in zip(word, one, strict=True)):
                 found.append(one)
-        return self.best(found)
+        return found
 
 
 def skeleton(word: str) -> str:

@@ -36,6 +36,16 @@ DISGUISED = {
     "PregnantWomen": "pregnant women",
     "pregnantwomenwhobuyonline": "pregnant women who buy online",
     "m*slims": "muslims",
+    "Tr**p supp*rters": "trump supporters",
+    "d**b*t*cs": "diabetics",
+    "g*y m*n": "gay man",
+    "s*x toys": "sex toys",
+    "afr!c4n-4mer!c4n": "african-american",
+    "l-e-s-b-i-a-n-a-s": "lesbianas",
+    "juswhitepeopleplz": "jus white people plz",
+    "everybody but the р r е g n а n t ones": "everybody but the pregnant ones",
+    "kweer": "queer",
+    "k!dz or b4bi3s": "kids or babies",
     "prgnnt wmn": "pregnant women",
     "trdae uinon": "trade union",
     "schwаngеrе frаuеn": "schwangere frauen",
@@ -45,7 +55,8 @@ ORDINARY = [
     "Spülmittel für Straßenküchen in Köln", "crème brûlée à l'œuf", "piñas y jalapeños", "黑茶和白面包", "Häagen-Dazs",
     "mp3 players, 7up and 2x1 offers", "SKU D1A-B37-X5 and H1V-200", "under-15 football kits",
     "lotion and shaving cream",
-    "спорт и здоровье", "Ελληνικό γιαούρτι", "हिन्दी में चाय", "a 3-pack of vitamin B12", "jewellery for Valentine's day",
+    "спорт и здоровье", "Ελληνικό γιαούρτι", "हिन्दी में चाय", "a 3-pack of vitamin B12", "4*4 tyres", "2*3 m",
+    "jewellery for Valentine's day",
 ]  # fmt: skip
 
 
