@@ -158,7 +158,7 @@ class Shop:
         return not kept, bool(done)
 
     def _check(self, operation: Operation, workspace: Workspace) -> None:
-        lost, there = losses(workspace, self.members), operation.done(workspace)
+        lost, there = losses(workspace, self.members, operation.lost), operation.done(workspace)
         try:
             operation.run(self.tables)
             code = 0
