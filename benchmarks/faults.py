@@ -67,6 +67,7 @@ FILES: dict[str, tuple[str, tuple[str, ...]]] = {
     "registry.db": ("registry.db", ("export", "audit")),
     "tokens.db": ("tokens.db", ("token list",)),
     "jobs.db": ("jobs.db", ("jobs",)),
+    "allowance.db": ("allowance.db", ("size",)),
     "checkpoints.db": ("checkpoints.db", ("ask",)),
     "labels/ledger.db": ("labels/ledger.db", ("label",)),
     "mask.key": ("mask.key", ("size",)),
@@ -123,6 +124,8 @@ class Damage(BaseModel):
 class Measured(BaseModel):
     """Everything on the page."""
 
+    moments: int
+    """At how many steps each operation was killed, and found the disk full."""
     rows: list[Row]
     damages: list[Damage]
 
@@ -328,7 +331,7 @@ def measure(chosen: argparse.Namespace, keep: Callable[[Measured], None]) -> Non
     """Do all of it; ``keep`` is given what there is after every row."""
     for name in _IMPORTED:
         import_module(name)
-    measured = Measured(rows=[], damages=[])
+    measured = Measured(moments=chosen.moments, rows=[], damages=[])
     with tempfile.TemporaryDirectory() as folder, listening() as listener:
         shop = Shop(Path(folder).resolve(), listener.url)
         for place in chosen.places:
@@ -366,7 +369,7 @@ def page(measured: Measured) -> str:
     for each in measured.damages:
         told = " | ".join(["no" if each.same else "YES", _yes(each.plain), _yes(each.mended)])
         lines.append(f"| {each.place} | {each.fault} | {each.outcome} | {told} | {each.said} |")
-    return "\n".join([*lines, "", _TAIL]) + "\n"
+    return "\n".join([*lines, "", _TAIL.format(moments=measured.moments)]) + "\n"
 
 
 def _yes(value: bool) -> str:
@@ -374,7 +377,11 @@ def _yes(value: bool) -> str:
 
 
 _HEAD = (ROOT / "docs" / "reliability-head.md").read_text("utf-8").rstrip()
-_TAIL = "Written by `python benchmarks/faults.py`; exit code -9 is a killed process, 2 a refusal with one sentence."
+_TAIL = (
+    "Written by `python benchmarks/faults.py --moments {moments}`: each operation was killed, and found no room, at "
+    "{moments} steps spread evenly over all that it takes. Exit code -9 is a killed process, 2 a refusal with one "
+    "sentence."
+)
 
 
 def _write(path: Path, measured: Measured) -> None:

@@ -17,9 +17,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from encoders.errors import WorkspaceError
 from encoders.workspace import Workspace, atomic_file
 
-RECEIPTS = "erasures"
-"""Folder of the receipts: where there is one, there is a list."""
-
 
 class _Listed(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,7 +39,7 @@ class Forgotten:
         try:
             self._listed = _Listed.model_validate_json(self._path.read_text("utf-8"))
         except FileNotFoundError as error:
-            if any((workspace.path / RECEIPTS).glob("*.json")):
+            if any(workspace.receipts.glob("*.json")):
                 raise self._refused("is gone") from error
             self._listed = _Listed()
         except (OSError, ValidationError, UnicodeDecodeError) as error:

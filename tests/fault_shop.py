@@ -13,7 +13,7 @@ import polars as pl
 from naming import files_that_name
 
 from encoders.checksums import damaged_files
-from encoders.forgotten import RECEIPTS, Forgotten
+from encoders.forgotten import Forgotten
 from encoders.history.events import Dataset
 from encoders.model_folder import read_config, read_model
 from encoders.settings import settings
@@ -202,7 +202,7 @@ def _has_audience(name: str, version: int) -> Callable[[Workspace], bool]:
 
 def _has_forgotten(workspace: Workspace) -> bool:
     """Whether the user is on the list, a receipt says so, and no byte of the workspace names them."""
-    there = Forgotten(workspace).has_user(ERASED) and any((workspace.path / RECEIPTS).glob("*.json"))
+    there = Forgotten(workspace).has_user(ERASED) and any(workspace.receipts.glob("*.json"))
     return there and not files_that_name(workspace, (ERASED, f"{ERASED}@example.org"))
 
 

@@ -12,7 +12,7 @@ from reach_doubles import export, prepared
 
 from encoders.checksums import write_checksums
 from encoders.errors import DataError, WorkspaceError
-from encoders.forgotten import RECEIPTS, Forgotten, forget
+from encoders.forgotten import Forgotten, forget
 from encoders.settings import Settings
 from encoders.sources.erasing import erase_from_folder
 from encoders.workspace import Workspace
@@ -113,9 +113,9 @@ def test_every_byte_of_the_list_of_the_erased_counts(workspace: Workspace) -> No
 
 
 def test_receipts_without_a_list_are_noticed(workspace: Workspace) -> None:
-    (workspace.path / RECEIPTS).mkdir()
+    workspace.receipts.mkdir()
     assert not Forgotten(workspace)
-    (workspace.path / RECEIPTS / "one.json").write_text("{}")
+    (workspace.receipts / "one.json").write_text("{}")
     with pytest.raises(WorkspaceError, match=r"forgotten\.json is gone"):
         Forgotten(workspace)
 

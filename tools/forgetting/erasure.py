@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from encoders.contacts import KINDS, ContactFormat
 from encoders.errors import RequestError
-from encoders.forgotten import RECEIPTS, forget
+from encoders.forgotten import forget
 from encoders.history.events import Dataset
 from encoders.settings import Settings
 from encoders.sources.erasing import erase_from_folder, prepared_folders
@@ -29,7 +29,7 @@ from tools.people import masks_of
 from tools.registry import Registry
 from tools.registry_tables import TABLES
 
-_PASSED_OVER = frozenset({"data", "chroma", "llm", "locks", RECEIPTS})
+_PASSED_OVER = frozenset({"data", "chroma", "llm", "locks", "erasures"})
 """Data and index have ways of their own; the others hold no user."""
 _KEYS = frozenset({"mask.key", "forgotten.json"})
 _MADE_AGAIN = frozenset({"cache", "checkpoints", "gradio"})
@@ -103,7 +103,7 @@ def erase(
             sent_to=sent_to,
             not_ours=(*_NOT_OURS, *([_CHROMA_SERVER] if settings.chroma_url else [])),
         )
-        target = whole.path / RECEIPTS / f"{receipt.time:%Y%m%dT%H%M%S}-{receipt.id}.json"
+        target = whole.receipts / f"{receipt.time:%Y%m%dT%H%M%S}-{receipt.id}.json"
         with atomic_file(target, mode=0o600) as part:
             part.write_text(receipt.model_dump_json(indent=1) + "\n", "utf-8")
         _write_audit(whole, receipt)
