@@ -1,6 +1,7 @@
 """Do damage to a small workspace in every way we can think of, and write docs/reliability.md.
 
-    python benchmarks/faults.py            a few minutes; the disks that fill and cannot be written need root
+    python benchmarks/faults.py            half an hour; the disks that fill and cannot be written need root
+    python benchmarks/faults.py --places save --files --moments 3    only a part; what was measured before stays
     python benchmarks/faults.py --render   only write docs/reliability.md again from docs/reliability.json
 
 The workspace, the operations and what may not be lost are in ``tests/fault_shop.py``.
@@ -124,10 +125,17 @@ class Damage(BaseModel):
 class Measured(BaseModel):
     """Everything on the page."""
 
-    moments: int
-    """At how many steps each operation was killed, and found the disk full."""
     rows: list[Row]
     damages: list[Damage]
+
+    def over(self, before: "Measured") -> "Measured":
+        """This, and what it did not measure again, in the order of the operations and files."""
+        rows = {(row.place, row.fault): row for row in (*before.rows, *self.rows)}
+        damages = {(each.place, each.fault): each for each in (*before.damages, *self.damages)}
+        return Measured(
+            rows=[row for place in OPERATIONS for row in rows.values() if row.place == place],
+            damages=[each for place in FILES for each in damages.values() if each.place == place],
+        )
 
 
 class Shop:
@@ -331,7 +339,7 @@ def measure(chosen: argparse.Namespace, keep: Callable[[Measured], None]) -> Non
     """Do all of it; ``keep`` is given what there is after every row."""
     for name in _IMPORTED:
         import_module(name)
-    measured = Measured(moments=chosen.moments, rows=[], damages=[])
+    measured = Measured(rows=[], damages=[])
     with tempfile.TemporaryDirectory() as folder, listening() as listener:
         shop = Shop(Path(folder).resolve(), listener.url)
         for place in chosen.places:
@@ -369,7 +377,7 @@ def page(measured: Measured) -> str:
     for each in measured.damages:
         told = " | ".join(["no" if each.same else "YES", _yes(each.plain), _yes(each.mended)])
         lines.append(f"| {each.place} | {each.fault} | {each.outcome} | {told} | {each.said} |")
-    return "\n".join([*lines, "", _TAIL.format(moments=measured.moments)]) + "\n"
+    return "\n".join([*lines, "", _TAIL]) + "\n"
 
 
 def _yes(value: bool) -> str:
@@ -377,14 +385,15 @@ def _yes(value: bool) -> str:
 
 
 _HEAD = (ROOT / "docs" / "reliability-head.md").read_text("utf-8").rstrip()
-_TAIL = (
-    "Written by `python benchmarks/faults.py --moments {moments}`: each operation was killed, and found no room, at "
-    "{moments} steps spread evenly over all that it takes. Exit code -9 is a killed process, 2 a refusal with one "
-    "sentence."
-)
+_TAIL = """\
+Written by `python benchmarks/faults.py`; `--places`, `--files` and `--moments` measure a part of it again. "Cases" is
+the number of steps at which an operation was killed, or found no room, spread evenly over all that it takes. Exit code
+-9 is a killed process, 2 a refusal with one sentence."""
 
 
 def _write(path: Path, measured: Measured) -> None:
+    if path == MEASURED:
+        measured = measured.over(Measured.model_validate_json(path.read_text("utf-8")))
     path.write_text(measured.model_dump_json(indent=1) + "\n", "utf-8")
 
 

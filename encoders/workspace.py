@@ -329,8 +329,8 @@ class Workspace:
         key, digest = content[:KEY_BYTES], content[KEY_BYTES:]
         if len(key) != KEY_BYTES or digest not in (b"", sha256(key).digest()):  # in 0.1 there was no digest
             raise WorkspaceError(
-                f"{path} is damaged: it is not the key that masks were made with; put a backup of it in its place, or "
-                "delete it, and masks that were given out stand for nobody."
+                f"{path} is damaged: it is not the key that masks were made with; put a backup of it in its place, or, "
+                "where nobody was erased, delete it, and masks that were given out stand for nobody."
             )
         return key
 

@@ -118,7 +118,7 @@ def fill(tables: Path, url: str) -> None:
         with Registry(workspace.registry) as registry:
             Outbox(registry.database, private=True).add(url, ("audience.ready",))
         service.save(SPEC, "First", "Ann", holdout=0.1)
-        service.export("First")
+        service.export("First", "parquet")
         talk = Conversation(service, settings())
         talk.say("t1", "people who buy tea")
         talk.say("t1", f"why is customer {ERASED} in?")
@@ -215,8 +215,7 @@ OPERATIONS: dict[str, Operation] = {
     "index": Operation(lambda tables: command("index"), _has_index, _drop_index),
     "save": Operation(_save, _has_audience("Second", 1)),
     "export": Operation(
-        lambda tables: command("export", "First", "--format", "parquet"),
-        lambda workspace: any(workspace.exports.glob("*.parquet")),
+        lambda tables: command("export", "First"), lambda workspace: any(workspace.exports.glob("*.csv"))
     ),
     "refresh": Operation(
         lambda tables: command("refresh", "First", "--as-of", LATER.isoformat()), _has_audience("First", 2)
@@ -265,7 +264,7 @@ def losses(workspace: Workspace, members: frozenset[str], lost: frozenset[str] =
 def _lost_files(workspace: Workspace) -> list[str]:
     """What of the conversation, the export, the label set and the jobs is no longer there."""
     found = []
-    if not any(workspace.exports.glob("*.csv")):
+    if not any(workspace.exports.glob("*.parquet")):
         found.append("the export")
     if not pl.read_parquet(workspace.path / "labels" / "spring" / "labels.parquet").height:
         found.append("the label set")
