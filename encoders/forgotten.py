@@ -1,9 +1,10 @@
 """Who asked to be forgotten: keyed hashes, so that the list itself names nobody.
 
-    forgotten.json    {"users": [...], "contacts": [...]}    HMAC-SHA256 with the key of the workspace, in hexadecimal
+    forgotten.json    {"users": [...], "contacts": [...], "digest": "..."}
 
-A preparation drops these users again when the company's own tables still have them, and nothing is sent to them.
-Without the key of the workspace (mask.key) the list is of no use, so keep both together.
+All are HMAC-SHA256 with the key of the workspace (mask.key), in hexadecimal; the digest is that of both lists, so that
+neither a flipped byte nor another key goes unnoticed. A preparation drops these users again when the company's own
+tables still have them, and nothing is sent to them. Back up the list and the key together.
 """
 
 import hmac
@@ -22,6 +23,7 @@ class _Listed(BaseModel):
 
     users: frozenset[str] = frozenset()
     contacts: frozenset[str] = frozenset()
+    digest: str = ""
 
 
 class Forgotten:
@@ -31,19 +33,27 @@ class Forgotten:
         """Read the list; where there is none, nobody is on it.
 
         Raises:
-            WorkspaceError: it cannot be read, so nobody can say who may be reached.
+            WorkspaceError: it is damaged or gone, or the key is not its own, so nobody can say who may be reached.
         """
         self._path, self._workspace = _path(workspace), workspace
         try:
             self._listed = _Listed.model_validate_json(self._path.read_text("utf-8"))
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if any(workspace.receipts.glob("*.json")):
+                raise self._refused("is gone") from error
             self._listed = _Listed()
         except (OSError, ValidationError, UnicodeDecodeError) as error:
-            raise WorkspaceError(
-                f"{self._path} cannot be read ({type(error).__name__}); put a backup of it in its place: without it, "
-                "people who were erased could be reached again."
-            ) from error
-        self._key = workspace.mask_key() if self._listed.users else b""
+            raise self._refused(f"cannot be read ({type(error).__name__})") from error
+        listed = self._listed
+        self._key = workspace.mask_key() if listed != _Listed() else b""
+        if self._key and not hmac.compare_digest(listed.digest, _digest(self._key, listed.users, listed.contacts)):
+            raise self._refused("is damaged, or mask.key is not the key that it was made with")
+
+    def _refused(self, reason: str) -> WorkspaceError:
+        return WorkspaceError(
+            f"{self._path} {reason}; put a backup of it and of mask.key in their places: without them, people who were "
+            "erased could be reached again."
+        )
 
     def __bool__(self) -> bool:
         """Whether there is anybody on it."""
@@ -73,9 +83,10 @@ def forget(workspace: Workspace, users: Iterable[str], contacts: Iterable[tuple[
     """
     before, key = Forgotten(workspace)._listed, workspace.mask_key()
     hashes = {user: _keyed(key, "user", user) for user in users}
-    listed = {
-        "users": sorted(before.users | set(hashes.values())),
-        "contacts": sorted(before.contacts | {_keyed(key, kind, same) for kind, same in contacts}),
+    listed: dict[str, list[str] | str] = {
+        "users": (everyone := sorted(before.users | set(hashes.values()))),
+        "contacts": (theirs := sorted(before.contacts | {_keyed(key, kind, same) for kind, same in contacts})),
+        "digest": _digest(key, everyone, theirs),
     }
     with atomic_file(_path(workspace), mode=0o600) as part:
         part.write_text(json.dumps(listed, indent=1) + "\n", "utf-8")
@@ -92,6 +103,11 @@ def changed_at(workspace: Workspace) -> int:
 
 def _path(workspace: Workspace) -> Path:
     return workspace.path / "forgotten.json"
+
+
+def _digest(key: bytes, users: Iterable[str], contacts: Iterable[str]) -> str:
+    """What tells this list, under this key, from any other."""
+    return _keyed(key, "list", json.dumps([sorted(users), sorted(contacts)]))
 
 
 def _keyed(key: bytes, kind: str, value: str) -> str:

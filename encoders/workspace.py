@@ -17,6 +17,9 @@
     jobs.db             what was asked over HTTP and takes a while, and what was answered to which key
     tokens.db           who may call from outside
     mask.key            what the ids of users are masked with
+    forgotten.json      who was erased, as keyed hashes
+    erasures/           a receipt of each erasure
+    limits.db           the calls of the last minute
     *.db-backup-<day>   copies of registry.db and tokens.db, the latest of each of the last days
     *.db-sum            digests of databases that nobody has open
     damaged/            what could not be read any more, and beside each the sentence that said so
@@ -242,6 +245,7 @@ class Workspace:
         self.models_folder = self.path / "models"
         self.chroma = self.path / "chroma"
         self.checkpoints = self.path / "checkpoints"
+        self.receipts = self.path / "erasures"
         self.tokens = self.path / "tokens.db"
         self.own = self.path / "tenants" / tenant if tenant else self.path
         self.tuned = self.own / "tuned"
@@ -249,7 +253,7 @@ class Workspace:
         self.uploads = self.own / "uploads"
         self.registry = self.own / "registry.db"
         for folder in (
-            *(self.path, self.data_folder, self.models_folder, self.checkpoints),
+            *(self.path, self.data_folder, self.models_folder, self.checkpoints, self.receipts),
             *(self.tuned, self.exports, self.uploads),
         ):
             _sweep(folder)
@@ -325,8 +329,8 @@ class Workspace:
         key, digest = content[:KEY_BYTES], content[KEY_BYTES:]
         if len(key) != KEY_BYTES or digest not in (b"", sha256(key).digest()):  # in 0.1 there was no digest
             raise WorkspaceError(
-                f"{path} is damaged: it is not the key that masks were made with; put a backup of it in its place, or "
-                "delete it, and masks that were given out stand for nobody."
+                f"{path} is damaged: it is not the key that masks were made with; put a backup of it in its place, or, "
+                "where nobody was erased, delete it, and masks that were given out stand for nobody."
             )
         return key
 

@@ -1,6 +1,7 @@
 """A small shop in a workspace of its own, with everything in it that a fault could take away."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from naming import files_that_name
 
 from encoders.checksums import damaged_files
+from encoders.forgotten import Forgotten
 from encoders.history.events import Dataset
 from encoders.model_folder import read_config, read_model
 from encoders.settings import settings
@@ -31,6 +34,8 @@ GOODS = ("green tea", "black tea", "ground coffee", "dog biscuits", "red wine", 
 TINY = Recipe(windows=2, epochs=1, steps=2, sentences=8, users=64, head_steps=4)
 SPEC = AudienceSpec(demand="Customers that will buy green tea in the next 28 days", cut=0.5)
 NEW_MODEL = 8
+ERASED = "u006"
+"""Whom ``forget`` erases: a seed of the tuned demand."""
 
 _SPEC = """
 name = "shop"
@@ -113,8 +118,10 @@ def fill(tables: Path, url: str) -> None:
         with Registry(workspace.registry) as registry:
             Outbox(registry.database, private=True).add(url, ("audience.ready",))
         service.save(SPEC, "First", "Ann", holdout=0.1)
+        service.export("First", "parquet")
         talk = Conversation(service, settings())
         talk.say("t1", "people who buy tea")
+        talk.say("t1", f"why is customer {ERASED} in?")
         talk.close()
     with Tokens(workspace.tokens) as tokens:
         tokens.create("shop", [Scope.SIZE])
@@ -142,6 +149,8 @@ class Operation:
     """Whether the workspace has what it makes."""
     before: Callable[[Workspace], None] = lambda workspace: None
     """Makes room for it."""
+    lost: frozenset[str] = frozenset()
+    """Users that it takes out of what was saved before."""
 
 
 def _drop_index(workspace: Workspace) -> None:
@@ -191,6 +200,12 @@ def _has_audience(name: str, version: int) -> Callable[[Workspace], bool]:
     return has
 
 
+def _has_forgotten(workspace: Workspace) -> bool:
+    """Whether the user is on the list, a receipt says so, and no byte of the workspace names them."""
+    there = Forgotten(workspace).has_user(ERASED) and any(workspace.receipts.glob("*.json"))
+    return there and not files_that_name(workspace, (ERASED, f"{ERASED}@example.org"))
+
+
 OPERATIONS: dict[str, Operation] = {
     "prepare": Operation(
         lambda tables: command("prepare", str(tables / "more.toml")),
@@ -214,8 +229,11 @@ OPERATIONS: dict[str, Operation] = {
         lambda tables: command("token", "create", "second", "--scopes", "size"),
         lambda workspace: "second" in _token_names(workspace),
     ),
+    "forget": Operation(
+        lambda tables: command("forget", ERASED, "--by", "Ann"), _has_forgotten, lost=frozenset({ERASED})
+    ),
 }
-"""Every operation that writes; ``forget`` belongs here as well."""
+"""Every operation that writes."""
 
 
 def _token_names(workspace: Workspace) -> set[str]:
@@ -223,11 +241,11 @@ def _token_names(workspace: Workspace) -> set[str]:
         return {card.caller.name for card in tokens.list()}
 
 
-def losses(workspace: Workspace, members: frozenset[str]) -> list[str]:
-    """What of the things that were acknowledged before is no longer there."""
+def losses(workspace: Workspace, members: frozenset[str], lost: frozenset[str] = frozenset()) -> list[str]:
+    """What of the things that were acknowledged before is no longer there, but for the users in ``lost``."""
     found = []
     with Registry(workspace.registry) as registry:
-        if frozenset(registry.members(registry.get("First").id, 1)[0]) != members:
+        if frozenset(registry.members(registry.get("First").id, 1)[0]) - lost != members - lost:
             found.append("the members of First")
         if not any(line.action == "save" for line in registry.audit()):
             found.append("audit lines")
@@ -240,6 +258,22 @@ def losses(workspace: Workspace, members: frozenset[str]) -> list[str]:
         read_model(folder)
     if not workspace.models():
         found.append("the model")
+    return found + _lost_files(workspace)
+
+
+def _lost_files(workspace: Workspace) -> list[str]:
+    """What of the conversation, the export, the label set and the jobs is no longer there."""
+    found = []
+    if not any(workspace.exports.glob("*.parquet")):
+        found.append("the export")
+    if not pl.read_parquet(workspace.path / "labels" / "spring" / "labels.parquet").height:
+        found.append("the label set")
+    with closing(Ledger(workspace.path / "jobs.db")) as jobs:
+        if len(jobs.page("", 10, "").jobs) != 1:
+            found.append("the job")
+    with closing(sqlite3.connect(workspace.path / "checkpoints.db")) as talks:
+        if not talks.execute("SELECT COUNT(*) FROM checkpoints WHERE thread_id = 't1'").fetchone()[0]:
+            found.append("the conversation")
     return found
 
 

@@ -22,7 +22,7 @@ from encoders.errors import AudienceError
 from encoders.settings import settings
 from tools.database import Database
 
-LONGEST = 180
+LONGEST = 900
 """Seconds after which a run that hangs is ended."""
 
 _CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.truncate", "sqlite3.connect")

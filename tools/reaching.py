@@ -18,7 +18,6 @@ from datetime import date, timedelta
 import polars as pl
 
 from encoders.contacts import KINDS, ContactFormat
-from encoders.errors import DataError
 from encoders.forgotten import Forgotten
 from encoders.history.events import HORIZON_DAYS, Dataset
 from encoders.language.demand import read_demand
@@ -129,28 +128,18 @@ class Reaching:
     # --- inside -----------------------------------------------------------------------------------
 
     def _absent(self, users: Iterable[str]) -> set[str]:
-        """Those who are not in the present data; it lists users with attributes, others it knows by their events."""
-        wanted = sorted(set(users))
-        missing = set(wanted) - set(self._data.users.filter(pl.col("user_id").is_in(wanted))["user_id"])
-        if not missing:
-            return missing
-        seen = pl.scan_parquet(self._data.folder / "events.parquet").filter(pl.col("user_id").is_in(sorted(missing)))
-        try:
-            return missing - set(seen.select("user_id").unique().collect()["user_id"])
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise self._unreadable("events.parquet", error) from error
+        """Those who are not in the present data."""
+        wanted = set(users)
+        return wanted - self._data.among(wanted)
 
     def _contacts(self, users: Collection[str]) -> dict[str, dict[str, str]]:
         """The contacts of some users as they stand in the data; nothing where it has none."""
-        path = self._data.folder / "contacts.parquet"
-        if not path.exists():
+        table = self._data.contacts
+        if table is None:
             return {}
-        try:
-            table = pl.read_parquet(path).filter(pl.col("user_id").cast(pl.String).is_in(sorted(users)))
-            kinds = [kind for kind in KINDS if kind in table.columns]
-            rows = table.select(pl.col("user_id", *kinds).cast(pl.String)).unique("user_id", keep="first")
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise self._unreadable(path.name, error) from error
+        table = table.filter(pl.col("user_id").cast(pl.String).is_in(sorted(users)))
+        kinds = [kind for kind in KINDS if kind in table.columns]
+        rows = table.select(pl.col("user_id", *kinds).cast(pl.String)).unique("user_id", keep="first")
         return {row.pop("user_id"): {kind: row[kind] for kind in kinds if row[kind]} for row in rows.to_dicts()}
 
     def _same(self, contacts: Iterable[dict[str, str]]) -> set[Contact]:
@@ -161,8 +150,8 @@ class Reaching:
     @property
     def has_contacts(self) -> tuple[str, ...]:
         """The kinds of contacts that the present data has."""
-        path = self._data.folder / "contacts.parquet"
-        return tuple(kind for kind in KINDS if path.exists() and kind in pl.read_parquet_schema(path))
+        columns = self._data.contact_columns
+        return tuple(kind for kind in KINDS if kind in columns)
 
     def _held_elsewhere(self, audience: str | None) -> "_Elsewhere":
         today = self._data.card.default_as_of
@@ -171,10 +160,6 @@ class Reaching:
         ]
         held = {each.id: frozenset(self._registry.members(each.id, each.version)[1]) for each in running}
         return _Elsewhere(tuple((each.name, _end(each), held[each.id]) for each in running))
-
-    def _unreadable(self, name: str, error: Exception) -> DataError:
-        path = self._data.folder / name
-        return DataError(f"{path} cannot be read ({type(error).__name__}); prepare the data again.")
 
 
 @dataclass(frozen=True)

@@ -51,15 +51,16 @@ def prepare(
     from encoders.forgotten import Forgotten
     from encoders.sources import tables
 
-    forgotten = Forgotten(workspace)
     if spec not in BUILT_IN and not Path(spec).suffix and not Path(spec).exists():
         raise DataError(f"There is no file '{spec}', and built-in data is called {_NAMES}.")
     with progress_bar() as progress:
         if spec in BUILT_IN:
-            done = tables.Prepared(publish_built_in(workspace, spec, progress, forgotten), ())
+            done = tables.Prepared(publish_built_in(workspace, spec, progress), ())
         else:
             done = publish(
-                workspace, spec, lambda folder: tables.prepare(Path(spec), folder, strict, progress, forgotten)
+                workspace,
+                spec,
+                lambda folder: tables.prepare(Path(spec), folder, strict, progress, Forgotten(workspace)),
             )
     lines = [f"{done.card.title}: {done.card.first} to {done.card.last}, in {workspace.data_folder}"]
     lines += [f"  {count:,} rows left out: {reason}" for reason, count in done.card.rejected.items()]
@@ -101,13 +102,11 @@ def index(as_of: AsOf = None, as_json: Json = False) -> None:
 
 
 def _demo_data(workspace: Workspace, progress: Progress) -> "DatasetCard":
-    from encoders.forgotten import Forgotten
     from encoders.history.events import Dataset
     from encoders.sources import completejourney
 
-    forgotten = Forgotten(workspace)
     if not workspace.data_versions():
-        return publish_built_in(workspace, DEMO, progress, forgotten)
+        return publish_built_in(workspace, DEMO, progress)
     dataset = Dataset.current(workspace)
     card = dataset.card
     if card.name != DEMO:
@@ -116,7 +115,7 @@ def _demo_data(workspace: Workspace, progress: Progress) -> "DatasetCard":
             "name another folder: audience --workspace FOLDER demo."
         )
     current = card.recipe == completejourney.recipe() and not damaged_files(dataset.folder)
-    return card if current else publish_built_in(workspace, DEMO, progress, forgotten)
+    return card if current else publish_built_in(workspace, DEMO, progress)
 
 
 def _demo_model(workspace: Workspace, settings: Settings, progress: Progress) -> Path:

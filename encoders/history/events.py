@@ -8,7 +8,7 @@ A prepared data folder holds
     events.parquet    user_id, time, source, action, item_id, value        one row per thing a user did
     items.parquet     item_id, source, text, group                         what it was done with, in words
     users.parquet     user_id and one text column per attribute, null where unknown
-    contacts.parquet  user_id and contact columns; only the export reads it; present only where there are any
+    contacts.parquet  user_id and contact columns; read by exports and erasure alone; only where there are any
     dataset.json      DatasetCard
     checksums.json    SHA-256 of each of them
 
@@ -18,7 +18,7 @@ and may hold topics.parquet, campaigns.parquet and campaign_items.parquet, which
 
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -51,6 +51,9 @@ EVENT_SCHEMA = pl.Schema(
     }
 )
 ITEM_SCHEMA = pl.Schema({"item_id": pl.UInt32(), "source": pl.String(), "text": pl.String(), "group": pl.String()})
+
+
+_CONTACTS = "contacts.parquet"
 
 
 class DatasetCard(BaseModel):
@@ -194,6 +197,28 @@ class Dataset:
         """Names of the attribute columns."""
         return [name for name in self.users.columns if name != "user_id"]
 
+    @cached_property
+    def contacts(self) -> pl.DataFrame | None:
+        """Users and their contacts; None where the data was prepared without any."""
+        return self._read(_CONTACTS) if self._has(_CONTACTS) else None
+
+    @property
+    def contact_columns(self) -> list[str]:
+        """Columns of the contacts beside the id; none where there are no contacts."""
+        found = self._scan(_CONTACTS).collect_schema().names() if self._has(_CONTACTS) else []
+        return [name for name in found if name != "user_id"]
+
+    def among(self, users: Collection[str]) -> set[str]:
+        """Those of some users who are in the data, by their attributes or, where they have none, by any event."""
+        found = set(self.users.filter(pl.col("user_id").is_in(sorted(users)))["user_id"])
+        if rest := sorted(set(users) - found):
+            seen = self._scan("events.parquet").filter(pl.col("user_id").is_in(rest)).select("user_id").unique()
+            try:
+                found |= set(seen.collect()["user_id"])
+            except (OSError, pl.exceptions.PolarsError) as error:
+                raise self._unreadable("events.parquet", error) from error
+        return found
+
     def before(self, as_of: date) -> Past:
         """The past as it was known on the morning of ``as_of``.
 
@@ -233,6 +258,14 @@ class Dataset:
             )
         self._checked.add(name)
 
+    def _has(self, name: str) -> bool:
+        """Whether the data has a table; one that was written and is gone counts as damaged."""
+        self._check(name)
+        return (self.folder / name).exists()
+
+    def _unreadable(self, name: str, error: Exception) -> DataError:
+        return DataError(f"{self.folder / name} cannot be read ({error}); prepare the data again.")
+
     def _scan(self, name: str) -> pl.LazyFrame:
         self._check(name)
         try:
@@ -240,11 +273,11 @@ class Dataset:
             table.collect_schema()  # reads the footer, so that a broken file is found here
             return table
         except (OSError, pl.exceptions.PolarsError) as error:
-            raise DataError(f"{self.folder / name} cannot be read ({error}); prepare the data again.") from error
+            raise self._unreadable(name, error) from error
 
     def _read(self, name: str) -> pl.DataFrame:
         self._check(name)
         try:
             return pl.read_parquet(self.folder / name)
         except (OSError, pl.exceptions.PolarsError) as error:
-            raise DataError(f"{self.folder / name} cannot be read ({error}); prepare the data again.") from error
+            raise self._unreadable(name, error) from error

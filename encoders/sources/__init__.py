@@ -15,11 +15,18 @@ BUILT_IN = ("completejourney", "movielens")
 """Data sets that come from installed packages; each is the name of a module here that has ``prepare``."""
 
 
-def publish_built_in(
-    workspace: Workspace, name: str, progress: Progress = silent, forgotten: "Forgotten | None" = None
-) -> "DatasetCard":
-    """Make the built-in data set ``name`` the current data of a workspace; raises like ``prepare_built_in``."""
-    return publish(workspace, f"'{name}'", lambda folder: prepare_built_in(name, folder, progress, forgotten))
+def publish_built_in(workspace: Workspace, name: str, progress: Progress = silent) -> "DatasetCard":
+    """Make the built-in data set ``name`` the current data of a workspace, without users who were erased.
+
+    Raises:
+        DataError: the package it comes from is missing or cannot be read.
+        WorkspaceError: the folder cannot be written, another process prepares data, or nobody can say who was erased.
+    """
+    from encoders.forgotten import Forgotten
+
+    return publish(
+        workspace, f"'{name}'", lambda folder: prepare_built_in(name, folder, progress, Forgotten(workspace))
+    )
 
 
 def prepare_built_in(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from encoders.checksums import CHECKSUMS, write_checksums
+from encoders.checksums import CHECKSUMS, damaged_files, write_checksums
 from encoders.contacts import KINDS, ContactFormat
 from encoders.errors import DataError
 from encoders.forgotten import Forgotten
@@ -74,10 +74,12 @@ def erase_from_folder(folder: Path, users: Collection[str]) -> int:
     folder that can be read, and the next one goes on.
 
     Raises:
-        DataError: a table cannot be read.
+        DataError: a table cannot be read, or is not what was written.
         WorkspaceError: the disk is full or may not be written; what is not written yet is as it was.
     """
     gone = sorted(users)
+    if damaged := damaged_files(folder):  # new checksums must not vouch for it
+        raise DataError(f"{folder / damaged[0]} is damaged: it is not what was written; run 'audience prepare' again.")
     try:
         tables = [path for path in sorted(folder.glob("*.parquet")) if _USER in pl.read_parquet_schema(path)]
         mine = pl.col(_USER).cast(pl.String).is_in(gone)

@@ -119,10 +119,14 @@ def test_what_a_killed_process_left_is_swept_away(tmp_path: Path) -> None:
         "with atomic_folder(Path(sys.argv[1])) as p:\n (p / 'b').write_text('half')\n die()", tmp_path / "data"
     )
     run_and_kill("with atomic_file(Path(sys.argv[1])) as p:\n p.write_text('half')\n die()", tmp_path / "file")
-    assert len(names(tmp_path)) == 3
+    run_and_kill(
+        "with atomic_file(Path(sys.argv[1])) as p:\n p.write_text('half')\n die()", tmp_path / "erasures" / "a"
+    )
+    assert (len(names(tmp_path)), len(names(tmp_path / "erasures"))) == (4, 1)
     Workspace(tmp_path)
-    assert names(tmp_path) == ["data"]
+    assert names(tmp_path) == ["data", "erasures"]
     assert names(tmp_path / "data") == ["a"]
+    assert names(tmp_path / "erasures") == []
 
 
 def test_a_folder_moved_aside_by_a_killed_process_comes_back(tmp_path: Path) -> None:

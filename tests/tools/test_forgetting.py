@@ -3,12 +3,12 @@
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import polars as pl
 import pytest
+from naming import files_that_name
 from planted import USERS, world_settings
 
 from agent.conversation import Conversation
@@ -130,19 +130,9 @@ def jobs_and_labels(workspace: Workspace) -> None:
     (workspace.path / "serve.log").write_text(f"2024-07-01 could not send to {EMAIL}\n")
 
 
-def bytes_of(path: Path) -> Iterator[bytes]:
-    """The bytes of a file, and of its columns where it is compressed."""
-    yield path.read_bytes()
-    if path.suffix == ".parquet":
-        yield pl.read_parquet(path).write_ndjson().encode()
-
-
 def naming(workspace: Workspace) -> list[str]:
     """Files that name the user in any spelling."""
-    sought = [each.encode().lower() for each in SPELLINGS]
-    files = sorted(path for path in workspace.path.rglob("*") if path.is_file())
-    found = [path for path in files if any(each in data.lower() for data in bytes_of(path) for each in sought)]
-    return [str(path.relative_to(workspace.path)) for path in found]
+    return files_that_name(workspace, SPELLINGS)
 
 
 def erase_user(workspace: Workspace) -> Receipt:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from encoders.contacts import KINDS, ContactFormat
 from encoders.errors import RequestError
 from encoders.forgotten import forget
-from encoders.history.events import DatasetCard
+from encoders.history.events import Dataset
 from encoders.settings import Settings
 from encoders.sources.erasing import erase_from_folder, prepared_folders
 from encoders.workspace import Progress, Workspace, atomic_file, silent
@@ -29,8 +29,7 @@ from tools.people import masks_of
 from tools.registry import Registry
 from tools.registry_tables import TABLES
 
-RECEIPTS = "erasures"
-_PASSED_OVER = frozenset({"data", "chroma", "llm", "locks", RECEIPTS})
+_PASSED_OVER = frozenset({"data", "chroma", "llm", "locks", "erasures"})
 """Data and index have ways of their own; the others hold no user."""
 _KEYS = frozenset({"mask.key", "forgotten.json"})
 _MADE_AGAIN = frozenset({"cache", "checkpoints", "gradio"})
@@ -80,6 +79,7 @@ def erase(
         progress: called as the work goes on.
 
     Raises:
+        DataError: prepared data is damaged, so nobody can tell the users by their contacts; nothing was erased yet.
         RequestError: nobody is named.
         WorkspaceError: a place is in use or may not be written; they are forgotten already, and the same call goes on.
     """
@@ -87,7 +87,7 @@ def erase(
     if not wanted:
         raise RequestError("Name at least one user to erase.")
     whole = Workspace(workspace.path)
-    with whole.lock("forget"):
+    with whole.lock("forget"), whole.lock("prepare"):  # a preparation under way would bring them back
         progress("Putting them on the list of those who are forgotten", 0.0)
         traces = _traces(whole, wanted)
         same = [(kind, each) for kind in traces.contacts for each in traces.contacts[kind]]
@@ -103,7 +103,7 @@ def erase(
             sent_to=sent_to,
             not_ours=(*_NOT_OURS, *([_CHROMA_SERVER] if settings.chroma_url else [])),
         )
-        target = whole.path / RECEIPTS / f"{receipt.time:%Y%m%dT%H%M%S}-{receipt.id}.json"
+        target = whole.receipts / f"{receipt.time:%Y%m%dT%H%M%S}-{receipt.id}.json"
         with atomic_file(target, mode=0o600) as part:
             part.write_text(receipt.model_dump_json(indent=1) + "\n", "utf-8")
         _write_audit(whole, receipt)
@@ -146,21 +146,21 @@ def _traces(workspace: Workspace, users: list[str]) -> Traces:
     contacts: dict[str, set[tuple[str, str]]] = {kind: set() for kind in KINDS}
     form, units = ContactFormat(), set[str]()
     for folder in prepared_folders(workspace.path / "data"):
-        card = DatasetCard.model_validate_json((folder / "dataset.json").read_text("utf-8"))
+        data = Dataset(folder)
+        card = data.card
         form = ContactFormat(card.phone_country, frozenset(card.hashed_contacts))
         units |= {card.unit, card.unit_plural}
-        for kind, found in _contacts(folder, users, form).items():
+        for kind, found in _contacts(data.contacts, users, form).items():
             contacts[kind] |= found
     masks = [mask for user in users for mask in masks_of(workspace.mask_key(), user)]
     return traces_of(users, contacts, form, masks, units)
 
 
-def _contacts(folder: Path, users: list[str], form: ContactFormat) -> dict[str, set[tuple[str, str]]]:
+def _contacts(table: pl.DataFrame | None, users: list[str], form: ContactFormat) -> dict[str, set[tuple[str, str]]]:
     """Contacts of the users that nobody else has, as pairs of their shared form and how they were written."""
-    path = folder / "contacts.parquet"
-    if not path.exists():
-        return {}
-    table, found = pl.read_parquet(path), dict[str, set[tuple[str, str]]]()
+    found: dict[str, set[tuple[str, str]]] = {}
+    if table is None:
+        return found
     mine = pl.col("user_id").cast(pl.String).is_in(users)
     for kind in (each for each in KINDS if each in table.columns):
         pairs = {(form.same(kind, each), each) for each in table.filter(mine)[kind].cast(pl.String).drop_nulls()}
