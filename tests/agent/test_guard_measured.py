@@ -152,7 +152,7 @@ def test_any_text_at_all_is_judged(text: str) -> None:
 @given(st.lists(st.sampled_from([case for case in SINGLE if case.label == "refused"]), max_size=4))
 def test_declined_turns_do_not_poison_what_follows(before: list[Case]) -> None:
     talk = Talk()
-    for case in before:
+    for case in (case for case in before if judge(case).key):
         talk = talk if check_turn(case.turns[0], talk) else talk.after(case.turns[0])
     for harmless in ("people who will buy coffee", "families with kids who will buy ice cream", "diapers"):
         if not talk.offer:
