@@ -10,6 +10,7 @@ The workspace, the operations and what may not be lost are in ``tests/fault_shop
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -211,7 +212,7 @@ class Tally:
         row.cases, row.kept, row.goes_on = row.cases + 1, row.kept + kept, row.goes_on + goes_on
         row.plain += plain
         row.codes[str(ran.code)] = row.codes.get(str(ran.code), 0) + 1
-        row.said = row.said or ran.sentence
+        row.said = row.said or re.sub(r"/\S*/(copy|disk/workspace)(?=/)", "workspace", ran.sentence)
         if not (kept and goes_on and plain):
             _note(f"!! {row.fault}, {row.place}, {kept=} {goes_on=} {plain=}: {ran.err[-1500:]}")
 

@@ -124,7 +124,10 @@ def _fault(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
     if isinstance(error, sqlite3.OperationalError):
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code == sqlite3.SQLITE_IOERR_SHMSIZE:  # no room for what the connections of a file share
+            return errno.ENOSPC
+        code &= 0xFF
         return {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS}.get(code, 0)
     said = str(error)
     if mentioned := re.search(r"\(os error (\d+)\)", said):

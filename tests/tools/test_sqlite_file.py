@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -13,6 +14,7 @@ from faulty import flip, truncate
 
 from encoders.checksums import sum_of
 from encoders.errors import DamagedError, WorkspaceError
+from encoders.workspace import plain_faults
 from tools import backups, database
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
@@ -211,3 +213,10 @@ def test_on_a_read_only_disk_a_registry_is_read_and_takes_nothing(
         with pytest.raises(WorkspaceError, match="read-only"):
             save(registry, "Milk")
     assert sorted((each.name, each.stat().st_mtime_ns) for each in path.parent.iterdir()) == before
+
+
+def test_no_room_for_what_connections_share_is_called_a_full_disk(path: Path) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+    with pytest.raises(WorkspaceError, match="the disk is full"), plain_faults(path):
+        raise error
