@@ -305,7 +305,7 @@ class Keeping(Looking):
         saved = self._save_spec(before.spec, before.name, approved_by, key, share, refreshes=True)
         now, row_of = set(self._registry.members(saved.id, saved.version)[0]), self._population.row_of
         forecast = self._select(before.spec).forecast
-        enough = min(len(was), len(now)) >= self.settings.minimum_size
+        enough = min(len(was), len(now)) >= self.settings.minimum_size and self._caller.may(Scope.PREVIEW)
 
         def sample(users: Sequence[str]) -> tuple[SampleUser, ...]:
             known = [row_of[user] for user in users if user in row_of]

@@ -12,6 +12,10 @@ Count = Annotated[int | None, Field(description="null: withheld, for it is below
 """A count of users as it may be shown, see ``tools.disclosure``."""
 
 
+MOST_CONDITIONS = 20
+"""Conditions of one kind in a spec: each is looked up in all of the data."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,7 +28,7 @@ class Filter(_Model):
 
     field: str
     op: Literal["is", "is not"] = "is"
-    values: tuple[str, ...] = Field(min_length=1)
+    values: tuple[Annotated[str, Field(max_length=500)], ...] = Field(min_length=1, max_length=200)
 
 
 class Behaviour(_Model):
@@ -39,8 +43,8 @@ class AudienceSpec(_Model):
     """Everything that decides who is in: the demand, the hard conditions and the cut."""
 
     demand: str = Field(min_length=1, max_length=2000, description="one precise sentence, its horizon included")
-    filters: tuple[Filter, ...] = ()
-    behaviours: tuple[Behaviour, ...] = ()
+    filters: tuple[Filter, ...] = Field((), max_length=MOST_CONDITIONS)
+    behaviours: tuple[Behaviour, ...] = Field((), max_length=MOST_CONDITIONS)
     cut: float | None = Field(
         None, ge=0, le=1, strict=True, description="share of eligible users to keep; None: as recommended"
     )

@@ -28,20 +28,22 @@ class Reading(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def read(text: str) -> Reading:
-    """Read ``text`` but for what it says of its sender; time is in proportion to its length."""
+    """Read ``text`` but for what it orders and says of its sender; time is in proportion to its length."""
     plain = plain_text(text)
-    return Reading(_without_sender(plain), _without_sender(repair(plain)))
+    return Reading(_about_people(plain), _about_people(repair(plain)))
 
 
-def _without_sender(text: str) -> str:
-    """The text without what it says of who sends it, unless nothing else is left."""
-    rest = " ".join(_senders().sub(" ", text, count=1).split())
-    return rest if sum(map(str.isalnum, rest)) > 3 else text
+def _about_people(text: str) -> str:
+    """The text without what it orders the program and what it says of who sends it, unless nothing else is left."""
+    for name, most in (("orders", 0), ("senders", 1)):
+        rest = " ".join(_asides(name).sub(" ", text, count=most).split())
+        text = rest if sum(map(str.isalnum, rest)) > 3 else text
+    return text
 
 
 @lru_cache
-def _senders() -> re.Pattern[str]:
-    return re.compile(rf"(?:^|(?<=[,.;:!?] ))(?:{'|'.join(table('guard')['senders'])})", re.IGNORECASE)
+def _asides(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:^|(?<=[,.;:!?] ))(?:{'|'.join(table('guard')[name])})", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)

@@ -28,8 +28,8 @@ def shop(world_workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def real(shop: Workspace) -> Iterator[AudienceService]:
-    for name in ("registry.db", "registry.db-wal", "registry.db-shm", "checkpoints.db"):
-        (shop.path / name).unlink(missing_ok=True)
+    for path in (*shop.path.glob("registry.db*"), *shop.path.glob("checkpoints.db*")):
+        path.unlink()
     opened = AudienceService.open(world_settings(shop.path))
     yield opened
     opened.close()

@@ -90,8 +90,7 @@ def erase(
     with whole.lock("forget"), whole.lock("prepare"):  # a preparation under way would bring them back
         progress("Putting them on the list of those who are forgotten", 0.0)
         traces = _traces(whole, wanted)
-        same = [(kind, each) for kind in traces.contacts for each in traces.contacts[kind]]
-        hashes = forget(whole, wanted, same)
+        hashes = forget(whole, wanted, _never_again(whole, wanted))
         sent_to = _sent_to(whole, traces)
         places = list(_erase_places(whole, settings, traces, progress))
         receipt = Receipt(
@@ -156,8 +155,21 @@ def _traces(workspace: Workspace, users: list[str]) -> Traces:
     return traces_of(users, contacts, form, masks, units)
 
 
-def _contacts(table: pl.DataFrame | None, users: list[str], form: ContactFormat) -> dict[str, set[tuple[str, str]]]:
-    """Contacts of the users that nobody else has, as pairs of their shared form and how they were written."""
+def _never_again(workspace: Workspace, users: list[str]) -> set[tuple[str, str]]:
+    """Contacts that nobody may be reached by any more, as kind and shared form: also those that others have, too."""
+    found: set[tuple[str, str]] = set()
+    for folder in prepared_folders(workspace.path / "data"):
+        data = Dataset(folder)
+        form = ContactFormat(data.card.phone_country, frozenset(data.card.hashed_contacts))
+        for kind, pairs in _contacts(data.contacts, users, form, alone=False).items():
+            found |= {(kind, same) for same, _ in pairs}
+    return found
+
+
+def _contacts(
+    table: pl.DataFrame | None, users: list[str], form: ContactFormat, alone: bool = True
+) -> dict[str, set[tuple[str, str]]]:
+    """Contacts of the users, as pairs of their shared form and how they were written; ``alone``: that nobody else has."""
     found: dict[str, set[tuple[str, str]]] = {}
     if table is None:
         return found
@@ -167,7 +179,7 @@ def _contacts(table: pl.DataFrame | None, users: list[str], form: ContactFormat)
         near = {_alike(written) for _, written in pairs}
         others = table.filter(~mine)[kind].cast(pl.String).drop_nulls()
         shared = {form.same(kind, each) for each in others if _alike(each) in near}
-        found[kind] = {(same, written) for same, written in pairs if same and same not in shared}
+        found[kind] = {(same, written) for same, written in pairs if same and not (alone and same in shared)}
     return found
 
 
