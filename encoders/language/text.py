@@ -134,7 +134,7 @@ def _load(name: str, location: str, *, offline: bool) -> SentenceEncoder:
     from tqdm import tqdm  # type: ignore[import-untyped]
     from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()  # a model is loaded in the middle of something
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # a model is loaded in the middle of something
     tqdm.monitor_interval = 0  # and no thread has to watch its bars
     try:
         return SentenceEncoder(name, SentenceTransformer(location, device="cpu", local_files_only=offline))

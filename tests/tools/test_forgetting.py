@@ -184,6 +184,21 @@ def goes_on(workspace: Workspace) -> None:
     assert label == {"user_id": "h002", "lines": ["[erased] again"]}
 
 
+def test_a_contact_that_somebody_shares_with_an_erased_user_is_used_no_more(everywhere: Workspace) -> None:
+    path = everywhere.data / "contacts.parquet"
+    table = pl.read_parquet(path)
+    housemate = next(user for user in table["user_id"] if user != USER)
+    same = pl.when(pl.col("user_id") == housemate).then(pl.lit(PHONE)).otherwise("phone").alias("phone")
+    table.with_columns(same).write_parquet(path)
+    write_checksums(everywhere.data)
+    erase_user(everywhere)
+    with closing(AudienceService.open(world_settings(everywhere.path))) as service:
+        saved = service.save(COFFEE.model_copy(update={"cut": 1.0}), "All", "Ada", holdout=0.0)
+        assert housemate in service._registry.members(saved.id)[0]
+        file = pl.read_csv(service.export("All").path, infer_schema=False)
+    assert file.filter(pl.col("user_id") == housemate)["phone_sha256"].to_list() in ([], [None])
+
+
 def test_a_service_that_runs_leaves_out_whom_another_process_erased(everywhere: Workspace) -> None:
     with closing(AudienceService.open(world_settings(everywhere.path))) as service:
         row = service._population.row_of[USER]

@@ -169,7 +169,7 @@ def _never_again(workspace: Workspace, users: list[str]) -> set[tuple[str, str]]
 def _contacts(
     table: pl.DataFrame | None, users: list[str], form: ContactFormat, alone: bool = True
 ) -> dict[str, set[tuple[str, str]]]:
-    """Contacts of the users, as pairs of their shared form and how they were written; ``alone``: that nobody else has."""
+    """Contacts of the users, as pairs of shared form and spelling; ``alone`` for those that nobody else has."""
     found: dict[str, set[tuple[str, str]]] = {}
     if table is None:
         return found
