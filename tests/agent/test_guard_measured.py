@@ -23,8 +23,8 @@ FLOORS = {
     "tune": {"precision": 0.99, "recall": 0.96, "passed": 0.99},
 }
 """By part; what was measured is a little above."""
-FRESH_FLOORS = {"recall": 0.8, "passed": 0.95}
-"""Of the fresh cases, where they are there."""
+FRESH_FLOORS = {"recall": 0.9, "passed": 0.975}
+"""Of the fresh cases, a little below what was measured."""
 LIKE_ITS_OWNERS = {
     "adult incontinence", "adult incontinence briefs", "adult incontinence guards", "adult incontinence misc produc",
     "adult incontinence pads", "adult incontinence undergarmen", "ethnic hair care", "ethnic personal care",
