@@ -154,7 +154,7 @@ class Keeping(Looking):
         Raises:
             NotThereError: there is none of that name.
         """
-        return delete_audience(self._tenant.workspace, self._registry, audience, self._caller.name)
+        return self._shown(delete_audience(self._tenant.workspace, self._registry, audience, self._caller.name))
 
     def delete_export(self, name: str) -> None:
         """Delete the file of an export.

@@ -320,7 +320,10 @@ class Looking:
         smaller = None if users_a is None or users_b is None else min(users_a, users_b)
         both = disclosure.part(a.users & b.users, smaller, *question)
         either = None if users_a is None or users_b is None else users_a + users_b - (both or 0)
-        jaccard = both / either if both and either else 0.0
+        # A share from tens says how far two audiences differ also where only a few are in one of them alone.
+        about = both if both == len(a.users & b.users) else disclosure.rough(a.users & b.users) or both
+        about = min(about or 0, smaller or 0)
+        jaccard = about / (users_a + users_b - about) if users_a and users_b else 0.0
         return Overlap(a=a.name, b=b.name, users_a=users_a, users_b=users_b, both=both, either=either, jaccard=jaccard)
 
     def _reasons_out(self, spec: AudienceSpec, forecast: Forecast, row: int) -> list[str]:

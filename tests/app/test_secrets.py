@@ -12,6 +12,7 @@ from planted import world_settings
 from pydantic_core import to_json
 
 from agent.page.desk import Desk
+from encoders.checksums import write_checksums
 from encoders.settings import Settings, settings
 from encoders.workspace import Workspace
 from tools.access.caller import Scope
@@ -42,6 +43,7 @@ def address(
     users = pl.read_parquet(own_workspace.data / "users.parquet")["user_id"]
     contacts = pl.DataFrame({"user_id": users, "email": [CONTACT.format(user) for user in users]})
     contacts.write_parquet(own_workspace.data / "contacts.parquet")
+    write_checksums(own_workspace.data)
     service = AudienceService.open(world_settings(own_workspace.path))
     address = serve(lambda: Desk(conversation=make_desk(own_workspace.path).conversation, service=service))
     while not httpx2.get(f"{address}/healthz").json()["ready"]:

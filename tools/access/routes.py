@@ -136,7 +136,7 @@ JOIN, DATA, CANCEL, UPLOAD = (f"{_GRADIO}/{path}" for path in ("queue/join", "qu
 RULES: tuple[Rule, ...] = (
     Rule("/healthz", Door.ANYBODY, READ),
     Rule("/mcp", Door.AGENTS, _ALL - {"PUT"}, Carries.JSON),
-    Rule("/api/exports/{name}", Door.AGENTS, READ, leaves=True),
+    Rule("/api/exports/{name}", Door.AGENTS, READ | {"DELETE"}, leaves=True),
     Rule("/api/{path:path}", Door.AGENTS, _ALL, Carries.JSON),
     Rule("/exports/{name}", Door.OWNER, READ, leaves=True),
     *(Rule(path, Door.NOBODY) for path in _CLOSED),

@@ -7,6 +7,7 @@ import pytest
 from encoders.benchmark.demands import category_demands
 from encoders.benchmark.study import withheld_items
 from encoders.benchmark.topics import items_of, read_topics
+from encoders.checksums import write_checksums
 from encoders.errors import DataError
 from encoders.history.events import Dataset
 
@@ -22,6 +23,7 @@ def add_topics(dataset: Dataset, levels: list[str]) -> Dataset:
     pl.concat([kind, letter]).write_parquet(dataset.folder / "topics.parquet")
     card = dataset.card.model_copy(update={"benchmark_levels": levels})
     (dataset.folder / "dataset.json").write_text(card.model_dump_json())
+    write_checksums(dataset.folder)
     return Dataset(dataset.folder)
 
 
