@@ -59,9 +59,8 @@ class Caller:
     """Asks one chat model, and remembers what its server refused."""
 
     def __init__(self, model: BaseChatModel) -> None:
-        """Ask ``model``; the built-in rules behind the same interface are asked too, and count as no call."""
+        """Ask ``model``."""
         self.model = model
-        self.counted = model._llm_type != "embedded"
         responses = bool(getattr(model, "use_responses_api", False))
         self._way = _Way(responses, schema=model._llm_type in _SCHEMA_KEPT)
 
@@ -71,8 +70,6 @@ class Caller:
         Raises:
             ChatModelError: no answer came; the text says why and what to do.
         """
-        if not self.counted:
-            return self.model.invoke(list(messages)).text
         try:
             return self._ever_plainer(self._way, messages, meter)
         except (OpenAIError, ValueError, LookupError, TypeError, AttributeError) as error:

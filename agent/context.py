@@ -57,7 +57,7 @@ class DraftView(BaseModel):
 
 
 class Context(BaseModel):
-    """The JSON block in the prompt. The embedded model reads it; every other model reads it as text."""
+    """What the rules read, and, as JSON, a language model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -20,6 +20,9 @@ from agent.rules.languages import into_english
 from agent.rules.wording import plain
 from agent.state import Memory, Reply
 from agent.steps import Step
+from agent.thinking.decision import Thinker
+from agent.thinking.llm import ModelThinker
+from agent.thinking.rules import RuleThinker
 from agent.tracing import span, start, traced_service
 from agent.usage import read_prices
 from encoders.errors import AudienceError
@@ -72,7 +75,12 @@ class Conversation:
             self._database = open_sqlite(path, _LOST, check_same_thread=False)
         saver = SqliteSaver(self._database, serde=JsonPlusSerializer(allowed_msgpack_modules=_KEPT))
         self._path = path
-        self._agent = build_agent(model or chat_model(settings), traced_service(service), saver, self.model_name)
+        traced = traced_service(service)
+        talking = model or chat_model(settings)
+        thinker: Thinker = RuleThinker(self.model_name, traced.search_groups)
+        if talking is not None:
+            thinker = ModelThinker(talking, self.model_name, traced.search_groups)
+        self._agent = build_agent(thinker, traced, saver)
         self._card = service.describe_data()
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 

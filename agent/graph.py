@@ -1,4 +1,4 @@
-"""One graph for every model: guard, look, decide, act, and approve where something would be saved or written.
+"""One graph for every way of thinking: guard, look, decide, act, and approve where something would be saved or written.
 
 START ── guard ─┬─ look ── decide ── act ─┬─ END
 │  (page's own controls)  └─ approve ── END      waits for the person's yes
@@ -8,7 +8,6 @@ START ── guard ─┬─ look ── decide ── act ─┬─ END
 
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
-from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -17,8 +16,6 @@ from langgraph.types import interrupt
 from agent import replies
 from agent.acting import Acting
 from agent.approving import carry_out
-from agent.asking import next_step
-from agent.calling import Caller
 from agent.context import Context
 from agent.drafting import Unwanted
 from agent.guard import Refusal, check, check_spec, check_turn
@@ -31,6 +28,7 @@ from agent.rules.wording import plain
 from agent.speaking import Outcome
 from agent.state import Memory, Reply
 from agent.steps import Step
+from agent.thinking.decision import Thinker
 from agent.tracing import traced
 from agent.usage import Conduct
 from encoders.errors import AudienceError
@@ -62,11 +60,9 @@ class Turn(TypedDict, total=False):
 Agent = CompiledStateGraph[Turn, None, Turn, Turn]
 
 
-def build_agent(
-    model: BaseChatModel, service: "AudienceService", checkpointer: BaseCheckpointSaver[Any], model_name: str
-) -> Agent:
-    """Compile the conversation of ``model``, called ``model_name`` for people, over ``service``."""
-    nodes = _Nodes(model, service, model_name)
+def build_agent(thinker: Thinker, service: "AudienceService", checkpointer: BaseCheckpointSaver[Any]) -> Agent:
+    """Compile the conversation that ``thinker`` leads over ``service``."""
+    nodes = _Nodes(thinker, service)
     graph: StateGraph[Turn, None, Turn, Turn] = StateGraph(Turn)
     for node in (nodes.guard, nodes.edit, nodes.look, nodes.decide, nodes.act, nodes.approve):
         graph.add_node(node.__name__, traced(f"node {node.__name__}", _spoken(node)))
@@ -113,8 +109,8 @@ def _after_act(turn: Turn) -> Literal["approve", "__end__"]:
 class _Nodes:
     """The nodes; each returns what it changes in the state."""
 
-    def __init__(self, model: BaseChatModel, service: "AudienceService", name: str) -> None:
-        self.caller, self.service, self.name = Caller(model), service, name
+    def __init__(self, thinker: Thinker, service: "AudienceService") -> None:
+        self.thinker, self.service, self.name = thinker, service, thinker.name
         self.card = service.describe_data()
         self.acting = Acting(service, self.card)
 
@@ -154,10 +150,10 @@ class _Nodes:
         return {"context": look(self.service, self.card, state["memory"], state["text"].strip())}
 
     def decide(self, state: Turn) -> Turn:
-        """Ask the model what to do."""
+        """Let the thinker decide what to do."""
         context, memory = state["context"], state["memory"]
         assert context is not None
-        decision = next_step(self.caller, self.name, context, self.service.search_groups, memory.model)
+        decision = self.thinker.decide(context, memory.model)
         return {
             "memory": memory.model_copy(update={"model": decision.conduct}),
             "step": decision.step,

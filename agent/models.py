@@ -14,7 +14,6 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
-from agent.embedded import EmbeddedChatModel
 from agent.model_files import model_path
 from encoders.errors import ChatModelError
 from encoders.settings import Settings
@@ -38,15 +37,15 @@ RULES = "Built-in rules, no language model"
 _OPENAI = "https://api.openai.com/v1"
 
 
-def chat_model(settings: Settings) -> BaseChatModel:
-    """The model that talks.
+def chat_model(settings: Settings) -> BaseChatModel | None:
+    """The language model that talks; None where the settings ask for none.
 
     Raises:
         ChatModelError: the settings name none, or something it needs is missing.
     """
     kind, _, name = settings.chat_model.partition(":")
     if settings.chat_model == "embedded":
-        return EmbeddedChatModel()
+        return None
     if kind not in {"openai", "server", "local"} or not name:
         raise ChatModelError(
             f"'{settings.chat_model}' is no chat model; set AUDIENCE_CHAT_MODEL to embedded, openai:NAME, "

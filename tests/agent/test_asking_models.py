@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from agent_doubles import PlantedService, ScriptedModel
 
-from agent.asking import ANSWERS
 from agent.conversation import Conversation
 from agent.steps import StepError, parse_step, step_schema
+from agent.thinking.llm import ANSWERS
 from encoders.settings import Settings
 from tools.types import Filter
 

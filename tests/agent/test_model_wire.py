@@ -10,9 +10,9 @@ from agent_doubles import PlantedService
 from wire_doubles import CHAT, PROPOSE, RESPONSES, Answer, Server, error, said, step
 
 import agent.models as models
-from agent.asking import ANSWERS
 from agent.calling import LONGEST_WAIT, TRIES
 from agent.conversation import Conversation
+from agent.thinking.llm import ANSWERS
 from agent.usage import CALLS_A_TURN
 from encoders.settings import Settings
 

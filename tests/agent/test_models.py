@@ -2,7 +2,6 @@
 
 import pytest
 
-from agent.embedded import EmbeddedChatModel
 from agent.models import chat_model, spoken_name
 from encoders.errors import ChatModelError
 from encoders.settings import Settings
@@ -28,12 +27,5 @@ def test_settings_that_cannot_work_say_what_to_do(
 
 
 def test_the_default_needs_nothing(workspace: Settings) -> None:
-    assert isinstance(chat_model(workspace), EmbeddedChatModel)
+    assert chat_model(workspace) is None
     assert spoken_name(workspace) == "Built-in rules, no language model"
-
-
-def test_the_embedded_model_reads_only_its_own_prompts() -> None:
-    with pytest.raises(ChatModelError, match="context block"):
-        EmbeddedChatModel().invoke("hello")
-    with pytest.raises(ChatModelError, match="could not read"):
-        EmbeddedChatModel().invoke("```json\n{}\n```")

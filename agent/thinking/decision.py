@@ -1,0 +1,34 @@
+"""What every way of thinking gives back, and what it is asked through."""
+
+from typing import NamedTuple, Protocol
+
+from agent.context import Context
+from agent.steps import Step
+from agent.usage import Conduct
+
+
+class Decision(NamedTuple):
+    """The next step, checked against the data."""
+
+    step: Step
+    notes: tuple[str, ...]
+    """What has to be said about what was dropped from it."""
+    conduct: Conduct
+    """How the language model has behaved so far."""
+    fell_back: str = ""
+    """One sentence where a language model failed and the rules decided."""
+
+
+class Thinker(Protocol):
+    """Decides the next step; ``name`` is what people see."""
+
+    name: str
+
+    def decide(self, context: Context, conduct: Conduct) -> Decision:
+        """Decide what to do about the message in ``context``.
+
+        Args:
+            context: what was said, how the talk stands, and what the data has to do with it.
+            conduct: what the language model has used and how it behaved in this conversation.
+        """
+        ...
