@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from urllib.parse import quote
 
 from encoders.checksums import seal, seal_is_broken, sum_of, unseal
@@ -22,6 +23,12 @@ log = logging.getLogger(__name__)
 
 KEPT = 3
 """Days of which there is a backup."""
+
+AT_ONCE = 0.1
+"""Seconds; a backup that takes no longer is made after every acknowledged change."""
+
+_REST = 20
+"""A backup that takes longer is made again after so many times as long."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,31 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
             old.unlink(missing_ok=True)
     except (WorkspaceError, OSError, sqlite3.Error) as error:
         log.warning("%s was not backed up: %s", path, error)
+
+
+class Routine:
+    """Backs up an open file as it changes: at once where that is quick, else at most a twentieth of the time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, at_once: float = AT_ONCE) -> None:
+        """Have nothing to back up, until ``changed`` says so; 0 for ``at_once`` where changes come many a second."""
+        self._connection, self._path, self._at_once = connection, path, at_once
+        self._at, self._took = -float("inf"), 0.0
+        self.due = False
+        """Whether something changed since the last backup."""
+
+    def changed(self, acknowledged: bool = True) -> None:
+        """Note a change; what was ``acknowledged`` is backed up now, unless the last backup took long and is recent."""
+        self.due = True
+        if acknowledged and (self._took <= self._at_once or monotonic() - self._at > _REST * self._took):
+            self.run()
+
+    def run(self) -> None:
+        """Back up what is due."""
+        if self.due:
+            begun = monotonic()
+            back_up(self._connection, self._path)
+            self._at, self.due = monotonic(), False
+            self._took = self._at - begun
 
 
 def newest_backup(path: Path) -> Backup | None:

@@ -6,19 +6,12 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from encoders.errors import DamagedError, WorkspaceError
 from encoders.workspace import plain_faults
-from tools.backups import back_up, newest_backup
+from tools.backups import Routine, newest_backup
 from tools.sqlite_file import close_sqlite, means_damage, open_sqlite
-
-_AT_ONCE = 0.1
-"""Seconds; a backup that takes no longer is made after every acknowledged change."""
-
-_REST = 20
-"""A backup that takes longer is made again after so many times as long."""
 
 _CHANGES = """
 CREATE TABLE IF NOT EXISTS changes (number INTEGER NOT NULL);
@@ -46,13 +39,13 @@ class Database:
             WorkspaceError: it cannot be written, or was written by a newer version of this program.
         """
         self._path, self._tables, self._in_memory = path or Path(":memory:"), tables, path is None
-        self._backed_up = self._unsaved = False
-        self._backed_up_at, self._took = -float("inf"), 0.0
+        self._backed_up = False
         self._lock = threading.RLock()
         with self._faults():
             options: dict[str, Any] = {"timeout": 30, "check_same_thread": False, "isolation_level": None}
             self._db = open_sqlite(path, lost, **options) if path else sqlite3.connect(":memory:", **options)
         self._db.row_factory = sqlite3.Row
+        self._backups = Routine(self._db, self._path)
         try:
             self._prepare(changes="" if lost else _CHANGES)
         except BaseException:
@@ -63,8 +56,7 @@ class Database:
     def close(self) -> None:
         """Close the connection, after a backup where one is due."""
         with self._lock:
-            if self._unsaved:
-                self._back_up()
+            self._backups.run()
             if self._in_memory:
                 self._db.close()
             else:
@@ -113,18 +105,8 @@ class Database:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-            self._unsaved |= changed
-            if changed and flushed and (self._took <= _AT_ONCE or self._rested()):
-                self._back_up()
-
-    def _rested(self) -> bool:
-        return monotonic() - self._backed_up_at > _REST * self._took
-
-    def _back_up(self) -> None:
-        begun = monotonic()
-        back_up(self._db, self._path)
-        self._backed_up_at, self._unsaved = monotonic(), False
-        self._took = self._backed_up_at - begun
+            if changed:
+                self._backups.changed(acknowledged=flushed)
 
     def _prepare(self, changes: str) -> None:
         with self._faults():
@@ -145,7 +127,7 @@ class Database:
             for statement in (each for script in (*self._tables[found:], changes) for each in _statements(script)):
                 self.run(statement)
             self.run(f"PRAGMA user_version = {len(self._tables)}")
-        self._unsaved = bool(found and changes and newest_backup(self._path) is None)
+        self._backups.due = bool(found and changes and newest_backup(self._path) is None)
         if (
             not file and not self._in_memory
         ):  # there is none on a read-only disk, and what is written here would be lost

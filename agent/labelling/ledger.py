@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from encoders.workspace import plain_faults
-from tools.backups import back_up
+from tools.backups import Routine, newest_backup
 from tools.sqlite_file import close_sqlite, open_sqlite
 
 _TABLES = """
@@ -108,17 +108,19 @@ class Ledger:
             self._rows.execute("PRAGMA journal_mode=WAL")
             self._rows.executescript(_TABLES)
         self._path = path
+        self._backups = Routine(self._rows, path, at_once=0.0)
+        if newest_backup(path) is None:  # whatever is damaged later, there is something to put in its place
+            self._backups.changed()
 
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> "Iterator[Ledger]":
-        """Open the ledger, and close it when the block ends; what was paid for is backed up then."""
+        """Open the ledger, and close it when the block ends; what was paid for is backed up as it comes."""
         ledger = cls(path)
         try:
             yield ledger
         finally:
-            if ledger._rows.total_changes:
-                back_up(ledger._rows, path)
+            ledger._backups.run()
             close_sqlite(ledger._rows, path)
 
     def add(self, name: str, requests: Iterable[Request]) -> None:
@@ -214,6 +216,7 @@ class Ledger:
     def _change(self, statement: str, *values: object) -> None:
         with plain_faults(self._path):
             self._rows.execute(statement, values)
+        self._backups.changed()
 
     @contextmanager
     def _at_once(self) -> Iterator[None]:
@@ -224,3 +227,4 @@ class Ledger:
             self._rows.execute("ROLLBACK")
             raise
         self._rows.execute("COMMIT")
+        self._backups.changed()

@@ -15,7 +15,7 @@ from faulty import flip, truncate
 from encoders.checksums import sum_of
 from encoders.errors import DamagedError, WorkspaceError
 from encoders.workspace import plain_faults
-from tools import backups, database
+from tools import backups
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
 from tools.backups import kept_files, newest_backup, restore
@@ -157,10 +157,10 @@ def test_a_backup_that_takes_long_is_made_less_often_and_at_the_end(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
-    back_up = database.back_up
+    back_up = backups.back_up
     clock = iter(range(0, 10_000, 7))  # each look at the clock is 7 seconds later
-    monkeypatch.setattr(database, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(database, "back_up", lambda *each: (made.append(1), back_up(*each)))
+    monkeypatch.setattr(backups, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(backups, "back_up", lambda *each: (made.append(1), back_up(*each)))
     with Registry(path) as registry:
         for number in range(5):
             save(registry, f"Tea {number}")
