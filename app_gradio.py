@@ -27,7 +27,7 @@ from agent.page.policy import OnlyFromHere
 from agent.page.transcript import Transcript
 from agent.page.uploads import Uploads
 from agent.state import Reply
-from encoders.errors import RequestError
+from encoders.errors import DamagedError, NotThereError, RequestError
 from encoders.settings import settings
 from encoders.workspace import Workspace
 from tools.access.bounds import UPLOAD_BYTES
@@ -38,6 +38,7 @@ from tools.access.limits import CallLimits
 from tools.access.names import Names
 from tools.access.tokens import Tokens
 from tools.access.trail import FOLDED_SECONDS, Trail
+from tools.export import exported as exported_file
 from tools.mcp_server.http import OverHttp
 from tools.mcp_server.server import make_server
 from tools.registry import Registry
@@ -117,9 +118,12 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
 
     @app.get("/exports/{name}")
     def exported(name: str) -> FileResponse:
-        path = workspace.exports / name
-        if not path.is_file():
-            raise HTTPException(404, "There is no such file; export the audience again.")
+        try:
+            path = exported_file(workspace, name)
+        except NotThereError as error:
+            raise HTTPException(404, str(error)) from error
+        except DamagedError as error:
+            raise HTTPException(503, str(error)) from error
         return FileResponse(path, filename=name, headers={"Cache-Control": "private, no-store"})
 
     blocks = Page(opening).blocks.queue(default_concurrency_limit=8)

@@ -1,5 +1,6 @@
 """Deleting what is kept: an audience, a file of an export, a conversation."""
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -8,7 +9,7 @@ from pathlib import Path
 from encoders.checksums import unseal
 from encoders.errors import NotThereError, WorkspaceError
 from encoders.workspace import Workspace, plain_faults
-from tools.export import exported
+from tools.export import FILE, drop
 from tools.registry import Registry
 from tools.types import SavedAudience
 
@@ -37,7 +38,10 @@ def delete_export(workspace: Workspace, registry: Registry, name: str, actor: st
     Raises:
         NotThereError: there is none.
     """
-    exported(workspace, name).unlink(missing_ok=True)
+    path = workspace.exports / name
+    if not re.fullmatch(FILE, name) or not path.is_file():
+        raise NotThereError(f"There is no exported file '{name[:60]}'.")
+    drop(path)
     registry.record(actor, "delete export", details={"file": name})
 
 

@@ -16,7 +16,8 @@ from typing import Literal
 
 import polars as pl
 
-from encoders.errors import NotThereError, RequestError, TooSmallError
+from encoders.checksums import seal, seal_is_broken, unseal
+from encoders.errors import DamagedError, NotThereError, RequestError, TooSmallError
 from encoders.workspace import Workspace, atomic_file
 from tools.destinations.protocol import Receiver
 from tools.platforms import Platform
@@ -28,7 +29,7 @@ KEPT_DAYS = 7
 
 _FORMULA = r"^[=+\-@\t\r]"
 """What a spreadsheet would take for the beginning of a formula."""
-_FILE = r"[0-9a-z-]+\.(csv|parquet)"
+FILE = r"[0-9a-z-]+\.(csv|parquet)"
 """What the name of a file looks like that was written here."""
 
 Hashing = Callable[[str, str], str | None]
@@ -92,7 +93,7 @@ def export_audience(
 
 
 def _written(table: pl.DataFrame, target: Path, format: Literal["csv", "parquet"]) -> str:
-    """Write a table, whole or not at all; the digest of the file."""
+    """Write a table, whole or not at all; the digest of the file, which is kept beside it as well."""
     with atomic_file(target, mode=0o600) as part:
         if format == "csv" and "user_id" in table.columns:
             marked = pl.col("user_id").str.contains(_FORMULA)
@@ -103,7 +104,9 @@ def _written(table: pl.DataFrame, target: Path, format: Literal["csv", "parquet"
         else:
             table.write_parquet(part)
         with part.open("rb") as written:
-            return file_digest(written, "sha256").hexdigest()
+            digest = file_digest(written, "sha256").hexdigest()
+    seal(target)
+    return digest
 
 
 def exported(workspace: Workspace, name: str) -> Path:
@@ -111,14 +114,23 @@ def exported(workspace: Workspace, name: str) -> Path:
 
     Raises:
         NotThereError: there is none, or no longer.
+        DamagedError: it is not what was written.
     """
     path = workspace.exports / name
-    if not re.fullmatch(_FILE, name) or not path.is_file():
+    if not re.fullmatch(FILE, name) or not path.is_file():
         raise NotThereError(f"There is no exported file '{name[:60]}'; export the audience again.")
     if expired(path):
-        path.unlink(missing_ok=True)
+        drop(path)
         raise NotThereError(f"The file '{name}' was kept for {KEPT_DAYS} days, which are over; export it again.")
+    if seal_is_broken(path):
+        raise DamagedError(f"The file '{name}' is damaged: it is not what was written; export the audience again.")
     return path
+
+
+def drop(path: Path) -> None:
+    """Delete the file of an export, and the digest beside it."""
+    path.unlink(missing_ok=True)
+    unseal(path)
 
 
 def expired(path: Path) -> bool:

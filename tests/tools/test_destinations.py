@@ -11,13 +11,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from faulty import flip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from listening import Listener, listening, signed
 from reach_doubles import prepared
 from standardwebhooks import Webhook
 
-from encoders.errors import DestinationError, RequestError, TooSmallError
+from encoders.errors import DamagedError, DestinationError, RequestError, TooSmallError
 from encoders.workspace import Workspace
 from tools.destinations import webhook
 from tools.destinations.exporting import Exports
@@ -77,6 +78,24 @@ def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
     monkeypatch.setattr(webhook.WebhookDestination, "batch_size", 10)
     with listening() as listener:
         yield listener
+
+
+def test_a_file_that_was_damaged_before_it_is_sent_is_not_sent(
+    house: House, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.save()
+    house.destinations.add("CRM", listener.url)
+    record = Registry.record
+
+    def record_and_damage(registry: Registry, actor: str, action: str, *more: Any) -> None:
+        record(registry, actor, action, *more)
+        if action == "export":
+            flip(next(house.workspace.exports.glob("*.csv")))
+
+    monkeypatch.setattr(Registry, "record", record_and_damage)
+    with pytest.raises(DamagedError, match="it is not what was written"):
+        house.export("crm")
+    assert not listener.heard
 
 
 # --- a system of one's own ------------------------------------------------------------------------

@@ -2,15 +2,19 @@ import csv
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 import pytest
+from faulty import flip, truncate
 from reach_doubles import export, prepared
 
+from encoders.checksums import sum_of
 from encoders.contacts import PLAIN, ContactFormat
-from encoders.errors import DataError, NotThereError, WorkspaceError
+from encoders.errors import DamagedError, DataError, NotThereError, WorkspaceError
 from encoders.workspace import Workspace
 from tools.export import KEPT_DAYS, exported
 from tools.types import SavedAudience
@@ -146,7 +150,7 @@ def test_held_out_users_and_plain_contacts_stay_at_home(with_contacts: Workspace
     assert b"example" not in path.read_bytes().lower()
     assert b"Main St" not in path.read_bytes()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [each.name for each in with_contacts.exports.iterdir()] == [path.name]
+    assert {each.name for each in with_contacts.exports.iterdir()} == {path.name, sum_of(path).name}
 
 
 def test_without_contacts_there_are_only_user_ids(workspace: Workspace) -> None:
@@ -188,7 +192,8 @@ def test_a_full_disk_keeps_the_earlier_file(workspace: Workspace, monkeypatch: p
     with pytest.raises(WorkspaceError, match="the disk is full"):
         export(workspace, SAVED, many, ())
     assert Path(first.path).read_bytes() == content
-    assert len(list(workspace.exports.iterdir())) == 1
+    assert exported(workspace, Path(first.path).name) == Path(first.path)
+    assert len(list(workspace.exports.iterdir())) == 2  # and its digest
 
 
 def test_a_file_is_given_out_for_a_week(workspace: Workspace) -> None:
@@ -199,3 +204,23 @@ def test_a_file_is_given_out_for_a_week(workspace: Workspace) -> None:
     with pytest.raises(NotThereError, match="was kept for 7 days, which are over; export it again"):
         exported(workspace, path.name)
     assert not path.exists()
+    assert not list(workspace.exports.iterdir())
+
+
+@pytest.mark.parametrize("damage", [flip, truncate])
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_a_damaged_file_is_not_given_out(
+    workspace: Workspace, format: Literal["csv", "parquet"], damage: Callable[[Path], None]
+) -> None:
+    path = Path(export(workspace, SAVED, MEMBERS, format=format).path)
+    damage(path)
+    with pytest.raises(DamagedError, match="it is not what was written; export the audience again"):
+        exported(workspace, path.name)
+    export(workspace, SAVED, MEMBERS, format=format)
+    assert exported(workspace, path.name) == path
+
+
+def test_a_file_of_an_earlier_version_has_no_digest_and_is_given_out(workspace: Workspace) -> None:
+    path = Path(export(workspace, SAVED, MEMBERS).path)
+    sum_of(path).unlink()
+    assert exported(workspace, path.name) == path

@@ -9,7 +9,8 @@ from typing import Literal
 
 import polars as pl
 
-from encoders.errors import DestinationError
+from encoders.checksums import sha256_of
+from encoders.errors import DamagedError, DestinationError
 from tools.database import Database
 from tools.destinations.protocol import Batch, Destination, Person
 from tools.types import ExportFile, SavedAudience
@@ -40,8 +41,11 @@ def push(db: Database, to: str, destination: Destination, saved: SavedAudience, 
         In how many batches it was sent.
 
     Raises:
+        DamagedError: the file is not what was exported; nothing was sent.
         DestinationError: a batch was not taken; the text says how far it came and what to do.
     """
+    if sha256_of(Path(file.path)) != file.sha256:
+        raise DamagedError(f"{file.path} is damaged: it is not what was written; export the audience again.")
     people = _people(Path(file.path), file.format)
     size = destination.batch_size
     begun = _begun(db, to, saved, f"{file.sha256} {size}", key, ceil(len(people) / size))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from encoders.checksums import is_sealed, seal, unseal
 from encoders.workspace import atomic_file
 from tools.forgetting.databases import erase_from_database
 from tools.forgetting.traces import Traces
@@ -52,10 +53,14 @@ def erase_from_file(path: Path, traces: Traces, made_again: bool = False) -> int
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """Write a file anew under the permissions and the date it has: what is kept for some days is kept no longer."""
-    before = path.stat()
+    before, sealed = path.stat(), is_sealed(path)
+    if sealed:
+        unseal(path)
     with atomic_file(path, mode=before.st_mode & 0o777) as part:
         yield part
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    if sealed:
+        seal(path)
 
 
 def _from_bytes(path: Path, data: bytes, traces: Traces) -> tuple[int, bytes]:

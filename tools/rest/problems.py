@@ -80,7 +80,7 @@ KINDS: dict[type[AudienceError], Kind] = {
     AccessError: Kind("access", "This may not be done now", HTTPStatus.FORBIDDEN),
     DataError: Kind("data", "The data is not fit for this", HTTPStatus.CONFLICT),
     ModelError: Kind("model", "The model is not fit for this", HTTPStatus.CONFLICT),
-    DamagedError: Kind("damaged", "A database of the workspace is damaged", HTTPStatus.SERVICE_UNAVAILABLE),
+    DamagedError: Kind("damaged", "A file of the workspace is damaged", HTTPStatus.SERVICE_UNAVAILABLE),
     BrokenIndexError: Kind("broken-index", "The index cannot be used", HTTPStatus.SERVICE_UNAVAILABLE),
     DiskError: Kind("disk", "The disk is full or may not be written", HTTPStatus.INSUFFICIENT_STORAGE),
     WorkspaceError: Kind("workspace", "The workspace cannot be used right now", HTTPStatus.SERVICE_UNAVAILABLE),
