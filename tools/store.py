@@ -13,7 +13,7 @@ whatever run left it there.
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -24,13 +24,14 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.errors import BrokenIndexError, RequestError, WorkspaceError
+from encoders.errors import BrokenIndexError, WorkspaceError
 from encoders.workspace import Progress, Workspace, plain_faults, silent
+from tools.store_attributes import Attributes, condition, fields, known
 from tools.types import Filter
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
-    from chromadb.api.models.Collection import Collection
+    from chromadb.api.models.Collection import Collection as Chromas
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,6 @@ ROOM, GROWTH, PER_RECORD = 16 * 2**20, 8, 1024
 1 to 2, measured on 400 to 20,000 users of d = 64."""
 
 Vectors = NDArray[np.float32]
-Attributes = Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,24 @@ class UserRecords:
     """Attribute to value, [n]; None means unknown and is left out."""
     encode: Callable[[NDArray[np.int64]], Vectors]
     """Makes the vectors of some of the n, by their places: float32 of shape [len(places), d], no row of zeros."""
+
+
+@dataclass(frozen=True)
+class CollectionCopy:
+    """Everything in one collection."""
+
+    called: str
+    """Chroma's name for it."""
+    metadata: dict[str, Any]
+    ids: list[str]
+    vectors: Vectors
+    attributes: list[Any]
+
+    def without(self, users: Collection[str]) -> "CollectionCopy":
+        """The same without some users."""
+        kept = [row for row, user in enumerate(self.ids) if user not in users]
+        rows = [self.attributes[row] for row in kept]
+        return CollectionCopy(self.called, self.metadata, [self.ids[row] for row in kept], self.vectors[kept], rows)
 
 
 def collection_name(data_version: str, model_version: str, as_of: date) -> str:
@@ -157,7 +175,7 @@ class VectorStore:
         if not len(users.ids) == len(set(users.ids)) == len(users.fingerprints) == len(users.attributes):
             raise ValueError("ids, fingerprints and attributes must be of one length, and no id may come twice")
         wanted = dict(zip(users.ids, users.fingerprints.tolist(), strict=True))
-        marks = {"owner": self._owner, "model": users.model, "fields": _fields(users.attributes)}
+        marks = {"owner": self._owner, "model": users.model, "fields": fields(users.attributes)}
         with self._faults():
             collection, kept = self._begin(name, wanted, marks)
         missing = np.array([row for row, user in enumerate(users.ids) if user not in kept], np.int64)
@@ -170,7 +188,7 @@ class VectorStore:
                     ids=[users.ids[row] for row in rows],
                     embeddings=vectors,
                     metadatas=[
-                        _known(users.attributes[row]) | {_FINGERPRINT: int(users.fingerprints[row])} for row in rows
+                        known(users.attributes[row]) | {_FINGERPRINT: int(users.fingerprints[row])} for row in rows
                     ],
                 )
         if not collection.metadata.get("complete"):
@@ -194,7 +212,7 @@ class VectorStore:
         """
         collection = self._complete(name)
         fields = json.loads(str(collection.metadata["fields"]))
-        conditions = [_condition(each, fields) for each in filters]
+        conditions = [condition(each, fields) for each in filters]
         with self._faults():
             limit = min(k, collection.count())
             if limit < 1 or not all(condition for each in conditions for condition in each.values()):
@@ -220,7 +238,7 @@ class VectorStore:
             raise BrokenIndexError(f"The index in {self._where} is damaged: its vectors are not what was written.")
         return ids, matrix
 
-    def _read(self, collection: "Collection") -> tuple[list[str], Vectors]:
+    def _read(self, collection: "Chromas") -> tuple[list[str], Vectors]:
         ids: list[str] = []
         pages: list[Vectors] = []
         with self._faults():
@@ -246,8 +264,8 @@ class VectorStore:
 
     # --- for erasing users ------------------------------------------------------------------------
 
-    def contents(self) -> Iterator[tuple[str, dict[str, Any], list[str], Vectors, list[Any]]]:
-        """Every collection of the folder, complete or not: Chroma's name, metadata, ids, vectors, attributes.
+    def contents(self) -> Iterator[CollectionCopy]:
+        """Every collection of the folder, complete or not.
 
         Those of a workspace that was elsewhere before are among them.
         """
@@ -261,18 +279,16 @@ class VectorStore:
                     vectors.append(np.asarray(page["embeddings"], dtype=np.float32))
                     rows.extend(page["metadatas"] or [])
                 matrix = np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32)
-                yield each.name, dict(each.metadata or {}), ids, matrix, rows
+                yield CollectionCopy(each.name, dict(each.metadata or {}), ids, matrix, rows)
 
-    def put_collection(
-        self, called: str, metadata: dict[str, Any], ids: list[str], vectors: Vectors, attributes: list[Any]
-    ) -> None:
+    def put_collection(self, copy: CollectionCopy) -> None:
         """Write a collection as ``contents`` gave it."""
         with self._faults():
-            collection = self._create(called, {**metadata, _DIGEST: ""})
-            for start in range(0, len(ids), BATCH):
+            collection = self._create(copy.called, {**copy.metadata, _DIGEST: ""})
+            for start in range(0, len(copy.ids), BATCH):
                 part = slice(start, start + BATCH)
-                collection.upsert(ids=ids[part], embeddings=vectors[part], metadatas=attributes[part])
-            if metadata.get("complete"):
+                collection.upsert(copy.ids[part], copy.vectors[part], copy.attributes[part])
+            if copy.metadata.get("complete"):
                 collection.modify(metadata={**collection.metadata, _DIGEST: _digest(*self._read(collection))})
 
     def delete_users(self, users: Sequence[str]) -> int:
@@ -328,20 +344,20 @@ class VectorStore:
                 f"The index in {self._where} cannot be used ({_first_line(error)}); {remedy}."
             ) from error
 
-    def _find(self, name: str) -> "Collection | None":
+    def _find(self, name: str) -> "Chromas | None":
         from chromadb.errors import NotFoundError
 
         with self._faults(), suppress(NotFoundError):
             return self._client.get_collection(self._called(name), embedding_function=None)
         return None
 
-    def _complete(self, name: str) -> "Collection":
+    def _complete(self, name: str) -> "Chromas":
         collection = self._find(name)
         if collection is None or not collection.metadata.get("complete"):
             raise WorkspaceError(f"The users are not indexed yet in {self._where}; run 'audience index'.")
         return collection
 
-    def _begin(self, name: str, wanted: Mapping[str, int], marks: dict[str, str]) -> "tuple[Collection, set[str]]":
+    def _begin(self, name: str, wanted: Mapping[str, int], marks: dict[str, str]) -> "tuple[Chromas, set[str]]":
         """The collection to write to, with no record that is not wanted, and the users whose record it has already.
 
         What is no longer wanted is deleted and never overwritten: for Chroma that is less than half the work. Deleted
@@ -370,7 +386,7 @@ class VectorStore:
             found.delete(stale[start : start + BATCH])
         return found, set(kept)
 
-    def _create(self, called: str, marks: dict[str, str]) -> "Collection":
+    def _create(self, called: str, marks: dict[str, str]) -> "Chromas":
         return self._client.create_collection(
             called,
             metadata=marks,
@@ -378,7 +394,7 @@ class VectorStore:
             embedding_function=None,
         )
 
-    def _earlier(self, name: str, model: str) -> "Collection | None":
+    def _earlier(self, name: str, model: str) -> "Chromas | None":
         """The collection of that name, or else of that model; a complete one rather than another."""
         called = self._called(name)
         fitting = [each for each in self._mine() if each.name == called or each.metadata.get("model") == model]
@@ -387,7 +403,7 @@ class VectorStore:
         best = max(fitting, key=lambda each: (each.name == called, bool(each.metadata.get("complete")), each.name))
         return self._client.get_collection(best.name, embedding_function=None)
 
-    def _finish(self, collection: "Collection", wanted: Mapping[str, int]) -> None:
+    def _finish(self, collection: "Chromas", wanted: Mapping[str, int]) -> None:
         """Declare a collection complete, once it really holds what it shall, and drop others of its model."""
         with self._faults():
             if self._fingerprints(collection) != wanted:
@@ -428,7 +444,7 @@ class VectorStore:
                 fresh.upsert(page["ids"], page["embeddings"], page["metadatas"])
             fresh.modify(metadata={**fresh.metadata, "complete": True, _DIGEST: _digest(*self._read(fresh))})
 
-    def _fingerprints(self, collection: "Collection") -> dict[str, object]:
+    def _fingerprints(self, collection: "Chromas") -> dict[str, object]:
         """What every record of a collection was made from, by user; None where it does not say."""
         held: dict[str, object] = {}
         for offset in range(0, collection.count(), BATCH):
@@ -437,39 +453,13 @@ class VectorStore:
                 held[user] = (row or {}).get(_FINGERPRINT)
         return held
 
-    def _mine(self) -> "list[Collection]":
+    def _mine(self) -> "list[Chromas]":
         """The collections of this workspace, complete or not."""
         return [each for each in self._client.list_collections() if (each.metadata or {}).get("owner") == self._owner]
 
     def _called(self, name: str) -> str:
         """What Chroma calls a collection: a copy of this workspace on the same server has its own."""
         return f"{name}{self._tag}"
-
-
-def _condition(wanted: Filter, fields: Mapping[str, list[str]]) -> dict[str, Any]:
-    """A filter in Chroma's words; an empty one lets nobody through.
-
-    Chroma's own "not in" would also pass users whose value is unknown, so it is spelled out as "in the others".
-    """
-    if wanted.field not in fields:
-        raise RequestError(f"No user has the attribute '{wanted.field}'; there are: {', '.join(sorted(fields))}.")
-    values = [value for value in fields[wanted.field] if (value in wanted.values) == (wanted.op == "is")]
-    return {wanted.field: {"$in": values} if values else {}}
-
-
-def _known(attributes: Attributes) -> dict[str, str | int]:
-    """The attributes that are known."""
-    return {field: value for field, value in attributes.items() if value is not None}
-
-
-def _fields(attributes: Sequence[Attributes]) -> str:
-    """The values of every attribute, as JSON."""
-    fields: dict[str, set[str]] = {}
-    for row in attributes:
-        for field, value in row.items():
-            if value is not None:
-                fields.setdefault(field, set()).add(value)
-    return json.dumps({field: sorted(values) for field, values in fields.items()})
 
 
 def _address(url: str) -> tuple[str, int, bool]:

@@ -2,16 +2,20 @@
 
 One such process is started when the index is first needed, and ends with the one that started it. What it is asked
 goes through a pipe; users are encoded on this side, where the model is.
+
+Chroma writes memory that it never filled into its files. Freed memory of that process is therefore overwritten, where
+glibc manages it, and after an erasure the index is written by a new process, which has never known who was erased.
 """
 
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from pathlib import Path
 from threading import Lock, Thread
 from time import sleep
 from typing import Any
@@ -20,11 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoders.errors import AudienceError, BrokenIndexError
-from encoders.workspace import Progress, Workspace
-from tools.store import UserRecords, Vectors, VectorStore
+from encoders.workspace import Progress, Workspace, silent
+from tools.store import CollectionCopy, UserRecords, Vectors, VectorStore
 
 PATIENCE = 2.0
 """Seconds to wait for a process that is ending to let go of the folder."""
+
+_OVERWRITTEN = {"MALLOC_PERTURB_": "85"}
+"""Has glibc fill memory that is taken and memory that is given back."""
 
 _CODE = "import sys; from tools.store_process import answer_all; answer_all(int(sys.argv[1]))"
 
@@ -44,7 +51,12 @@ class _Helper:
         """Know of no process."""
         self._lock, self._process, self._pipe = Lock(), None, None
 
-    def ask(self, question: tuple[Any, ...], users: UserRecords, progress: Progress) -> Any:
+    def end(self) -> None:
+        """End the process; the next question starts another."""
+        with self._lock:
+            self._end()
+
+    def ask(self, question: tuple[Any, ...], users: UserRecords | None = None, progress: Progress = silent) -> Any:
         """What the process answers.
 
         Raises:
@@ -56,7 +68,7 @@ class _Helper:
             try:
                 pipe.send(question)
                 for kind, *content in _messages(pipe):
-                    if kind == "encode":
+                    if kind == "encode" and users:
                         pipe.send(users.encode(content[0]))
                     elif kind == "progress":
                         progress(*content)
@@ -75,7 +87,7 @@ class _Helper:
         if self._process is None or self._process.poll() is not None or self._pipe is None or self._pipe.closed:
             self._end()
             self._pipe, theirs = Pipe()
-            environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+            environment = os.environ | _OVERWRITTEN | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _CODE, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
@@ -92,11 +104,12 @@ class _Helper:
             self._pipe.close()
         if self._process is None:
             return ""
+        ended, self._process = self._process, None
         try:
-            code = self._process.wait(timeout=PATIENCE)
+            code = ended.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            code = self._process.wait()
+            ended.kill()
+            code = ended.wait()
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
@@ -115,6 +128,19 @@ def read_apart(workspace: Workspace, url: str, name: str, users: UserRecords, pr
     """``VectorStore.write`` and then ``snapshot`` in the other process."""
     answer: Snapshot = _helper.ask(("read", workspace.path, url, name, _sent(users)), users, progress)
     return answer
+
+
+def rewrite_apart(workspace: Workspace, folder: Path, collections: Iterable[CollectionCopy]) -> None:
+    """Write collections into the empty ``folder``, in a process that knows of nobody but those in them.
+
+    Raises:
+        BrokenIndexError: it crashed.
+        WorkspaceError: it may not be written.
+    """
+    _helper.end()
+    for each in collections:
+        _helper.ask(("rewrite", workspace.path, folder, each))
+    _helper.end()
 
 
 def _sent(users: UserRecords) -> UserRecords:
@@ -156,7 +182,19 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _answer(pipe: Connection, kind: str, path: Any, url: str, name: str, users: UserRecords, only: bool = False) -> Any:
+def _answer(pipe: Connection, kind: str, *question: Any) -> Any:
+    return _rewrite(*question) if kind == "rewrite" else _write(pipe, kind, *question)
+
+
+def _rewrite(path: Path, folder: Path, collection: CollectionCopy) -> int:
+    beside = Workspace(path)
+    beside.chroma = folder
+    with VectorStore(beside, patience=PATIENCE) as store:
+        store.put_collection(collection)
+    return len(collection.ids)
+
+
+def _write(pipe: Connection, kind: str, path: Path, url: str, name: str, users: UserRecords, only: bool = False) -> Any:
     def encode(rows: NDArray[np.int64]) -> Vectors:
         pipe.send(("encode", rows))
         answer: Vectors = pipe.recv()

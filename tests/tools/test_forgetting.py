@@ -1,9 +1,12 @@
 """Erasing a user who was put everywhere first: afterwards no byte of the workspace names them."""
 
 import json
+import pickle
+import platform
 import shutil
 import sqlite3
 from contextlib import closing
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import polars as pl
@@ -18,9 +21,11 @@ from encoders.errors import RequestError
 from encoders.forgotten import Forgotten
 from encoders.sources.write import version_of_tables
 from encoders.workspace import Workspace
+from tools import store_process
 from tools.access.caller import Caller, Scope
 from tools.forgetting import erasure
 from tools.forgetting.erasure import Receipt, erase
+from tools.forgetting.vectors import erase_from_index
 from tools.indexing import build_index
 from tools.registry import Registry
 from tools.rest.ledger import Job, Ledger
@@ -137,6 +142,33 @@ def naming(workspace: Workspace) -> list[str]:
 
 def erase_user(workspace: Workspace) -> Receipt:
     return erase(workspace, world_settings(workspace.path), [USER], "Ada")
+
+
+def test_the_index_is_written_again_by_a_process_that_never_knew_the_user(
+    everywhere: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bytes] = []
+    send = Connection.send
+
+    def noted_send(pipe: Connection, what: object) -> None:
+        told.append(pickle.dumps(what))
+        send(pipe, what)
+
+    monkeypatch.setattr(Connection, "send", noted_send)
+    before = store_process._helper._process
+    assert erase_from_index(everywhere, world_settings(everywhere.path), [USER]) == 1
+    assert len(told) == 1
+    assert b"h001" in told[0]
+    assert USER.encode() not in told[0]
+    assert store_process._helper._process is None
+    assert before is None or before.poll() is not None
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to fill memory")
+def test_memory_that_chroma_never_filled_says_nothing(everywhere: Workspace) -> None:
+    erase_user(everywhere)
+    [vectors] = everywhere.chroma.glob("*/data_level0.bin")
+    assert set(vectors.read_bytes()) == {0xAA}  # so few users fill none of it
 
 
 def test_no_byte_of_the_workspace_names_a_user_who_was_erased(everywhere: Workspace) -> None:

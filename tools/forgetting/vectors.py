@@ -1,28 +1,16 @@
 """Erasing users from the index: every collection is written anew without them, so that no byte of them stays.
 
 Chroma keeps what is deleted: in the log of its changes, in its graph and in the ids of its segments. In the folder of
-the workspace the whole store is therefore built again beside its place; a server is asked to delete, and its own files
-are its owner's to clear.
+the workspace the whole store is therefore built again beside its place, by a process that never knew the users; a
+server is asked to delete, and its own files are its owner's to clear.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any
 
 from encoders.settings import Settings
 from encoders.workspace import Workspace, atomic_folder
 from tools.store import VectorStore
-
-
-@dataclass(frozen=True)
-class _Copy:
-    """A collection as it is read, without the users."""
-
-    name: str
-    metadata: dict[str, Any]
-    ids: list[str]
-    embeddings: Any
-    metadatas: Any
+from tools.store_process import rewrite_apart
 
 
 def erase_from_index(workspace: Workspace, settings: Settings, users: Collection[str]) -> int:
@@ -36,18 +24,10 @@ def erase_from_index(workspace: Workspace, settings: Settings, users: Collection
     with VectorStore(workspace, settings.chroma_url) as store:
         if settings.chroma_url:
             return store.delete_users(sorted(users))
-        copies, found = [], 0
-        for name, metadata, ids, embeddings, metadatas in store.contents():
-            kept = [row for row, user in enumerate(ids) if user not in users]
-            found += len(ids) - len(kept)
-            rows = [metadatas[row] for row in kept]
-            copies.append(_Copy(name, metadata, [ids[row] for row in kept], embeddings[kept], rows))
-    if not found:
-        return 0
-    with atomic_folder(workspace.chroma) as part:
-        beside = Workspace(workspace.path)
-        beside.chroma = part
-        with VectorStore(beside) as fresh:
-            for each in copies:
-                fresh.put_collection(each.name, each.metadata, each.ids, each.embeddings, each.metadatas)
+        before = list(store.contents())
+    after = [each.without(users) for each in before]
+    found = sum(len(one.ids) - len(other.ids) for one, other in zip(before, after, strict=True))
+    if found:
+        with atomic_folder(workspace.chroma) as part:
+            rewrite_apart(workspace, part, after)
     return found
