@@ -2,9 +2,9 @@
 
 A case is the turns of one conversation (or a whole audience, ``spec``) and what the guard should say to the last of
 them. Lists and classifier were improved while looking at the half called "tune" only; "report" was held back, and
-``guard_fresh.jsonl``, where it is there, was written after the classifier was frozen. Ids that begin with "p2", "p3" or
-are fresh are of people who had not seen the lists. Those with "p3" measured the first classifier while they were fresh,
-and are learned from since.
+``guard_fresh.jsonl``, where it is there, was written after the classifier was frozen. Ids that begin with "p2" to "p4",
+or are fresh, are of people who had not seen the lists. Those with "p3" and "p4" measured a classifier while they were
+fresh: "p3" the first, and all of them are learned from since; "p4" the second, and all of them are held back.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,8 +23,8 @@ from tools.types import AudienceSpec
 Half = Literal["tune", "report", "fresh"]
 
 _SEED = "guard-1"
-_SPENT = "p3"
-"""Cases whose ids begin like this were looked at, all of them, so that none can be held back."""
+_SPENT, _UNSEEN = "p3", "p4"
+"""How the ids begin of cases that were looked at, all of them, so that none can be held back; and of those that all are."""
 _CONFIDENCE = 0.95
 
 
@@ -48,9 +48,9 @@ class Case(_Model):
 
     @cached_property
     def half(self) -> Half:
-        """Which half it belongs to: two in five are held back, by a hash that nobody chose, but of those looked at."""
-        if self.id.startswith(_SPENT):
-            return "tune"
+        """Which half it belongs to: two in five are held back, by a hash that nobody chose, but for two whole parts."""
+        if self.id.startswith((_SPENT, _UNSEEN)):
+            return "report" if self.id.startswith(_UNSEEN) else "tune"
         return "report" if int(sha256(f"{_SEED}:{self.id}".encode()).hexdigest(), 16) % 5 < 2 else "tune"
 
     @property

@@ -39,6 +39,7 @@ class _File(BaseModel):
     persons: tuple[str, ...]
     frames: tuple[str, ...]
     beside: tuple[str, ...] = ()
+    telling: tuple[str, ...] = ()
     follow_up: str
     begins: tuple[str, ...]
     afresh: tuple[str, ...]
@@ -60,7 +61,8 @@ class Language:
         self.subject = self._any(words.offers.subject)
         self.trait = self._any(words.offers.trait)
         people = self._bounded(words.people)
-        self.people = self._any(words.people)
+        self.people = self._any((*words.people, *words.telling))
+        """Words that describe people by themselves."""
         described = "|".join((*words.frames, *words.beside))
         self.described = _compiled(described.replace("{trait}", MARK).replace("{people}", people))
         """What is around the words, in a text in which MARK stands for them, where they describe people."""
