@@ -34,8 +34,9 @@ from fault_shop import (  # noqa: E402
     fill,
     leftovers,
     losses,
+    train_half,
 )
-from faulty import Fault, Ran, flip, run, truncate  # noqa: E402
+from faulty import FILLING, Fault, Ran, flip, run, truncate  # noqa: E402
 from listening import listening  # noqa: E402
 from pydantic import BaseModel  # noqa: E402
 
@@ -73,8 +74,13 @@ FILES: dict[str, tuple[str, tuple[str, ...]]] = {
     "checkpoints.db": ("checkpoints.db", ("ask",)),
     "labels/ledger.db": ("labels/ledger.db", ("label",)),
     "mask.key": ("mask.key", ("size",)),
+    "export": ("exports/*.parquet", ("download",)),
+    "training checkpoint": ("checkpoints/*.safetensors", ("train", "size")),
 }
 """Each kind of file: where it is, and the commands that read it."""
+
+BEFORE: dict[str, Callable[[Path], None]] = {"training checkpoint": train_half}
+"""What makes the file where the workspace has none; given the folder with the tables."""
 
 _IMPORTED = ("agent.cli.main", "agent.conversation", "encoders.train", "tools.service", "tools.store")
 """What takes long, in front of all forks. Nothing may be computed here: the threads of polars do not survive a fork."""
@@ -88,9 +94,13 @@ READS = {
     "token list": ("token", "list", "--json"),
     "label": ("label", "spring", "--users", "6", "--windows", "1", "--json"),
     "jobs": ("jobs",),
+    "download": ("download",),
     "train": ("train", "--json"),
 }
-REMEDIES = (("restore",), ("prepare", "shop.toml"), ("train",), ("index",), ("tune", "tea", "--seeds", "seeds.csv"))
+REMEDIES = (
+    *(("restore",), ("prepare", "shop.toml"), ("train",), ("index",), ("tune", "tea", "--seeds", "seeds.csv")),
+    ("export", "First", "--parquet"),
+)
 
 
 class Row(BaseModel):
@@ -145,7 +155,7 @@ class Shop:
     def __init__(self, folder: Path, url: str) -> None:
         """Make it."""
         self.folder, self.tables, self.template = folder, folder / "tables", folder / "template"
-        made = run(lambda: fill(self.tables, url), self.template)
+        made = run(lambda: fill(self.tables, url), self.template, longest=FILLING)
         if made.code:
             raise SystemExit(made.err)
         with Registry(self.template / "registry.db") as registry:
@@ -291,7 +301,7 @@ def answers(workspace: Workspace, names: Iterable[str]) -> dict[str, Ran]:
 
 def numbers(name: str, ran: Ran) -> object:
     """The part of an answer that depends on nothing but data and model."""
-    if ran.code or name not in ("size", "size like", "export", "audit"):
+    if ran.code or name not in ("size", "size like", "export", "audit", "download"):
         return None
     said = json.loads(ran.out)
     return [said["rows"], said["sha256"]] if name == "export" else said[:2] if name == "audit" else said
@@ -301,7 +311,12 @@ def damaged(shop: Shop, place: str, fault: str, expected: dict[str, object]) -> 
     """Damage one file, read everything, run what the sentences say, and read everything again."""
     pattern, names = FILES[place]
     with shop.copy() as workspace:
-        for path in (each for each in sorted(workspace.path.glob(pattern)) if each.stat().st_size):
+        if place in BEFORE:
+            run(lambda: BEFORE[place](shop.tables), workspace.path)
+        hit = [each for each in sorted(workspace.path.glob(pattern)) if each.stat().st_size]
+        if not hit:
+            raise SystemExit(f"There is no {pattern} to damage.")
+        for path in hit:
             (flip if fault == "a flipped byte" else truncate)(path)
         found = answers(workspace, names)
         said = next((ran.sentence for ran in found.values() if ran.code), "")
@@ -314,7 +329,7 @@ def damaged(shop: Shop, place: str, fault: str, expected: dict[str, object]) -> 
                 run(lambda words=words: command(*_placed(shop, words)), workspace.path)  # type: ignore[misc]
         after = answers(workspace, names) if refused else found
         wrong = _wrong(found, expected)
-        mended = all(not ran.code for ran in after.values()) and (words[0] == "tune" or not _wrong(after, expected))
+        mended = all(not ran.code for ran in after.values()) and not _wrong(after, expected)
         outcome = f"refused: {', '.join(refused)}" if refused else "set aside and gone on" if warned else "gone on"
         plain = all(map(is_plain, found.values()))
         if wrong or not plain or not mended:

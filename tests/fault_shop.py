@@ -1,12 +1,17 @@
 """A small shop in a workspace of its own, with everything in it that a fault could take away."""
 
+import json
+import os
 import shutil
+import signal
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,6 +26,7 @@ from encoders.training.fit import Recipe
 from encoders.workspace import Workspace
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
+from tools.export import exported
 from tools.registry import Registry
 from tools.rest.ledger import Ledger
 from tools.service import AudienceService
@@ -87,9 +93,17 @@ def write_tables(folder: Path) -> None:
 
 
 def command(*words: str) -> None:
-    """Run a command of ``audience``; training learns as little as possible. ``jobs`` stands for the REST resource."""
+    """Run a command of ``audience``; training learns as little as possible.
+
+    ``jobs`` and ``download`` stand for the REST resources.
+    """
     if words == ("jobs",):
         Ledger(settings().workspace / "jobs.db").close()
+        return
+    if words == ("download",):
+        workspace = Workspace(settings().workspace)
+        file = exported(workspace, next(workspace.exports.glob("*.parquet")).name)
+        sys.stdout.write(json.dumps(pl.read_parquet(file).rows()))
         return
     import encoders.train
     from agent.cli.main import app
@@ -170,10 +184,22 @@ def _save(tables: Path) -> None:
 
 
 def _train_anew(tables: Path) -> None:
-    import os
-
     os.environ["AUDIENCE_SEED"] = str(NEW_MODEL)
     settings.cache_clear()
+    command("train")
+
+
+def train_half(tables: Path) -> None:
+    """Train until the first checkpoint is written, and be killed then."""
+    import encoders.training.fit as fit
+
+    save = fit._save
+
+    def save_and_end(*state: Any) -> None:
+        save(*state)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    fit._save = save_and_end
     command("train")
 
 

@@ -22,8 +22,8 @@ from encoders.errors import AudienceError
 from encoders.settings import settings
 from tools.database import Database
 
-LONGEST = 900
-"""Seconds after which a run that hangs is ended."""
+LONGEST, FILLING = 180, 600
+"""Seconds after which a run that hangs is ended: one operation, and all of them together that fill a workspace."""
 
 _CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.truncate", "sqlite3.connect")
 _NEEDS_ROOM = ("open", "os.mkdir", "os.link", "write")
@@ -102,11 +102,12 @@ class _Injector:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def run(action: Callable[[], None], workspace: Path, fault: Fault | None = None) -> Ran:
-    """Do something to a workspace in a process of its own, with a fault on the way."""
+def run(action: Callable[[], None], workspace: Path, fault: Fault | None = None, longest: int = LONGEST) -> Ran:
+    """Do something to a workspace in a process of its own, with a fault on the way, for so many seconds at most."""
     with tempfile.TemporaryDirectory() as folder:
         out, err, steps = (Path(folder) / name for name in ("out", "err", "steps"))
         if not (child := os.fork()):
+            signal.alarm(longest)
             _run_and_end(action, workspace, fault or Fault(), (out, err, steps))
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         taken = int(steps.read_text()) if steps.exists() else 0
@@ -115,7 +116,6 @@ def run(action: Callable[[], None], workspace: Path, fault: Fault | None = None)
 
 def _run_and_end(action: Callable[[], None], workspace: Path, fault: Fault, files: tuple[Path, Path, Path]) -> None:
     code = 1
-    signal.alarm(LONGEST)
     try:
         for number, path in zip((1, 2), files, strict=False):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)

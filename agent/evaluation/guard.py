@@ -24,7 +24,7 @@ Half = Literal["tune", "report", "fresh"]
 
 _SEED = "guard-1"
 _SPENT, _UNSEEN = "p3", "p4"
-"""How the ids begin of cases that were looked at, all of them, so that none can be held back; and of those that all are."""
+"""How ids begin of cases that were looked at, so that none can be held back, and of those that are held back, all."""
 _CONFIDENCE = 0.95
 
 
