@@ -71,7 +71,12 @@ KEY_BYTES = 32
 
 _CURRENT = "current"
 _OPEN_TO_OTHERS = 0o077
-_SECRETS = ("*.db", "*.db-*", "mask.key*", "exports/*", "uploads/*", "labels/ledger.db*")
+_SECRETS = (
+    *("*.db", "*.db-*", "mask.key*", "exports/*", "uploads/*", "labels/ledger.db*", "labels/*/*.parquet"),
+    *("data/*.parquet", "data/*/*.parquet", "chroma/*", "chroma/*/*"),
+)
+_SIGNS = ("mask.key", "registry.db", "tokens.db", "data/current", "data/dataset.json")
+"""What only a workspace has; a folder with none of them may be anybody's, and keeps its permissions."""
 
 _FAULTS = {
     errno.ENOSPC: "the disk is full; free some space and run the command again",
@@ -175,6 +180,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             part.mkdir(mode=0o700)
             yield part
             for path in (*part.rglob("*"), part):
+                _close_to_others(path)
                 _flush(path)
             if target.exists():
                 target.rename(old)
@@ -260,6 +266,8 @@ class Workspace:
             *(self.tuned, self.exports, self.uploads),
         ):
             _sweep(folder)
+        if any((self.path / name).exists() for name in _SIGNS):
+            _close_to_others(self.path.resolve())
         for pattern in _SECRETS:
             for path in self.own.glob(pattern):
                 _close_to_others(path)
@@ -395,10 +403,10 @@ class Workspace:
 
 
 def _close_to_others(path: Path) -> None:
-    """Take the permissions of others off a file of ours."""
+    """Take the permissions of others off a file or folder of ours."""
     with suppress(OSError):
         found = path.lstat()
-        if stat.S_ISREG(found.st_mode) and found.st_mode & _OPEN_TO_OTHERS and found.st_uid == os.geteuid():
+        if not stat.S_ISLNK(found.st_mode) and found.st_mode & _OPEN_TO_OTHERS and found.st_uid == os.geteuid():
             path.chmod(stat.S_IMODE(found.st_mode) & ~_OPEN_TO_OTHERS)
 
 

@@ -161,6 +161,7 @@ def _messages(pipe: Connection) -> Iterator[Any]:
 
 def answer_all(handle: int) -> None:
     """Answer questions until nobody asks any more."""
+    os.umask(0o077)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asked
     Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     pipe = Connection(handle)

@@ -263,16 +263,37 @@ def test_a_key_of_0_1_has_no_digest_and_is_taken(tmp_path: Path) -> None:
 
 
 def test_opening_takes_the_permissions_of_others_off_what_is_private(tmp_path: Path) -> None:
-    private = ("registry.db", "registry.db-wal", "tokens.db", "mask.key", "exports/a.csv", "uploads/b.csv")
+    private = (
+        *("registry.db", "registry.db-wal", "tokens.db", "mask.key", "exports/a.csv", "uploads/b.csv"),
+        *("data/contacts.parquet", "data/v1-ab/users.parquet", "chroma/chroma.sqlite3", "labels/spring/labels.parquet"),
+    )
     public = ("models/m1/config.json", "notes.txt")
     for name in (*private, *public):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
         (tmp_path / name).chmod(0o644)
+    tmp_path.chmod(0o755)
     Workspace(tmp_path)
     assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in private} == {0o600}
     assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in public} == {0o644}
-    assert stat.S_IMODE(tmp_path.stat().st_mode) != 0o600, "a folder that was there stays as it is"
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_is_no_workspace_keeps_its_permissions(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("")
+    tmp_path.chmod(0o755)
+    Workspace(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+def test_what_is_written_as_a_folder_is_private(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with atomic_folder(tmp_path / "v1") as part:
+            (part / "users.parquet").write_text("")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "v1" / "users.parquet").stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(
