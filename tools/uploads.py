@@ -8,6 +8,7 @@ from shutil import copyfile
 from encoders.errors import NotThereError, RequestError
 from encoders.workspace import Workspace, atomic_file
 from tools.access.bounds import UPLOAD_BYTES
+from tools.forgetting.returning import leave_out_erased
 
 _ENDINGS = (".csv", ".parquet", ".jsonl", ".ndjson", ".txt")
 UPLOADED = rf"[0-9a-f]{{12}}(?:{'|'.join(re.escape(each) for each in _ENDINGS)})"
@@ -28,10 +29,13 @@ def checked_ending(path: Path) -> str:
 
 
 def keep_upload(workspace: Workspace, path: Path) -> str:
-    """Copy a file into the workspace, for its owner's eyes only; the same content has the same name.
+    """Copy a file into the workspace, for its owner's eyes only, without rows of users who were erased.
+
+    The same content has the same name.
 
     Raises:
         RequestError: it is too large, or of a kind that cannot be read.
+        WorkspaceError: nobody can say who was erased.
     """
     ending = checked_ending(path)
     if path.stat().st_size > UPLOAD_BYTES:
@@ -40,6 +44,7 @@ def keep_upload(workspace: Workspace, path: Path) -> str:
         name = f"{file_digest(file, 'sha256').hexdigest()[:12]}{ending}"
     with atomic_file(workspace.uploads / name, mode=0o600) as part:
         copyfile(path, part)
+        leave_out_erased(workspace, part, ending)
     return name
 
 

@@ -216,6 +216,28 @@ def goes_on(workspace: Workspace) -> None:
     assert label == {"user_id": "h002", "lines": ["[erased] again"]}
 
 
+def test_files_that_are_brought_after_an_erasure_are_kept_without_the_user(everywhere: Workspace) -> None:
+    erase_user(everywhere)
+    with closing(AudienceService.open(world_settings(everywhere.path))) as service:
+        before = sorted(path.name for path in service._tenant.workspace.uploads.iterdir())
+        put_uploads(service)
+        (everywhere.path / "more.txt").write_text("household h001\nmine: Erase.Me@googlemail.com\nuser h003\n")
+        said = service.keep_upload(everywhere.path / "more.txt")
+        assert service.uploaded(said).read_text() == "household h001\nmine: [erased]\nuser h003\n"
+        (everywhere.path / "more.txt").unlink()
+    after = {path.name: path.read_bytes() for path in everywhere.uploads.iterdir()}
+    assert set(after) == {*before, said}
+    assert naming(everywhere) == []
+    goes_on(everywhere)
+
+
+def test_a_file_in_utf_16_is_read_as_well(everywhere: Workspace) -> None:
+    path = everywhere.uploads / "0123456789ab.csv"
+    path.write_bytes(f"user_id;value\n{USER};1\nh001;2\n".encode("utf-16"))
+    erase_user(everywhere)
+    assert path.read_text() == "user_id;value\nh001;2\n"
+
+
 def test_a_contact_that_somebody_shares_with_an_erased_user_is_used_no_more(everywhere: Workspace) -> None:
     path = everywhere.data / "contacts.parquet"
     table = pl.read_parquet(path)

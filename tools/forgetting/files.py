@@ -3,8 +3,9 @@
 import csv
 import json
 import os
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import polars as pl
@@ -19,13 +20,14 @@ _SEPARATORS = ",;\t|"
 _SQLITE, _PARQUET = b"SQLite format 3\x00", b"PAR1"
 
 
-def erase_from_file(path: Path, traces: Traces, made_again: bool = False) -> int:
+def erase_from_file(path: Path, traces: Traces, made_again: bool = False, ending: str = "") -> int:
     """Erase users from one file; how many rows or values that were.
 
     Args:
         path: any file of the workspace.
         traces: how the users are recognised.
         made_again: it is a copy, or is computed anew where it is missing, so it is deleted whole.
+        ending: of a file that is under another name for now.
 
     Raises:
         WorkspaceError: it may not be written; it is as it was.
@@ -40,8 +42,8 @@ def erase_from_file(path: Path, traces: Traces, made_again: bool = False) -> int
             with _replacing(path) as part:
                 table.write_parquet(part)
     else:
-        data = path.read_bytes()
-        found, left = (0, data) if not traces.mentioned(data) else _from_bytes(path, data, traces)
+        data = _as_utf8(path.read_bytes())
+        found, left = (0, data) if not traces.mentioned(data) else _from_bytes(ending or path.suffix, data, traces)
         if found and not made_again:
             with _replacing(path) as part:
                 part.write_bytes(left)
@@ -63,14 +65,22 @@ def _replacing(path: Path) -> Iterator[Path]:
         seal(path)
 
 
-def _from_bytes(path: Path, data: bytes, traces: Traces) -> tuple[int, bytes]:
+def _as_utf8(data: bytes) -> bytes:
+    """Text in UTF-16 as UTF-8, and all else as it is."""
+    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        with suppress(UnicodeDecodeError):
+            return data.decode("utf-16").encode()
+    return data
+
+
+def _from_bytes(ending: str, data: bytes, traces: Traces) -> tuple[int, bytes]:
     rows = 0
-    if path.suffix.lower() in (*_LINES, ".jsonl", ".ndjson"):
+    if ending.lower() in (*_LINES, ".jsonl", ".ndjson"):
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
             text = data.decode("latin-1")
-        by_lines = _without_objects if path.suffix.lower() in (".jsonl", ".ndjson") else _without_rows
+        by_lines = _without_objects if ending.lower() in (".jsonl", ".ndjson") else _without_rows
         rows, left = by_lines(text, traces)
         data = left.encode() if rows else data
     redacted = traces.in_file(data)

@@ -24,6 +24,7 @@ ERASED = "[erased]"
 """What stands in a text where a user was named."""
 
 _ID_NAMES = re.compile(r"(?:^|[_ ])(?:user|customer|client|household|member)?[_ ]?ids?$|^(?:user|customer|household)$")
+_NEVER = "(?!)"
 _USER_WORDS = r"(?:users?|customers?|households?|viewers?|members?|ids?)"
 _LIST = re.compile(r"(?:[\w-]+\s*[,;\n]\s*){4,}[\w-]+")
 _ABOUT = {"evidence": [], "why": ERASED, "text": ERASED}
@@ -168,7 +169,7 @@ class Traces:
     def _about(self) -> re.Pattern[str]:
         """A line about one of the users: what it says of them goes with the name."""
         words = "|".join([_USER_WORDS, *map(re.escape, sorted(self.units))])
-        names = "|".join(map(re.escape, _longest_first(self.users | self.masks)))
+        names = "|".join(map(re.escape, _longest_first(self.users | self.masks))) or _NEVER
         named = rf"\b(?:{words})[ \t]*[#:]?[ \t]*[\"'“]?(?:{names})(?![\w@-]|\.\w)"
         return re.compile(rf"^.*{named}.*$", re.IGNORECASE | re.MULTILINE)
 
@@ -194,7 +195,7 @@ class Traces:
     @cached_property
     def _same_length(self) -> re.Pattern[bytes]:
         sure = [re.escape(each.encode()) for each in self._tokens if each not in self._short and len(each) >= _SURE]
-        return re.compile(rb"(?<![\w@-])(?:" + b"|".join(sure or [b"(?!)"]) + rb")(?![\w@-])", re.IGNORECASE)
+        return re.compile(rb"(?<![\w@-])(?:" + b"|".join(sure or [_NEVER.encode()]) + rb")(?![\w@-])", re.IGNORECASE)
 
 
 class _Extension:
