@@ -6,7 +6,7 @@ what a person types, clicks or drags goes to the conversation, and what comes ba
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,6 +179,7 @@ class Page(Layout):
         ]
         self.box.stop(self.on_stop, here, cancels=running, **common)
         self.again.click(self.on_again, cancels=running, **common)
+        self.forget.click(self.on_forget, here, cancels=running, **common)
 
     # --- what the controls do ---------------------------------------------------------------------
 
@@ -282,6 +283,16 @@ class Page(Layout):
         """Begin a new conversation; saved audiences stay."""
         cleared = {self.empty: gr.update(visible=True), self.audience: gr.update(visible=False), self.usage: ""}
         yield self._idle(Transcript()) | cleared
+
+    def on_forget(self, stored: Any) -> Iterator[Updates]:
+        """Delete the conversation for good, and begin a new one; saved audiences stay."""
+        try:
+            with suppress(NotThereError):  # nothing was said yet
+                self.opening.desk().service.delete_conversation(Transcript.recall(stored).thread)
+        except Exception as error:
+            yield {self.notice: cards.notice(sentence(error), "alert")}
+            return
+        yield from self.on_again()
 
     # --- one turn ---------------------------------------------------------------------------------
 

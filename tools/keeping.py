@@ -11,7 +11,7 @@ from encoders.workspace import Progress
 from tools.access.caller import Scope
 from tools.access.names import Names
 from tools.campaign_types import Refreshed
-from tools.deleting import delete_audience, delete_export
+from tools.deleting import delete_audience, delete_conversation, delete_export
 from tools.deployments import Deployments
 from tools.destinations.exporting import Exports
 from tools.destinations.known import Destinations
@@ -174,6 +174,18 @@ class Keeping(Looking):
         if self._caller.tenant or not self._exact:
             raise NotAllowedError("Erasing users reaches every tenant, so it needs an admin token without a tenant.")
         return erase(self._tenant.workspace, self.settings, users, by)
+
+    def delete_conversation(self, thread: str) -> None:
+        """Delete a conversation of the page; audiences that were saved in it stay.
+
+        Raises:
+            NotAllowedError: the caller is not the owner of the workspace, whose page it was.
+            NotThereError: there is none.
+        """
+        if self._caller.tenant or not self._exact:
+            raise NotAllowedError("Conversations are the owner's, so this needs an admin token without a tenant.")
+        delete_conversation(self._tenant.workspace, thread)
+        self._registry.record(self._caller.name, "delete conversation", details={"conversation": thread})
 
     # --- what became of them ----------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from agent.guarding.judging import read_ahead
 from agent.labelling.grounding import Checked, Dropped, Grounding
 from agent.labelling.planning import Plan
 from agent.labelling.prompting import Draft, Verdict
@@ -55,6 +56,7 @@ class Rulings:
         return rulings
 
     def _ruled(self, sentences: Mapping[int, str], named: Mapping[int, Sequence[int]]) -> list[Ruling]:
+        read_ahead(sentences.values())  # each is judged by the guard below
         vectors = dict(zip(sentences, self.grounding.embed(list(sentences.values())), strict=True))
         return [
             self.grounding.check(task, sentences[number], named[number], vectors[number])

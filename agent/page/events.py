@@ -39,6 +39,7 @@ _ACTS = {
     "on_save": "save",
     "on_export": "export",
     "on_decide": "decide",
+    "on_forget": "delete the conversation",
     "on_outcome": "bring an outcome",
     "on_people": "bring people",
     "on_sentence": "edit",

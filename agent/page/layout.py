@@ -64,6 +64,7 @@ class Layout:
             "Find people like those of a list", file_types=LISTS, size="sm", elem_id="people", interactive=False
         )
         self.again = gr.Button("Start a new conversation", size="sm", elem_id="again")
+        self.forget = gr.Button("Delete this conversation", size="sm", elem_id="forget")
 
     def _lay_out_audience(self) -> None:
         with gr.Column(elem_classes="card"):

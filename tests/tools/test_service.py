@@ -2,7 +2,6 @@ import csv
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -25,11 +24,10 @@ from planted import (
     STAPLES,
     World,
     shown,
-    world_settings,
 )
 from pydantic import ValidationError
 
-from encoders.errors import DataError, RequestError, TooSmallError, WorkspaceError
+from encoders.errors import RequestError, TooSmallError
 from encoders.workspace import Workspace
 from tools.access.caller import Caller, Scope
 from tools.service import AudienceService
@@ -484,28 +482,6 @@ def test_a_name_that_gives_orders_is_only_a_name(own: AudienceService) -> None:
     for name in HOSTILE:
         assert own.save(DOGS, name, "Ada; DROP TABLE members").name == name
     assert len(own.list_audiences()) == len(HOSTILE)
-
-
-# --- opening --------------------------------------------------------------------------------------
-
-
-def test_an_empty_workspace_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="run 'audience demo' or 'audience prepare'"):
-        AudienceService.open(world_settings(tmp_path))
-
-
-def test_data_without_a_model_says_what_to_run(world: World, tmp_path: Path) -> None:
-    (tmp_path / "data").symlink_to(world.folder)
-    with pytest.raises(WorkspaceError, match=f"run 'audience train --as-of {AS_OF}'"):
-        AudienceService.open(world_settings(tmp_path))
-
-
-def test_an_as_of_date_before_the_model_or_outside_the_data(world_workspace: Workspace) -> None:
-    chosen = world_settings(world_workspace.path)
-    with pytest.raises(WorkspaceError, match="has no model for this data"):
-        AudienceService.open(chosen, AS_OF - timedelta(days=1))
-    with pytest.raises(DataError, match="is outside the data"):
-        AudienceService.open(chosen, FIRST)
 
 
 def test_many_threads_get_the_same_answers(service: AudienceService) -> None:

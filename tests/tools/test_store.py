@@ -1,11 +1,9 @@
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
@@ -16,14 +14,13 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from store_doubles import attributes, records, unit_vectors, users
 
 import tools.store
-from encoders.errors import BrokenIndexError, RequestError, WorkspaceError
+from encoders.errors import RequestError, WorkspaceError
 from encoders.workspace import Workspace
-from tools.store import Attributes, UserRecords, Vectors, VectorStore, collection_name
+from tools.store import UserRecords, Vectors, VectorStore, collection_name
 from tools.types import Filter
-
-AGES = ("18-24", "25-34", None)
 
 
 @pytest.fixture(scope="session")
@@ -69,37 +66,6 @@ def store(workspace: Workspace, url: str) -> Iterator[VectorStore]:
 def name(tmp_path: Path) -> str:
     """A collection that no other test uses, on the shared server either."""
     return collection_name(tmp_path.name, "m1", date(2017, 10, 1))
-
-
-def users(count: int) -> list[str]:
-    return [f"u{number}" for number in range(count)]
-
-
-def unit_vectors(count: int, width: int = 16, seed: int = 0) -> Vectors:
-    drawn = np.random.default_rng(seed).normal(size=(count, width)).astype(np.float32)
-    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), dtype=np.float32)
-
-
-def attributes(count: int) -> list[dict[str, str | None]]:
-    return [{"age": AGES[number % 3], "income": "high" if number % 2 else "low"} for number in range(count)]
-
-
-def records(
-    ids: Sequence[str],
-    vectors: Vectors,
-    rows: Sequence[Attributes],
-    model: str = "m1",
-    encoded: list[str] | None = None,
-) -> UserRecords:
-    """Records whose fingerprints come from what they hold; whoever is encoded is noted in ``encoded``."""
-
-    def encode(places: NDArray[np.int64]) -> Vectors:
-        if encoded is not None:
-            encoded.extend(ids[place] for place in places)
-        return vectors[places]
-
-    made_from = [repr((vector.tolist(), row)).encode() for vector, row in zip(vectors, rows, strict=True)]
-    return UserRecords(model, ids, np.array([zlib.crc32(each) for each in made_from], np.int64), rows, encode)
 
 
 def test_importing_the_store_does_not_load_chroma() -> None:
@@ -461,49 +427,3 @@ def test_a_server_that_is_not_there_is_named(workspace: Workspace) -> None:
 def test_an_address_that_is_none_shows_what_one_looks_like(workspace: Workspace, url: str) -> None:
     with pytest.raises(WorkspaceError, match=r"should look like http://localhost:8000"):
         VectorStore(workspace, url)
-
-
-def test_a_damaged_folder_says_how_to_build_it_again(workspace: Workspace) -> None:
-    workspace.chroma.mkdir(parents=True)
-    (workspace.chroma / "chroma.sqlite3").write_bytes(b"not a database" * 1000)
-    for _ in range(3):
-        with pytest.raises(WorkspaceError, match="delete that folder and run 'audience index'"):
-            VectorStore(workspace)
-    shutil.rmtree(workspace.chroma)
-    with VectorStore(workspace) as store:
-        assert store.names() == []
-
-
-def test_a_flipped_byte_in_a_vector_is_noticed(workspace: Workspace) -> None:
-    with VectorStore(workspace) as store:
-        store.write("a", records(users(60), unit_vectors(60), attributes(60)))
-        assert store.snapshot("a")[0] == sorted(users(60))
-    path, vector = workspace.chroma / "chroma.sqlite3", unit_vectors(60)[7].tobytes()
-    content = path.read_bytes()
-    assert vector in content
-    path.write_bytes(content.replace(vector, vector[:-3] + bytes([vector[-3] ^ 1]) + vector[-2:]))
-    with VectorStore(workspace) as store, pytest.raises(BrokenIndexError, match="not what was written"):
-        store.snapshot("a")
-
-
-def test_a_folder_that_has_outgrown_its_users_is_built_again(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    vectors = unit_vectors(60)
-    with VectorStore(workspace) as store:
-        store.write("a", records(users(60), vectors, attributes(60)))
-        assert not caplog.messages
-        [links] = workspace.chroma.glob("*/link_lists.bin")
-        links.write_bytes(bytes(2 * tools.store.ROOM))
-        vectors[:5] = unit_vectors(5, seed=1)
-        encoded: list[str] = []
-        store.write("b", records(users(60), vectors, attributes(60), encoded=encoded))
-        assert len(encoded) == 5
-        assert "outgrown its users" in caplog.text
-        assert not links.exists()
-        ids, found = store.snapshot("b")
-        np.testing.assert_allclose(found, vectors[[int(user[1:]) for user in ids]], rtol=0, atol=1e-6)
-        assert store.names() == ["b"]
-        assert sum(path.stat().st_size for path in workspace.chroma.rglob("*")) < tools.store.ROOM
-    with VectorStore(workspace) as store:
-        assert store.ready("b")

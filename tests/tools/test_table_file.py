@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,46 +9,17 @@ import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
+from bombs import bombs, read_apart
 
 from encoders.errors import RequestError
 from tools import table_file
-from tools.access.bounds import LINE_BYTES, TABLE_COLUMNS, TABLE_ROWS, VALUE_CHARACTERS
+from tools.access.bounds import LINE_BYTES, VALUE_CHARACTERS
 from tools.seeds import read_seeds
 from tools.table_file import read_columns
 
 NEEDED = ("user_id", "date", "value")
 TABLE = pl.DataFrame({" User_ID": ["1", "2", None], "other": [1, 2, 3], "value": ["1.5", None, "x"]})
-MEMORY = """
-import resource, sys
-from pathlib import Path
-from encoders.errors import RequestError
-from tools.table_file import read_columns
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-for path in map(Path, sys.argv[1:]):
-    try:
-        read_columns(path, ("user_id", "date", "value"))
-        print("read")
-    except RequestError as error:
-        print(error)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
 MEGABYTES = 150
-
-
-def read_apart(*paths: Path) -> list[str]:
-    """Read files in a process of its own, which may not take much memory; gives what it said about each."""
-    command = [sys.executable, "-c", MEMORY, *map(str, paths)]
-    *told, memory = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert int(memory) < 1000 * MEGABYTES, told
-    return told
-
-
-def repeated(path: Path, value: str, rows: int) -> Path:
-    """A Parquet file in which one value stands in every row, and takes next to no space."""
-    column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, dtype=np.int32)), pa.array([value]))
-    pq.write_table(pa.table({"user_id": column}), path, compression="zstd")
-    assert path.stat().st_size < 2_000_000
-    return path
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl", "ndjson"])
@@ -74,17 +43,10 @@ def test_types_of_parquet_stay(tmp_path: Path) -> None:
 
 
 def test_a_parquet_file_that_would_be_huge_is_refused_and_takes_no_memory(tmp_path: Path) -> None:
-    wide = pa.table({f"c{number}": [1] for number in range(TABLE_COLUMNS + 1)})
-    pq.write_table(wide, tmp_path / "columns.parquet")
-    zeros = pa.table({"user_id": pa.array([b"\0" * 900_000] * 700)})
-    pq.write_table(zeros, tmp_path / "zeros.parquet", compression="zstd", use_dictionary=False)
-    told = read_apart(
-        repeated(tmp_path / "long.parquet", "x" * 50_000, 200_000),
-        repeated(tmp_path / "many.parquet", "x" * 900, 1_000_000),
-        repeated(tmp_path / "high.parquet", "x", TABLE_ROWS + 1),
-        tmp_path / "columns.parquet",
-        tmp_path / "zeros.parquet",
-    )
+    paths = bombs(tmp_path)
+    assert all(path.stat().st_size < 2_000_000 for path in paths)
+    told, megabytes = read_apart(*paths)
+    assert megabytes < MEGABYTES, told
     assert told == [
         "A value in long.parquet has over 1,000 characters; check its columns.",
         "many.parquet would take over 500,000,000 bytes of memory; bring less of it.",

@@ -9,7 +9,7 @@ _NEEDED = {
     Scope.PREVIEW: "preview explain",
     Scope.ACTIVATE: "save combine export record_outcome tune refresh exported cancel "
     "delete_audience delete_export webhooks add_webhook remove_webhook deliveries activate_signal sync_accounts",
-    Scope.ADMIN: "forget",
+    Scope.ADMIN: "forget delete_conversation",
 }
 
 NEEDED = {operation: scope for scope, operations in _NEEDED.items() for operation in operations.split()}

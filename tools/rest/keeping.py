@@ -18,6 +18,9 @@ from tools.rest.routes import Cursor, Limit, Named, Resources, Route
 from tools.types import SavedAudience
 
 FileName = Annotated[str, PathParameter(max_length=100, description="The 'name' that an export answered.")]
+Conversation = Annotated[
+    str, PathParameter(min_length=1, max_length=100, description="Its id, as the audit says it.", examples=["0f3a"])
+]
 OfVersion = Annotated[int | None, Query(ge=1, description="A version of it; the newest without.")]
 
 
@@ -113,6 +116,14 @@ class Keeping(Resources):
         self.face.service().delete_export(name)
         return Response(status_code=204)
 
+    def delete_conversation(self, conversation: Conversation) -> Response:
+        """Delete a conversation of the page; audiences that were saved in it stay.
+
+        For an admin token without a tenant. Audit lines of the page say its id: 'chat ID'.
+        """
+        self.face.service().delete_conversation(conversation)
+        return Response(status_code=204)
+
     def forget(self, new: NewErasure) -> Receipt:
         """Erase users from everything in the workspace, in every tenant, and from all data that is prepared later.
 
@@ -169,6 +180,7 @@ class Keeping(Resources):
         Route("DELETE", "/audiences/{audience}", "delete_audience", "Delete a saved audience", problems=(412, 428)),
         Route("GET", "/exports/{name}", "exported", "Download an export", file=True),
         Route("DELETE", "/exports/{name}", "delete_export", "Delete an export", 204),
+        Route("DELETE", "/conversations/{conversation}", "delete_conversation", "Delete a conversation", 204),
         Route("POST", "/erasures", "forget", "Erase users", 201),
         Route("GET", "/audiences/{audience}/outcome", "outcome", "Show an outcome", cached=CampaignOutcome),
         Route("POST", "/audiences/{audience}/outcome", "record_outcome", "Record an outcome", 201),

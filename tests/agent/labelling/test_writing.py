@@ -12,6 +12,7 @@ from label_doubles import Answer, LabelServer, completion, draft
 from planted import AS_OF, World, world_settings
 from pydantic import SecretStr
 
+from agent.guarding.classifier import Classifier, Opinion, classifier
 from agent.labelling.horizon import Horizon, Unit
 from agent.labelling.job import Job, Paths
 from agent.labelling.ledger import Ledger, Review
@@ -84,6 +85,21 @@ def test_every_label_rests_on_what_its_user_did_in_that_window(own_workspace: Wo
         assert not set(row["without"]) & set(did["group"])
         seen.add(row["style"])
     assert seen == {"need", "product", "negative"}
+
+
+def test_labels_are_judged_by_the_guard_together(own_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    judged = Classifier._judged
+
+    def noted(self: Classifier, sentences: list[str]) -> list[Opinion]:
+        asked.append(len(sentences))
+        return judged(self, sentences)
+
+    monkeypatch.setattr(Classifier, "_judged", noted)
+    monkeypatch.setattr(classifier(), "_known", {})
+    write_labels(own_workspace, world_settings(own_workspace.path), JOB, AS_OF)
+    assert len(asked) == 1
+    assert asked[0] > 10
 
 
 def test_the_self_check_revises_and_drops(own_workspace: Workspace, told: Settings, server: LabelServer) -> None:

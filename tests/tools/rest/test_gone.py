@@ -1,6 +1,7 @@
 """What is to be gone, over HTTP: deleted with the ETag of what was seen, erased as the owner alone may."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -9,10 +10,12 @@ import pytest
 from planted import World
 from rest_doubles import SAVE, key, problem, served
 
+from agent.conversation import Conversation
 from encoders.forgotten import Forgotten
 from encoders.workspace import Workspace
 from tools.access.caller import Caller, Scope
 from tools.access.tokens import Tokens
+from tools.deleting import threads
 from tools.service import AudienceService
 
 
@@ -38,7 +41,7 @@ def address(shop: AudienceService) -> Iterator[str]:
 def arrive(address: str, shop: AudienceService, name: str, *scopes: Scope, tenant: str = "") -> httpx2.Client:
     with Tokens(Workspace(shop.settings.workspace).tokens) as tokens:
         token = tokens.create(name, scopes, tenant)
-    return httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {token}"})
+    return httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=60.0)
 
 
 def test_an_audience_is_deleted_by_whoever_has_seen_it(address: str, shop: AudienceService) -> None:
@@ -84,3 +87,18 @@ def test_users_are_erased_by_the_owner_alone(address: str, shop: AudienceService
     users = Workspace(shop.settings.workspace).data / "users.parquet"
     assert "h101" not in set(pl.read_parquet(users)["user_id"])
     assert "forget" in [line.action for line in shop._registry.audit()]
+
+
+def test_a_conversation_is_deleted_by_the_owner_alone(address: str, shop: AudienceService) -> None:
+    with closing(Conversation(shop, shop.settings)) as talk:
+        talk.say("abc123", "people who will buy coffee next month")
+        for scope, tenant, words in ((Scope.ACTIVATE, "", "scope 'admin'"), (Scope.ADMIN, "shop", "without a tenant")):
+            with arrive(address, shop, f"{scope}-chat", scope, tenant=tenant) as caller:
+                assert words in problem(caller.delete("conversations/abc123"), 403)
+        assert "abc123" in threads(Workspace(shop.settings.workspace))
+        with arrive(address, shop, "owner", Scope.ADMIN) as owner:
+            assert owner.delete("conversations/abc123").status_code == 204
+            assert problem(owner.delete("conversations/abc123"), 404)
+        assert threads(Workspace(shop.settings.workspace)) == {}
+        assert talk.current("abc123").draft is None
+    assert "delete conversation" in [line.action for line in shop._registry.audit()]
