@@ -5,6 +5,7 @@ diapers and come to baby food ``LATER`` days after that, and staples are bought 
 item texts try to give orders to whoever reads them.
 """
 
+import shutil
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from encoders.history.events import EVENT_SCHEMA, Dataset
 from encoders.settings import Settings
 from encoders.sources.write import About, Tables, write_folder
 from encoders.training.fit import Recipe
+from encoders.workspace import Workspace
 
 FIRST = date(2024, 1, 1)
 DAYS = 200
@@ -210,3 +212,10 @@ def narrowed(world: World, folder: Path, name: str, sources: tuple[str, ...], fi
     known = world.dataset.card.model_dump(exclude={"name", "first", "last", "version"})
     write_folder(folder, Tables(events.join(items, on="item_id").drop("item_id"), users), About(name=name, **known))
     return Dataset(folder)
+
+
+def copied(world: World, folder: Path) -> Workspace:
+    """A workspace with a copy of the data, which a test may change as a later preparation or an erasure would."""
+    workspace = Workspace(folder)
+    shutil.copytree(world.folder, workspace.data)
+    return workspace

@@ -12,13 +12,12 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from threading import Event, Thread
-from typing import Self
 from uuid import UUID
 
 from encoders.errors import AudienceError
 from encoders.settings import Settings
 from encoders.workspace import Workspace, plain_faults
+from tools.background import Background
 from tools.database import Database
 from tools.deleting import delete_threads, threads
 from tools.export import expired
@@ -99,24 +98,16 @@ def _time_of(step: str) -> datetime:
     return datetime.now(UTC)
 
 
-class Keeper:
+class Keeper(Background):
     """One thread that drops what is old, at once and then every day, until it is closed."""
+
+    NAME, PAUSE = "retention", EVERY
 
     def __init__(self, settings: Settings) -> None:
         """Nothing is dropped yet."""
+        super().__init__()
         self._workspace, self._days = Workspace(settings.workspace), settings.retention_days
-        self._stop = Event()
-        self._thread = Thread(target=self._run, name="retention", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
+    def work(self) -> None:
+        """Drop what is old now."""
         drop_old(self._workspace, self._days, datetime.now(UTC))
-        while not self._stop.wait(EVERY):
-            drop_old(self._workspace, self._days, datetime.now(UTC))

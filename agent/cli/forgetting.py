@@ -1,5 +1,6 @@
 """What is to be gone: forget erases users from everything, delete removes an audience, an export or a conversation."""
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,7 +8,11 @@ import typer
 from agent.cli.console import Json, PlainGroup, open_workspace, progress_bar, show
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from encoders.workspace import Workspace
     from tools.forgetting.erasure import Receipt
+    from tools.registry import Registry
 
 By = Annotated[str, typer.Option(help="Who does it, for the audit trail.")]
 Tenant = Annotated[str, typer.Option(help="Whose it is; without it, the owner's.")]
@@ -38,12 +43,9 @@ def audience(
     as_json: Json = False,
 ) -> None:
     """Delete a saved audience with all its versions and files; its audit lines stay."""
-    workspace, _ = open_workspace()
     from tools.deleting import delete_audience
-    from tools.registry import Registry
 
-    own = workspace.of_tenant(tenant)
-    with Registry(own.registry) as registry:
+    with _opened(tenant) as (own, registry):
         saved = delete_audience(own, registry, name, by)
     show(saved, as_json, lambda: f"Deleted: {saved.name}, versions 1 to {saved.version}, and its files.")
 
@@ -56,12 +58,9 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Delete the file of an export."""
-    workspace, _ = open_workspace()
     from tools.deleting import delete_export
-    from tools.registry import Registry
 
-    own = workspace.of_tenant(tenant)
-    with Registry(own.registry) as registry:
+    with _opened(tenant) as (own, registry):
         delete_export(own, registry, name, by)
     show({"deleted": name}, as_json, lambda: f"Deleted: {name}")
 
@@ -77,6 +76,17 @@ def conversation(
 
     delete_conversation(workspace, thread.removeprefix("chat "))
     show({"deleted": thread}, as_json, lambda: f"Deleted: conversation {thread}")
+
+
+@contextmanager
+def _opened(tenant: str) -> "Iterator[tuple[Workspace, Registry]]":
+    """The part of the workspace that is a tenant's, and its registry."""
+    workspace, _ = open_workspace()
+    from tools.registry import Registry
+
+    own = workspace.of_tenant(tenant)
+    with Registry(own.registry) as registry:
+        yield own, registry
 
 
 def _in_words(done: "Receipt") -> str:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import settings as rounds
 from hypothesis import strategies as st
 from listening import listening
-from planted import World
+from planted import World, copied
 from reach_doubles import TODAY, prepared
 
 from encoders.checksums import write_checksums
@@ -37,10 +37,7 @@ AGENT = Caller(name="agent", scopes=frozenset({Scope.READ, Scope.ACTIVATE}))
 @pytest.fixture
 def shop(service: AudienceService, world: World, tmp_path: Path) -> Iterator[AudienceService]:
     """The trained service over a copy of its data that a test may change, as a later preparation would."""
-    workspace = Workspace(tmp_path / "shop")
-    workspace.data.mkdir(parents=True)
-    for path in world.folder.iterdir():
-        (workspace.data / path.name).write_bytes(path.read_bytes())
+    workspace = copied(world, tmp_path / "shop")
     opened = AudienceService(service.settings, workspace, service._forecaster)
     yield opened
     opened.close()

@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event, Thread
 from time import monotonic
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from encoders.errors import AudienceError
 from encoders.settings import Settings
 from encoders.workspace import Workspace
 from tools.access.caller import Caller, Scope
 from tools.access.names import Names
+from tools.background import Background
 from tools.registry import Registry
 from tools.webhooks.outbox import Outbox
 from tools.webhooks.posting import post
@@ -48,37 +48,31 @@ def deliver_due(outbox: Outbox, clock: Clock = now, stopped: Callable[[], bool] 
     return tries
 
 
-class Courier:
+class Courier(Background):
     """One thread that sends what is due and looks for drift, for every tenant of a workspace, until it is closed."""
+
+    NAME, PAUSE = "courier", PAUSE
 
     def __init__(self, settings: Settings, served: "Callable[[], AudienceService | None]") -> None:
         """Nothing is sent yet; ``served`` gives the service that asks audiences again, once it is open."""
+        super().__init__()
         self._workspace = Workspace(settings.workspace)
         self._private = not Names(settings.host, settings.hosts).public
         self._served, self._checked = served, -CHECK_EVERY
         self._open: dict[Path, Registry] = {}
-        self._stop = Event()
-        self._thread = Thread(target=self._run, name="courier", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    def work(self) -> None:
+        """Send what is due, up to the message at hand once it is stopped; what is left stays in the outbox."""
+        there = {path.parent.name: path for path in sorted(self._workspace.path.glob("tenants/*/registry.db"))}
+        if self._workspace.registry.is_file():
+            there[""] = self._workspace.registry
+        self._check(there)
+        for path in there.values():
+            with self._going_on(path):
+                deliver_due(self._outbox(path), stopped=self.stopped)
 
-    def __exit__(self, *error: object) -> None:
-        """Stop once the message at hand is sent; what is left stays in the outbox."""
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            there = {path.parent.name: path for path in sorted(self._workspace.path.glob("tenants/*/registry.db"))}
-            if self._workspace.registry.is_file():
-                there[""] = self._workspace.registry
-            self._check(there)
-            for path in there.values():
-                with self._going_on(path):
-                    deliver_due(self._outbox(path), stopped=self._stop.is_set)
-            self._stop.wait(PAUSE)
+    def close(self) -> None:
+        """Let go of the registries."""
         for registry in self._open.values():
             registry.close()
 

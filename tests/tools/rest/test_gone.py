@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import polars as pl
 import pytest
-from planted import World
+from planted import World, copied
 from rest_doubles import SAVE, key, problem, served
 
 from agent.conversation import Conversation
@@ -22,10 +22,7 @@ from tools.service import AudienceService
 @pytest.fixture
 def shop(service: AudienceService, world: World, tmp_path: Path) -> Iterator[AudienceService]:
     """The service over a copy of its data, which erasing changes."""
-    workspace = Workspace(tmp_path / "shop")
-    workspace.data.mkdir(parents=True)
-    for path in world.folder.iterdir():
-        (workspace.data / path.name).write_bytes(path.read_bytes())
+    workspace = copied(world, tmp_path / "shop")
     settings = service.settings.model_copy(update={"workspace": workspace.path})
     opened = AudienceService(settings, workspace, service._forecaster)
     yield opened
