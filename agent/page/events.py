@@ -218,6 +218,13 @@ def _number(value: Any, _: Uploads, __: str) -> float | None:
     return value
 
 
+def _place(value: Any, uploads: Uploads, browser: str) -> float:
+    """Where a slider stands: somewhere, always."""
+    if (place := _number(value, uploads, browser)) is None:
+        raise _misfit("a number")
+    return place
+
+
 def _texts(value: Any, uploads: Uploads, browser: str) -> list[str]:
     if not isinstance(value, list) or len(value) > _MOST_CHOICES or not all(isinstance(each, str) for each in value):
         raise _misfit("a list of texts")
@@ -237,7 +244,7 @@ _CHECKS: dict[type[Block], Check] = {
     gr.Textbox: _text,
     gr.Dropdown: _text,
     gr.Number: _number,
-    gr.Slider: _number,
+    gr.Slider: _place,
     gr.CheckboxGroup: _texts,
     gr.UploadButton: _file,
 }

@@ -152,6 +152,13 @@ def test_what_is_not_an_event_of_the_page_is_refused(web: Web) -> None:
     assert web.http.post("/gradio_api/cancel", json={"session_hash": SESSION, "fn_index": 3, "event_id": {}}).is_error
 
 
+def test_a_slider_always_stands_somewhere(web: Web, caplog: pytest.LogCaptureFixture) -> None:
+    sent = web.send(PERCENT, None, None)
+    assert sent.status_code == 400
+    assert "has to be a number" in sent.text
+    assert "preprocess" not in caplog.text
+
+
 def test_one_browser_has_nothing_of_another(web: Web, address: str) -> None:
     other = Web(address)
     assert web.send(SAY, None, "baby").status_code == 200
