@@ -45,7 +45,7 @@ def test_every_tool_for_agents_is_a_resource() -> None:
     assert operations - READING.keys() - WRITING.keys() == {
         *("health", "problems", "capabilities", "saved", "saved_version", "exported", "job", "list_jobs", "cancel"),
         *("webhooks", "add_webhook", "remove_webhook", "deliveries"),
-        *("delete_audience", "delete_export", "forget"),
+        *("delete_audience", "delete_export", "delete_conversation", "forget"),
     }
 
 
