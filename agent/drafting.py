@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from agent.context import Context
 from agent.guard import Refusal, Talk, check_spec
 from agent.replies import counted, goal_text
-from agent.rules.attributes import parse_filter
 from agent.rules.horizon import restate
 from agent.rules.wording import Parts, listed
 from agent.state import AudienceDraft, Memory, Version
 from agent.steps import Step
 from encoders.language.naming import stems
 from prompts.loader import reply, spoken
+from tools.attributes import parse_filter
 from tools.types import AudienceSpec, Behaviour, DataCard, Filter
 
 if TYPE_CHECKING:

@@ -33,6 +33,9 @@ Items = npt.NDArray[np.int64]
 
 _FOREIGN = 0.15
 """How much nearer the data comes by the first encoder alone when the others do not know the words."""
+_KNOWN = 0.42
+"""A phrase that comes nowhere nearer than this (a cosine) to any item or group is no name of any."""
+_NEAREST_GROUPS = 3
 _EVIDENCE_HALF_LIFE = 2
 """Evidence is weighed by the counts of this half-life (90 days)."""
 
@@ -194,12 +197,29 @@ class Forecaster:
             near = self.model.encoder.nearness(self.placed, self.encode(_only(words), 0))
             return np.asarray(self.model.encoder.match.relevance(near)[0].numpy())
 
-    def items_meant(self, words: str) -> Items:
-        """Items of the main source that a phrase means, best first."""
-        main = self.scene.of_source(np.zeros(1, np.int64))[0]
+    def items_meant(self, words: str, source: int = 0) -> Items:
+        """Items of a source (by its number; the main one is the first) that a phrase means, best first."""
+        belongs = self.scene.of_source(np.array([source]))
         demand = _only(words)
-        [items] = self._meant(demand, self.encode(demand, 0), main[None])
+        [items] = self._meant(demand, self.encode(demand, source), belongs)
         return items
+
+    @torch.no_grad()
+    def far_from_data(self, words: str, source: int = 0) -> tuple[str, tuple[str, ...]] | None:
+        """The first of the alternatives in a phrase that names nothing of a source, and the groups nearest to it.
+
+        None where the data has all of them: a group is called so, or something is as near as ``_KNOWN``.
+        """
+        [belongs] = self.scene.of_source(np.array([source]))
+        demand, items = _only(words), np.flatnonzero(belongs)
+        near = self.model.encoder.nearness(self.placed, self.encode(demand, source).apart())
+        for phrase, text, group in zip(demand.parts[0].phrases, near.text.numpy(), near.group.numpy(), strict=True):
+            nearness = np.maximum(text, group)[items]
+            if nearness.max() < _KNOWN and not (self._named(phrase) & belongs).any():
+                best = items[np.argsort(-nearness, kind="stable")]
+                groups = dict.fromkeys(self.scene.vocabulary.groups[item] for item in best)
+                return phrase, tuple(groups)[:_NEAREST_GROUPS]
+        return None
 
     def meant(self, sentence: str) -> tuple[Demand, list[Items]]:
         """A sentence taken apart, and per part the items that it means, best first."""

@@ -17,6 +17,7 @@ from encoders.meaning import common_vector, sentence_vector
 from encoders.settings import Settings
 from encoders.workspace import Progress, silent
 from tools.access.caller import OWNER, Caller, Scope
+from tools.conditions import Members
 from tools.disclosure import Mask, Question, number_text
 from tools.goals import Goal, GoalReached, reach_goal
 from tools.people import UNKNOWN
@@ -24,6 +25,7 @@ from tools.population import Population
 from tools.profile import Profile
 from tools.saved import saved_question
 from tools.selection import Selection, select
+from tools.sentence import with_conditions
 from tools.sizing import size_estimate
 from tools.skew import skew_report
 from tools.tenant import Tenant
@@ -88,14 +90,22 @@ class Looking:
             RequestError: a filter or behaviour names something the data does not have.
         """
         self._population.leave_out_erased(self._tenant.workspace)
-        if spec.like:
-            selection = self._select(spec)
-            size, asked = size_estimate(spec, selection, self._forecaster, self._disclosure), selection.asked
+        if spec.like or spec.memberships:  # what one tenant calls by a name is another thing to the next
+            selection, sentence = self._select(spec), self._population.sentence(spec)
+            size, asked = size_estimate(spec, selection, self._forecaster, self._disclosure, sentence), selection.asked
         else:
             size, asked = self._population.size(spec, self._disclosure)
         if size.conditions or spec.like:
             self._asks(asked)
-        return size
+        return size.model_copy(update={"warnings": (*size.warnings, *self._unknown(spec))})
+
+    def stated(self, spec: AudienceSpec) -> AudienceSpec:
+        """The same audience, with the conditions that its sentence states as conditions; see ``tools.sentence.read``.
+
+        Raises:
+            RequestError: the sentence says nothing that anybody will do.
+        """
+        return with_conditions(spec, self._population.card)
 
     def reach_goal(self, spec: AudienceSpec, goal: Goal) -> GoalReached:
         """The cut that reaches a goal, and what it brings.
@@ -246,7 +256,23 @@ class Looking:
     def _select(self, spec: AudienceSpec) -> Selection:
         self._population.leave_out_erased(self._tenant.workspace)
         forecast = self._tuned.forecast(spec) if spec.like else self._forecaster.forecast(spec.demand)
-        return select(forecast, spec, self._population.conditions, self._disclosure)
+        return select(forecast, spec, self._population.conditions, self._disclosure, self._members)
+
+    def _members(self, audience: str) -> Members:
+        """Who is in the newest version of a saved audience."""
+        saved = self._registry.get(audience)
+        return Members(f"{saved.id} {saved.version}", frozenset(self._registry.members(saved.id, saved.version)[0]))
+
+    def _unknown(self, spec: AudienceSpec) -> tuple[str, ...]:
+        """How many are left out for want of a value, where a condition says which value they must not have."""
+        unknown = {each.field.casefold(): each for each in self.describe_data().fields}
+        units, found = self._population.card.unit_plural, []
+        for each in spec.filters:
+            card = unknown.get(each.field.casefold())
+            if each.op == "is not" and card is not None and card.unknown != 0:
+                many = number_text(card.unknown, self._disclosure.minimum)
+                found.append(f"The {card.field} of {many} {units} is unknown; they are left out, too.")
+        return tuple(found)
 
     def _asks(self, question: Question, counts: int = 1) -> None:
         """Count a group of users that a caller below admin asks about.
@@ -329,7 +355,7 @@ class Looking:
     def _reasons_out(self, spec: AudienceSpec, forecast: Forecast, row: int) -> list[str]:
         inactive = f"not active in the {ACTIVE_DAYS} days before {self._population.as_of}"
         reasons = [] if self._population.active[row] else [inactive]
-        conditions = self._population.conditions.of(spec, forecast)
+        conditions = self._population.conditions.of(spec, forecast, self._members)
         reasons += [f"does not meet the condition: {each.words}" for each in conditions if not each.mask[row]]
         return reasons or ["the probability is below the cut"]
 

@@ -18,6 +18,7 @@ from tools.people import People
 from tools.profile import Group
 from tools.search import Search, lately
 from tools.selection import select
+from tools.sentence import write
 from tools.sizing import size_estimate
 from tools.types import AudienceSpec, DataCard, SizeEstimate
 
@@ -82,7 +83,11 @@ class Population:
     def _size(self, spec: AudienceSpec, disclosure: Disclosure) -> tuple[SizeEstimate, Question]:
         """``size`` remembers it: pages and agents ask for the same again and again. Not for tuned demands."""
         selection = select(self.forecaster.forecast(spec.demand), spec, self.conditions, disclosure)
-        return size_estimate(spec, selection, self.forecaster, disclosure), selection.asked
+        return size_estimate(spec, selection, self.forecaster, disclosure, self.sentence(spec)), selection.asked
+
+    def sentence(self, spec: AudienceSpec) -> str:
+        """Everything that decides who is in, in one sentence, with what its stages of the life cycle stand for."""
+        return write(spec, self.card, self.conditions.meaning)
 
     def _card(self, disclosure: Disclosure) -> DataCard:
         return describe(self.forecaster, self.conditions, self.search, disclosure)

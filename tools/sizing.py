@@ -11,7 +11,7 @@ _READS_AS = 8
 
 
 def size_estimate(
-    spec: AudienceSpec, selection: Selection, forecaster: Forecaster, disclosure: Disclosure
+    spec: AudienceSpec, selection: Selection, forecaster: Forecaster, disclosure: Disclosure, sentence: str = ""
 ) -> SizeEstimate:
     """Count an audience, with the expected responders, their interval and the reach curve.
 
@@ -20,6 +20,7 @@ def size_estimate(
         selection: the users that it selects.
         forecaster: where they come from.
         disclosure: how counts of them are shown.
+        sentence: everything that decides who is in.
     """
     groups, ranked, spread = forecaster.scene.vocabulary.groups, selection.shown, selection.spread
     point = audience_point(selection, disclosure)
@@ -27,6 +28,7 @@ def size_estimate(
     reads_as = dict.fromkeys(groups[item] for item in selection.forecast.items)
     return SizeEstimate(
         demand=spec.demand,
+        sentence=sentence,
         reads_as=tuple(reads_as)[:_READS_AS],
         horizon_days=selection.forecast.demand.horizon_days,
         as_of=forecaster.scene.histories.past.as_of,

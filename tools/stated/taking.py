@@ -1,0 +1,87 @@
+"""Takes the conditions out of a person's text; the rest is what is wanted."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from tools.attributes import read_filters
+from tools.stated.past import IT, PastReader
+from tools.stated.spans import ahead_in
+from tools.stated.stages import read_memberships, read_source_users, read_stages
+from tools.types import MOST_CONDITIONS, Behaviour, DataCard, Filter, LifeCycle, Membership
+
+_Each = TypeVar("_Each")
+_LONGEST = 4_000
+"""Characters that are looked through: more than a demand or a message has."""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """The conditions in a text, and how far ahead it looks."""
+
+    filters: tuple[Filter, ...] = ()
+    behaviours: tuple[Behaviour, ...] = ()
+    """Where the text has no word for the thing ("but not in the last 30 days"), ``what`` is ``IT``."""
+    life_cycle: tuple[LifeCycle, ...] = ()
+    memberships: tuple[Membership, ...] = ()
+    ahead_days: int | None = None
+    """As far as the text looks ahead, however far the model can."""
+
+    def __bool__(self) -> bool:
+        """Whether the text states any condition."""
+        return bool(self.filters or self.behaviours or self.life_cycle or self.memberships)
+
+    def about(self, thing: str) -> "Stated":
+        """The same, once it is known what the demand is about."""
+        named = tuple(each.model_copy(update={"what": thing}) if each.what == IT else each for each in self.behaviours)
+        return replace(self, behaviours=named)
+
+
+def take_conditions(text: str, card: DataCard, saved: Sequence[str] = (), horizon: bool = True) -> tuple[Stated, str]:
+    """The conditions that an English text states, and the text without their words.
+
+    Args:
+        text: a message or a sentence.
+        card: the data: its sources with their wordings, its attributes, its as-of date.
+        saved: names of saved audiences that may be spoken of without quotes.
+        horizon: whether words about the time ahead are taken out as well.
+    """
+    text = text[:_LONGEST]
+    rest = text.replace("’", "'").replace("‘", "'")
+    memberships, rest = read_memberships(rest, saved)
+    behaviours, rest = read_source_users(rest, card)
+    stages, rest = read_stages(rest, card.as_of)
+    reader = PastReader(card)
+    while spotted := reader.next(rest):
+        behaviours += spotted.behaviours
+        rest = f"{rest[: spotted.start]} , {rest[spotted.end :]}"
+    filters, rest = read_filters(rest, {each.field: [value.value for value in each.values] for each in card.fields})
+    ahead = ahead_in(rest, card.as_of) if horizon else None
+    if ahead:
+        rest = f"{rest[: ahead.start]} , {rest[ahead.end :]}"
+    stated = Stated(
+        filters=_some(filters),
+        behaviours=_some(behaviours),
+        life_cycle=_some(stages),
+        memberships=_some(memberships),
+        ahead_days=ahead.days if ahead else None,
+    )
+    return stated, _tidied(rest) if stated or ahead else text
+
+
+def _some(found: Sequence[_Each]) -> tuple[_Each, ...]:
+    return tuple(dict.fromkeys(found))[:MOST_CONDITIONS]
+
+
+_JOINT = r"(?:and|but|or|who|that|which|whose|with|only|just|have|has|are|is|they|also)"
+
+
+def _tidied(text: str) -> str:
+    """The text without what the words that were taken out have left behind."""
+    text = re.sub(r"(?:\s*,)+\s*(?:(?:and|but)\s+)?(?=(?:will|would|who|that|likely|going)\b)", " ", text, flags=re.I)
+    text = re.sub(r"(?:\s*,)+\s*(?=[,.;:!?]|$)", " ", text)
+    text = re.sub(r"^[\s,]+", "", text)
+    text = re.sub(r"(?:\s*,\s*)+", ", ", text)
+    text = re.sub(rf"(?:[\s,]+{_JOINT})+\s*([.!?]*)\s*$", r"\1", text, flags=re.I)
+    return " ".join(text.split()).strip(" ,;")
