@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import inf
-from typing import Any
+from typing import Any, Literal
 
 from prompts.loader import table
 from tools.types import Filter
@@ -19,7 +19,8 @@ _NEGATION = (
     r"(?:\s+(?:any|the|for|people|those|anyone|anybody|households|customers|users|viewers|who are|that are|in the))*"
 )
 _LIMITS = r"(?:(?P<lead>only|just|for|who are|that are|and|but|with|an?)\s+)*"
-_ONLY = r"(?:\s+only\b)?"
+_UNKNOWN: Mapping[str, Literal["is unknown", "is known"]] = {"unknown": "is unknown", "known": "is known"}
+"""Words that stand where a value could, unless the data has them as a value."""
 _NUMBER = r"\$?\d[\d,.]*\s?k?(?=s?\b)"
 _SPAN = rf"(?P<low>{_NUMBER})\s*(?:-|–|to|and)\s*(?P<high>{_NUMBER})"
 
@@ -59,6 +60,8 @@ def parse_filter(text: str, fields: Fields) -> tuple[Filter | None, str]:
         near = _nearest(match["field"], fields)
         return None, f"the data has no field '{match['field']}'; it has {near}"
     values, known = [], {value.lower(): value for value in fields[field]}
+    if match["values"].lower() in _UNKNOWN and match["values"].lower() not in known:
+        return Filter(field=field, op=_UNKNOWN[match["values"].lower()]), ""
     for value in re.split(r"\s*\|\s*", match["values"]):
         if value.lower() not in known:
             return None, f"'{field}' has no value '{value}'; it has {_nearest(value, fields[field])}"
@@ -69,6 +72,8 @@ def parse_filter(text: str, fields: Fields) -> tuple[Filter | None, str]:
 
 def write_filter(condition: Filter) -> str:
     """The form that ``parse_filter`` reads."""
+    if not condition.values:
+        return f"{condition.field} {condition.op}"
     return f"{condition.field} {'=' if condition.op == 'is' else '!='} {' | '.join(condition.values)}"
 
 

@@ -54,9 +54,9 @@ def nobodys(name: str) -> Members:
 class Conditions:
     """The conditions that the users of one forecaster can be held to."""
 
-    def __init__(self, forecaster: Forecaster) -> None:
-        """Line the attributes up with the forecaster's users."""
-        self._forecaster = forecaster
+    def __init__(self, forecaster: Forecaster, fewest: int) -> None:
+        """Line the attributes up with the forecaster's users; what fewer than ``fewest`` do has no usual way."""
+        self._forecaster, self._fewest = forecaster, fewest
         self.gone = np.zeros(len(forecaster.scene.histories.user_ids), bool)
         """[N], who was erased since the data was opened."""
         ids = pl.DataFrame({"user_id": forecaster.scene.histories.user_ids})
@@ -201,7 +201,7 @@ class Conditions:
     def _standing(self, wanted: LifeCycle, items: Items) -> Standing:
         if wanted.stage in ("high spending", "low spending"):
             self._check_values(wanted.source)
-        return standing(wanted, self._deeds, items, self.population)
+        return standing(wanted, self._deeds, items, self.population, self._fewest)
 
     def _life_cycle(self, wanted: LifeCycle) -> tuple[Condition, ...]:
         """A stage as the conditions it is made of, so that asking for those is the same question.

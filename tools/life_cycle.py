@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from encoders.errors import RequestError
 from encoders.forecast import Items
-from tools.deeds import Deeds, Rhythm
+from tools.deeds import Deeds, Numbers, Rhythm
 from tools.types import Behaviour, LifeCycle, Stage
 
 Mask = npt.NDArray[np.bool_]
@@ -21,8 +21,6 @@ WINDOW = 182
 """Days in which counts and amounts are compared unless others are asked for."""
 RECENT_WINDOW = 91
 """The same for those who do it most now, and for those who are new."""
-FEWEST = 20
-"""Users that have to have done something before it is said what is usual for it."""
 _LATE, _GONE = 0.9, 0.98
 """Shares of all breaks that are shorter than what counts as late, and as gone."""
 _LATE_DAYS, _GONE_DAYS = 14, 28
@@ -41,7 +39,43 @@ class Standing(NamedTuple):
     """[N], the part that they cannot say, and its name."""
 
 
-def standing(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask) -> Standing:
+class Doers(NamedTuple):
+    """What those did whose distribution counts."""
+
+    deeds: Deeds
+    items: Items
+    population: Mask
+    """[N]"""
+    fewest: int
+
+    def days(self, within: int | None) -> Numbers:
+        """On how many days those of the population did it who did it in the window at all."""
+        days = self.deeds.days(self.items, within)[self.population]
+        return self._enough(days[days > 0], within)
+
+    def values(self, within: int) -> Numbers:
+        """What it was worth to them."""
+        did = self.population & (self.deeds.days(self.items, within) > 0)
+        return self._enough(self.deeds.value(self.items, within)[did], within)
+
+    def rhythm(self, stage: Stage) -> Rhythm:
+        """When they did it, where enough of them did it again and again."""
+        rhythm = self.deeds.rhythm(self.items)
+        if np.isfinite(rhythm.usual[self.population]).sum() < self.fewest:
+            raise RequestError(
+                f"Too few have done this on three days or more to say who is {stage}; name something more common, or "
+                "say since when they have not done it."
+            )
+        return rhythm
+
+    def _enough(self, found: Numbers, within: int | None) -> Numbers:
+        if len(found) < self.fewest:
+            when = "" if within is None else f" in the last {within} days"
+            raise RequestError(f"Too few have done this{when} to say what is usual; name something more common.")
+        return found
+
+
+def standing(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask, fewest: int) -> Standing:
     """What a stage stands for.
 
     Args:
@@ -49,13 +83,14 @@ def standing(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask) ->
         deeds: what users did.
         items: with what.
         population: [N], whose distribution counts.
+        fewest: users who have to have done it before it is said what is usual.
 
     Raises:
         RequestError: too few have done it, or too few again and again, to say what is usual.
     """
-    if not len(items) or (population & (deeds.days(items, None) > 0)).sum() < FEWEST:
-        raise RequestError(f"Too few have done this to say who is {wanted.stage}; name something more common.")
-    return _STAGES[wanted.stage](wanted, deeds, items, population)
+    doers = Doers(deeds, items, population, fewest)
+    doers.days(None)
+    return _STAGES[wanted.stage](wanted, doers)
 
 
 def _did(wanted: LifeCycle, **limits: object) -> Behaviour:
@@ -63,38 +98,32 @@ def _did(wanted: LifeCycle, **limits: object) -> Behaviour:
     return Behaviour.model_validate(limited)
 
 
-def _doers(deeds: Deeds, items: Items, population: Mask, within: int) -> npt.NDArray[np.float64]:
-    """On how many days those of the population did it who did it in the window at all."""
-    days = deeds.days(items, within)[population]
-    done = days[days > 0]
-    if len(done) < FEWEST:
-        raise RequestError(f"Too few have done this in the last {within} days to say what is usual.")
-    return done
-
-
-def _new(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask) -> Standing:
+def _new(wanted: LifeCycle, doers: Doers) -> Standing:
     days = wanted.days or RECENT_WINDOW
     with np.errstate(invalid="ignore"):
-        mask = deeds.rhythm(items).first <= days
+        mask = doers.deeds.rhythm(doers.items).first <= days
     return Standing(f"for the first time in the last {days} days", key=f"new {days}", mask=mask)
 
 
 def _often(share: float, named: str, window: int, least: int) -> "_Stage":
-    def stage(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask) -> Standing:
+    def stage(wanted: LifeCycle, doers: Doers) -> Standing:
         within = wanted.days or window
-        times = max(least, _whole(_doers(deeds, items, population, within), share))
+        times = max(least, _whole(doers.days(within), share))
         meaning = f"on at least {times} days in the last {within} days; {named} of those who do"
         return Standing(meaning, (_did(wanted, times=times, days=within),))
 
     return stage
 
 
-def _loyal(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask) -> Standing:
+def _loyal(wanted: LifeCycle, doers: Doers) -> Standing:
     within = wanted.days or WINDOW
-    times = max(3, _whole(_doers(deeds, items, population, within), 0.75))
-    rhythm = deeds.rhythm(items)
-    faithful = population & (deeds.days(items, within) >= times)
-    pace = float(np.nanquantile(rhythm.usual[faithful], 0.75))
+    times = max(3, _whole(doers.days(within), 0.75))
+    rhythm = doers.deeds.rhythm(doers.items)
+    usual = rhythm.usual[doers.population & (doers.deeds.days(doers.items, within) >= times)]
+    usual = usual[np.isfinite(usual)]
+    if not len(usual):
+        raise RequestError(f"Nobody has done this on {times} days of the last {within}; look further back.")
+    pace = float(np.quantile(usual, 0.75))
     recent = max(_LATE_DAYS, int(np.ceil(pace * _stretch(rhythm, _LATE))))
     return Standing(
         f"on at least {times} days in the last {within} days, and again in the last {recent} days; the top quarter of "
@@ -103,30 +132,27 @@ def _loyal(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask) -> S
     )
 
 
-def _high_spending(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask) -> Standing:
+def _high_spending(wanted: LifeCycle, doers: Doers) -> Standing:
     within = wanted.days or WINDOW
-    amount = _amount(deeds, items, population, within, 0.8)
+    amount = _amount(doers, within, 0.8)
     meaning = f"at least {amount:g} in all in the last {within} days; the top fifth of those who do"
     return Standing(meaning, (_did(wanted, amount=amount, days=within),))
 
 
-def _low_spending(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask) -> Standing:
+def _low_spending(wanted: LifeCycle, doers: Doers) -> Standing:
     within = wanted.days or WINDOW
-    amount = _amount(deeds, items, population, within, 0.2)
+    amount = _amount(doers, within, 0.2)
     meaning = f"something, but less than {amount:g} in all in the last {within} days; the bottom fifth of those who do"
     return Standing(meaning, (_did(wanted, days=within), _did(wanted, did=False, amount=amount, days=within)))
 
 
-def _amount(deeds: Deeds, items: Items, population: Mask, within: int, share: float) -> float:
+def _amount(doers: Doers, within: int, share: float) -> float:
     """What that share of those who do it stay below, in two digits."""
-    worth = deeds.value(items, within)[population & (deeds.days(items, within) > 0)]
-    if len(worth) < FEWEST:
-        raise RequestError(f"Too few have done this in the last {within} days to say what is usual.")
-    return max(0.01, float(f"{np.quantile(worth, share):.2g}"))
+    return max(0.01, float(f"{np.quantile(doers.values(within), share):.2g}"))
 
 
-def _due(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask) -> Standing:
-    rhythm = _with_rhythm(deeds, items, population, wanted.stage)
+def _due(wanted: LifeCycle, doers: Doers) -> Standing:
+    rhythm = doers.rhythm(wanted.stage)
     late = _stretch(rhythm, _LATE)
     with np.errstate(invalid="ignore"):
         mask = (rhythm.last >= rhythm.usual) & (rhythm.last <= np.maximum(_LATE_DAYS, late * rhythm.usual))
@@ -134,8 +160,8 @@ def _due(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask) -> Sta
     return Standing(meaning, key=f"due {late:g}", mask=mask)
 
 
-def _lapsing(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask) -> Standing:
-    rhythm = _with_rhythm(deeds, items, population, wanted.stage)
+def _lapsing(wanted: LifeCycle, doers: Doers) -> Standing:
+    rhythm = doers.rhythm(wanted.stage)
     late, gone = _stretch(rhythm, _LATE), _stretch(rhythm, _GONE)
     with np.errstate(invalid="ignore"):
         over = rhythm.last > np.maximum(_LATE_DAYS, late * rhythm.usual)
@@ -147,8 +173,8 @@ def _lapsing(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask) ->
     return Standing(meaning, key=f"lapsing {late:g} {gone:g}", mask=mask)
 
 
-def _lapsed(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask) -> Standing:
-    rhythm = _with_rhythm(deeds, items, population, wanted.stage)
+def _lapsed(wanted: LifeCycle, doers: Doers) -> Standing:
+    rhythm = doers.rhythm(wanted.stage)
     gone = _stretch(rhythm, _GONE)
     with np.errstate(invalid="ignore"):
         mask = rhythm.last > np.maximum(_GONE_DAYS, gone * rhythm.usual)
@@ -159,22 +185,12 @@ def _lapsed(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask) -> 
     return Standing(meaning, key=f"lapsed {gone:g}", mask=mask)
 
 
-def _inactive(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask) -> Standing:
-    last = deeds.rhythm(items).last[population]
-    days = wanted.days or max(1, int(np.ceil(np.nanquantile(last, 0.9))))
+def _inactive(wanted: LifeCycle, doers: Doers) -> Standing:
+    last = doers.deeds.rhythm(doers.items).last[doers.population]
+    days = wanted.days or max(1, _whole(last[np.isfinite(last)], 0.9))
     quietest = "" if wanted.days else "; longer than 9 in 10"
     meaning = f"the last time more than {days} days ago{quietest}"
     return Standing(meaning, (_did(wanted), _did(wanted, did=False, days=days)))
-
-
-def _with_rhythm(deeds: Deeds, items: Items, population: Mask, stage: Stage) -> Rhythm:
-    rhythm = deeds.rhythm(items)
-    if np.isfinite(rhythm.usual[population]).sum() < FEWEST:
-        raise RequestError(
-            f"Too few have done this on three days or more to say who is {stage}; name something more common, or say "
-            "since when they have not done it."
-        )
-    return rhythm
 
 
 def _stretch(rhythm: Rhythm, share: float) -> float:
@@ -188,7 +204,7 @@ def _whole(days: npt.NDArray[np.float64], share: float) -> int:
     return int(np.ceil(np.quantile(days, share)))
 
 
-_Stage = Callable[[LifeCycle, Deeds, Items, Mask], Standing]
+_Stage = Callable[[LifeCycle, Doers], Standing]
 
 _STAGES: dict[Stage, _Stage] = {
     "new": _new,

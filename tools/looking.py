@@ -25,7 +25,6 @@ from tools.population import Population
 from tools.profile import Profile
 from tools.saved import saved_question
 from tools.selection import Selection, select
-from tools.sentence import with_conditions
 from tools.sizing import size_estimate
 from tools.skew import skew_report
 from tools.tenant import Tenant
@@ -89,6 +88,7 @@ class Looking:
         Raises:
             RequestError: a filter or behaviour names something the data does not have.
         """
+        spec = self.stated(spec)
         self._population.leave_out_erased(self._tenant.workspace)
         if spec.like or spec.memberships:  # what one tenant calls by a name is another thing to the next
             selection, sentence = self._select(spec), self._population.sentence(spec)
@@ -100,12 +100,14 @@ class Looking:
         return size.model_copy(update={"warnings": (*size.warnings, *self._unknown(spec))})
 
     def stated(self, spec: AudienceSpec) -> AudienceSpec:
-        """The same audience, with the conditions that its sentence states as conditions; see ``tools.sentence.read``.
+        """The same audience, with what its sentence says beside the demand as conditions; see ``tools.sentence.read``.
+
+        Everything that takes an audience reads its sentence so; what is saved is kept as it was read.
 
         Raises:
             RequestError: the sentence says nothing that anybody will do.
         """
-        return with_conditions(spec, self._population.card)
+        return self._population.stated(spec)
 
     def reach_goal(self, spec: AudienceSpec, goal: Goal) -> GoalReached:
         """The cut that reaches a goal, and what it brings.
@@ -113,6 +115,7 @@ class Looking:
         Raises:
             RequestError: a filter or behaviour names something the data does not have.
         """
+        spec = self.stated(spec)
         selection = self._select(spec)
         if selection.conditions or spec.like:
             self._asks(selection.asked)
@@ -124,7 +127,7 @@ class Looking:
         Raises:
             TooSmallError: the audience is below the minimum size.
         """
-        selection = self._large_enough(self._select(spec))
+        selection = self._large_enough(self._select(self.stated(spec)))
         places = np.unique(np.linspace(0, len(selection.members) - 1, max(1, min(count, 20))).astype(int))
         return tuple(
             self._population.people.sample(selection.forecast, int(selection.members[place]), self._digits)
@@ -137,7 +140,7 @@ class Looking:
         Raises:
             TooSmallError: the audience is below the minimum size.
         """
-        selection = self._large_enough(self._select(spec), limit)
+        selection = self._large_enough(self._select(self.stated(spec)), limit)
         everyone = self._population
         profile = Profile(selection.inside, everyone.active, self._disclosure, selection.question)
         return profile.rows(everyone.conditions.attributes, everyone.did_lately, everyone.groups, limit)
@@ -148,7 +151,7 @@ class Looking:
         Raises:
             TooSmallError: the audience is below the minimum size.
         """
-        selection = self._large_enough(self._select(spec), len(self._population.card.fields))
+        selection = self._large_enough(self._select(self.stated(spec)), len(self._population.card.fields))
         return skew_report(
             selection.inside,
             self._population.active,
@@ -168,6 +171,7 @@ class Looking:
             TooSmallError: the audience is below the minimum size.
             RequestError: there is no such user before the as-of date; below admin, none of that mask in the audience.
         """
+        spec = self.stated(spec)
         selection = self._large_enough(self._select(spec))
         row, people = self._row_of(user_id), self._population.people
         unit, admin = self._population.card.unit, self._caller.may(Scope.ADMIN)
@@ -206,7 +210,7 @@ class Looking:
         """
         if not self._caller.may(Scope.ADMIN):
             raise NotAllowedError("The vector of an audience needs a token with the scope 'admin'.")
-        return common_vector(self._forecaster, self._large_enough(self._select(spec)).members)
+        return common_vector(self._forecaster, self._large_enough(self._select(self.stated(spec))).members)
 
     def compare(self, audiences: Sequence[AudienceSpec | str]) -> Comparison:
         """The overlap of every pair; a string is the id or name of a saved audience.
@@ -333,7 +337,7 @@ class Looking:
             saved = self._registry.get(audience)
             members = set(self._registry.members(saved.id, saved.version)[0])
             return Named(saved.name, members, saved_question(saved))
-        users, selection = self._population.user_ids, self._select(audience)
+        users, selection = self._population.user_ids, self._select(self.stated(audience))
         return Named(audience.demand, {users[row] for row in selection.members}, selection.question)
 
     def _overlap(self, a: Named, b: Named) -> Overlap:
