@@ -168,7 +168,9 @@ class Forecaster:
             together = all_of([chances[k] for k in wanted]) * np.prod([1.0 - chances[k] for k in unwanted], axis=0)
             both = np.all([doers[k] for k in wanted], axis=0) & ~np.any([doers[k] for k in unwanted], axis=0)
             share = math.nan if np.isnan(levels).any() else level(both)
+            sooner = [*(chances[k] for k in wanted), *(1.0 - chances[k] for k in unwanted)]
             probability = calibration.joined(together, share, min(nearest), population)
+            probability = np.minimum(probability, np.min(sooner, axis=0))  # nobody does both likelier than either
             scores = logit(np.clip(probability, 1e-9, 1 - 1e-9))
         items = np.array(list(dict.fromkeys(np.concatenate([meant[k] for k in wanted]).tolist())), np.int64)
         if demand.first_time and len(items):

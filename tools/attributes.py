@@ -13,15 +13,11 @@ from tools.types import Filter
 Fields = Mapping[str, Sequence[str]]
 """Field name to its values."""
 
-_NEGATION = (
-    r"(?:not|no|non|excluding|exclude|excl\.?|except(?: for)?|without|w/o|w/out|leave out|leaving out|minus|drop|skip|"
-    r"remove|nobody|none of|other than)"
-    r"(?:\s+(?:any|the|for|people|those|anyone|anybody|households|customers|users|viewers|who are|that are|in the))*"
-)
+_NEGATION = r"(?:not|no|non|excluding|exclude|except(?: for)?|without|leave out|leaving out|minus)(?:\s+(?:any|the))?"
 _LIMITS = r"(?:(?P<lead>only|just|for|who are|that are|and|but|with|an?)\s+)*"
 _UNKNOWN: Mapping[str, Literal["is unknown", "is known"]] = {"unknown": "is unknown", "known": "is known"}
 """Words that stand where a value could, unless the data has them as a value."""
-_NUMBER = r"\$?\d[\d,.]*\s?k?(?=s?\b)"
+_NUMBER = r"\$?\d[\d,.]*\s?k?\b"
 _SPAN = rf"(?P<low>{_NUMBER})\s*(?:-|–|to|and)\s*(?P<high>{_NUMBER})"
 
 

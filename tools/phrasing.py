@@ -75,6 +75,11 @@ class Phrasing:
         verb, _, rest = before.strip().partition(" ")
         return Wording(verb, rest, after.strip())
 
+    def wish(self, things: str) -> str:
+        """What somebody does with things in the main source, such as "buy coffee"."""
+        said = self.wording("")
+        return " ".join(part for part in (said.verb, said.before, things, said.after) if part)
+
     def filter(self, each: Filter, name: Name = _plainly) -> str:
         """Such as "age is 35-44 or 45-54", "age is not known"."""
         values = " or ".join(map(name, each.values))
@@ -83,7 +88,7 @@ class Phrasing:
     def behaviour(self, each: Behaviour, name: Name = _plainly) -> str:
         """Such as "bought coffee at any time before", "did not buy coffee in the last 30 days"."""
         said = self.wording(each.source)
-        things = " ".join(filter(None, (said.before, name(each.what), said.after)))
+        things = " ".join(part for part in (said.before, name(each.what), said.after) if part)
         if each.ago:
             return f"last {past(said.verb)} {things} more than {each.days} days ago"
         verb = past(said.verb) if each.did else f"did not {said.verb}"

@@ -21,7 +21,7 @@ from tools.phrasing import Name, Phrasing, quoted
 from tools.stated.past import IT
 from tools.stated.spans import ahead_in_place
 from tools.stated.taking import Stated, take_conditions
-from tools.types import AudienceSpec, Behaviour, DataCard, Filter, LifeCycle, Membership
+from tools.types import ANYTHING, AudienceSpec, Behaviour, DataCard, Filter, LifeCycle, Membership
 
 __all__ = ["Stated", "read", "take_conditions", "write"]
 
@@ -76,13 +76,11 @@ def read(text: str, card: DataCard) -> AudienceSpec:
             pass
     if not any(letter.isalnum() for letter in demand):
         raise RequestError("The sentence names nothing that anybody will do; say who will do what, and by when.")
-    stated, rest = take_conditions(demand, card, horizon=False)
+    stated, rest = take_conditions(demand, card, horizon=False, loosely=False)
     rest = ahead_in_place(rest, card.as_of)
     if stated and not _wants_something(rest):
-        raise RequestError(
-            "The sentence says what has to hold, but not what they will do; add it, as in 'that will buy coffee in the "
-            f"next {card.horizon_days} days'."
-        )
+        example = f"that will {Phrasing.of(card).wish(_example(stated, card))} in the next {card.horizon_days} days"
+        raise RequestError(f"The sentence says what has to hold, but not what they will do; add it, as in '{example}'.")
     return _spec(_joined({"demand": rest + stop} | written, stated.about(_things(rest))))
 
 
@@ -191,7 +189,7 @@ def _reads_as(text: str, card: DataCard, spec: AudienceSpec) -> bool:
 _NO_WISH = re.compile(
     r"\b(?:i|we|want|need|show|give|find|get|reach|target|me|us|all|any|the|a|an|our|my|those|these|of|with|to|in|for|and|"
     r"but|or|who|that|which|whose|only|just|are|is|have|has|probably|likely|will|would|soon|too|also|please|next|days?|"
-    r"everyone|everybody|anyone|anybody|someone|people|persons?|folks|ppl|guys|ones|customers?|shoppers?|users?|"
+    r"win|back|could|everyone|everybody|anyone|anybody|someone|people|persons?|folks|ppl|guys|ones|customers?|shoppers?|users?|"
     r"households?|homes?|families|viewers?|members?|clients?|buyers?|consumers?|subscribers?|audience|do|again|\d+)\b",
     re.IGNORECASE,
 )
@@ -199,6 +197,13 @@ _NO_WISH = re.compile(
 
 def _wants_something(rest: str) -> bool:
     return any(letter.isalnum() for letter in _NO_WISH.sub(" ", rest))
+
+
+def _example(stated: Stated, card: DataCard) -> str:
+    """What they could do next: the same again, or something common."""
+    things = (*(each.what for each in stated.behaviours), *(each.what for each in stated.life_cycle))
+    done = (each for each in things if each not in (ANYTHING, IT))
+    return next(done, card.top_groups[0] if card.top_groups else ANYTHING)
 
 
 def _things(demand: str) -> str:

@@ -1,6 +1,7 @@
 """What users did or did not do before, in a person's English."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,6 +37,14 @@ _END = re.compile(_WORDS["end"], re.I)
 _BEFORE = re.compile(_WORDS["before"], re.I)
 _RECENTLY = re.compile(r"\b(?:recently|lately|of\s+late|just)\b", re.IGNORECASE)
 _RECENT_DAYS = 30
+_USERS = re.compile(
+    rf"(?:^|[,.;:!?(+]|\b(?:and|but|or|if|only|also|just|they|must|should|who|that|which|those|anyone|everyone|{PERSON}))\s*$",
+    re.I,
+)
+"""What a condition on users may stand behind; it is no condition where somebody else is spoken of."""
+_POSSESSED = re.compile(r"(?:'s|'ve|\bhave|\bhas)\s+got$", re.I)
+_NOTHING = re.compile(r"^\s*(?:nothing\b|no\s+)", re.I)
+_EACH = re.compile(r"\b(?:a|per|each|every)\s+(?P<unit>week|fortnight|month|quarter|year)\b", re.I)
 _AT_LEAST = r"(?:at\s+least|no\s+(?:fewer|less)\s+than|a\s+minimum\s+of|minimum|min\.?)"
 _MORE = r"(?:more\s+than|over|above|upwards?\s+of|>)"
 _TIMES = (
@@ -48,7 +57,7 @@ _TIMES = (
         rf"\b(?:on\s+)?(?P<n>{COUNT})\s*(?:times|x\b|occasions)(?:\s*(?:\+|or\s+more|plus|at\s+least|minimum))?", re.I
     ),
     re.compile(
-        r"\b(?P<twice>twice|thrice|more\s+than\s+once|repeatedly|multiple\s+times|several\s+times|again\s+and\s+again)\b(?:\s+or\s+more|\s*\+)?",
+        r"\b(?:at\s+least\s+)?(?P<twice>twice|thrice|more\s+than\s+once|repeatedly|multiple\s+times|several\s+times|again\s+and\s+again)\b(?:\s+or\s+more|\s*\+)?",
         re.I,
     ),
 )
@@ -105,6 +114,7 @@ class PastReader:
         more = r"(?=more|over|longer|at\s+least)"
         end = r"(?=\s|$|[,.;:!?])"
         bare = rf"(?<![-\w])(?<!store )(?<!shop )(?:{_BARE_PAST}){end}"
+        on = r"(?=\s)(?!\s+not\b)"
         self._forms = (
             ("ago", rf"\b{_PREFIX}(?:{_HAVE})last\s+(?:{verbs_past})\s+"),
             ("ago all", rf"\b{_PREFIX}(?:{_HAVE})last\s+(?:{_COMING}|bought|purchased|ordered|active){_HERE}\s*{more}"),
@@ -114,9 +124,11 @@ class PastReader:
                 rf"\b{_PREFIX}(?:have\s+|has\s+|had\s+)?{_DID_NOT}\s+{_ADVERBS}(?:had\s+(?:a|any)\s+|{any_verb}){end}",
             ),
             ("did", rf"\b{_PREFIX}{_HAVE}{_ADVERBS}{bare}"),
-            ("did", rf"\b(?P<out>{NOT})?(?:{_ONES})?{_IF}{_WHO}\s*{_HAVE}{_ADVERBS}(?:{verbs_past})(?=\s)"),
-            ("did", rf"\b(?P<out>{NOT})?(?:{_ONES})?(?:have|has)\s+{_ADVERBS}(?:{verbs_past})(?=\s)"),
-            ("did", rf"\b(?P<out>{NOT}){_ONES}(?:{verbs_past})(?=\s)"),
+            ("did", rf"\b(?P<out>{NOT})?(?:{_ONES})?{_IF}{_WHO}\s*{_HAVE}{_ADVERBS}(?:{verbs_past}){on}"),
+            ("did", rf"\b(?P<out>{NOT})?(?:{_ONES})?(?:have|has)\s+{_ADVERBS}(?:{verbs_past}){on}"),
+            ("did", rf"\b(?P<out>{NOT}){_ONES}(?:{verbs_past}){on}"),
+            ("did", rf"\b(?:and|who|that|they)\s+did\s+(?:{verbs_base})(?=\s)"),
+            *(("did", rf"\b{_PREFIX}{_HAVE}{_ADVERBS}{words}") for words in self._other_sources()),
         )
 
     def next(self, text: str) -> Spotted | None:
@@ -167,7 +179,7 @@ class PastReader:
     def _time_of(self, text: str) -> Spotted | None:
         """Such as "excluding last month's cat food buyers", "last month's coffee buyers"."""
         match = re.search(
-            rf"(?P<out>\b{NOT})?\b(?:the\s+)?(?P<when>(?:last|past|this|previous)\s+(?:week|month|quarter|year)['’]s)\s+(?P<what>(?:[\w&'-]+\s+){{0,4}}?)(?:{PERSON})\b",
+            rf"(?P<out>\b{NOT})?\b(?:the\s+)?(?P<when>(?:last|past|this|previous)\s+(?:week|month|quarter|year)['’]s)\s+(?P<what>(?:[\w&'-]+\s+){{0,4}}?)(?!audience)(?:{PERSON})\b",
             text,
             re.I,
         )
@@ -181,8 +193,10 @@ class PastReader:
         best: tuple[int, int, str, re.Match[str]] | None = None
         for rank, (kind, form) in enumerate(self._forms):
             for match in re.finditer(form, text, re.I):
-                if best is None or (match.end(), rank) < (best[0], best[1]):
-                    best = match.end(), rank, kind, match
+                if not _speaks_of_users(match, text):
+                    continue
+                if best is None or (match.start(), rank) < (best[0], best[1]):
+                    best = match.start(), rank, kind, match
                 break
         if best is None:
             return None
@@ -205,6 +219,9 @@ class PastReader:
             wanted = Behaviour(did=True, what=what, days=ago_days(ago["count"], ago["unit"]), ago=True)
             return Spotted((wanted,), match.start(), match.end() + ago.end())
         did = kind == "did"
+        if did and (nothing := _NOTHING.match(found.what)):
+            did, found = False, found._replace(what=found.what[nothing.end() :])
+            kind = "not" if found.what.strip() else "not all"
         what = ANYTHING if kind.endswith("all") else _named(found.what, IT)
         if kind == "not" and _ALL.match(found.what) and found.what:
             what = ANYTHING
@@ -233,6 +250,13 @@ class PastReader:
                 if follows := words.match(text, match.end()):
                     return source, follows.end()
         return "", match.end()
+
+    def _other_sources(self) -> Iterator[str]:
+        """The words of the other sources, in the past, as far as they cannot be those of the main one."""
+        for each in self._card.sources:
+            said = self._phrasing.wording(each.source)
+            if each.source != self._card.main_source and each.wording and said.before:
+                yield rf"(?:{re.escape(past(said.verb))}|used)(?=\s+{re.escape(said.before)}\s)"
 
     def _nothing_since(self, text: str) -> Spotted | None:
         """Such as "no coffee in the last 30 days", "but not in the last 30 days"."""
@@ -277,6 +301,8 @@ class PastReader:
             if not bare and piece[back[2] :].strip() and not _BEFORE.search(piece[back[2] :]):
                 end = start + back[2] if not _counted(piece[back[2] :]) else end
                 piece = piece[: back[2]] if not _counted(piece[back[2] :]) else piece
+        if days is None and (each := _EACH.search(piece)):
+            days, piece = ago_days(None, each["unit"]), _blank(piece, *each.span())
         times, piece = _times(piece)
         if bare:
             end = start + back[2] if back else start
@@ -306,6 +332,14 @@ class PastReader:
         if not re.search(habit, before, re.I):
             return (wanted,)
         return (wanted.model_copy(update={"did": True, "ago": True}),)
+
+
+def _speaks_of_users(match: re.Match[str], text: str) -> bool:
+    if _POSSESSED.search(match[0]):
+        return False
+    return bool(
+        re.match(rf"(?:{NOT})?(?:{_ONES})?{_IF}{_WHO}\b", match[0], re.I) or _USERS.search(text[: match.start()])
+    )
 
 
 def _not_since(first: Behaviour, days: int) -> Behaviour:

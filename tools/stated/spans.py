@@ -135,7 +135,12 @@ def ahead_in(text: str, as_of: date) -> Ahead | None:
         if unit is None:
             unit = "month" if "month" in words else "week"
         return Ahead(_days(count, unit), *match.span())
-    if match := _BARE.search(text):
+    said_back = [match.span() for match in BACK.finditer(text)]
+    match = next(
+        (each for each in _BARE.finditer(text) if not any(a < each.end() and each.start() < b for a, b in said_back)),
+        None,
+    )
+    if match:
         return Ahead(_days(match["count"], match["unit"]), *match.span())
     return None
 

@@ -33,7 +33,7 @@ _WINNING = re.compile(
 )
 _TIMED: frozenset[Stage] = frozenset(("new", "regular", "loyal", "heavy", "high spending", "low spending", "inactive"))
 _PRONOUN = re.compile(r"^(?:it|them|this|that|those|these|any|us|our|more|again|up|us)$", re.IGNORECASE)
-_GAP = re.compile(r"^\s*(?:,\s*)?")
+_GAP = re.compile(r"\s*(?:,\s*)?")
 
 
 def read_stages(text: str, as_of: date) -> tuple[tuple[LifeCycle, ...], str]:
@@ -98,14 +98,15 @@ def read_memberships(text: str, saved: Sequence[str]) -> tuple[tuple[Membership,
     """Saved audiences that a text takes as a part, in quotes or by a known name, and the text without the words."""
     found = []
     known = "|".join(re.escape(name) for name in sorted(saved, key=len, reverse=True))
-    by_name = rf"|(?P<known>{known})(?!\w)" if known else "|(?P<known>(?!))"
-    names = rf"""(?:["“](?P<quoted>[^"”]+)["”]|['‘](?P<single>[^'’]+)['’]{by_name})"""
+    by_name = rf"|(?-i:(?P<known>{known}))(?!\w)" if known else "|(?P<known>(?!))"
+    names = rf"""(?:["“](?P<quoted>[^"”]+)["”]{by_name})"""
     lead = rf"(?:(?:those|anyone|everyone|{PERSON})\s+)?(?:(?:who|that)\s+(?:are|is)\s+)?(?:already\s+)?"
     place = r"(?:(?:in|from|part\s+of|on)\s+)?(?:the\s+|my\s+|our\s+)*(?:saved\s+)?(?:audience\s+|list\s+|segment\s+)?"
     clause = re.compile(
         rf"(?P<negated>\b{NOT}{lead}{place}|\b(?:who|that)\s+are(?:n't|\s+not)\s+{place})(?:{names})(?:\s+(?:audience|list|segment))?"
         rf"|\b(?P<inside>(?:who|that)\s+are\s+(?:also\s+|already\s+)?in|in|and\s+also\s+in)\s+(?:the\s+|my\s+|our\s+)*(?:saved\s+)?(?:audience|list|segment)\s+"
-        rf"""["“'‘](?P<inner>[^"”'’]+)["”'’]""",
+        rf"""["“'‘](?P<inner>[^"”'’]+)["”'’]"""
+        rf"""|\b(?:{NOT}{lead})(?:in|from)\s+(?:the\s+|my\s+|our\s+)*['‘](?P<single>[^'’]+)['’]""",
         re.IGNORECASE,
     )
     while match := clause.search(text):
