@@ -51,7 +51,7 @@ class Keeping(Looking):
         Raises:
             RequestError: the name or the approval is missing, or the share is none.
         """
-        return self._shown(self._save_spec(spec, name, approved_by, key, self._holdout_share(holdout)))
+        return self._shown(self._save_spec(self.stated(spec), name, approved_by, key, self._holdout_share(holdout)))
 
     def combine(
         self,

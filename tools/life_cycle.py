@@ -23,7 +23,7 @@ RECENT_WINDOW = 91
 """The same for those who do it most now, and for those who are new."""
 _LATE, _GONE = 0.9, 0.98
 """Shares of all breaks that are shorter than what counts as late, and as gone."""
-_LATE_DAYS, _GONE_DAYS = 14, 28
+LATE_DAYS, GONE_DAYS = 14, 28
 """Silence of fewer days is never late, or gone: weekdays and holidays make such breaks."""
 
 
@@ -124,7 +124,7 @@ def _loyal(wanted: LifeCycle, doers: Doers) -> Standing:
     if not len(usual):
         raise RequestError(f"Nobody has done this on {times} days of the last {within}; look further back.")
     pace = float(np.quantile(usual, 0.75))
-    recent = max(_LATE_DAYS, int(np.ceil(pace * _stretch(rhythm, _LATE))))
+    recent = max(LATE_DAYS, int(np.ceil(pace * _stretch(rhythm, _LATE))))
     return Standing(
         f"on at least {times} days in the last {within} days, and again in the last {recent} days; the top quarter of "
         "those who do, none of them late",
@@ -155,7 +155,7 @@ def _due(wanted: LifeCycle, doers: Doers) -> Standing:
     rhythm = doers.rhythm(wanted.stage)
     late = _stretch(rhythm, _LATE)
     with np.errstate(invalid="ignore"):
-        mask = (rhythm.last >= rhythm.usual) & (rhythm.last <= np.maximum(_LATE_DAYS, late * rhythm.usual))
+        mask = (rhythm.last >= rhythm.usual) & (rhythm.last <= np.maximum(LATE_DAYS, late * rhythm.usual))
     meaning = f"their own usual interval is over, but not yet {late:g} times it, as 9 in 10 breaks are"
     return Standing(meaning, key=f"due {late:g}", mask=mask)
 
@@ -164,11 +164,11 @@ def _lapsing(wanted: LifeCycle, doers: Doers) -> Standing:
     rhythm = doers.rhythm(wanted.stage)
     late, gone = _stretch(rhythm, _LATE), _stretch(rhythm, _GONE)
     with np.errstate(invalid="ignore"):
-        over = rhythm.last > np.maximum(_LATE_DAYS, late * rhythm.usual)
-        mask = over & (rhythm.last <= np.maximum(_GONE_DAYS, gone * rhythm.usual))
+        over = rhythm.last > np.maximum(LATE_DAYS, late * rhythm.usual)
+        mask = over & (rhythm.last <= np.maximum(GONE_DAYS, gone * rhythm.usual))
     meaning = (
         f"silent for more than {late:g} times their own usual interval, which 9 in 10 breaks are not, and for more "
-        f"than {_LATE_DAYS} days, but not for {gone:g} times yet"
+        f"than {LATE_DAYS} days, but not for {gone:g} times yet"
     )
     return Standing(meaning, key=f"lapsing {late:g} {gone:g}", mask=mask)
 
@@ -177,10 +177,10 @@ def _lapsed(wanted: LifeCycle, doers: Doers) -> Standing:
     rhythm = doers.rhythm(wanted.stage)
     gone = _stretch(rhythm, _GONE)
     with np.errstate(invalid="ignore"):
-        mask = rhythm.last > np.maximum(_GONE_DAYS, gone * rhythm.usual)
+        mask = rhythm.last > np.maximum(GONE_DAYS, gone * rhythm.usual)
     meaning = (
         f"on at least 3 days, then silent for more than {gone:g} times their own usual interval, which 49 in 50 breaks "
-        f"are not, and for more than {_GONE_DAYS} days"
+        f"are not, and for more than {GONE_DAYS} days"
     )
     return Standing(meaning, key=f"lapsed {gone:g}", mask=mask)
 

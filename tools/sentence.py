@@ -134,7 +134,7 @@ def _clauses(spec: AudienceSpec, card: DataCard, meaning: Meaning | None) -> lis
 def _split(text: str) -> list[str]:
     """The demand, and what stands behind it, piece by piece; nothing is split within quotes."""
     places = [0, *(match.start() for match in _PIECE.finditer(text) if not match[0]), len(text)]
-    return [text[start:end] for start, end in pairwise(places) if start < end]
+    return [text[start:end] for start, end in pairwise(places) if start < end] or [""]
 
 
 def _written(pieces: Sequence[str], card: DataCard) -> dict[str, object] | None:

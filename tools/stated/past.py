@@ -42,6 +42,7 @@ _USERS = re.compile(
     re.I,
 )
 """What a condition on users may stand behind; it is no condition where somebody else is spoken of."""
+_SAID_WHO = re.compile(rf"(?:{NOT})?(?:{_ONES})?{_IF}{_WHO}\b|(?:but|and|also|plus|,)", re.I)
 _POSSESSED = re.compile(r"(?:'s|'ve|\bhave|\bhas)\s+got$", re.I)
 _NOTHING = re.compile(r"^\s*(?:nothing\b|no\s+)", re.I)
 _EACH = re.compile(r"\b(?:a|per|each|every)\s+(?P<unit>week|fortnight|month|quarter|year)\b", re.I)
@@ -57,7 +58,7 @@ _TIMES = (
         rf"\b(?:on\s+)?(?P<n>{COUNT})\s*(?:times|x\b|occasions)(?:\s*(?:\+|or\s+more|plus|at\s+least|minimum))?", re.I
     ),
     re.compile(
-        r"\b(?:at\s+least\s+)?(?P<twice>twice|thrice|more\s+than\s+once|repeatedly|multiple\s+times|several\s+times|again\s+and\s+again)\b(?:\s+or\s+more|\s*\+)?",
+        r"\b(?:at\s+least\s+|(?P<over>more\s+than\s+))?(?P<twice>twice|thrice|more\s+than\s+once|repeatedly|multiple\s+times|several\s+times|again\s+and\s+again)\b(?:\s+or\s+more|\s*\+)?",
         re.I,
     ),
 )
@@ -218,6 +219,7 @@ class PastReader:
             what = ANYTHING if kind == "ago all" else _named(text[match.end() : match.end() + ago.start()], IT)
             wanted = Behaviour(did=True, what=what, days=ago_days(ago["count"], ago["unit"]), ago=True)
             return Spotted((wanted,), match.start(), match.end() + ago.end())
+        source, found = self._said_behind(match, source, found)
         did = kind == "did"
         if did and (nothing := _NOTHING.match(found.what)):
             did, found = False, found._replace(what=found.what[nothing.end() :])
@@ -250,6 +252,16 @@ class PastReader:
                 if follows := words.match(text, match.end()):
                     return source, follows.end()
         return "", match.end()
+
+    def _said_behind(self, match: re.Match[str], source: str, found: _Thing) -> tuple[str, _Thing]:
+        """The source whose words end behind the thing ("rated dramas below four stars"), and the thing without them."""
+        verb, what = (match[0].split() or [""])[-1].lower(), " ".join(found.what.split())
+        for each in self._card.sources:
+            said = self._phrasing.wording(each.source)
+            told = each.wording and not said.before and said.after and verb in (said.verb, past(said.verb))
+            if told and each.source != self._card.main_source and what.lower().endswith(f" {said.after.lower()}"):
+                return each.source, found._replace(what=what[: -len(said.after)])
+        return source, found
 
     def _other_sources(self) -> Iterator[str]:
         """The words of the other sources, in the past, as far as they cannot be those of the main one."""
@@ -335,11 +347,10 @@ class PastReader:
 
 
 def _speaks_of_users(match: re.Match[str], text: str) -> bool:
+    """Whether it is users who did it, and nobody else in a story around the request."""
     if _POSSESSED.search(match[0]):
         return False
-    return bool(
-        re.match(rf"(?:{NOT})?(?:{_ONES})?{_IF}{_WHO}\b", match[0], re.I) or _USERS.search(text[: match.start()])
-    )
+    return bool(_SAID_WHO.match(match[0]) or _USERS.search(text[: match.start()]))
 
 
 def _not_since(first: Behaviour, days: int) -> Behaviour:
@@ -362,7 +373,7 @@ def _times(piece: str) -> tuple[int | None, str]:
         if match := form.search(piece):
             found = match.groupdict()
             if found.get("twice"):
-                number = 3 if "thrice" in found["twice"].lower() else 2
+                number = (3 if "thrice" in found["twice"].lower() else 2) + bool(found.get("over"))
             else:
                 number = int(number_of(found["n"])) + bool(found.get("over"))
             return max(1, number), _blank(piece, *match.span())
