@@ -71,6 +71,17 @@ class Reason:
     """The item itself is meant, not one that goes with it."""
 
 
+@dataclass(frozen=True)
+class Grounded:
+    """What a phrase means in the data."""
+
+    items: Items
+    foreign: str = ""
+    """The first of its alternatives that nothing in the data is near to; empty where the data has all of them."""
+    nearest: tuple[str, ...] = ()
+    """The groups that come nearest to that one all the same."""
+
+
 class Forecaster:
     """Scores, probabilities and evidence for any sentence. Reading it is safe from several threads."""
 
@@ -201,27 +212,23 @@ class Forecaster:
 
     def items_meant(self, words: str, source: int = 0) -> Items:
         """Items of a source (by its number; the main one is the first) that a phrase means, best first."""
-        belongs = self.scene.of_source(np.array([source]))
-        demand = _only(words)
-        [items] = self._meant(demand, self.encode(demand, source), belongs)
-        return items
+        return self.grounded(words, source).items
 
     @torch.no_grad()
-    def far_from_data(self, words: str, source: int = 0) -> tuple[str, tuple[str, ...]] | None:
-        """The first of the alternatives in a phrase that names nothing of a source, and the groups nearest to it.
-
-        None where the data has all of them: a group is called so, or something is as near as ``_KNOWN``.
-        """
+    def grounded(self, words: str, source: int = 0) -> Grounded:
+        """Items of a source that a phrase means, best first, and whether the data has such things at all."""
         [belongs] = self.scene.of_source(np.array([source]))
-        demand, items = _only(words), np.flatnonzero(belongs)
-        near = self.model.encoder.nearness(self.placed, self.encode(demand, source).apart())
+        demand = _only(words)
+        parts = self.encode(demand, source)
+        [items] = self._meant(demand, parts, belongs[None])
+        near, there = self.model.encoder.nearness(self.placed, parts.apart()), np.flatnonzero(belongs)
         for phrase, text, group in zip(demand.parts[0].phrases, near.text.numpy(), near.group.numpy(), strict=True):
-            nearness = np.maximum(text, group)[items]
+            nearness = np.maximum(text, group)[there]
             if nearness.max() < _KNOWN and not (self._named(phrase) & belongs).any():
-                best = items[np.argsort(-nearness, kind="stable")]
+                best = there[np.argsort(-nearness, kind="stable")]
                 groups = dict.fromkeys(self.scene.vocabulary.groups[item] for item in best)
-                return phrase, tuple(groups)[:_NEAREST_GROUPS]
-        return None
+                return Grounded(items, phrase, tuple(groups)[:_NEAREST_GROUPS])
+        return Grounded(items)
 
     def meant(self, sentence: str) -> tuple[Demand, list[Items]]:
         """A sentence taken apart, and per part the items that it means, best first."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from functools import reduce
+from functools import lru_cache, reduce
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -62,6 +62,7 @@ class Conditions:
         ids = pl.DataFrame({"user_id": forecaster.scene.histories.user_ids})
         self.attributes = ids.join(forecaster.dataset.users, on="user_id", how="left", maintain_order="left")
         self._deeds = Deeds(forecaster)
+        self._items = lru_cache(maxsize=512)(self._find_items)
         self._phrasing = Phrasing(forecaster.dataset.card.wordings, forecaster.dataset.card.main_source)
 
     @property
@@ -142,8 +143,8 @@ class Conditions:
             return (self._worth(words, wanted.did, items, wanted.days, wanted.amount),)
         return (self._did(words, wanted.did, items, wanted.days, wanted.times or 1),)
 
-    def _items(self, what: str, source: str) -> Items:
-        """Items that words mean.
+    def _find_items(self, what: str, source: str) -> Items:
+        """``_items`` remembers it: items that words mean.
 
         Raises:
             RequestError: there is no such source, or nothing like the words in it.
@@ -151,19 +152,14 @@ class Conditions:
         number = self._source(source)
         if what.casefold() == ANYTHING:
             return np.flatnonzero(self._forecaster.scene.of_source(np.array([number]))[0]).astype(np.int64)
-        far = self._forecaster.far_from_data(what, number)
-        if far is not None:
-            word, near = far
+        found = self._forecaster.grounded(what, number)
+        if found.foreign or not len(found.items):
+            near = f"; the nearest, though not near, is {', '.join(found.nearest)}" if found.nearest else ""
             raise RequestError(
-                f"Nothing in the data is like '{word}'; the nearest, though not near, is {', '.join(near)}. Search the "
-                "data for the words it uses, then try again."
+                f"Nothing in the data is like '{found.foreign or what}'{near}. Search the data for the words it uses, "
+                "then try again."
             )
-        items = self._forecaster.items_meant(what, number)
-        if not len(items):
-            raise RequestError(
-                f"Nothing in the data is like '{what}'; search the data for the words it uses, then try again."
-            )
-        return items
+        return found.items
 
     def _source(self, name: str) -> int:
         known = self._forecaster.scene.vocabulary.sources

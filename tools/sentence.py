@@ -81,7 +81,7 @@ def read(text: str, card: DataCard) -> AudienceSpec:
     if stated and not _wants_something(rest):
         example = f"that will {Phrasing.of(card).wish(_example(stated, card))} in the next {card.horizon_days} days"
         raise RequestError(f"The sentence says what has to hold, but not what they will do; add it, as in '{example}'.")
-    return _spec(_joined({"demand": rest + stop} | written, stated.about(_things(rest))))
+    return _spec(_joined({"demand": rest + stop} | written, stated.about(_things(rest, card))))
 
 
 def with_conditions(spec: AudienceSpec, card: DataCard) -> AudienceSpec:
@@ -206,6 +206,9 @@ def _example(stated: Stated, card: DataCard) -> str:
     return next(done, card.top_groups[0] if card.top_groups else ANYTHING)
 
 
-def _things(demand: str) -> str:
+def _things(demand: str, card: DataCard) -> str:
     """What a demand is about, as the words of one condition."""
-    return " or ".join(read_demand(demand).phrases)[:500] or IT
+    said = Phrasing.of(card).wording("")
+    framed = re.compile(rf"^.*\b{re.escape(said.verb)}\s+{re.escape(said.before)}", re.IGNORECASE | re.DOTALL)
+    named = (framed.sub("", phrase).strip() for phrase in read_demand(demand).phrases)
+    return " or ".join(filter(None, named))[:500] or IT

@@ -2,9 +2,11 @@
 
 from encoders.forecast import Forecaster
 from encoders.history.events import HORIZON_DAYS
+from encoders.language.demand import LONGEST_HORIZON
 from tools.disclosure import Disclosure
 from tools.reach import curve_point, histogram, reach_curve
 from tools.selection import Selection
+from tools.stated.spans import ahead_in
 from tools.types import AudienceSpec, CurvePoint, SizeEstimate
 
 _READS_AS = 8
@@ -44,7 +46,7 @@ def size_estimate(
         curve=reach_curve(ranked, spread, {selection.cut, selection.recommended_cut}, disclosure.minimum),
         histogram=histogram(ranked, disclosure) if known else (),
         conditions=selection.conditions,
-        warnings=_warnings(selection, forecaster, None if point else disclosure.minimum),
+        warnings=_warnings(spec, selection, forecaster, None if point else disclosure.minimum),
     )
 
 
@@ -56,11 +58,17 @@ def audience_point(selection: Selection, disclosure: Disclosure) -> CurvePoint |
     return point if point.users >= disclosure.minimum else None
 
 
-def _warnings(selection: Selection, forecaster: Forecaster, fewest: int | None) -> tuple[str, ...]:
+def _warnings(spec: AudienceSpec, selection: Selection, forecaster: Forecaster, fewest: int | None) -> tuple[str, ...]:
     warnings = []
     days = selection.forecast.demand.horizon_days
     if not len(selection.forecast.items):
         warnings.append("Nothing in the data is like what this sentence asks for, so the forecast is close to chance.")
+    asked = ahead_in(spec.demand, forecaster.scene.histories.past.as_of)
+    if days == LONGEST_HORIZON and asked and asked.days > days:
+        warnings.append(
+            f"The sentence looks {asked.days:,} days ahead; the longest time that can be forecast is {days} days, which "
+            "is taken."
+        )
     if days != HORIZON_DAYS:
         warnings.append(
             f"The model learned from futures of {HORIZON_DAYS} days; the level for {days} days is taken from how many "

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -165,6 +166,10 @@ def test_films_are_liked() -> None:
             "loyal customers that will buy tea next week",
             AudienceSpec(demand="that will buy tea next week", life_cycle=(LifeCycle(stage="loyal"),)),
         ),
+        (
+            "who will buy tea but haven't had any in the last 30 days",
+            AudienceSpec(demand="who will buy tea", behaviours=(Behaviour(did=False, what="tea", days=30),)),
+        ),
         ("candy before Halloween", AudienceSpec(demand="candy in the next 30 days")),
         (
             f"{COFFEE}; only those who bought tea in the last 9 days.",
@@ -218,6 +223,22 @@ def test_sizes_read_sentences_as_the_conversation_does(service: AudienceService,
     assert plain.sentence == f"{COFFEE}; only those who bought tea in the last 30 days"
     assert service.size(AudienceSpec(demand=plain.sentence)) == plain
     assert service.stated(AudienceSpec(demand=plain.sentence)) == spec
+
+
+def test_a_horizon_that_cannot_be_forecast_is_said(service: AudienceService) -> None:
+    said = "The sentence looks 1,095 days ahead; the longest time that can be forecast is 91 days, which is taken."
+    assert said in service.size(AudienceSpec(demand="tea in the next 3 years")).warnings
+    for demand in ("tea in the next quarter", "tea in the next 28 days", "tea"):
+        assert not any("looks" in each for each in service.size(AudienceSpec(demand=demand)).warnings)
+
+
+@pytest.mark.parametrize("pair", [("coffee", "tea"), ("diapers", "beer"), ("bread", "milk"), ("wine", "gardening")])
+def test_both_are_never_more_than_either(service: AudienceService, pair: tuple[str, str]) -> None:
+    one, other = (service._forecaster.forecast(f"Households that will buy {each}").probabilities for each in pair)
+    both = service._forecaster.forecast(f"Households that will buy both {pair[0]} and {pair[1]}").probabilities
+    without = service._forecaster.forecast(f"Households that will buy {pair[0]} but not {pair[1]}").probabilities
+    assert (both <= np.minimum(one, other) + 1e-12).all()
+    assert (without <= np.minimum(one, 1.0 - other) + 1e-12).all()
 
 
 def test_what_is_saved_states_every_condition(own: AudienceService) -> None:
