@@ -1,7 +1,7 @@
 """One sentence in, the users who will do it out: the trained model on one data set at one as-of date."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -323,8 +323,26 @@ class Forecaster:
         return parts
 
     def _read(self, sentence: str) -> Forecast:
-        demand = read_demand(sentence)
-        return self.compute(demand, self.encode(demand, self.source_meant(sentence)))
+        demand, source = read_demand(sentence), self.source_meant(sentence)
+        found = self.compute(demand, self.encode(demand, source))
+        return found if len(demand.parts) == 1 else self._within_parts(found, source)
+
+    def _within_parts(self, found: Forecast, source: int) -> Forecast:
+        """The same, with nobody likelier to do all that a demand asks for than to do any part of it by itself.
+
+        A part within a demand is read without the sentence around it, and so a little differently.
+        """
+        card, demand = self.dataset.card, found.demand
+        wording = card.wordings.get(self.scene.vocabulary.sources[source], "do {items}")
+        probability = found.probabilities
+        for part in demand.parts:
+            what = wording.format(items=" or ".join(part.phrases))
+            alone = f"{card.unit_plural.capitalize()} that will {what} in the next {demand.horizon_days} days"
+            if len(read_demand(alone).parts) == 1:
+                chance = self.forecast(alone).probabilities
+                probability = np.minimum(probability, 1.0 - chance if part.negated else chance)
+        scores = logit(np.clip(probability, 1e-9, 1 - 1e-9))
+        return replace(found, probabilities=probability, scores=scores)
 
 
 def _only(words: str) -> Demand:

@@ -66,8 +66,8 @@ def _warnings(spec: AudienceSpec, selection: Selection, forecaster: Forecaster, 
     asked = ahead_in(spec.demand, forecaster.scene.histories.past.as_of)
     if days == LONGEST_HORIZON and asked and asked.days > days:
         warnings.append(
-            f"The sentence looks {asked.days:,} days ahead; the longest time that can be forecast is {days} days, which "
-            "is taken."
+            f"The sentence looks {asked.days:,} days ahead; the longest time that can be forecast is {days} days, "
+            "which is taken."
         )
     if days != HORIZON_DAYS:
         warnings.append(

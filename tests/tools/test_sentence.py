@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -234,9 +235,11 @@ def test_a_horizon_that_cannot_be_forecast_is_said(service: AudienceService) -> 
 
 @pytest.mark.parametrize("pair", [("coffee", "tea"), ("diapers", "beer"), ("bread", "milk"), ("wine", "gardening")])
 def test_both_are_never_more_than_either(service: AudienceService, pair: tuple[str, str]) -> None:
-    one, other = (service._forecaster.forecast(f"Households that will buy {each}").probabilities for each in pair)
-    both = service._forecaster.forecast(f"Households that will buy both {pair[0]} and {pair[1]}").probabilities
-    without = service._forecaster.forecast(f"Households that will buy {pair[0]} but not {pair[1]}").probabilities
+    def chances(things: str) -> npt.NDArray[np.float64]:
+        return service._forecaster.forecast(f"Households that will buy {things} in the next 28 days").probabilities
+
+    one, other = map(chances, pair)
+    both, without = chances(f"both {pair[0]} and {pair[1]}"), chances(f"{pair[0]} but not {pair[1]}")
     assert (both <= np.minimum(one, other) + 1e-12).all()
     assert (without <= np.minimum(one, 1.0 - other) + 1e-12).all()
 
