@@ -183,6 +183,7 @@ def test_any_text_can_be_read(text: str) -> None:
         ("within 10 days", 10),
         ("over the coming six weeks", 42),
         ("next month", 30),
+        ("nah thats too long, fortnight tops", 14),
         ("who bought tea in the last 60 days", None),
         ("Sunscreen for the under 18s", None),
     ],

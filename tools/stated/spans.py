@@ -51,7 +51,8 @@ AHEAD = re.compile(
     re.IGNORECASE,
 )
 _BARE = re.compile(
-    rf"\b{COUNTED}(?!\s+ago|\s+old|[\s-]+olds?\b)(?:\s+(?:ahead|tops|max(?:imum)?|from\s+now))?", re.IGNORECASE
+    rf"\b(?:{COUNTED}|fortnight\b)(?!\s+ago|\s+old|[\s-]+olds?\b)(?:\s+(?:ahead|tops|max(?:imum)?|from\s+now))?",
+    re.IGNORECASE,
 )
 """Words that look ahead where nothing else is said: "60 days instead of 28"."""
 _SHIFTING: Mapping[str, tuple[int, int, int]] = {
@@ -141,7 +142,7 @@ def ahead_in(text: str, as_of: date) -> Ahead | None:
         None,
     )
     if match:
-        return Ahead(_days(match["count"], match["unit"]), *match.span())
+        return Ahead(_days(match["count"], match["unit"] or "fortnight"), *match.span())
     return None
 
 
