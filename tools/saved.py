@@ -17,11 +17,11 @@ class Moves(NamedTuple):
 
 def saved_question(saved: SavedAudience) -> Question:
     """Who is in a saved audience, in canonical words."""
-    spec = _canonical(saved.spec) if saved.spec else saved.definition
+    spec = canonical(saved.spec) if saved.spec else saved.definition
     return "saved", spec, str(saved.as_of), saved.data_version, saved.model_version
 
 
-def _canonical(spec: AudienceSpec) -> str:
+def canonical(spec: AudienceSpec) -> str:
     """A spec as JSON, the same as before it could say more: fields that were added since are there once they are set.
 
     Other words for an old audience would draw the noise on its counts again.

@@ -11,6 +11,7 @@ from planted import World
 from sentence_cards import FILMS, SHOP
 
 from encoders.errors import RequestError
+from tools.saved import canonical
 from tools.sentence import read, take_conditions, with_conditions, write
 from tools.service import AudienceService
 from tools.types import ANYTHING, AudienceSpec, Behaviour, DataCard, Filter, LifeCycle, Membership, Stage
@@ -250,3 +251,20 @@ def test_what_is_saved_states_every_condition(own: AudienceService) -> None:
     assert saved.spec.life_cycle == (LifeCycle(stage="loyal"),)
     assert "; only those who are loyal (on at least " in saved.definition
     assert read(saved.definition, own.describe_data()) == saved.spec
+
+
+def test_an_audience_saved_before_is_still_the_same_question() -> None:
+    """The noise on its counts is drawn from this text: another one would draw it again."""
+    spec = AudienceSpec(
+        demand=COFFEE,
+        filters=(Filter(field="age", values=("25-34",)),),
+        behaviours=(Behaviour(did=True, what="tea", days=30),),
+        cut=0.2,
+    )
+    assert canonical(spec) == (
+        '{"demand":"Households that will buy coffee in the next 28 days","filters":[{"field":"age","op":"is","values":'
+        '["25-34"]}],"behaviours":[{"did":true,"what":"tea","days":30}],"cut":0.2,"like":""}'
+    )
+    assert "ago" in canonical(
+        spec.model_copy(update={"behaviours": (Behaviour(did=True, what="x", days=1, ago=True),)})
+    )
