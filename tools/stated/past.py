@@ -14,7 +14,7 @@ from tools.types import ANYTHING, Behaviour, DataCard
 IT = "it"
 """As what was done: what the demand itself is about."""
 
-_WORDS = table("past")["words"]
+_WORDS = table("past_words")["words"]
 _BARE_PAST = r"bought|purchased"
 """Verbs that speak of the past whatever stands before them."""
 _PAST = _WORDS["past"]

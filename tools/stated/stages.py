@@ -9,7 +9,7 @@ from prompts.loader import table
 from tools.stated.spans import BACK, back_in
 from tools.types import ANYTHING, Behaviour, DataCard, LifeCycle, Membership, Stage
 
-_WORDS = table("past")["words"]
+_WORDS = table("past_words")["words"]
 PERSON = _WORDS["person"]
 NOT = _WORDS["not"]
 _WORD = r"[a-z][a-z'&/-]*"
