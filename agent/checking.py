@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 
 from agent.context import Context
 from agent.guard import check
-from agent.rules.attributes import parse_filter, write_filter
 from agent.rules.campaign import held_back
 from agent.rules.grounding import AT_MOST, Grounded, framed, ground
 from agent.rules.hearing import Heard, hear
@@ -18,6 +17,7 @@ from agent.rules.wording import listed, plain
 from agent.steps import Step, StepError
 from encoders.language.naming import stems
 from prompts.loader import reply
+from tools.attributes import parse_filter, write_filter
 from tools.types import GroupHit
 
 _FREE = ("say", "note", "verb")

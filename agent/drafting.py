@@ -2,18 +2,18 @@
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from agent.context import Context
 from agent.guard import Refusal, Talk, check_spec
 from agent.replies import counted, goal_text
-from agent.rules.attributes import parse_filter
 from agent.rules.horizon import restate
 from agent.rules.wording import Parts, listed
 from agent.state import AudienceDraft, Memory, Version
 from agent.steps import Step
 from encoders.language.naming import stems
 from prompts.loader import reply, spoken
+from tools.attributes import parse_filter
 from tools.types import AudienceSpec, Behaviour, DataCard, Filter
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ EVERYONE = 0.9
 """An audience of so large a share is no audience."""
 
 Drafted = tuple[Version, tuple[str, ...]]
+Condition = TypeVar("Condition")
 
 
 class Unwanted(Exception):
@@ -60,6 +61,8 @@ class Drafting:
             demand=parts.sentence(self.card.unit_plural),
             filters=_filters(step, context),
             behaviours=_behaviours(parts.newcomers(), _conditions(step)),
+            life_cycle=tuple(step.life_cycle or ()),
+            memberships=tuple(step.memberships or ()),
         )
         spec, said = self._cut(step, spec)
         if spec.cut is None and self._takes_everyone(spec):
@@ -83,6 +86,8 @@ class Drafting:
             demand=demand,
             filters=tuple(filters.values()),
             behaviours=_behaviours(newcomers, (*kept, *_conditions(step))),
+            life_cycle=_with_others(spec.life_cycle, step.life_cycle),
+            memberships=_with_others(spec.memberships, step.memberships),
             cut=spec.cut,
             like=spec.like if demand == spec.demand else "",
         )
@@ -92,7 +97,8 @@ class Drafting:
         return self.checked(draft, parts), notes + said
 
     def by_hand(self, spec: AudienceSpec, memory: Memory) -> Version:
-        """The audience as a person set it with the controls of the page."""
+        """The audience as a person set it with the controls of the page; what their sentence states are conditions."""
+        spec = self.service.stated(spec)
         if memory.now is None:
             return self.checked(AudienceDraft(request=spec.demand, spec=spec), None)
         same = spec.demand == memory.now.draft.spec.demand
@@ -197,7 +203,13 @@ def _filters(step: Step, context: Context) -> tuple[Filter, ...]:
 def _conditions(step: Step) -> tuple[Behaviour, ...]:
     """What the people must, or must not, have done before."""
     without = tuple(Behaviour(did=False, what=each, days=step.past_days) for each in step.without or ())
-    return without + tuple(Behaviour(did=True, what=each, days=step.past_days) for each in step.within or ())
+    within = tuple(Behaviour(did=True, what=each, days=step.past_days) for each in step.within or ())
+    return without + within + tuple(step.behaviours or ())
+
+
+def _with_others(there: tuple[Condition, ...], others: Iterable[Condition] | None) -> tuple[Condition, ...]:
+    """What was asked for before and what is asked for now, each once."""
+    return tuple(dict.fromkeys((*there, *(others or ()))))
 
 
 def _unfiltered(filters: dict[str, Filter], named: list[str]) -> tuple[dict[str, Filter], tuple[str, ...]]:

@@ -151,4 +151,5 @@ def _check_offer(texts: Sequence[_Words], offer: str = "", spec: AudienceSpec | 
 def _said(spec: AudienceSpec) -> tuple[str, ...]:
     """Everything an audience says, one text each."""
     filters = (f"{each.field} {' '.join(each.values)}" for each in spec.filters)
-    return (spec.demand, *(each.what for each in spec.behaviours), *filters)
+    things = (*(each.what for each in spec.behaviours), *(each.what for each in spec.life_cycle))
+    return (spec.demand, *things, *filters)

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from agent.context import Context, DraftView, Search
-from agent.rules.attributes import write_filter
 from agent.rules.grounding import framed, short_first
 from agent.rules.hearing import hear
 from agent.rules.languages import into_english, language
@@ -11,6 +10,7 @@ from agent.rules.understanding import read_request
 from agent.rules.wording import conditions
 from agent.state import Memory
 from agent.weighing import weigh_questions
+from tools.attributes import write_filter
 from tools.types import DataCard, GroupHit
 
 if TYPE_CHECKING:

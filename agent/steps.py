@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tools.goals import Goal
+from tools.types import Behaviour, LifeCycle, Membership
 
 Action = Literal[
     "ask", "propose", "adjust", "filter", "exclude", "compare", "explain", "skew",
@@ -38,6 +39,9 @@ class Step(BaseModel):
     unfilter: Names | None = Field(None, description="filter: fields whose filter goes away")
     without: Names | None = Field(None, description="propose, exclude: groups they must not have bought")
     within: Names | None = Field(None, description="propose, exclude: groups they must have bought")
+    behaviours: list[Behaviour] | None = Field(None, description="propose, exclude: conditions, each with its time")
+    life_cycle: list[LifeCycle] | None = Field(None, description="propose, exclude: where they have to stand")
+    memberships: list[Membership] | None = Field(None, description="propose, exclude: saved audiences as a part")
     past_days: int | None = Field(None, description="how far back without and within look; null: at any time")
     direction: Literal["broader", "narrower"] | None = Field(None, description="adjust: the audience, in size")
     users: int | None = Field(None, description="adjust: so many people, where the person named a number")

@@ -1,7 +1,7 @@
 """One sentence in, the users who will do it out: the trained model on one data set at one as-of date."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -33,6 +33,9 @@ Items = npt.NDArray[np.int64]
 
 _FOREIGN = 0.15
 """How much nearer the data comes by the first encoder alone when the others do not know the words."""
+_KNOWN = 0.42
+"""A phrase that comes nowhere nearer than this (a cosine) to any item or group is no name of any."""
+_NEAREST_GROUPS = 3
 _EVIDENCE_HALF_LIFE = 2
 """Evidence is weighed by the counts of this half-life (90 days)."""
 
@@ -66,6 +69,17 @@ class Reason:
     weight: float
     direct: bool
     """The item itself is meant, not one that goes with it."""
+
+
+@dataclass(frozen=True)
+class Grounded:
+    """What a phrase means in the data."""
+
+    items: Items
+    foreign: str = ""
+    """The first of its alternatives that nothing in the data is near to; empty where the data has all of them."""
+    nearest: tuple[str, ...] = ()
+    """The groups that come nearest to that one all the same."""
 
 
 class Forecaster:
@@ -165,7 +179,9 @@ class Forecaster:
             together = all_of([chances[k] for k in wanted]) * np.prod([1.0 - chances[k] for k in unwanted], axis=0)
             both = np.all([doers[k] for k in wanted], axis=0) & ~np.any([doers[k] for k in unwanted], axis=0)
             share = math.nan if np.isnan(levels).any() else level(both)
+            sooner = [*(chances[k] for k in wanted), *(1.0 - chances[k] for k in unwanted)]
             probability = calibration.joined(together, share, min(nearest), population)
+            probability = np.minimum(probability, np.min(sooner, axis=0))  # nobody does both likelier than either
             scores = logit(np.clip(probability, 1e-9, 1 - 1e-9))
         items = np.array(list(dict.fromkeys(np.concatenate([meant[k] for k in wanted]).tolist())), np.int64)
         if demand.first_time and len(items):
@@ -194,12 +210,25 @@ class Forecaster:
             near = self.model.encoder.nearness(self.placed, self.encode(_only(words), 0))
             return np.asarray(self.model.encoder.match.relevance(near)[0].numpy())
 
-    def items_meant(self, words: str) -> Items:
-        """Items of the main source that a phrase means, best first."""
-        main = self.scene.of_source(np.zeros(1, np.int64))[0]
+    def items_meant(self, words: str, source: int = 0) -> Items:
+        """Items of a source (by its number; the main one is the first) that a phrase means, best first."""
+        return self.grounded(words, source).items
+
+    @torch.no_grad()
+    def grounded(self, words: str, source: int = 0) -> Grounded:
+        """Items of a source that a phrase means, best first, and whether the data has such things at all."""
+        [belongs] = self.scene.of_source(np.array([source]))
         demand = _only(words)
-        [items] = self._meant(demand, self.encode(demand, 0), main[None])
-        return items
+        parts = self.encode(demand, source)
+        [items] = self._meant(demand, parts, belongs[None])
+        near, there = self.model.encoder.nearness(self.placed, parts.apart()), np.flatnonzero(belongs)
+        for phrase, text, group in zip(demand.parts[0].phrases, near.text.numpy(), near.group.numpy(), strict=True):
+            nearness = np.maximum(text, group)[there]
+            if nearness.max() < _KNOWN and not (self._named(phrase) & belongs).any():
+                best = there[np.argsort(-nearness, kind="stable")]
+                groups = dict.fromkeys(self.scene.vocabulary.groups[item] for item in best)
+                return Grounded(items, phrase, tuple(groups)[:_NEAREST_GROUPS])
+        return Grounded(items)
 
     def meant(self, sentence: str) -> tuple[Demand, list[Items]]:
         """A sentence taken apart, and per part the items that it means, best first."""
@@ -294,8 +323,26 @@ class Forecaster:
         return parts
 
     def _read(self, sentence: str) -> Forecast:
-        demand = read_demand(sentence)
-        return self.compute(demand, self.encode(demand, self.source_meant(sentence)))
+        demand, source = read_demand(sentence), self.source_meant(sentence)
+        found = self.compute(demand, self.encode(demand, source))
+        return found if len(demand.parts) == 1 else self._within_parts(found, source)
+
+    def _within_parts(self, found: Forecast, source: int) -> Forecast:
+        """The same, with nobody likelier to do all that a demand asks for than to do any part of it by itself.
+
+        A part within a demand is read without the sentence around it, and so a little differently.
+        """
+        card, demand = self.dataset.card, found.demand
+        wording = card.wordings.get(self.scene.vocabulary.sources[source], "do {items}")
+        probability = found.probabilities
+        for part in demand.parts:
+            what = wording.format(items=" or ".join(part.phrases))
+            alone = f"{card.unit_plural.capitalize()} that will {what} in the next {demand.horizon_days} days"
+            if len(read_demand(alone).parts) == 1:
+                chance = self.forecast(alone).probabilities
+                probability = np.minimum(probability, 1.0 - chance if part.negated else chance)
+        scores = logit(np.clip(probability, 1e-9, 1 - 1e-9))
+        return replace(found, probabilities=probability, scores=scores)
 
 
 def _only(words: str) -> Demand:

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "encoders": {"encoders", "prompts"},
     "prompts": {"prompts"},
-    "tools": {"tools", "encoders"},
+    "tools": {"tools", "encoders", "prompts"},
     "agent": {"agent", "tools", "encoders", "prompts"},
     "app_gradio": {"app_gradio", "agent", "tools", "encoders", "prompts"},
 }

@@ -4,7 +4,7 @@ import polars as pl
 
 from encoders.forecast import Forecaster
 from encoders.history.events import HORIZON_DAYS
-from tools.conditions import Conditions, value_key
+from tools.conditions import Conditions, unknown_key, value_key
 from tools.disclosure import Disclosure
 from tools.search import Search
 from tools.types import DataCard, FieldCard, SourceCard, ValueCount
@@ -25,6 +25,7 @@ def describe(forecaster: Forecaster, conditions: Conditions, search: Search, dis
         minimum_size=disclosure.minimum,
         as_of=past.as_of,
         horizon_days=HORIZON_DAYS,
+        main_source=card.main_source,
         sources=_sources(forecaster, disclosure),
         fields=_fields(conditions.attributes.filter(pl.Series(population)), disclosure),
         top_groups=search.common_groups(card.main_source, _TOP_GROUPS),
@@ -44,6 +45,7 @@ def _sources(forecaster: Forecaster, disclosure: Disclosure) -> tuple[SourceCard
             pl.col("item_id").n_unique().alias("items"),
             pl.col("time").min().dt.date().alias("first"),
             pl.col("time").max().dt.date().alias("last"),
+            (pl.col("value").fill_null(0.0) != 0.0).any().alias("valued"),
         )
         .sort("events", descending=True)
         .collect()
@@ -52,6 +54,7 @@ def _sources(forecaster: Forecaster, disclosure: Disclosure) -> tuple[SourceCard
     for row in counted.to_dicts():
         users = disclosure.count(row["users"], "source", row["source"])
         shown = {"actions": tuple(row["actions"]), "users": users, "events": disclosure.events(row["events"], users)}
+        row["wording"] = forecaster.dataset.card.wordings.get(row["source"], "")
         cards.append(SourceCard.model_validate(row | shown))
     return tuple(cards)
 
@@ -61,7 +64,7 @@ def _fields(attributes: pl.DataFrame, disclosure: Disclosure) -> tuple[FieldCard
     for name in (column for column in attributes.columns if column != "user_id"):
         counted = attributes.group_by(pl.col(name).alias("value")).len("users").drop_nulls("value").sort("value")
         counts: dict[str, int] = dict(counted.iter_rows())
-        keys = [(value_key(name, value),) for value in counts] + [(f"unknown {name}",)]
+        keys = [(value_key(name, value),) for value in counts] + [(unknown_key(name),)]
         *shown, unknown = disclosure.cells([*counts.values(), attributes[name].null_count()], keys)
         values = tuple(ValueCount(value=value, users=users) for value, users in zip(counts, shown, strict=True))
         cards.append(FieldCard(field=name, values=values, unknown=unknown))

@@ -28,7 +28,6 @@ from tools.selection import Selection
 from tools.types import AudienceSpec, ExportFile, Interval, SampleUser, SavedAudience
 from tools.uploads import keep_upload, uploaded
 from tools.webhooks.outbox import Outbox
-from tools.wording import definition
 
 MOST_HELD_OUT = 0.5
 """Share of an audience that may be kept back at most: more would measure an effect on hardly anybody."""
@@ -52,7 +51,7 @@ class Keeping(Looking):
         Raises:
             RequestError: the name or the approval is missing, or the share is none.
         """
-        return self._shown(self._save_spec(spec, name, approved_by, key, self._holdout_share(holdout)))
+        return self._shown(self._save_spec(self.stated(spec), name, approved_by, key, self._holdout_share(holdout)))
 
     def combine(
         self,
@@ -246,9 +245,13 @@ class Keeping(Looking):
         forecast = curve_point(selection.cut, chances, selection.forecast.spread).responders
         fixed = spec.model_copy(update={"cut": selection.cut})
         users = self._population.user_ids
-        words = definition(fixed, selection.conditions) + (f"; tuned as '{spec.like}'" if spec.like else "")
+        parts = [self._registry.get(each.audience) for each in spec.memberships]
+        if self._registry.id_of(name) in {each.id for each in parts}:
+            raise RequestError(f"'{name}' cannot be a part of itself; save it under another name.")
+        held_out = {user for each in parts for user in self._registry.members(each.id, each.version)[1]}
         members = {users[row] for row in selection.members}
-        return self._save(name, fixed, words, members, approved_by, key, share, forecast, refreshes)
+        words = self._population.sentence(fixed)
+        return self._save(name, fixed, words, members, approved_by, key, share, forecast, refreshes, held_out)
 
     def _save(
         self,

@@ -17,6 +17,7 @@ from encoders.meaning import common_vector, sentence_vector
 from encoders.settings import Settings
 from encoders.workspace import Progress, silent
 from tools.access.caller import OWNER, Caller, Scope
+from tools.conditions import Members
 from tools.disclosure import Mask, Question, number_text
 from tools.goals import Goal, GoalReached, reach_goal
 from tools.people import UNKNOWN
@@ -87,15 +88,26 @@ class Looking:
         Raises:
             RequestError: a filter or behaviour names something the data does not have.
         """
+        spec = self.stated(spec)
         self._population.leave_out_erased(self._tenant.workspace)
-        if spec.like:
-            selection = self._select(spec)
-            size, asked = size_estimate(spec, selection, self._forecaster, self._disclosure), selection.asked
+        if spec.like or spec.memberships:  # what one tenant calls by a name is another thing to the next
+            selection, sentence = self._select(spec), self._population.sentence(spec)
+            size, asked = size_estimate(spec, selection, self._forecaster, self._disclosure, sentence), selection.asked
         else:
             size, asked = self._population.size(spec, self._disclosure)
         if size.conditions or spec.like:
             self._asks(asked)
-        return size
+        return size.model_copy(update={"warnings": (*size.warnings, *self._unknown(spec))})
+
+    def stated(self, spec: AudienceSpec) -> AudienceSpec:
+        """The same audience, with what its sentence says beside the demand as conditions; see ``tools.sentence.read``.
+
+        Everything that takes an audience reads its sentence so; what is saved is kept as it was read.
+
+        Raises:
+            RequestError: the sentence says nothing that anybody will do.
+        """
+        return self._population.stated(spec)
 
     def reach_goal(self, spec: AudienceSpec, goal: Goal) -> GoalReached:
         """The cut that reaches a goal, and what it brings.
@@ -103,6 +115,7 @@ class Looking:
         Raises:
             RequestError: a filter or behaviour names something the data does not have.
         """
+        spec = self.stated(spec)
         selection = self._select(spec)
         if selection.conditions or spec.like:
             self._asks(selection.asked)
@@ -114,7 +127,7 @@ class Looking:
         Raises:
             TooSmallError: the audience is below the minimum size.
         """
-        selection = self._large_enough(self._select(spec))
+        selection = self._large_enough(self._select(self.stated(spec)))
         places = np.unique(np.linspace(0, len(selection.members) - 1, max(1, min(count, 20))).astype(int))
         return tuple(
             self._population.people.sample(selection.forecast, int(selection.members[place]), self._digits)
@@ -127,7 +140,7 @@ class Looking:
         Raises:
             TooSmallError: the audience is below the minimum size.
         """
-        selection = self._large_enough(self._select(spec), limit)
+        selection = self._large_enough(self._select(self.stated(spec)), limit)
         everyone = self._population
         profile = Profile(selection.inside, everyone.active, self._disclosure, selection.question)
         return profile.rows(everyone.conditions.attributes, everyone.did_lately, everyone.groups, limit)
@@ -138,7 +151,7 @@ class Looking:
         Raises:
             TooSmallError: the audience is below the minimum size.
         """
-        selection = self._large_enough(self._select(spec), len(self._population.card.fields))
+        selection = self._large_enough(self._select(self.stated(spec)), len(self._population.card.fields))
         return skew_report(
             selection.inside,
             self._population.active,
@@ -158,6 +171,7 @@ class Looking:
             TooSmallError: the audience is below the minimum size.
             RequestError: there is no such user before the as-of date; below admin, none of that mask in the audience.
         """
+        spec = self.stated(spec)
         selection = self._large_enough(self._select(spec))
         row, people = self._row_of(user_id), self._population.people
         unit, admin = self._population.card.unit, self._caller.may(Scope.ADMIN)
@@ -196,7 +210,7 @@ class Looking:
         """
         if not self._caller.may(Scope.ADMIN):
             raise NotAllowedError("The vector of an audience needs a token with the scope 'admin'.")
-        return common_vector(self._forecaster, self._large_enough(self._select(spec)).members)
+        return common_vector(self._forecaster, self._large_enough(self._select(self.stated(spec))).members)
 
     def compare(self, audiences: Sequence[AudienceSpec | str]) -> Comparison:
         """The overlap of every pair; a string is the id or name of a saved audience.
@@ -246,7 +260,23 @@ class Looking:
     def _select(self, spec: AudienceSpec) -> Selection:
         self._population.leave_out_erased(self._tenant.workspace)
         forecast = self._tuned.forecast(spec) if spec.like else self._forecaster.forecast(spec.demand)
-        return select(forecast, spec, self._population.conditions, self._disclosure)
+        return select(forecast, spec, self._population.conditions, self._disclosure, self._members)
+
+    def _members(self, audience: str) -> Members:
+        """Who is in the newest version of a saved audience."""
+        saved = self._registry.get(audience)
+        return Members(f"{saved.id} {saved.version}", frozenset(self._registry.members(saved.id, saved.version)[0]))
+
+    def _unknown(self, spec: AudienceSpec) -> tuple[str, ...]:
+        """How many are left out for want of a value, where a condition says which value they must not have."""
+        unknown = {each.field.casefold(): each for each in self.describe_data().fields}
+        units, found = self._population.card.unit_plural, []
+        for each in spec.filters:
+            card = unknown.get(each.field.casefold())
+            if each.op == "is not" and card is not None and card.unknown != 0:
+                many = number_text(card.unknown, self._disclosure.minimum)
+                found.append(f"The {card.field} of {many} {units} is unknown; they are left out, too.")
+        return tuple(found)
 
     def _asks(self, question: Question, counts: int = 1) -> None:
         """Count a group of users that a caller below admin asks about.
@@ -307,7 +337,7 @@ class Looking:
             saved = self._registry.get(audience)
             members = set(self._registry.members(saved.id, saved.version)[0])
             return Named(saved.name, members, saved_question(saved))
-        users, selection = self._population.user_ids, self._select(audience)
+        users, selection = self._population.user_ids, self._select(self.stated(audience))
         return Named(audience.demand, {users[row] for row in selection.members}, selection.question)
 
     def _overlap(self, a: Named, b: Named) -> Overlap:
@@ -329,7 +359,7 @@ class Looking:
     def _reasons_out(self, spec: AudienceSpec, forecast: Forecast, row: int) -> list[str]:
         inactive = f"not active in the {ACTIVE_DAYS} days before {self._population.as_of}"
         reasons = [] if self._population.active[row] else [inactive]
-        conditions = self._population.conditions.of(spec, forecast)
+        conditions = self._population.conditions.of(spec, forecast, self._members)
         reasons += [f"does not meet the condition: {each.words}" for each in conditions if not each.mask[row]]
         return reasons or ["the probability is below the cut"]
 

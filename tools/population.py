@@ -18,6 +18,7 @@ from tools.people import People
 from tools.profile import Group
 from tools.search import Search, lately
 from tools.selection import select
+from tools.sentence import with_conditions, write
 from tools.sizing import size_estimate
 from tools.types import AudienceSpec, DataCard, SizeEstimate
 
@@ -37,8 +38,9 @@ class Population:
         self.exact = Disclosure(minimum_size)
         self.protected = Protected(minimum_size, mask_key, self._edition)
         self.size = lru_cache(maxsize=1024)(self._size)
+        self.stated = lru_cache(maxsize=1024)(self._stated)
         self.card_for = lru_cache(maxsize=2)(self._card)
-        self.conditions = Conditions(forecaster)
+        self.conditions = Conditions(forecaster, minimum_size)
         self.search = Search(forecaster)
         self.people = People(forecaster, mask_key)
         self._looked_at = 0
@@ -82,7 +84,15 @@ class Population:
     def _size(self, spec: AudienceSpec, disclosure: Disclosure) -> tuple[SizeEstimate, Question]:
         """``size`` remembers it: pages and agents ask for the same again and again. Not for tuned demands."""
         selection = select(self.forecaster.forecast(spec.demand), spec, self.conditions, disclosure)
-        return size_estimate(spec, selection, self.forecaster, disclosure), selection.asked
+        return size_estimate(spec, selection, self.forecaster, disclosure, self.sentence(spec)), selection.asked
+
+    def _stated(self, spec: AudienceSpec) -> AudienceSpec:
+        """``stated`` remembers it: see ``tools.sentence.with_conditions``."""
+        return with_conditions(spec, self.card)
+
+    def sentence(self, spec: AudienceSpec) -> str:
+        """Everything that decides who is in, in one sentence, with what its stages of the life cycle stand for."""
+        return write(spec, self.card, self.conditions.meaning)
 
     def _card(self, disclosure: Disclosure) -> DataCard:
         return describe(self.forecaster, self.conditions, self.search, disclosure)

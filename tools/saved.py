@@ -1,9 +1,10 @@
 """Saved audiences as they are shown: their counts, and who came and left between two of them."""
 
+import json
 from typing import NamedTuple
 
 from tools.disclosure import Disclosure, Question
-from tools.types import SavedAudience
+from tools.types import AudienceSpec, SavedAudience
 
 
 class Moves(NamedTuple):
@@ -16,8 +17,28 @@ class Moves(NamedTuple):
 
 def saved_question(saved: SavedAudience) -> Question:
     """Who is in a saved audience, in canonical words."""
-    spec = saved.spec.model_dump_json() if saved.spec else saved.definition
+    spec = canonical(saved.spec) if saved.spec else saved.definition
     return "saved", spec, str(saved.as_of), saved.data_version, saved.model_version
+
+
+def canonical(spec: AudienceSpec) -> str:
+    """A spec as JSON, the same as before it could say more: fields that were added since are there once they are set.
+
+    Other words for an old audience would draw the noise on its counts again.
+    """
+    dumped = spec.model_dump(mode="json")
+    for name in _ADDED:
+        if not dumped[name]:
+            del dumped[name]
+    for each in dumped["behaviours"]:
+        for name in _ADDED_TO_BEHAVIOURS:
+            if not each[name]:
+                del each[name]
+    return json.dumps(dumped, ensure_ascii=False, separators=(",", ":"))
+
+
+_ADDED = ("life_cycle", "memberships")
+_ADDED_TO_BEHAVIOURS = ("source", "ago", "times", "amount")
 
 
 def refresh_question(saved: SavedAudience) -> Question:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from encoders.calibration.calibrate import Vector
 from encoders.forecast import Forecast
-from tools.conditions import Condition, Conditions
+from tools.conditions import Condition, Conditions, Lookup, nobodys
 from tools.disclosure import Disclosure, Mask, Question
 from tools.reach import recommended_cut, users_at
 from tools.types import AudienceSpec, Dropped
@@ -53,7 +53,9 @@ class Selection:
         return (*self.asked, str(self.cut))
 
 
-def select(forecast: Forecast, spec: AudienceSpec, conditions: Conditions, disclosure: Disclosure) -> Selection:
+def select(
+    forecast: Forecast, spec: AudienceSpec, conditions: Conditions, disclosure: Disclosure, lookup: Lookup = nobodys
+) -> Selection:
     """Rank the eligible users; equal probabilities keep the order of their scores, then of their ids.
 
     Args:
@@ -61,11 +63,12 @@ def select(forecast: Forecast, spec: AudienceSpec, conditions: Conditions, discl
         spec: who is wanted.
         conditions: what the users can be held to.
         disclosure: how counts of them are shown.
+        lookup: finds the saved audiences that the spec names.
 
     Raises:
         RequestError: a condition names something the data does not have.
     """
-    named = conditions.of(spec, forecast)
+    named = conditions.of(spec, forecast, lookup)
     eligible = conditions.eligible(named)
     rows = np.flatnonzero(eligible)
     order = np.lexsort((rows, -forecast.scores[rows], -forecast.probabilities[rows]))

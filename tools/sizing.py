@@ -2,16 +2,18 @@
 
 from encoders.forecast import Forecaster
 from encoders.history.events import HORIZON_DAYS
+from encoders.language.demand import LONGEST_HORIZON
 from tools.disclosure import Disclosure
 from tools.reach import curve_point, histogram, reach_curve
 from tools.selection import Selection
+from tools.stated.spans import ahead_in
 from tools.types import AudienceSpec, CurvePoint, SizeEstimate
 
 _READS_AS = 8
 
 
 def size_estimate(
-    spec: AudienceSpec, selection: Selection, forecaster: Forecaster, disclosure: Disclosure
+    spec: AudienceSpec, selection: Selection, forecaster: Forecaster, disclosure: Disclosure, sentence: str = ""
 ) -> SizeEstimate:
     """Count an audience, with the expected responders, their interval and the reach curve.
 
@@ -20,6 +22,7 @@ def size_estimate(
         selection: the users that it selects.
         forecaster: where they come from.
         disclosure: how counts of them are shown.
+        sentence: everything that decides who is in.
     """
     groups, ranked, spread = forecaster.scene.vocabulary.groups, selection.shown, selection.spread
     point = audience_point(selection, disclosure)
@@ -27,6 +30,7 @@ def size_estimate(
     reads_as = dict.fromkeys(groups[item] for item in selection.forecast.items)
     return SizeEstimate(
         demand=spec.demand,
+        sentence=sentence,
         reads_as=tuple(reads_as)[:_READS_AS],
         horizon_days=selection.forecast.demand.horizon_days,
         as_of=forecaster.scene.histories.past.as_of,
@@ -42,7 +46,7 @@ def size_estimate(
         curve=reach_curve(ranked, spread, {selection.cut, selection.recommended_cut}, disclosure.minimum),
         histogram=histogram(ranked, disclosure) if known else (),
         conditions=selection.conditions,
-        warnings=_warnings(selection, forecaster, None if point else disclosure.minimum),
+        warnings=_warnings(spec, selection, forecaster, None if point else disclosure.minimum),
     )
 
 
@@ -54,11 +58,17 @@ def audience_point(selection: Selection, disclosure: Disclosure) -> CurvePoint |
     return point if point.users >= disclosure.minimum else None
 
 
-def _warnings(selection: Selection, forecaster: Forecaster, fewest: int | None) -> tuple[str, ...]:
+def _warnings(spec: AudienceSpec, selection: Selection, forecaster: Forecaster, fewest: int | None) -> tuple[str, ...]:
     warnings = []
     days = selection.forecast.demand.horizon_days
     if not len(selection.forecast.items):
         warnings.append("Nothing in the data is like what this sentence asks for, so the forecast is close to chance.")
+    asked = ahead_in(spec.demand, forecaster.scene.histories.past.as_of)
+    if days == LONGEST_HORIZON and asked and asked.days > days:
+        warnings.append(
+            f"The sentence looks {asked.days:,} days ahead; the longest time that can be forecast is {days} days, "
+            "which is taken."
+        )
     if days != HORIZON_DAYS:
         warnings.append(
             f"The model learned from futures of {HORIZON_DAYS} days; the level for {days} days is taken from how many "

@@ -4,9 +4,9 @@ Shares, probabilities and cuts are numbers in 0..1; counts are users; an index o
 """
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Count = Annotated[int | None, Field(description="null: withheld, for it is below the minimum size")]
 """A count of users as it may be shown, see ``tools.disclosure``."""
@@ -14,6 +14,9 @@ Count = Annotated[int | None, Field(description="null: withheld, for it is below
 
 MOST_CONDITIONS = 20
 """Conditions of one kind in a spec: each is looked up in all of the data."""
+
+ANYTHING = "anything"
+"""As what was done: every item of a source."""
 
 
 class _Model(BaseModel):
@@ -27,16 +30,77 @@ class Filter(_Model):
     """A hard condition on one attribute. A user whose value is unknown passes neither ``is`` nor ``is not``."""
 
     field: str
-    op: Literal["is", "is not"] = "is"
-    values: tuple[Annotated[str, Field(max_length=500)], ...] = Field(min_length=1, max_length=200)
+    op: Literal["is", "is not", "is unknown", "is known"] = "is"
+    values: tuple[Annotated[str, Field(max_length=500)], ...] = Field(
+        (), max_length=200, description="at least one for 'is' and 'is not'; none for 'is unknown' and 'is known'"
+    )
+
+    @model_validator(mode="after")
+    def _values_fit(self) -> Self:
+        """Hold the values against what is asked of them."""
+        if (self.op in ("is", "is not")) != bool(self.values):
+            raise ValueError(f"'{self.op}' takes {'no values' if self.values else 'at least one value'}")
+        return self
 
 
 class Behaviour(_Model):
     """A hard condition on the past: did (or did not) do what the words name within the last ``days``."""
 
     did: bool = Field(False, strict=True)
-    what: str = Field(min_length=1, max_length=500, description="plain words, grounded in the items of the data")
+    what: str = Field(
+        min_length=1,
+        max_length=500,
+        description="plain words, grounded in the items of the data; 'anything' for every item of the source",
+    )
     days: int | None = Field(None, ge=1, le=36_500, strict=True, description="None: at any time before the as-of date")
+    source: str = Field("", max_length=200, description="the source of events that is looked at; empty: the main one")
+    ago: bool = Field(
+        False, strict=True, description="did it, and for the last time more than 'days' ago; needs 'did' and 'days'"
+    )
+    times: int | None = Field(None, ge=1, le=10_000, strict=True, description="on at least so many days")
+    amount: float | None = Field(
+        None,
+        gt=0,
+        le=1e9,
+        allow_inf_nan=False,
+        description="events worth at least so much in all, where they have values",
+    )
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        """Refuse what would be two conditions, or none."""
+        if self.ago and (not self.did or self.days is None):
+            raise ValueError("'ago' needs 'did': true and 'days'")
+        if self.ago + (self.times is not None) + (self.amount is not None) > 1:
+            raise ValueError("give one of 'ago', 'times' and 'amount'; further ones are behaviours of their own")
+        return self
+
+
+Stage = Literal[
+    "new", "regular", "loyal", "heavy", "high spending", "low spending", "due again", "lapsing", "lapsed", "inactive"
+]
+
+
+class LifeCycle(_Model):
+    """A hard condition on where users stand, by thresholds from the data's own distribution.
+
+    The size of an audience says in its conditions which thresholds those are.
+    """
+
+    stage: Stage
+    holds: bool = Field(True, strict=True, description="false: users of whom it does not hold")
+    what: str = Field("anything", min_length=1, max_length=500, description="as in a behaviour")
+    source: str = Field("", max_length=200, description="as in a behaviour")
+    days: int | None = Field(
+        None, ge=1, le=36_500, strict=True, description="the days looked back at, where the stage looks at a window"
+    )
+
+
+class Membership(_Model):
+    """A hard condition: in, or not in, the newest version of a saved audience of the caller's tenant."""
+
+    audience: str = Field(min_length=1, max_length=200, description="its name or id")
+    member: bool = Field(True, strict=True)
 
 
 class AudienceSpec(_Model):
@@ -45,6 +109,8 @@ class AudienceSpec(_Model):
     demand: str = Field(min_length=1, max_length=2000, description="one precise sentence, its horizon included")
     filters: tuple[Filter, ...] = Field((), max_length=MOST_CONDITIONS)
     behaviours: tuple[Behaviour, ...] = Field((), max_length=MOST_CONDITIONS)
+    life_cycle: tuple[LifeCycle, ...] = Field((), max_length=MOST_CONDITIONS)
+    memberships: tuple[Membership, ...] = Field((), max_length=MOST_CONDITIONS)
     cut: float | None = Field(
         None, ge=0, le=1, strict=True, description="share of eligible users to keep; None: as recommended"
     )
@@ -87,6 +153,8 @@ class SourceCard(_Model):
     items: int
     first: date
     last: date
+    wording: str = Field("", description="how a sentence says what users do there: 'buy {items}'; may be empty")
+    valued: bool = Field(False, description="whether its events have values, such as prices")
 
 
 class DataCard(_Model):
@@ -100,6 +168,7 @@ class DataCard(_Model):
     minimum_size: int = Field(50, description="counts of fewer users are withheld everywhere")
     as_of: date
     horizon_days: int
+    main_source: str = Field("", description="the source that demands and behaviours are about unless they name one")
     sources: tuple[SourceCard, ...]
     fields: tuple[FieldCard, ...]
     top_groups: tuple[str, ...] = Field(description="the most common item groups, in words")
@@ -162,6 +231,7 @@ class SizeEstimate(_Model):
     """How large the audience is, how good it is expected to be, and where else one could cut."""
 
     demand: str
+    sentence: str = Field("", description="everything that decides who is in, in one sentence")
     reads_as: tuple[str, ...] = Field(description="the item groups the sentence was matched with, best first")
     horizon_days: int
     as_of: date

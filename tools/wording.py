@@ -1,19 +1,10 @@
-"""Audiences and evidence in plain sentences."""
+"""Evidence in plain sentences."""
 
 from collections.abc import Sequence
 
 from encoders.forecast import Reason
-from tools.types import AudienceSpec, Dropped
 
 _MOST = 3
-
-
-def definition(spec: AudienceSpec, conditions: Sequence[Dropped]) -> str:
-    """An audience in words: the demand, the conditions and the cut."""
-    words = spec.demand.rstrip(".")
-    if conditions:
-        words += "; only those where " + " and ".join(each.condition for each in conditions)
-    return words if spec.cut is None else f"{words}; the likeliest {spec.cut:.1%}"
 
 
 def why(reasons: Sequence[tuple[str, Reason]]) -> str:

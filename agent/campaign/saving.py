@@ -16,9 +16,14 @@ def ask_save(speaker: Speaker, step: Step, context: Context, memory: Memory) -> 
     assert memory.now is not None
     name, spec = plain(step.name or "") or replies.default_name(memory.now), memory.now.draft.spec
     share = memory.now.draft.holdout if step.holdout is None else step.holdout / 100
-    users, units = replies.counted(speaker.service.size(spec).users, speaker.card), speaker.card.unit_plural
+    size, units = speaker.service.size(spec), speaker.card.unit_plural
     text = reply(
-        "ask_save", name=name, sentence=plain(spec.demand, 300), users=users, unit_plural=units, kept=kept_text(share)
+        "ask_save",
+        name=name,
+        sentence=plain(size.sentence or spec.demand, 4000),
+        users=replies.counted(size.users, speaker.card),
+        unit_plural=units,
+        kept=kept_text(share),
     )
     return speaker.wait(memory, "save", text, {"name": name, "holdout": "" if share is None else str(share)})
 

@@ -121,7 +121,8 @@ def _in_words(size: SizeEstimate, minimum: int) -> str:
     from tools.disclosure import number_text
 
     users, eligible = (number_text(each, minimum) for each in (size.users, size.eligible))
-    lines = [f"{users} of {eligible} users, as of {size.as_of}, for the {size.horizon_days} days from then on"]
+    lines = [size.sentence] if size.sentence else []
+    lines += [f"{users} of {eligible} users, as of {size.as_of}, for the {size.horizon_days} days from then on"]
     expected, everyone = size.responders, size.all_responders
     if expected and everyone:
         lines += [

@@ -86,7 +86,10 @@ def headline(size: SizeEstimate, units: Units) -> str:
     section = '<section class="headline" aria-label="Size of the audience">'
     if size.responders is None or size.all_responders is None or size.precision is None or size.lift is None:
         few = f"{units.number(size.users)} of {units.number(size.eligible)} {escape(units.many)}."
-        return f'{section}<p class="lead">{few[:1].upper()}{few[1:]}</p>{_conditions(size, units)}{warned}</section>'
+        said = f'<p class="quiet">{escape(size.sentence)}</p>' if size.sentence else ""
+        return (
+            f'{section}<p class="lead">{few[:1].upper()}{few[1:]}</p>{said}{_conditions(size, units)}{warned}</section>'
+        )
     many, users, eligible = escape(units.many), units.number(size.users), units.number(size.eligible)
     tiles = (
         (users, f"{many} in the audience", f"the best {percent(size.cut)} of {eligible}"),
@@ -106,8 +109,9 @@ def headline(size: SizeEstimate, units: Units) -> str:
     reads = ""
     if size.reads_as:
         reads = f'<p class="quiet">Read as: {", ".join(escape(group) for group in size.reads_as)}.</p>'
+    said = f'<p class="quiet">{escape(size.sentence)}</p>' if size.conditions and size.sentence else ""
     return (
-        f'{section}<p class="lead">{sentence}</p>'
+        f'{section}<p class="lead">{sentence}</p>{said}'
         f'<div class="tiles">{boxes}</div>{reads}{_conditions(size, units)}{warned}</section>'
     )
 

@@ -6,7 +6,7 @@ from agent.page.words import count
 from agent.rules import wording
 from encoders.errors import RequestError
 from tools.platforms import platform_named
-from tools.types import AudienceSpec, Behaviour, Filter, SizeEstimate
+from tools.types import AudienceSpec, SizeEstimate
 
 
 def demand(spec: AudienceSpec, text: str) -> AudienceSpec:
@@ -24,17 +24,13 @@ def demand(spec: AudienceSpec, text: str) -> AudienceSpec:
 
 def conditions(spec: AudienceSpec) -> list[str]:
     """Each hard condition of an audience in words, so that each can be removed by itself."""
-    return [*map(_words, spec.filters), *map(_words, spec.behaviours)]
+    return [_words(kind, one) for kind in _KINDS for one in getattr(spec, kind)]
 
 
 def keep_conditions(spec: AudienceSpec, kept: Sequence[str]) -> AudienceSpec:
     """Only those hard conditions whose words are among ``kept``."""
-    return spec.model_copy(
-        update={
-            "filters": tuple(one for one in spec.filters if _words(one) in kept),
-            "behaviours": tuple(one for one in spec.behaviours if _words(one) in kept),
-        }
-    )
+    left = {kind: tuple(one for one in getattr(spec, kind) if _words(kind, one) in kept) for kind in _KINDS}
+    return spec.model_copy(update=left)
 
 
 def cut_to_percent(spec: AudienceSpec, size: SizeEstimate, percent: float) -> AudienceSpec:
@@ -85,6 +81,9 @@ def like_request(file: str) -> str:
     return f"People like these: {file}"
 
 
-def _words(condition: Filter | Behaviour) -> str:
-    kind = "filters" if isinstance(condition, Filter) else "behaviours"
+_KINDS = ("filters", "behaviours", "life_cycle", "memberships")
+"""The fields of an audience that hold its conditions."""
+
+
+def _words(kind: str, condition: object) -> str:
     return wording.conditions(AudienceSpec.model_validate({"demand": "-", kind: (condition,)}))[0]

@@ -1,7 +1,6 @@
 """The next step of the conversation, decided by rules from what was said and what the data has."""
 
 from agent.context import Context
-from agent.rules.attributes import write_filter
 from agent.rules.commands import command
 from agent.rules.hearing import Condition, hear
 from agent.rules.refining import refine
@@ -10,6 +9,7 @@ from agent.rules.wording import listed, plain, verb
 from agent.steps import Step
 from encoders.language.naming import stems
 from prompts.loader import reply, spoken
+from tools.attributes import write_filter
 
 LEAST_CHANGE = 0.15
 """A question is worth a person's time when so large a share of the users depends on the answer."""

@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from agent.rules.attributes import Fields, read_filters
 from agent.rules.campaign import held_back
 from agent.rules.horizon import ahead, back
 from agent.rules.languages import code_of, into_english, language
 from agent.rules.phrases import noun_phrases
 from prompts.loader import table
+from tools.attributes import Fields, read_filters
 from tools.goals import Goal
 from tools.types import Filter
 

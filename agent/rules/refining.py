@@ -3,12 +3,12 @@
 import re
 
 from agent.context import Context
-from agent.rules.attributes import write_filter
 from agent.rules.grounding import ground
 from agent.rules.hearing import Condition, Heard, hear
 from agent.steps import Action, Step
 from encoders.language.naming import stems
 from prompts.loader import table
+from tools.attributes import write_filter
 
 
 def refine(context: Context, heard: Heard) -> Step | None:

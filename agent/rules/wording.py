@@ -3,7 +3,8 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from prompts.loader import table
-from tools.types import AudienceSpec, Behaviour
+from tools.phrasing import number
+from tools.types import ANYTHING, AudienceSpec, Behaviour, Filter, LifeCycle
 
 
 class Parts(BaseModel):
@@ -38,17 +39,42 @@ def listed(names: tuple[str, ...] | list[str], joint: str) -> str:
 
 
 def conditions(spec: AudienceSpec) -> list[str]:
-    """The hard conditions of a spec, each in words."""
-    signs = {"is": "", "is not": "not "}
-    words = [f"{each.field}: {signs[each.op]}{listed(each.values, 'or')}" for each in spec.filters]
-    alike: dict[tuple[bool, int | None], list[str]] = {}
+    """The hard conditions of a spec, each in words; things that are done alike stand together."""
+    words = [_filter(each) for each in spec.filters]
+    alike: dict[Behaviour, list[str]] = {}
     for each in spec.behaviours:
-        alike.setdefault((each.did, each.days), []).append(each.what)
-    for (did, days), things in alike.items():
-        when = f"in the last {days} days" if days else "at any time before"
-        what = listed(things, "and") if did else f"no {listed(things, 'or')}"
-        words.append(f"{what} {when}")
+        alike.setdefault(each.model_copy(update={"what": ANYTHING}), []).append(each.what)
+    words += [_behaviour(each, things) for each, things in alike.items()]
+    words += [_life_cycle(each) for each in spec.life_cycle]
+    words += [f'{"" if each.member else "not "}in "{each.audience}"' for each in spec.memberships]
     return words
+
+
+def _filter(each: Filter) -> str:
+    if not each.values:
+        return f"{each.field}: {each.op.removeprefix('is ')}"
+    return f"{each.field}: {'not ' if each.op == 'is not' else ''}{listed(each.values, 'or')}"
+
+
+def _behaviour(each: Behaviour, things: list[str]) -> str:
+    """What was done, or not, to several things alike."""
+    what = listed(things, "and") if each.did else f"no {listed(things, 'or')}"
+    if each.source:
+        what += f" ({each.source})"
+    if each.ago:
+        return f"{what}, the last time more than {each.days} days ago"
+    if each.times is not None:
+        what += f" on at least {each.times} days"
+    if each.amount is not None:
+        what += f" for at least {number(each.amount)} in all"
+    return f"{what} {f'in the last {each.days} days' if each.days else 'at any time before'}"
+
+
+def _life_cycle(each: LifeCycle) -> str:
+    about = "" if each.what == ANYTHING else f": {each.what}"
+    source = f" ({each.source})" if each.source else ""
+    when = f" in the last {each.days} days" if each.days else ""
+    return f"{'' if each.holds else 'not '}{each.stage}{about}{source}{when}"
 
 
 def plain(name: str, limit: int = 80) -> str:

@@ -106,6 +106,9 @@ class PlantedService:
         spelled = SequenceMatcher(None, words.lower(), group).ratio()
         return round(min(1.0, 0.25 * spelled + 0.75 * share if share else 0.3 * spelled), 4)
 
+    def stated(self, spec: AudienceSpec) -> AudienceSpec:
+        return spec
+
     def size(self, spec: AudienceSpec) -> SizeEstimate:
         eligible = POPULATION
         for condition in spec.filters:

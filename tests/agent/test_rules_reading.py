@@ -5,9 +5,9 @@ from agent_doubles import FIELDS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.rules.attributes import parse_filter, read_filters, write_filter
 from agent.rules.hearing import hear
 from agent.rules.horizon import LONGEST, SHORTEST, ahead, restate
+from tools.attributes import parse_filter, read_filters, write_filter
 from tools.types import Filter
 
 

@@ -81,6 +81,9 @@ class Service:
             data_version="d1",
         )
 
+    def stated(self, spec: AudienceSpec) -> AudienceSpec:
+        return spec
+
     def size(self, spec: AudienceSpec) -> SizeEstimate:
         eligible = POPULATION - 412 * len(spec.behaviours) - 300 * len(spec.filters)
         cut = 0.1 if spec.cut is None else spec.cut

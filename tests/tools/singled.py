@@ -18,7 +18,8 @@ def singled_out(population: Population) -> tuple[AudienceSpec, Behaviour, int]:
         filters = (Filter(field="region", values=(region,)), Filter(field="income", values=(income,)))
         wanted = Behaviour(did=True, what=group, days=days)
         eligible = conditions.eligible([conditions._filter(each) for each in filters])
-        met = conditions._behaviour(wanted).mask & eligible
+        [each] = conditions._behaviour(wanted)
+        met = each.mask & eligible
         if met.sum() == 1 and eligible.sum() >= 3 * MINIMUM:
             return AudienceSpec(demand=BREAD, filters=filters, cut=1.0), wanted, int(met.argmax())
     raise AssertionError("nothing singles anybody out")

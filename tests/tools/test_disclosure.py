@@ -232,7 +232,7 @@ def test_other_words_for_the_same_conditions_answer_the_same(agent: AudienceServ
     ]
     other = spec.model_copy(update={"filters": (*turned, *turned), "behaviours": (*longer, *longer)})
     one, same = agent.size(spec), agent.size(other)
-    hidden = {"conditions", "warnings"}
+    hidden = {"conditions", "sentence", "warnings"}
     assert one.model_dump(exclude=hidden) == same.model_dump(exclude=hidden)
 
 

@@ -30,6 +30,7 @@ WIDER = SPEC.model_copy(update={"cut": 0.6})
 NO_TOOLS = {
     "delete",
     "delete_export",
+    "stated",
     "forget",
     "reachable",
     "saved",

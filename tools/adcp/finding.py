@@ -72,5 +72,5 @@ def _allowed(check: Check, spec: AudienceSpec) -> bool:
 def _plain(segment: Segment) -> str:
     """The sentence of a signal that is nothing else; otherwise its id."""
     spec = segment.spec
-    simple = spec is not None and not (spec.filters or spec.behaviours or spec.like)
-    return spec.demand.casefold() if spec and simple else segment.id
+    alone = spec is not None and spec == AudienceSpec(demand=spec.demand, cut=spec.cut)
+    return spec.demand.casefold() if spec and alone else segment.id

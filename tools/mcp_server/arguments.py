@@ -11,8 +11,10 @@ Spec = Annotated[
     AudienceSpec,
     Field(
         description="The audience. 'demand' is one precise sentence about what users will do next, its horizon "
-        "included: 'Households that will buy coffee in the next 28 days'. Filters and behaviours are hard conditions "
-        "on attributes and on the past; 'cut' is the share of the eligible users to keep, 0 to 1."
+        "included: 'Households that will buy coffee in the next 28 days'. It may go on with conditions ('who bought "
+        "tea in the last 30 days'); filters, behaviours, life_cycle and memberships are hard conditions on attributes, "
+        "on the past, on where users stand and on saved audiences. 'cut' is the share of the eligible users to keep, "
+        "0 to 1."
     ),
 ]
 AudienceName = Annotated[str, Field(min_length=1, max_length=200, description="A saved audience, by name or id.")]

@@ -152,7 +152,7 @@ def test_a_token_for_sizes_alone_learns_nothing_of_one_household(arrive: Arrive,
     overlap = web.post("comparisons", json={"audiences": [alone, everyone]}).json()["overlaps"][0]
     assert (overlap["users_a"], overlap["both"]) == (None, None)
     more, less = (web.post("sizes", json=spec).json() for spec in (everyone, without))
-    assert less["conditions"][-1]["condition"].startswith("did not do")
+    assert less["conditions"][-1]["condition"].startswith("did not buy")
     assert all(count is None or count % 5 == 0 for count in (more["eligible"], less["eligible"]))
     user, mask = population.user_ids[row], population.people.masked(row)
     for named in (user, mask):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import inf
-from typing import Any
+from typing import Any, Literal
 
 from prompts.loader import table
 from tools.types import Filter
@@ -15,6 +15,8 @@ Fields = Mapping[str, Sequence[str]]
 
 _NEGATION = r"(?:not|no|non|excluding|exclude|except(?: for)?|without|leave out|leaving out|minus)(?:\s+(?:any|the))?"
 _LIMITS = r"(?:(?P<lead>only|just|for|who are|that are|and|but|with|an?)\s+)*"
+_UNKNOWN: Mapping[str, Literal["is unknown", "is known"]] = {"unknown": "is unknown", "known": "is known"}
+"""Words that stand where a value could, unless the data has them as a value."""
 _NUMBER = r"\$?\d[\d,.]*\s?k?\b"
 _SPAN = rf"(?P<low>{_NUMBER})\s*(?:-|–|to|and)\s*(?P<high>{_NUMBER})"
 
@@ -54,6 +56,8 @@ def parse_filter(text: str, fields: Fields) -> tuple[Filter | None, str]:
         near = _nearest(match["field"], fields)
         return None, f"the data has no field '{match['field']}'; it has {near}"
     values, known = [], {value.lower(): value for value in fields[field]}
+    if match["values"].lower() in _UNKNOWN and match["values"].lower() not in known:
+        return Filter(field=field, op=_UNKNOWN[match["values"].lower()]), ""
     for value in re.split(r"\s*\|\s*", match["values"]):
         if value.lower() not in known:
             return None, f"'{field}' has no value '{value}'; it has {_nearest(value, fields[field])}"
@@ -64,6 +68,8 @@ def parse_filter(text: str, fields: Fields) -> tuple[Filter | None, str]:
 
 def write_filter(condition: Filter) -> str:
     """The form that ``parse_filter`` reads."""
+    if not condition.values:
+        return f"{condition.field} {condition.op}"
     return f"{condition.field} {'=' if condition.op == 'is' else '!='} {' | '.join(condition.values)}"
 
 

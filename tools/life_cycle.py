@@ -1,0 +1,220 @@
+"""Stages of the life cycle of a user, with thresholds from the data's own distribution.
+
+The thresholds are those of the users who do the thing at all. Whoever comes often has short breaks, so silence is held
+against each user's own usual interval, and how far it may be stretched is read off all breaks of all users.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.errors import RequestError
+from encoders.forecast import Items
+from tools.deeds import Deeds, Numbers, Rhythm
+from tools.types import Behaviour, LifeCycle, Stage
+
+Mask = npt.NDArray[np.bool_]
+
+WINDOW = 182
+"""Days in which counts and amounts are compared unless others are asked for."""
+RECENT_WINDOW = 91
+"""The same for those who do it most now, and for those who are new."""
+_LATE, _GONE = 0.9, 0.98
+"""Shares of all breaks that are shorter than what counts as late, and as gone."""
+LATE_DAYS, GONE_DAYS = 14, 28
+"""Silence of fewer days is never late, or gone: weekdays and holidays make such breaks."""
+
+
+class Standing(NamedTuple):
+    """What a stage stands for in this data."""
+
+    meaning: str
+    """The thresholds in words, to be stated as an assumption."""
+    behaviours: tuple[Behaviour, ...] = ()
+    """The stage, or the part of it that these can say, all of them together."""
+    key: str = ""
+    mask: Mask | None = None
+    """[N], the part that they cannot say, and its name."""
+
+
+class Doers(NamedTuple):
+    """What those did whose distribution counts."""
+
+    deeds: Deeds
+    items: Items
+    population: Mask
+    """[N]"""
+    fewest: int
+
+    def days(self, within: int | None) -> Numbers:
+        """On how many days those of the population did it who did it in the window at all."""
+        days = self.deeds.days(self.items, within)[self.population]
+        return self._enough(days[days > 0], within)
+
+    def values(self, within: int) -> Numbers:
+        """What it was worth to them."""
+        did = self.population & (self.deeds.days(self.items, within) > 0)
+        return self._enough(self.deeds.value(self.items, within)[did], within)
+
+    def rhythm(self, stage: Stage) -> Rhythm:
+        """When they did it, where enough of them did it again and again."""
+        rhythm = self.deeds.rhythm(self.items)
+        if np.isfinite(rhythm.usual[self.population]).sum() < self.fewest:
+            raise RequestError(
+                f"Too few have done this on three days or more to say who is {stage}; name something more common, or "
+                "say since when they have not done it."
+            )
+        return rhythm
+
+    def _enough(self, found: Numbers, within: int | None) -> Numbers:
+        if len(found) < self.fewest:
+            when = "" if within is None else f" in the last {within} days"
+            raise RequestError(f"Too few have done this{when} to say what is usual; name something more common.")
+        return found
+
+
+def standing(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask, fewest: int) -> Standing:
+    """What a stage stands for.
+
+    Args:
+        wanted: the stage, whether it has to hold or not.
+        deeds: what users did.
+        items: with what.
+        population: [N], whose distribution counts.
+        fewest: users who have to have done it before it is said what is usual.
+
+    Raises:
+        RequestError: too few have done it, or too few again and again, to say what is usual.
+    """
+    doers = Doers(deeds, items, population, fewest)
+    doers.days(None)
+    return _STAGES[wanted.stage](wanted, doers)
+
+
+def _did(wanted: LifeCycle, **limits: object) -> Behaviour:
+    limited = {"did": True, "what": wanted.what, "source": wanted.source} | limits
+    return Behaviour.model_validate(limited)
+
+
+def _new(wanted: LifeCycle, doers: Doers) -> Standing:
+    days = wanted.days or RECENT_WINDOW
+    with np.errstate(invalid="ignore"):
+        mask = doers.deeds.rhythm(doers.items).first <= days
+    return Standing(f"for the first time in the last {days} days", key=f"new {days}", mask=mask)
+
+
+def _often(share: float, named: str, window: int, least: int) -> "_Stage":
+    def stage(wanted: LifeCycle, doers: Doers) -> Standing:
+        within = wanted.days or window
+        times = max(least, _whole(doers.days(within), share))
+        meaning = f"on at least {times} days in the last {within} days; {named} of those who do"
+        return Standing(meaning, (_did(wanted, times=times, days=within),))
+
+    return stage
+
+
+def _loyal(wanted: LifeCycle, doers: Doers) -> Standing:
+    within = wanted.days or WINDOW
+    times = max(3, _whole(doers.days(within), 0.75))
+    rhythm = doers.deeds.rhythm(doers.items)
+    usual = rhythm.usual[doers.population & (doers.deeds.days(doers.items, within) >= times)]
+    usual = usual[np.isfinite(usual)]
+    if not len(usual):
+        raise RequestError(f"Nobody has done this on {times} days of the last {within}; look further back.")
+    pace = float(np.quantile(usual, 0.75))
+    recent = max(LATE_DAYS, int(np.ceil(pace * _stretch(rhythm, _LATE))))
+    return Standing(
+        f"on at least {times} days in the last {within} days, and again in the last {recent} days; the top quarter of "
+        "those who do, none of them late",
+        (_did(wanted, times=times, days=within), _did(wanted, days=recent)),
+    )
+
+
+def _high_spending(wanted: LifeCycle, doers: Doers) -> Standing:
+    within = wanted.days or WINDOW
+    amount = _amount(doers, within, 0.8)
+    meaning = f"at least {amount:g} in all in the last {within} days; the top fifth of those who do"
+    return Standing(meaning, (_did(wanted, amount=amount, days=within),))
+
+
+def _low_spending(wanted: LifeCycle, doers: Doers) -> Standing:
+    within = wanted.days or WINDOW
+    amount = _amount(doers, within, 0.2)
+    meaning = f"something, but less than {amount:g} in all in the last {within} days; the bottom fifth of those who do"
+    return Standing(meaning, (_did(wanted, days=within), _did(wanted, did=False, amount=amount, days=within)))
+
+
+def _amount(doers: Doers, within: int, share: float) -> float:
+    """What that share of those who do it stay below, in two digits."""
+    return max(0.01, float(f"{np.quantile(doers.values(within), share):.2g}"))
+
+
+def _due(wanted: LifeCycle, doers: Doers) -> Standing:
+    rhythm = doers.rhythm(wanted.stage)
+    late = _stretch(rhythm, _LATE)
+    with np.errstate(invalid="ignore"):
+        mask = (rhythm.last >= rhythm.usual) & (rhythm.last <= np.maximum(LATE_DAYS, late * rhythm.usual))
+    meaning = f"their own usual interval is over, but not yet {late:g} times it, as 9 in 10 breaks are"
+    return Standing(meaning, key=f"due {late:g}", mask=mask)
+
+
+def _lapsing(wanted: LifeCycle, doers: Doers) -> Standing:
+    rhythm = doers.rhythm(wanted.stage)
+    late, gone = _stretch(rhythm, _LATE), _stretch(rhythm, _GONE)
+    with np.errstate(invalid="ignore"):
+        over = rhythm.last > np.maximum(LATE_DAYS, late * rhythm.usual)
+        mask = over & (rhythm.last <= np.maximum(GONE_DAYS, gone * rhythm.usual))
+    meaning = (
+        f"silent for more than {late:g} times their own usual interval, which 9 in 10 breaks are not, and for more "
+        f"than {LATE_DAYS} days, but not for {gone:g} times yet"
+    )
+    return Standing(meaning, key=f"lapsing {late:g} {gone:g}", mask=mask)
+
+
+def _lapsed(wanted: LifeCycle, doers: Doers) -> Standing:
+    rhythm = doers.rhythm(wanted.stage)
+    gone = _stretch(rhythm, _GONE)
+    with np.errstate(invalid="ignore"):
+        mask = rhythm.last > np.maximum(GONE_DAYS, gone * rhythm.usual)
+    meaning = (
+        f"on at least 3 days, then silent for more than {gone:g} times their own usual interval, which 49 in 50 breaks "
+        f"are not, and for more than {GONE_DAYS} days"
+    )
+    return Standing(meaning, key=f"lapsed {gone:g}", mask=mask)
+
+
+def _inactive(wanted: LifeCycle, doers: Doers) -> Standing:
+    last = doers.deeds.rhythm(doers.items).last[doers.population]
+    days = wanted.days or max(1, _whole(last[np.isfinite(last)], 0.9))
+    quietest = "" if wanted.days else "; longer than 9 in 10"
+    meaning = f"the last time more than {days} days ago{quietest}"
+    return Standing(meaning, (_did(wanted), _did(wanted, did=False, days=days)))
+
+
+def _stretch(rhythm: Rhythm, share: float) -> float:
+    """How many times the usual interval that share of all breaks stay below, in steps of a half."""
+    if not len(rhythm.stretched):
+        return 1.0
+    return max(1.0, float(np.ceil(2 * np.quantile(rhythm.stretched, share)) / 2))
+
+
+def _whole(days: npt.NDArray[np.float64], share: float) -> int:
+    return int(np.ceil(np.quantile(days, share)))
+
+
+_Stage = Callable[[LifeCycle, Doers], Standing]
+
+_STAGES: dict[Stage, _Stage] = {
+    "new": _new,
+    "regular": _often(0.5, "the upper half", WINDOW, 3),
+    "loyal": _loyal,
+    "heavy": _often(0.8, "the top fifth", RECENT_WINDOW, 2),
+    "high spending": _high_spending,
+    "low spending": _low_spending,
+    "due again": _due,
+    "lapsing": _lapsing,
+    "lapsed": _lapsed,
+    "inactive": _inactive,
+}

@@ -1,0 +1,1 @@
+"""What a person's English says beside the demand, read clause by clause."""
