@@ -24,7 +24,7 @@ from agent.thinking.decision import Thinker
 from agent.thinking.llm import ModelThinker
 from agent.thinking.rules import RuleThinker
 from agent.tracing import span, start, traced_service
-from agent.usage import read_prices
+from agent.usage import Budget, read_prices
 from encoders.errors import AudienceError
 from encoders.settings import Settings
 from encoders.workspace import plain_faults
@@ -79,7 +79,7 @@ class Conversation:
         talking = model or chat_model(settings)
         thinker: Thinker = RuleThinker(self.model_name, traced.search_groups)
         if talking is not None:
-            thinker = ModelThinker(talking, self.model_name, traced.search_groups)
+            thinker = ModelThinker(talking, self.model_name, traced, Budget.of(settings))
         self._agent = build_agent(thinker, traced, saver)
         self._card = service.describe_data()
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)

@@ -83,9 +83,9 @@ def test_texts_and_user_ids_only_where_a_setting_asks_for_them(
 ) -> None:
     model = ScriptedModel(
         script=[
-            '{"action": "propose", "groups": ["dog food"]}',
-            '{"action": "explain", "user_id": "1229"}',
-            '{"action": "explain", "user_id": "99887766"}',
+            {"action": "propose", "groups": ["dog food"]},
+            {"action": "explain", "user_id": "1229"},
+            {"action": "explain", "user_id": "99887766"},
         ]
     )
     settings = workspace.model_copy(update={"trace_texts": texts})
