@@ -203,7 +203,7 @@ def test_what_the_language_model_costs_is_a_small_line_and_none_where_there_is_n
     expect(page.locator("#usage")).to_be_hidden()
     answer = desk.conversation.say
     used = Usage(calls=3, input_tokens=4210, output_tokens=96, dollars=0.00069)
-    told = lambda thread, text: answer(thread, text).model_copy(update={"usage": used})  # noqa: E731
+    told = lambda thread, text, _: answer(thread, text).model_copy(update={"usage": used})  # noqa: E731
     monkeypatch.setattr(desk.conversation, "say", told)
     say(page, "exclude those who bought it")
     expect(page.locator("#usage")).to_have_text(
