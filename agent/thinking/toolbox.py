@@ -19,7 +19,7 @@ from agent.steps import StepError
 from agent.thinking.checks import Checker
 from agent.thinking.offers import read_candidate
 from encoders.errors import RequestError
-from tools.types import AudienceSpec, DataCard, Interval, SizeEstimate
+from tools.types import AudienceSpec, DataCard, GroupHit, Interval, SizeEstimate
 
 if TYPE_CHECKING:
     from tools.service import AudienceService
@@ -28,7 +28,7 @@ MOST_GROUPS = 12
 """Groups or items one answer lists."""
 
 _PHRASES, _NAMES, _CANDIDATES = 6, 6, 4
-_NEAR = 6
+_NEAR, _ITEMS = 6, 6
 _ROWS = 10
 _CUTS = (0.05, 0.1, 0.2, 0.4)
 """Shares of the eligible users that a size is shown for, beside the recommended one."""
@@ -57,8 +57,13 @@ class Toolbox:
         return "\n".join(f"{plain(each)}: {self._found(each)}" for each in words[:_PHRASES])
 
     def _found(self, words: str) -> str:
-        hits = self._service.search_groups(framed(words), _NEAR)
-        lines = [f"{each.group} ({each.similarity:.2f}; {', '.join(each.items[:3])})" for each in hits]
+        found: dict[str, GroupHit] = {}
+        for hit in self._service.search_groups(framed(words), 2 * _NEAR):
+            found.setdefault(hit.group, hit)
+        lines = [
+            f"{each.group} {each.similarity:.2f} ({', '.join(_short(each.group, each.items[:3]))})"
+            for each in list(found.values())[:_NEAR]
+        ]
         return self._show("; ".join(lines) or "nothing")
 
     def browse(self, of: str = "", page: int = 1) -> str:
@@ -82,7 +87,7 @@ class Toolbox:
         lift = f"; best {percent(size.cut)} {size.lift:.1f} times as many as at random" if size.lift else ""
         return (
             f"{group.group} ({group.source}): {counted(group.users, self._card)} {self._card.unit_plural} lately; "
-            f"{group.item_count} items: {', '.join(group.items)}{back}; "
+            f"{group.item_count} items: {', '.join(_short(group.group, group.items[:_ITEMS]))}{back}; "
             f"{_span(size.all_responders)} expected in {parts.days} days{lift}"
         )
 
@@ -154,6 +159,11 @@ def sized(spec: AudienceSpec, size: SizeEstimate, card: DataCard) -> str:
         f"of all eligible {_span(size.all_responders)}; read as {', '.join(size.reads_as[:3]) or 'nothing'}"
         f"{f'; other sizes (times as many): {cuts}' if cuts else ''}{_warned(size.warnings)}"
     )
+
+
+def _short(group: str, items: Sequence[str]) -> list[str]:
+    """Items without the name of their group in front."""
+    return [each.removeprefix(f"{group}: ") for each in items]
 
 
 def _span(interval: Interval | None) -> str:
