@@ -12,9 +12,9 @@ from langgraph.config import get_stream_writer
 from langgraph.graph.state import CompiledStateGraph
 
 from agent.calling import Caller
-from agent.context import Context
+from agent.context import Context, OpenQuestion
 from agent.guard import check
-from agent.steps import StepError
+from agent.steps import Step, StepError
 from agent.thinking.briefing import brief, instructions
 from agent.thinking.checks import Checker
 from agent.thinking.decision import Decision
@@ -23,6 +23,7 @@ from agent.thinking.rules import RuleThinker
 from agent.thinking.toolbox import Toolbox
 from agent.thinking.turn import Turn
 from agent.usage import Budget, Conduct, Meter
+from agent.weighing import weigh_answers
 from encoders.errors import AudienceError, ChatModelError
 from prompts.loader import reply
 
@@ -56,12 +57,20 @@ class ModelThinker:
             turn = self._take(context, conduct, meter)
             if turn.step is None:
                 raise StepError("it did not end its turn")
-            return Decision(turn.step, turn.notes, conduct.after(meter.usage, turn.given, context.text))
+            after = conduct.after(meter.usage, turn.given, context.text)
+            return Decision(turn.step, turn.notes, after, context=self._seen(turn.step, context))
         except (ChatModelError, StepError) as error:
             reason = _sentence(error)
             fallback = reply("fell_back", model=self.name, reason=reply("unusable") if check(reason) else reason)
         after = conduct.after(meter.usage, None, context.text)
         return self._rules.decide(context, after)._replace(fell_back=fallback)
+
+    def _seen(self, step: Step, context: Context) -> Context:
+        """The context without what the rules guessed; with the sizes of what the model offers to choose from."""
+        offered = step.options if step.action == "ask" and step.topic == "meaning" else None
+        weighed = weigh_answers(self._service, context, offered or ())
+        question = OpenQuestion(topic="meaning", question=step.question or "", options=weighed, change=0.0)
+        return context.model_copy(update={"searches": (), "open_questions": (question,) if weighed else ()})
 
     def _take(self, context: Context, conduct: Conduct, meter: Meter) -> Turn:
         """Run one turn to its end.
