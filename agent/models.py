@@ -156,7 +156,7 @@ class LocalChatModel(BaseChatModel):
         """The model behind its server, which is started where it does not run yet."""
         url = f"{_start(self.path).listening_address}/v1"
         limits = {"timeout": LOCAL_TIMEOUT, "max_tokens": _LONGEST_STEP}
-        return _server(self.path.stem, url, "none", temperature=0, **limits)
+        return _server(self.path.stem, url, "none", temperature=0, callbacks=self.callbacks, **limits)
 
 
 @cache

@@ -19,6 +19,7 @@ from agent.thinking.figures import unknown_numbers
 from encoders.errors import RequestError
 from encoders.language.demand import LONGEST_HORIZON
 from prompts.loader import reply
+from tools.types import ItemHit
 
 if TYPE_CHECKING:
     from tools.service import AudienceService
@@ -30,7 +31,7 @@ _NAMED = ("audience", "unfilter")
 """Names that are looked up only when the step is carried out."""
 
 _CHANGES = {"adjust", "filter", "exclude"}
-_NEAREST = 3
+_NEAREST, _LOOKED_AT = 3, 10
 
 Checked = tuple[Step, tuple[str, ...]]
 """The step with only what exists, and what has to be said about the rest."""
@@ -70,6 +71,8 @@ class Checker:
         step = step.model_copy(update=updates)
         if step.action == "ask":
             return self._question(step), ()
+        if step.action == "answer" and step.say:
+            step = step.model_copy(update={"topic": None})  # its words, not the built-in ones on the topic
         if step.action == "propose" and not step.groups:
             raise StepError(" ".join(notes) or "a proposal needs groups of the data")
         return step, tuple(notes)
@@ -103,12 +106,15 @@ class Checker:
         return list(dict.fromkeys(found)) or None
 
     def exact(self, name: str) -> str:
-        """How the data writes a group or item of that name; empty where it has none."""
+        """How the data writes a group or item of that name, or what stands for it alone; empty where it has none."""
         try:
             return self._service.describe_group(name).group
         except RequestError:
-            hits = self._service.search_items(name, 5)
-            return next((hit.text for hit in hits if hit.text.lower() == name.strip().lower()), "")
+            wanted = name.strip().lower()
+            hits = self._service.search_items(name, _LOOKED_AT)
+            return next(
+                (hit.text if hit.text.lower() == wanted else name.strip() for hit in hits if _is(hit, wanted)), ""
+            )
 
     def nearest(self, name: str) -> str:
         """The groups nearest to a name that does not exist, as people list them."""
@@ -171,6 +177,12 @@ def _permitted(step: Step) -> Step:
         if names := getattr(step, name):
             updates[name] = [each for each in names if check(each) is None] or None
     return step.model_copy(update=updates)
+
+
+def _is(hit: ItemHit, wanted: str) -> bool:
+    """Whether an item is meant: by its whole text, without its group in front, or by what stands before a colon."""
+    text = hit.text.lower()
+    return wanted in {text, text.removeprefix(f"{hit.group.lower()}: "), text.partition(": ")[0]}
 
 
 def _said(words: str | None, text: str) -> bool:

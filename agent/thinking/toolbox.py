@@ -6,6 +6,7 @@ a tool shows is remembered, for a figure that none showed may not be told to a p
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import BaseTool, StructuredTool
@@ -42,6 +43,7 @@ class Toolbox:
         self._service, self._card, self._context, self._checker = service, card, context, checker
         self._drafting = Drafting(service, card)
         self._sized: list[AudienceSpec] = []
+        self._numbering = Lock()
         self.shown: list[str] = []
         """What was shown of the data; the model's own words in an answer are not among it."""
 
@@ -104,8 +106,11 @@ class Toolbox:
         except Unwanted as unwanted:
             return f"not sized: {unwanted.refusal.reason}"
         spec = version.draft.spec
-        self._sized.append(spec)
-        return self._show(f"{len(self._sized)}. {sized(spec, self._service.size(spec), self._card)}")
+        size = self._service.size(spec)
+        with self._numbering:
+            self._sized.append(spec)
+            number = len(self._sized)
+        return self._show(f"{number}. {sized(spec, size, self._card)}")
 
     def compare(self, audiences: list[str]) -> str:
         """Overlap of audiences: their number from size, 'now', or a saved name."""

@@ -141,6 +141,15 @@ def test_tools_do_not_look_for_what_may_not_be_targeted(server: Server, talk_at:
     assert "pregnant" not in reply.text
 
 
+def test_items_are_named_with_and_without_their_group(server: Server, talk_at: Talk) -> None:
+    items = ["Cereal", "baby food: juices", "multivitamins"]
+    server.script = [step(action="propose", groups=items)]
+    reply = talk_at(server.url).say("t", "cereal or juice for babies, or vitamins")
+    assert reply.draft is not None
+    assert "Cereal, baby food: juices or multivitamins" in reply.draft.spec.demand
+    assert len(server.asked) == 1
+
+
 # --- how a turn ends ---------------------------------------------------------------------------------
 
 
@@ -253,6 +262,11 @@ def test_what_the_model_searches_for_does_not_become_a_figure(server: Server, ta
     invented = step(action="answer", say="There are 987654 dogs.")
     server.script = [calls(("search", {"words": ["987654 dogs"]})), invented]
     assert "987654" not in talk_at(server.url).say("t", "how many dogs are there?").text
+
+
+def test_what_a_model_says_of_the_data_is_shown_and_not_the_built_in_text(server: Server, talk_at: Talk) -> None:
+    server.script = [step(action="answer", topic="data", say="It is a shop of 2,000 households.")]
+    assert talk_at(server.url).say("t", "what is in the data?").text == "It is a shop of 2,000 households."
 
 
 # --- budgets -----------------------------------------------------------------------------------------
