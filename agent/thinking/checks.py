@@ -118,8 +118,8 @@ class Checker:
 
     def nearest(self, name: str) -> str:
         """The groups nearest to a name that does not exist, as people list them."""
-        hits = self._service.search_groups(framed(name), _NEAREST)
-        return listed([plain(hit.group) for hit in hits], "or") or "nothing"
+        groups = dict.fromkeys(hit.group for hit in self._service.search_groups(framed(name), 2 * _NEAREST))
+        return listed([plain(each) for each in list(groups)[:_NEAREST]], "or") or "nothing"
 
     def _filters(self, step: Step, notes: list[str]) -> list[str] | None:
         kept = []
@@ -182,7 +182,7 @@ def _permitted(step: Step) -> Step:
 def _is(hit: ItemHit, wanted: str) -> bool:
     """Whether an item is meant: by its whole text, without its group in front, or by what stands before a colon."""
     text = hit.text.lower()
-    return wanted in {text, text.removeprefix(f"{hit.group.lower()}: "), text.partition(": ")[0]}
+    return wanted in {text, text.removeprefix(f"{hit.group.lower()}: ")} or text.startswith(f"{wanted}: ")
 
 
 def _said(words: str | None, text: str) -> bool:

@@ -20,6 +20,7 @@ from agent.steps import StepError
 from agent.thinking.checks import Checker
 from agent.thinking.offers import read_candidate
 from encoders.errors import RequestError
+from encoders.language.naming import stems
 from tools.types import AudienceSpec, DataCard, GroupHit, Interval, SizeEstimate
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ MOST_GROUPS = 12
 """Groups or items one answer lists."""
 
 _PHRASES, _NAMES, _CANDIDATES = 6, 6, 4
-_NEAR, _ITEMS = 6, 6
+_NEAR, _EXAMPLES, _SINGLE, _ITEMS = 6, 3, 3, 6
 _ROWS = 10
 _CUTS = (0.05, 0.1, 0.2, 0.4)
 """Shares of the eligible users that a size is shown for, beside the recommended one."""
@@ -55,7 +56,7 @@ class Toolbox:
         return [StructuredTool.from_function(each) for each in every]
 
     def search(self, words: list[str]) -> str:
-        """Groups near each phrase, with how near (1: the same) and example items."""
+        """Groups near each phrase, with how near (1: the same), and items."""
         return "\n".join(f"{plain(each)}: {self._found(each)}" for each in words[:_PHRASES])
 
     def _found(self, words: str) -> str:
@@ -63,10 +64,12 @@ class Toolbox:
         for hit in self._service.search_groups(framed(words), 2 * _NEAR):
             found.setdefault(hit.group, hit)
         lines = [
-            f"{each.group} {each.similarity:.2f} ({', '.join(_short(each.group, each.items[:3]))})"
+            f"{each.group} {each.similarity:.2f} ({_listed(each.group, each.items[:_EXAMPLES])})"
             for each in list(found.values())[:_NEAR]
         ]
-        return self._show("; ".join(lines) or "nothing")
+        hits = self._service.search_items(words, 2 * _SINGLE)
+        items = list(dict.fromkeys(short_name(each.group, each.text) for each in hits))[:_SINGLE]
+        return self._show(f"{'; '.join(lines) or 'nothing'}; items: {', '.join(items) or 'none'}")
 
     def browse(self, of: str = "", page: int = 1) -> str:
         """Names in the catalogue: the sources, groups of a source, items of a group."""
@@ -89,7 +92,7 @@ class Toolbox:
         lift = f"; best {percent(size.cut)} {size.lift:.1f} times as many as at random" if size.lift else ""
         return (
             f"{group.group} ({group.source}): {counted(group.users, self._card)} {self._card.unit_plural} lately; "
-            f"{group.item_count} items: {', '.join(_short(group.group, group.items[:_ITEMS]))}{back}; "
+            f"{group.item_count} items: {_listed(group.group, group.items[:_ITEMS])}{back}; "
             f"{_span(size.all_responders)} expected in {parts.days} days{lift}"
         )
 
@@ -166,9 +169,16 @@ def sized(spec: AudienceSpec, size: SizeEstimate, card: DataCard) -> str:
     )
 
 
-def _short(group: str, items: Sequence[str]) -> list[str]:
-    """Items without the name of their group in front."""
-    return [each.removeprefix(f"{group}: ") for each in items]
+def short_name(group: str, item: str) -> str:
+    """An item without the name of its group in front, and without a description that repeats the group at its end."""
+    name, _, description = item.rpartition(": ")
+    if item.startswith(f"{group}: "):
+        return item.removeprefix(f"{group}: ")
+    return name if name and stems(description) & stems(group) else item
+
+
+def _listed(group: str, items: Sequence[str]) -> str:
+    return ", ".join(short_name(group, each) for each in items)
 
 
 def _span(interval: Interval | None) -> str:

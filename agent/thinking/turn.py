@@ -103,7 +103,7 @@ class Turn(AgentMiddleware[AgentState[Any], None, Any]):
             return _answer(call["id"], refusal.reason)
         if call["name"] in _LOOKS:
             shown = plain(listed(list(dict.fromkeys(words))[:_SHOWN], "and"), 120)
-            self._progress(reply(_LOOKS[call["name"]], words=shown))
+            self._progress(reply(_LOOKS[call["name"]], words=shown).strip())
         return handler(request)
 
     @hook_config(can_jump_to=["model", "end"])

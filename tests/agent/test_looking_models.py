@@ -16,7 +16,7 @@ from agent.state import Memory
 from agent.thinking.briefing import instructions
 from agent.thinking.checks import Checker
 from agent.thinking.offers import ENDS, OPERATIONS, final_calls, read_end
-from agent.thinking.toolbox import Toolbox
+from agent.thinking.toolbox import Toolbox, short_name
 from encoders.settings import Settings
 
 REQUEST = "something for puppies"
@@ -139,6 +139,23 @@ def test_tools_do_not_look_for_what_may_not_be_targeted(server: Server, talk_at:
     assert "law protects" in refused
     assert "dog food" in found
     assert "pregnant" not in reply.text
+
+
+@pytest.mark.parametrize(
+    ("group", "item", "name"),
+    [
+        ("beer and ale", "beer and ale: non-alcoholic beer", "non-alcoholic beer"),
+        (
+            "science fiction films",
+            "Alien: Covenant (2017): science fiction film of the 2010s",
+            "Alien: Covenant (2017)",
+        ),
+        ("tools", "hammers: claw", "hammers: claw"),
+        ("coffee", "ground coffee", "ground coffee"),
+    ],
+)
+def test_an_item_is_shown_without_what_its_group_says(group: str, item: str, name: str) -> None:
+    assert short_name(group, item) == name
 
 
 def test_items_are_named_with_and_without_their_group(server: Server, talk_at: Talk) -> None:
