@@ -88,6 +88,7 @@ def test_markup_in_requests_and_data_stays_text(serve: Serve, visit: Visit, desk
 def test_what_runs_can_be_stopped(serve: Serve, visit: Visit, desk: Desk) -> None:
     page = visit(serve(lambda: desk))
     say(page, "slowly please")
+    expect(page.get_by_text("Looking for what was said")).to_be_visible()
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("log")).to_contain_text("Stopped.")
     expect(page.get_by_role("button", name="Send")).to_be_visible()
