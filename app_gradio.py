@@ -22,6 +22,7 @@ from agent.page import cards, changes, panel, theme
 from agent.page.desk import Desk, Opening, sentence
 from agent.page.events import PageEvents
 from agent.page.figures import reach_curve
+from agent.page.following import Line, following
 from agent.page.layout import Layout
 from agent.page.policy import OnlyFromHere
 from agent.page.transcript import Transcript
@@ -64,10 +65,14 @@ TO_THE_END = """() => setTimeout(() => {
 THREADS = 8
 """Calls of agents that are worked on at once: they compute, so more threads would only take turns more often."""
 
-Act = Callable[[Desk, str], Reply]
+Act = Callable[[Desk, str, Line], Reply]
 Asked = Callable[[SavedAudience, str], str]
 Change = Callable[[AudienceSpec, SizeEstimate], AudienceSpec]
 Updates = dict[Any, Any]
+
+
+def _said(text: str, desk: Desk, thread: str, progress: Line) -> Reply:
+    return desk.conversation.say(thread, text, progress)
 
 
 def open_desk() -> Desk:
@@ -206,7 +211,7 @@ class Page(Layout):
 
     def on_say(self, stored: Any, text: str) -> Iterator[Updates]:
         """A request or a follow-up was typed."""
-        yield from self._talk(stored, text, lambda desk, thread: desk.conversation.say(thread, text))
+        yield from self._talk(stored, text, partial(_said, text))
 
     def on_pick(self, stored: Any, event: gr.SelectData) -> Iterator[Updates]:
         """An answer was clicked."""
@@ -235,7 +240,7 @@ class Page(Layout):
     def on_decide(self, approved: bool, stored: Any) -> Iterator[Updates]:
         """What was waiting for a yes is done, or dropped."""
         said = "Yes" if approved else "No"
-        yield from self._talk(stored, said, lambda desk, thread: desk.conversation.decide(thread, approved))
+        yield from self._talk(stored, said, lambda desk, thread, _: desk.conversation.decide(thread, approved))
 
     def on_sentence(self, stored: Any, text: str) -> Iterator[Updates]:
         """The sentence was rewritten by hand."""
@@ -306,7 +311,9 @@ class Page(Layout):
         }
         try:
             desk = self.opening.desk()
-            reply = act(desk, transcript.thread)
+            reply = yield from following(
+                partial(act, desk, transcript.thread), lambda line: {self.chat: transcript.messages(working=line)}
+            )
         except Exception as error:
             transcript.agent(sentence(error))
             yield self._idle(transcript)

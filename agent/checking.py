@@ -1,7 +1,6 @@
-"""Nothing a model names is used before it was found in the data, and no number that nobody said.
+"""The steps of the rules, held against the data; those of a language model are checked in ``agent.thinking.checks``.
 
-What exists nowhere is dropped, and the person is told what is nearest. A step that makes no sense at all raises
-``StepError``: the model gets one more try, then the rules decide.
+What exists nowhere is dropped, and the person is told what is nearest.
 """
 
 import re
@@ -19,10 +18,6 @@ from encoders.language.naming import stems
 from prompts.loader import reply
 from tools.attributes import parse_filter, write_filter
 from tools.types import GroupHit
-
-_FREE = ("say", "note", "verb")
-_NAMES = ("audience", "unfilter")
-"""What a model writes that a person may read; groups and filters are held against the data, and judged there."""
 
 Searching = Callable[[str], Sequence[GroupHit]]
 
@@ -58,21 +53,6 @@ def check_step(step: Step, context: Context, search: Searching) -> tuple[Step, t
     if step.action == "propose" and not updates["groups"]:
         raise StepError(" ".join(notes) or "a proposal needs groups of the data")
     return step.model_copy(update=updates), tuple(notes)
-
-
-def permitted_texts(step: Step) -> Step:
-    """The step without words of the model that the guard declines; the rules' own texts are shown in their place.
-
-    Raises:
-        StepError: what it asks may not be asked.
-    """
-    if step.question and check(step.question):
-        raise StepError("the question is about what may not be targeted")
-    updates: dict[str, object] = {name: None for name in _FREE if (text := getattr(step, name)) and check(text)}
-    for name in _NAMES:
-        if names := getattr(step, name):
-            updates[name] = [each for each in names if check(each) is None] or None
-    return step.model_copy(update=updates)
 
 
 def _check_question(step: Step, context: Context, search: Searching) -> Step:

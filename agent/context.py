@@ -1,6 +1,5 @@
 """What a model is shown before it decides: what was said, how the talk stands, and what the data has to do with it."""
 
-import json
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
@@ -8,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from agent.rules.grounding import FLOOR, KINDRED
 from agent.rules.wording import Parts
 from agent.state import Answer, Clarification
-from tools.types import GroupHit, Interval
+from tools.types import AudienceSpec, GroupHit, Interval
 
 
 class Search(BaseModel):
@@ -54,10 +53,11 @@ class DraftView(BaseModel):
     conditions: tuple[str, ...]
     filters: tuple[str, ...]
     parts: Parts | None
+    spec: AudienceSpec | None = None
 
 
 class Context(BaseModel):
-    """What the rules read, and, as JSON, a language model."""
+    """What the rules read, and what a language model is briefed from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -80,21 +80,6 @@ class Context(BaseModel):
     examples: tuple[str, ...]
     open_questions: tuple[OpenQuestion, ...] = ()
     """What could be asked, and changes the audience; what changes it most first."""
-
-    def brief(self) -> str:
-        """The same as JSON for a language model, which reads every token: names without figures, nothing twice."""
-        kept = self.model_dump(exclude={"searches", "examples", "actions", "main_source", "horizon_days", "unit"})
-        kept["searches"] = {each.words: [hit.group for hit in each.hits] for each in self.searches}
-        kept["answers"] = {each.question.question: each.text for each in self.answers}
-        kept["question"] = self.question.question if self.question else None
-        kept["open_questions"] = [
-            {"topic": each.topic, "options": {one.answer: round(one.responders.mid) for one in each.options}}
-            for each in self.open_questions
-        ]
-        kept["fields"] = {name: " | ".join(values) for name, values in self.fields.items()}
-        if self.draft:
-            kept["draft"] = {"sentence": self.draft.sentence, "conditions": self.draft.conditions}
-        return json.dumps({name: value for name, value in kept.items() if value}, ensure_ascii=False)
 
     def near(self) -> set[str]:
         """The groups that may be meant, see ``near_first``."""

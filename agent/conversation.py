@@ -1,7 +1,7 @@
 """The conversation as a face of it uses it: say something, decide, edit, and come back later."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
-from langgraph.types import Command, StateSnapshot
+from langgraph.types import Command, StateSnapshot, StreamMode
 
 from agent import replies
 from agent.context import Context
@@ -24,10 +24,10 @@ from agent.thinking.decision import Thinker
 from agent.thinking.llm import ModelThinker
 from agent.thinking.rules import RuleThinker
 from agent.tracing import span, start, traced_service
-from agent.usage import read_prices
+from agent.usage import Budget, read_prices
 from encoders.errors import AudienceError
 from encoders.settings import Settings
-from encoders.workspace import plain_faults
+from encoders.workspace import plain_faults, silent
 from prompts.loader import reply
 from tools.sqlite_file import close_sqlite, open_sqlite
 from tools.types import AudienceSpec
@@ -79,17 +79,23 @@ class Conversation:
         talking = model or chat_model(settings)
         thinker: Thinker = RuleThinker(self.model_name, traced.search_groups)
         if talking is not None:
-            thinker = ModelThinker(talking, self.model_name, traced.search_groups)
+            thinker = ModelThinker(talking, self.model_name, traced, Budget.of(settings))
         self._agent = build_agent(thinker, traced, saver)
         self._card = service.describe_data()
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 
-    def say(self, thread_id: str, text: str) -> Reply:
-        """Answer one message. A plain yes or no answers what is waiting for one."""
+    def say(self, thread_id: str, text: str, progress: Callable[[str], None] = silent) -> Reply:
+        """Answer one message. A plain yes or no answers what is waiting for one.
+
+        Args:
+            thread_id: the conversation.
+            text: what the person says.
+            progress: called with a line for whatever a language model looks at.
+        """
         with self._locks[thread_id]:
             if self._waiting(thread_id) and (word := self._yes_or_no(thread_id, text)):
                 return self._resume(thread_id, word == "yes")
-            return self._run(thread_id, {"text": text, "edit": None})
+            return self._run(thread_id, {"text": text, "edit": None}, progress)
 
     def decide(self, thread_id: str, approved: bool) -> Reply:
         """Answer what is waiting for a yes; a second answer to the same question changes nothing."""
@@ -112,10 +118,16 @@ class Conversation:
         """Close the file; the service stays open."""
         close_sqlite(self._database, self._path)
 
-    def _run(self, thread_id: str, given: Turn | Command[str]) -> Reply:
+    def _run(self, thread_id: str, given: Turn | Command[str], progress: Callable[[str], None] = silent) -> Reply:
         """Run one turn, each step of it written down before the next."""
         with plain_faults(self._path), span("turn") as current:
-            turn = self._agent.invoke(given, _config(thread_id), durability="sync")
+            turn: dict[str, Any] = {}
+            modes: list[StreamMode] = ["custom", "values"]
+            for mode, told in self._agent.stream(given, _config(thread_id), stream_mode=modes, durability="sync"):
+                if mode == "custom":
+                    progress(told)
+                elif isinstance(told, dict):
+                    turn |= told
             shown = self._with_usage(turn["reply"], turn["memory"])
             current.set_attributes(self._about(turn, shown))
         return shown

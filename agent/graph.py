@@ -157,6 +157,7 @@ class _Nodes:
         return {
             "memory": memory.model_copy(update={"model": decision.conduct}),
             "step": decision.step,
+            "context": decision.context or context,
             "notes": [*state["notes"], *decision.notes],
             "fell_back": decision.fell_back,
         }

@@ -39,6 +39,7 @@ def look(service: "AudienceService", card: DataCard, memory: Memory, text: str) 
             conditions=tuple(conditions(spec)),
             filters=tuple(write_filter(each) for each in spec.filters),
             parts=memory.now.parts,
+            spec=spec,
         )
     main_source = max(card.sources, key=lambda each: each.events or 0).source if card.sources else ""
     phrases = dict.fromkeys(phrase for line in said for phrase in hear(line, fields).looked_up)

@@ -4,9 +4,11 @@ embedded        rules over what the data has; no language model, no network (the
 openai:NAME     OpenAI by its Responses API, with AUDIENCE_CHAT_KEY or OPENAI_API_KEY
 server:NAME     any OpenAI-compatible server at AUDIENCE_CHAT_URL, by Chat Completions: Ollama, vLLM, llama.cpp
 local:NAME      a model file in the workspace, run in this process by xllamacpp on a loopback port
+PROVIDER:NAME   any other provider that LangChain knows by name, such as anthropic:NAME, with its package and its key
 """
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,9 @@ RULES = "Built-in rules, no language model"
 
 _OPENAI = "https://api.openai.com/v1"
 
+_REASONS = re.compile(r"o\d|gpt-[5-9]")
+"""Models of OpenAI that think first: what they thought goes back with the next request, for OpenAI does not keep it."""
+
 
 def chat_model(settings: Settings) -> BaseChatModel | None:
     """The language model that talks; None where the settings ask for none.
@@ -46,23 +51,60 @@ def chat_model(settings: Settings) -> BaseChatModel | None:
     kind, _, name = settings.chat_model.partition(":")
     if settings.chat_model == "embedded":
         return None
-    if kind not in {"openai", "server", "local"} or not name:
-        raise ChatModelError(
-            f"'{settings.chat_model}' is no chat model; set AUDIENCE_CHAT_MODEL to embedded, openai:NAME, "
-            "server:NAME or local:NAME."
-        )
+    if not kind or not name:
+        raise _unknown(settings.chat_model)
     if kind == "openai":
         key = settings.chat_key.get_secret_value() or os.environ.get("OPENAI_API_KEY", "")
         if not key:
             raise ChatModelError("OpenAI needs a key; set AUDIENCE_CHAT_KEY, or AUDIENCE_CHAT_MODEL=embedded.")
-        return _server(name, settings.chat_url or _OPENAI, key, use_responses_api=True, store=False)
+        kept: dict[str, Any] = {"include": ["reasoning.encrypted_content"]} if _REASONS.match(name) else {}
+        return _server(name, settings.chat_url or _OPENAI, key, use_responses_api=True, store=False, **kept)
     if kind == "server":
         if not settings.chat_url.startswith(("http://", "https://")):
             raise ChatModelError(
                 "AUDIENCE_CHAT_MODEL=server:NAME needs AUDIENCE_CHAT_URL, such as http://127.0.0.1:11434/v1."
             )
-        return _server(name, settings.chat_url, settings.chat_key.get_secret_value() or "none", temperature=0)
+        return _server(name, settings.chat_url, settings.chat_key.get_secret_value() or "none")
+    if kind != "local":
+        return _provided(kind, name, settings)
     return LocalChatModel(path=model_path(name, settings.workspace))
+
+
+def _provided(provider: str, name: str, settings: Settings) -> BaseChatModel:
+    """A model of a provider that LangChain knows by name.
+
+    Raises:
+        ChatModelError: it knows none of that name, the package is missing, or the key is.
+    """
+    from langchain.chat_models import init_chat_model
+
+    key = settings.chat_key.get_secret_value()
+    given: dict[str, Any] = {"timeout": TIMEOUT, "max_tokens": LONGEST_ANSWER, "max_retries": 0}
+    given |= {"api_key": key} if key else {}
+    given |= {"base_url": settings.chat_url} if settings.chat_url else {}
+    try:
+        made: BaseChatModel = init_chat_model(name, model_provider=provider, **given)
+        return made
+    except ImportError as error:
+        missing = getattr(error.__cause__, "name", None) or f"langchain_{provider}"
+        package = missing.partition(".")[0].replace("_", "-")
+        raise ChatModelError(
+            f"The provider '{provider}' needs a package; install it with: pip install {package}"
+        ) from None
+    except ValueError as error:
+        if "Unsupported" in str(error):
+            raise _unknown(settings.chat_model) from None
+        raise ChatModelError(
+            f"'{settings.chat_model}' cannot be used ({type(error).__name__}); check AUDIENCE_CHAT_KEY or the key that "
+            f"{provider} reads from the environment."
+        ) from None
+
+
+def _unknown(model: str) -> ChatModelError:
+    return ChatModelError(
+        f"'{model}' is no chat model; set AUDIENCE_CHAT_MODEL to embedded, openai:NAME, server:NAME, local:NAME, or a "
+        "provider that LangChain knows, such as anthropic:NAME."
+    )
 
 
 def spoken_name(settings: Settings) -> str:
@@ -72,7 +114,9 @@ def spoken_name(settings: Settings) -> str:
         return f"{name} (OpenAI)"
     if kind == "server":
         return f"{name} at {settings.chat_url}"
-    return f"{name} on this machine" if kind == "local" else RULES
+    if kind == "local":
+        return f"{name} on this machine"
+    return RULES if settings.chat_model == "embedded" else f"{name} ({kind})"
 
 
 def _server(name: str, url: str, key: str, **options: Any) -> BaseChatModel:
@@ -104,15 +148,15 @@ class LocalChatModel(BaseChatModel):
     def _generate(self, *args: Any, **kwargs: Any) -> Any:
         return self.running()._generate(*args, **kwargs)
 
-    def with_structured_output(self, *args: Any, **kwargs: Any) -> Any:
-        """The structured output of the server behind this model."""
-        return self.running().with_structured_output(*args, **kwargs)
+    def bind_tools(self, *args: Any, **kwargs: Any) -> Any:
+        """The server behind this model, with tools it may call."""
+        return self.running().bind_tools(*args, **kwargs)
 
     def running(self) -> BaseChatModel:
         """The model behind its server, which is started where it does not run yet."""
         url = f"{_start(self.path).listening_address}/v1"
         limits = {"timeout": LOCAL_TIMEOUT, "max_tokens": _LONGEST_STEP}
-        return _server(self.path.stem, url, "none", temperature=0, **limits)
+        return _server(self.path.stem, url, "none", temperature=0, callbacks=self.callbacks, **limits)
 
 
 @cache

@@ -5,21 +5,20 @@ it. So its calls are counted, a turn and a conversation may have only so many, a
 turn after turn is not asked again in that conversation. The rules go on without it.
 """
 
-from typing import TYPE_CHECKING, Self
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.steps import Step
 from encoders.errors import ChatModelError
+from encoders.settings import Settings
 from prompts.loader import reply
 
 if TYPE_CHECKING:
     from langchain_core.messages.ai import UsageMetadata
 
-CALLS_A_TURN = 6
-"""Requests to the server in one turn: a first try, one repair, and what was refused or failed and was sent again."""
-
-CALLS_A_CONVERSATION = 120
+CALLS_A_CONVERSATION = 240
 FAILED_TURNS = 3
 """So many turns in a row without a usable step, and the model is not asked again in this conversation."""
 
@@ -30,6 +29,9 @@ _CHANGES_NOTHING = {"ask", "propose", "answer", "decline"}
 """Steps that make no sense twice. "A bit broader" does."""
 
 _MILLION = 1_000_000
+
+_NEARLY = 0.75
+"""From this share of the tokens or seconds of a turn on, the model is told to finish."""
 
 
 class _Kept(BaseModel):
@@ -97,18 +99,50 @@ class Conduct(_Kept):
         return type(self)(usage=usage, last=written, said_to=text, times=times)
 
 
-class Meter:
-    """Counts the calls of one turn on top of those of the conversation."""
+class Budget(NamedTuple):
+    """What one turn may take of a language model; requests that were refused or failed count too."""
 
-    def __init__(self, usage: Usage) -> None:
-        """Go on from ``usage``."""
-        self.usage = usage
-        self._last = min(usage.calls + CALLS_A_TURN, CALLS_A_CONVERSATION)
+    calls: int
+    tokens: int
+    """Read and written, as servers tell."""
+    seconds: float
+    """After which no further request is sent."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Budget":
+        """The budget of the settings."""
+        return cls(settings.chat_calls, settings.chat_tokens, settings.chat_seconds)
+
+
+class Meter:
+    """Counts what one turn takes on top of the rest of the conversation."""
+
+    def __init__(self, usage: Usage, budget: Budget) -> None:
+        """Go on from ``usage``, with ``budget`` for this turn; the time runs from now."""
+        self.usage, self._budget = usage, budget
+        self._tokens = usage.input_tokens + usage.output_tokens
+        self._last = min(usage.calls + budget.calls, CALLS_A_CONVERSATION)
+        self._began = monotonic()
 
     @property
-    def spent(self) -> bool:
-        """Whether no call is left."""
-        return self.usage.calls >= self._last
+    def spent(self) -> str:
+        """What is used up: 'calls', 'tokens', 'seconds' or nothing."""
+        if self.usage.calls >= self._last:
+            return "calls"
+        if self._shares[0] >= 1:
+            return "tokens"
+        return "seconds" if self._shares[1] >= 1 else ""
+
+    @property
+    def nearly_spent(self) -> bool:
+        """Whether the next call has to be the last one."""
+        return self._last - self.usage.calls <= 1 or max(self._shares) >= _NEARLY
+
+    @property
+    def _shares(self) -> tuple[float, float]:
+        """The shares of the tokens and of the seconds that are used."""
+        tokens = self.usage.input_tokens + self.usage.output_tokens - self._tokens
+        return tokens / self._budget.tokens, (monotonic() - self._began) / self._budget.seconds
 
     def check(self) -> None:
         """Make sure that a call is left.
@@ -117,7 +151,7 @@ class Meter:
             ChatModelError: none is.
         """
         if self.spent:
-            raise ChatModelError("It used up the calls that one turn may have.")
+            raise ChatModelError(f"It used up the {self.spent} that one turn may have.")
 
     def count(self, told: "UsageMetadata | None") -> None:
         """Note a call that was made."""

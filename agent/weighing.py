@@ -4,6 +4,7 @@ The change is that of the set of users, against what would be assumed without as
 answers. The question that changes most comes first; an answer that would reach nobody is not offered.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +51,14 @@ def alternatives(service: "AudienceService", context: Context, version: Version)
         if _somebody(size):
             found.append(_weighed(group, size))
     return tuple(found[:_OFFERED])
+
+
+def weigh_answers(service: "AudienceService", context: Context, answers: Sequence[str]) -> tuple[Weighed, ...]:
+    """Groups that a question offers, each with the audience that choosing it gives; those that reach nobody are not."""
+    action = context.actions.get(context.main_source, "buy")
+    parts = {each: Parts(items=(each,), action=action, days=context.horizon_days) for each in answers}
+    sized = {each: service.size(spec_of(those, context.unit_plural)) for each, those in parts.items()}
+    return tuple(_weighed(answer, size) for answer, size in sized.items() if _somebody(size))
 
 
 def spec_of(parts: Parts, unit_plural: str) -> AudienceSpec:

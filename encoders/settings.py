@@ -30,13 +30,18 @@ class Settings(BaseSettings):
     )
     chroma_url: str = Field("", description="a Chroma server (http://host:port) instead of the folder in the workspace")
     chat_model: str = Field(
-        "embedded", description="'embedded', 'openai:NAME', 'server:NAME' (with chat_url) or 'local:NAME'"
+        "embedded",
+        description="'embedded', 'openai:NAME', 'server:NAME' (with chat_url), 'local:NAME', or a provider that "
+        "LangChain knows, such as 'anthropic:NAME'",
     )
     chat_url: str = Field("", description="base URL of an OpenAI-compatible server")
-    chat_key: SecretStr = Field(SecretStr(""), description="key for that server, or for OpenAI")
+    chat_key: SecretStr = Field(SecretStr(""), description="key for that server, OpenAI or another provider")
     chat_prices: str = Field(
         "", description="dollars per million tokens read/written, such as 0.15/0.60; empty: the page shows tokens alone"
     )
+    chat_calls: int = Field(10, ge=2, description="requests to the language model that one turn may take")
+    chat_tokens: int = Field(40_000, ge=1000, description="tokens, read and written, that one turn may take")
+    chat_seconds: float = Field(120, gt=0, description="seconds after which a turn sends the model no further request")
     rate_card: Path | None = Field(
         None, description="TOML file with the prices of signals and what their provider says of them"
     )

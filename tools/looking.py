@@ -17,6 +17,7 @@ from encoders.meaning import common_vector, sentence_vector
 from encoders.settings import Settings
 from encoders.workspace import Progress, silent
 from tools.access.caller import OWNER, Caller, Scope
+from tools.catalogue import GroupCard, Shelf
 from tools.conditions import Members
 from tools.disclosure import Mask, Question, number_text
 from tools.goals import Goal, GoalReached, reach_goal
@@ -79,6 +80,22 @@ class Looking:
     def search_groups(self, words: str, limit: int = 8) -> tuple[GroupHit, ...]:
         """Groups of items near some words, best first."""
         return self._population.search.group_hits(_checked(words), min(limit, _MOST_HITS), self._disclosure)
+
+    def browse(self, of: str = "", page: int = 0, size: int = 12) -> Shelf:
+        """One page of names in the catalogue: the sources, the groups of a source, or the items of a group.
+
+        Raises:
+            RequestError: the data has neither such a source nor such a group.
+        """
+        return self._population.catalogue.browse(of, page, min(max(size, 1), _MOST_HITS))
+
+    def describe_group(self, group: str) -> GroupCard:
+        """What is known of a group: its common items, who did it lately, and how often people come back for it.
+
+        Raises:
+            RequestError: the data has no such group.
+        """
+        return self._population.catalogue.describe(group, self._disclosure)
 
     # --- an audience as it would be ---------------------------------------------------------------
 

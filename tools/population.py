@@ -11,6 +11,7 @@ from encoders.forecast import Forecaster
 from encoders.forgotten import Forgotten, changed_at
 from encoders.history.events import ACTIVE_DAYS
 from encoders.workspace import Workspace
+from tools.catalogue import Catalogue
 from tools.conditions import Conditions
 from tools.describe import describe
 from tools.disclosure import Disclosure, Protected, Question
@@ -42,6 +43,7 @@ class Population:
         self.card_for = lru_cache(maxsize=2)(self._card)
         self.conditions = Conditions(forecaster, minimum_size)
         self.search = Search(forecaster)
+        self.catalogue = Catalogue(self.search)
         self.people = People(forecaster, mask_key)
         self._looked_at = 0
 

@@ -19,7 +19,7 @@ class Search:
 
     def __init__(self, forecaster: Forecaster) -> None:
         """Number the groups."""
-        self._forecaster = forecaster
+        self.forecaster = forecaster
         vocabulary = forecaster.scene.vocabulary
         keys = [
             (vocabulary.sources[source], group)
@@ -33,24 +33,30 @@ class Search:
     @cached_property
     def _lately(self) -> sp.csr_matrix:
         """Items users of the population did in the last weeks, [users, V]."""
-        done = self._forecaster.done_within(ACTIVE_DAYS)
-        return done[self._forecaster.scene.histories.in_population]
+        done = self.forecaster.done_within(ACTIVE_DAYS)
+        return done[self.forecaster.scene.histories.in_population]
 
     @cached_property
-    def _item_users(self) -> npt.NDArray[np.int64]:
+    def item_users(self) -> npt.NDArray[np.int64]:
+        """[V], users of the population who did each item lately."""
         return np.asarray(self._lately.getnnz(axis=0), np.int64)
 
     @cached_property
-    def _group_users(self) -> npt.NDArray[np.int64]:
+    def group_users(self) -> npt.NDArray[np.int64]:
+        """[G], users of the population who did something of each group lately."""
         return np.asarray((self.by_group(self._lately) > 0).sum(axis=0), np.int64).ravel()
 
     @cached_property
     def _events(self) -> npt.NDArray[np.int64]:
-        past = self._forecaster.scene.histories.past
+        past = self.forecaster.scene.histories.past
         counted = past.events(ACTIVE_DAYS).group_by("item_id").len().collect()
         events = np.zeros(len(self._group_of), np.int64)
         events[counted["item_id"].to_numpy()] = counted["len"].to_numpy()
         return events
+
+    def items_of(self, number: int) -> npt.NDArray[np.int64]:
+        """The items of a group that users have done, by its place in ``groups``."""
+        return np.asarray(self._seen[self._group_of[self._seen] == number], np.int64)
 
     def by_group(self, done: sp.csr_matrix) -> sp.csr_matrix:
         """Sum the columns of [N, V] by group: [N, groups]."""
@@ -61,12 +67,12 @@ class Search:
 
     def items(self, words: str, limit: int, disclosure: Disclosure) -> tuple[ItemHit, ...]:
         """Items near ``words``, best first, with counts as they are shown."""
-        near = self._forecaster.similar_items(words)
-        vocabulary = self._forecaster.scene.vocabulary
+        near = self.forecaster.similar_items(words)
+        vocabulary = self.forecaster.scene.vocabulary
         hits = []
         for item in self._seen[np.argsort(-near[self._seen], kind="stable")][:limit]:
             source = vocabulary.sources[vocabulary.source_of[item]]
-            users = disclosure.count(int(self._item_users[item]), "item", source, vocabulary.texts[item])
+            users = disclosure.count(int(self.item_users[item]), "item", source, vocabulary.texts[item])
             hits.append(
                 ItemHit(
                     text=vocabulary.texts[item],
@@ -81,13 +87,13 @@ class Search:
 
     def group_hits(self, words: str, limit: int, disclosure: Disclosure) -> tuple[GroupHit, ...]:
         """Groups near ``words``, best first, with counts as they are shown; a group is as near as its best item."""
-        near = self._forecaster.similar_items(words)
+        near = self.forecaster.similar_items(words)
         best = np.full(len(self.groups), -2.0, np.float32)
         np.maximum.at(best, self._group_of[self._seen], near[self._seen])
         known = len(np.unique(self._group_of[self._seen]))
         hits = []
         for number in np.argsort(-best, kind="stable")[: min(limit, known)]:
-            members = self._seen[self._group_of[self._seen] == number]
+            members = self.items_of(number)
             texts = members[np.argsort(-near[members], kind="stable")][:_BEST_ITEMS]
             source, group = self.groups[number]
             hits.append(
@@ -95,15 +101,15 @@ class Search:
                     group=group,
                     source=source,
                     similarity=float(best[number]),
-                    users=disclosure.count(int(self._group_users[number]), lately(source, group)),
-                    items=tuple(self._forecaster.scene.vocabulary.texts[item] for item in texts),
+                    users=disclosure.count(int(self.group_users[number]), lately(source, group)),
+                    items=tuple(self.forecaster.scene.vocabulary.texts[item] for item in texts),
                 )
             )
         return tuple(hits)
 
     def common_groups(self, source: str, limit: int) -> tuple[str, ...]:
         """Groups of one source that most users did something of lately."""
-        order = [number for number in np.argsort(-self._group_users, kind="stable") if self._group_users[number]]
+        order = [number for number in np.argsort(-self.group_users, kind="stable") if self.group_users[number]]
         return tuple(self.groups[number][1] for number in order if self.groups[number][0] == source)[:limit]
 
 

@@ -17,6 +17,8 @@ class Decision(NamedTuple):
     """How the language model has behaved so far."""
     fell_back: str = ""
     """One sentence where a language model failed and the rules decided."""
+    context: Context | None = None
+    """What the step is carried out in the light of, where that is not what the rules found."""
 
 
 class Thinker(Protocol):

@@ -13,9 +13,11 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
+from wire_doubles import ending
 
 from encoders.errors import RequestError, TooSmallError
 from encoders.language.naming import stems
+from tools.catalogue import GroupCard, Shelf
 from tools.types import (
     AudienceSpec,
     Comparison,
@@ -27,7 +29,9 @@ from tools.types import (
     FieldCard,
     GroupHit,
     Interval,
+    ItemHit,
     Overlap,
+    ProfileRow,
     SavedAudience,
     SizeEstimate,
     SkewField,
@@ -96,6 +100,38 @@ class PlantedService:
             for group, items in self.groups.items()
         ]
         return tuple(sorted(hits, key=lambda hit: -hit.similarity)[:limit])
+
+    def search_items(self, words: str, limit: int = 10) -> tuple[ItemHit, ...]:
+        hits = [
+            ItemHit(
+                text=item, group=group, source="purchases", users=90, events=200,
+                similarity=SequenceMatcher(None, words.lower(), item).ratio(),
+            )
+            for group, items in self.groups.items()
+            for item in items
+        ]  # fmt: skip
+        return tuple(sorted(hits, key=lambda hit: -hit.similarity)[:limit])
+
+    def browse(self, of: str = "", page: int = 0, size: int = 12) -> Shelf:
+        levels = {"": ("purchases",), "purchases": tuple(self.groups), **self.groups}
+        if of not in levels:
+            raise RequestError(f"There is no source or group '{of}' in this data.")
+        return Shelf(of=of, names=levels[of][page * size : (page + 1) * size], total=len(levels[of]))
+
+    def describe_group(self, group: str) -> GroupCard:
+        name = next((each for each in self.groups if each.lower() == group.strip().lower()), None)
+        if name is None:
+            raise RequestError(f"There is no group '{group}' in this data.")
+        return GroupCard(
+            group=name, source="purchases", action="buy", users=200, items=self.groups[name],
+            item_count=len(self.groups[name]), interval_days=21.0,
+        )  # fmt: skip
+
+    def profile(self, spec: AudienceSpec, limit: int = 12) -> tuple[ProfileRow, ...]:
+        row = ProfileRow(
+            kind="attribute", field="kids", value="1 kid", audience_share=0.3, everyone_share=0.2, index=150.0, users=60
+        )
+        return (row,)
 
     def _near(self, words: str, group: str) -> float:
         words = words.removeprefix("people who will buy ")
@@ -216,10 +252,13 @@ class PlantedService:
 
 
 class ScriptedModel(BaseChatModel):
-    """Answers with the lines of a script, one a call, and keeps what it was asked."""
+    """Answers with the lines of a script, one a call, and keeps what it was asked.
 
-    script: list[str]
-    _left: deque[str] = PrivateAttr(default_factory=deque)
+    A text is said, a dict is the step that ends the turn, a list are tool calls.
+    """
+
+    script: list[Any]
+    _left: deque[Any] = PrivateAttr(default_factory=deque)
     _asked: list[list[BaseMessage]] = PrivateAttr(default_factory=list)
 
     def model_post_init(self, context: Any, /) -> None:
@@ -235,8 +274,17 @@ class ScriptedModel(BaseChatModel):
 
     def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
         self._asked.append(list(messages))
-        text = self._left.popleft() if len(self._left) > 1 else self._left[0]
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(content=text))])
+        line = self._left.popleft() if len(self._left) > 1 else self._left[0]
+        made = [ending(line)] if isinstance(line, dict) else line if isinstance(line, list) else []
+        named = [
+            {"name": name, "args": given, "id": f"call_{len(self._asked)}_{place}"}
+            for place, (name, given) in enumerate(made)
+        ]
+        message = AIMessage(content=line if isinstance(line, str) else "", tool_calls=named)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> "ScriptedModel":  # type: ignore[override]
+        return self
 
 
 def in_threads(count: int, work: Any) -> None:

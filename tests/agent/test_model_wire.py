@@ -1,19 +1,18 @@
 """The two protocols of OpenAI over a real socket: answers, refusals, errors, silence."""
 
-import json
 import socket
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
 from agent_doubles import PlantedService
-from wire_doubles import CHAT, PROPOSE, RESPONSES, Answer, Server, error, said, step
+from wire_doubles import CHAT, RESPONSES, Answer, Server, error, said, step
 
 import agent.models as models
 from agent.calling import LONGEST_WAIT, TRIES
 from agent.conversation import Conversation
-from agent.thinking.llm import ANSWERS
-from agent.usage import CALLS_A_TURN
+from agent.thinking.offers import ENDS
+from agent.thinking.turn import ANSWERS
 from encoders.settings import Settings
 
 REQUEST = "households that will buy dog food in the next 28 days"
@@ -63,7 +62,7 @@ def talk_at(service: PlantedService, workspace: Settings) -> Iterator[Talk]:
 
 
 @BOTH
-def test_a_server_is_asked_for_a_step_by_its_schema(server: Server, talk_at: Talk, model: str) -> None:
+def test_a_server_is_offered_the_tools_and_has_to_call_one(server: Server, talk_at: Talk, model: str) -> None:
     reply = talk_at(server.url, model).say("t", REQUEST)
     assert reply.draft is not None
     assert RULES not in reply.text
@@ -72,10 +71,10 @@ def test_a_server_is_asked_for_a_step_by_its_schema(server: Server, talk_at: Tal
     assert asked.path == PATHS[model]
     assert asked.body["model"] == model.partition(":")[2]
     assert asked.headers["authorization"] == "Bearer sk-test"
-    assert asked.schema is not None
-    assert "propose" in asked.schema["properties"]["action"]["enum"]
-    messages = asked.body["input" if model == OPENAI else "messages"]
-    assert [message["role"] for message in messages] == ["system", "user"]
+    assert set(asked.tools) > {"search", "size", *ENDS}
+    assert asked.required
+    assert [message["role"] for message in asked.messages] == ["system", "user"]
+    assert "temperature" not in asked.body
     limit = "max_output_tokens" if model == OPENAI else "max_completion_tokens"
     assert asked.body[limit] == models.LONGEST_ANSWER
 
@@ -83,46 +82,56 @@ def test_a_server_is_asked_for_a_step_by_its_schema(server: Server, talk_at: Tal
 def test_who_talks_is_said(server: Server, talk_at: Talk) -> None:
     talk = talk_at(server.url)
     assert talk.say("t", REQUEST).talking == f"tiny at {server.url}"
-    assert server.asked[0].body["temperature"] == 0
     assert talk_at(server.url, OPENAI).say("t", REQUEST).talking == "gpt-x (OpenAI)"
 
 
 @BOTH
-def test_a_malformed_answer_is_repaired_over_the_wire(server: Server, talk_at: Talk, model: str) -> None:
-    server.script = [said("no json here"), step()]
+def test_words_without_a_call_are_repaired_over_the_wire(server: Server, talk_at: Talk, model: str) -> None:
+    server.script = [said("no call here"), step()]
     reply = talk_at(server.url, model).say("t", REQUEST)
     assert reply.draft is not None
     assert RULES not in reply.text
     assert len(server.asked) == ANSWERS
-    roles = [each["role"] for each in server.asked[1].body["input" if model == OPENAI else "messages"]]
+    roles = [each["role"] for each in server.asked[1].messages]
     assert roles == ["system", "user", "assistant", "user"]
 
 
 # --- what a server does not speak -------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:This model does not support OpenAI's structured output")
 @pytest.mark.parametrize(
     "refusal",
     [
-        error(400, "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model."),
+        error(400, "tool_choice 'required' is not supported"),
         error(422, "extra fields not permitted"),
         error(501, "not implemented"),
         Answer("unsupported", 415),
     ],
 )
 @BOTH
-def test_a_server_without_schemas_is_asked_plainly_in_the_same_turn_and_ever_after(
+def test_a_server_that_may_not_be_made_to_call_is_allowed_to_in_the_same_turn_and_ever_after(
     server: Server, talk_at: Talk, model: str, refusal: Answer
 ) -> None:
-    server.script = [refusal, said(f"Sure:\n```json\n{json.dumps(PROPOSE)}\n```"), step()]
+    server.script = [refusal, step(), step()]
     talk = talk_at(server.url, model)
     reply = talk.say("t", REQUEST)
     assert reply.draft is not None
     assert RULES not in reply.text
     talk.say("u", REQUEST)
-    assert [asked.schema is not None for asked in server.asked] == [True, False, False]
+    assert [asked.required for asked in server.asked] == [True, False, False]
+    assert all(asked.tools for asked in server.asked)
     assert {asked.path for asked in server.asked} == {PATHS[model]}
+
+
+@BOTH
+def test_a_server_without_tools_leaves_the_turn_to_the_rules_with_one_sentence(
+    server: Server, talk_at: Talk, model: str
+) -> None:
+    server.script = [error(400, "tools are not supported")]
+    reply = talk_at(server.url, model).say("t", REQUEST)
+    assert reply.draft is not None
+    assert reply.text.count("may not call tools") == 1
+    assert len(server.asked) == 2
 
 
 @pytest.mark.parametrize("status", [404, 405])
@@ -134,14 +143,14 @@ def test_where_there_is_no_responses_address_chat_completions_take_over(
     assert RULES not in talk.say("t", REQUEST).text
     talk.say("u", REQUEST)
     assert [asked.path for asked in server.asked] == [RESPONSES, CHAT, CHAT]
-    assert all(asked.schema for asked in server.asked)
+    assert all(asked.required for asked in server.asked)
     assert "store" not in server.asked[1].body
 
 
 def test_the_plainest_way_is_reached_in_one_turn(server: Server, talk_at: Talk) -> None:
-    server.script = [Answer("not here", 404), error(400, "no schemas"), step()]
+    server.script = [Answer("not here", 404), error(400, "no choice"), step()]
     assert RULES not in talk_at(server.url, OPENAI).say("t", REQUEST).text
-    assert [(asked.path, asked.schema is not None) for asked in server.asked] == [
+    assert [(asked.path, asked.required) for asked in server.asked] == [
         (RESPONSES, True),
         (CHAT, True),
         (CHAT, False),
@@ -153,7 +162,7 @@ def test_what_was_refused_once_is_tried_again_when_the_plainer_way_failed_too(se
     talk = talk_at(server.url)
     assert "error 400" in talk.say("t", REQUEST).text
     assert RULES not in talk.say("t", "households that will buy coffee").text
-    assert [asked.schema is not None for asked in server.asked] == [True, False, True]
+    assert [asked.required for asked in server.asked] == [True, False, True]
 
 
 def test_a_model_that_does_not_exist_is_not_asked_for_in_four_ways(server: Server, talk_at: Talk) -> None:
@@ -223,13 +232,12 @@ def test_what_takes_too_long_to_pass_is_not_waited_for(
 
 @pytest.mark.usefixtures("waits")
 def test_all_the_trouble_of_one_turn_has_an_end(server: Server, talk_at: Talk) -> None:
-    bad, busy = said("no json"), Answer("boom", 500)
+    bad, busy = said("no call"), Answer("boom", 500)
     server.script = [Answer("", 404), busy, error(400), busy, busy, bad, busy]
-    reply = talk_at(server.url, OPENAI).say("t", REQUEST)
+    reply = talk_at(server.url, OPENAI, chat_calls="6").say("t", REQUEST)
     assert reply.draft is not None
     assert RULES in reply.text
-    assert len(server.asked) == CALLS_A_TURN
-    assert "used up" in reply.text
+    assert len(server.asked) == 6
 
 
 @pytest.mark.parametrize(
@@ -242,7 +250,7 @@ def test_all_the_trouble_of_one_turn_has_an_end(server: Server, talk_at: Talk) -
         (Answer("<html>not this</html>", headers={"content-type": "text/html"}), "could not be read"),
         (Answer("not json"), "could not be read"),
         (Answer("[]"), "could not be read"),
-        (said(""), "no JSON object"),
+        (said(""), "none of its tools"),
         (said('{"action": "answer", "say": "and so on', finish="length"), "cut off"),
     ],
 )
@@ -273,7 +281,7 @@ def test_an_answer_that_holds_nothing_is_no_answer(server: Server, talk_at: Talk
     server.script = [Answer(body)]
     reply = talk_at(server.url, model).say("t", REQUEST)
     assert reply.draft is not None
-    assert "could not be read" in reply.text or "no JSON object" in reply.text
+    assert "could not be read" in reply.text or "none of its tools" in reply.text
     assert len(server.asked) <= ANSWERS
 
 

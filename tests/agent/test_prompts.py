@@ -50,4 +50,4 @@ def test_a_missing_text_is_named() -> None:
 
 
 def test_dollar_signs_in_a_value_stay_as_they_are() -> None:
-    assert "income = $15,000" in fill("decide", context='{"a": "income = $15,000"}')
+    assert "income = $15,000" in fill("turn", turn='{"a": "income = $15,000"}')

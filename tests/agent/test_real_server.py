@@ -5,16 +5,12 @@ from pathlib import Path
 
 import pytest
 from agent_doubles import PlantedService
-from langchain_core.messages import HumanMessage
 from tiny_model import write_tiny_model
 
 from agent import models
-from agent.calling import Caller
 from agent.conversation import Conversation
 from agent.model_files import pull
-from agent.models import LocalChatModel, chat_model
-from agent.steps import parse_step
-from agent.usage import Meter, Usage
+from agent.models import LocalChatModel
 from encoders.errors import ChatModelError
 from encoders.settings import Settings
 
@@ -22,12 +18,12 @@ pytest.importorskip("xllamacpp")
 
 REQUEST = "households that will buy dog food in the next 28 days"
 PUBLISHED = "qwen2.5-coder-0.5b"
-LIKES_UNDO = '}"u'
+LIKES = '}"u'
 
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_model(tmp_path_factory.mktemp("planted") / "planted.gguf", LIKES_UNDO)
+    return write_tiny_model(tmp_path_factory.mktemp("planted") / "planted.gguf", LIKES)
 
 
 @pytest.fixture(scope="module")
@@ -40,54 +36,43 @@ def settings_for(model: str, url: str, folder: Path) -> Settings:
     return Settings(workspace=folder, _env_file=None, chat_model=model, chat_url=url, chat_key="none")  # type: ignore[arg-type]
 
 
-def test_the_model_is_held_to_the_schema_and_its_tokens_are_told(url: str, tmp_path: Path) -> None:
-    caller, meter = Caller(chat_model(settings_for("server:planted", url, tmp_path))), Meter(Usage())
-    answer = caller.answer([HumanMessage("whatever is said")], meter)
-    assert parse_step(answer).action == "undo"
-    assert (meter.usage.calls, meter.usage.untold) == (1, 0)
-    assert meter.usage.input_tokens > len("whatever is said")
-    assert meter.usage.output_tokens >= len(answer)
-
-
-def test_the_responses_of_llama_cpp_know_no_schema_but_are_read_and_counted(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(models, "LONGEST_ANSWER", 40)
-    caller, meter = Caller(chat_model(settings_for("openai:planted", url, tmp_path))), Meter(Usage())
-    assert caller.answer([HumanMessage("whatever is said")], meter) == 40 * LIKES_UNDO[0]
-    assert (meter.usage.calls, meter.usage.untold, meter.usage.output_tokens) == (1, 0, 40)
-
-
-def test_a_whole_turn_over_the_real_wire(url: str, service: PlantedService, tmp_path: Path) -> None:
-    talk = Conversation(service, settings_for("server:planted", url, tmp_path))  # type: ignore[arg-type]
-    reply = talk.say("t", REQUEST)
-    talk.close()
-    assert reply.text == "There is nothing to take back."
-    assert reply.usage is not None
-    assert reply.usage.calls == 1
-
-
-def test_a_model_that_never_ends_is_cut_off_and_the_flow_goes_on(
+def test_a_model_that_calls_no_tool_leaves_the_turn_to_the_rules(
     url: str, service: PlantedService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.calling._SCHEMA_KEPT", set())
     monkeypatch.setattr(models, "LONGEST_ANSWER", 40)
     talk = Conversation(service, settings_for("server:planted", url, tmp_path))  # type: ignore[arg-type]
     reply = talk.say("t", REQUEST)
     talk.close()
+    assert reply.draft is not None
+    assert reply.text.count("built-in rules") == 1
     assert "cut off" in reply.text
+    assert reply.usage is not None
+    assert (reply.usage.calls, reply.usage.untold, reply.usage.output_tokens) == (1, 0, 40)
+    assert reply.usage.input_tokens > 1000
+
+
+def test_the_responses_of_llama_cpp_are_read_and_counted(
+    url: str, service: PlantedService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "LONGEST_ANSWER", 40)
+    talk = Conversation(service, settings_for("openai:planted", url, tmp_path))  # type: ignore[arg-type]
+    reply = talk.say("t", REQUEST)
+    talk.close()
     assert reply.draft is not None
     assert reply.usage is not None
-    assert (reply.usage.calls, reply.usage.output_tokens) == (1, 40)
+    assert reply.usage.untold == 0
 
 
-def test_a_model_file_in_this_process(planted: Path, service: PlantedService, workspace: Settings) -> None:
+def test_a_model_file_in_this_process(
+    planted: Path, service: PlantedService, workspace: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "_LONGEST_STEP", 40)
     talk = Conversation(service, workspace, model=LocalChatModel(path=planted))  # type: ignore[arg-type]
     reply = talk.say("t", REQUEST)
     talk.close()
-    assert reply.text == "There is nothing to take back."
+    assert reply.draft is not None
     assert reply.usage is not None
-    assert reply.usage.untold == 0
+    assert (reply.usage.untold, reply.usage.output_tokens) == (0, 40)
 
 
 def test_a_file_that_is_no_model_is_one_sentence(tmp_path: Path) -> None:

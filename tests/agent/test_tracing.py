@@ -83,9 +83,9 @@ def test_texts_and_user_ids_only_where_a_setting_asks_for_them(
 ) -> None:
     model = ScriptedModel(
         script=[
-            '{"action": "propose", "groups": ["dog food"]}',
-            '{"action": "explain", "user_id": "1229"}',
-            '{"action": "explain", "user_id": "99887766"}',
+            {"action": "propose", "groups": ["dog food"]},
+            {"action": "explain", "user_id": "1229"},
+            {"action": "explain", "user_id": "99887766"},
         ]
     )
     settings = workspace.model_copy(update={"trace_texts": texts})
@@ -182,7 +182,8 @@ def test_the_spans_reach_a_collector_before_the_process_ends(workspace: Settings
     assert one_turn(workspace, **{variable: f"http://127.0.0.1:{port}"}) == "['OtelBatchSpanRecordProcessor']"
     receiving.stop(None).wait()
     pool.shutdown()
-    (of_one_service,) = collector.received.get_nowait().resource_spans
-    assert [each.value.string_value for each in of_one_service.resource.attributes] == ["audience"]
-    names = {each.name for scope in of_one_service.scope_spans for each in scope.spans}
+    batches = [collector.received.get_nowait() for _ in range(collector.received.qsize())]
+    sent = [of_one_service for batch in batches for of_one_service in batch.resource_spans]
+    assert {each.value.string_value for one in sent for each in one.resource.attributes} == {"audience"}
+    names = {each.name for one in sent for scope in one.scope_spans for each in scope.spans}
     assert {"turn", "node decide", "service size"} <= names

@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 PROPOSE = {"action": "propose", "groups": ["dog food"]}
+Call = tuple[str, dict[str, Any] | str]
+"""A tool and its arguments; as a text, they stand in the answer as they are."""
 RESPONSES, CHAT = "/v1/responses", "/v1/chat/completions"
 
 
@@ -36,14 +38,20 @@ class Asked:
     body: dict[str, Any]
 
     @property
-    def schema(self) -> dict[str, Any] | None:
-        """The JSON schema the answer is to follow, None where none was asked for."""
-        if self.path == RESPONSES:
-            form = self.body.get("text", {}).get("format", {})
-        else:
-            form = self.body.get("response_format", {}).get("json_schema", {})
-        schema: dict[str, Any] | None = form.get("schema")
-        return schema
+    def tools(self) -> tuple[str, ...]:
+        """Names of the tools that were offered."""
+        return tuple((each.get("function") or each)["name"] for each in self.body.get("tools", ()))
+
+    @property
+    def required(self) -> bool:
+        """Whether the answer has to call a tool."""
+        return self.body.get("tool_choice") == "required"
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages, or the items of the Responses API."""
+        found: list[dict[str, Any]] = self.body["input" if self.path == RESPONSES else "messages"]
+        return found
 
 
 def error(status: int, message: str = "no", code: str | None = None, **headers: str) -> Answer:
@@ -52,19 +60,46 @@ def error(status: int, message: str = "no", code: str | None = None, **headers: 
     return Answer(body, status, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
-def said(text: str, finish: str = "stop", tokens: tuple[int, int] | None = (100, 20)) -> Callable[[Asked], Answer]:
-    """A good answer with ``text``, in the protocol it was asked in."""
+def said(
+    text: str, finish: str = "stop", tokens: tuple[int, int] | None = (100, 20), refusal: str = ""
+) -> Callable[[Asked], Answer]:
+    """An answer in words alone, in the protocol it was asked in."""
+    return _speaking(text, (), finish, tokens, refusal)
+
+
+def calls(*made: Call, text: str = "", tokens: tuple[int, int] | None = (100, 20)) -> Callable[[Asked], Answer]:
+    """An answer that calls tools, all at once."""
+    return _speaking(text, made, "tool_calls", tokens, "")
+
+
+def step(tokens: tuple[int, int] | None = (100, 20), **values: Any) -> Callable[[Asked], Answer]:
+    """An answer that ends the turn with one step."""
+    return calls(ending(values or PROPOSE), tokens=tokens)
+
+
+def ending(step: dict[str, Any]) -> Call:
+    """The final call that stands for a step."""
+    action, rest = step["action"], {name: value for name, value in step.items() if name != "action"}
+    if action in {"propose", "ask", "answer"}:
+        return action, rest
+    own = {
+        name: rest.pop(name)
+        for name in ("audience", "operation", "holdout", "name", "user_id", "format")
+        if name in rest
+    }
+    return "operate", {"action": action, "change": rest} | own
+
+
+def _speaking(
+    text: str, made: tuple[Call, ...], finish: str, tokens: tuple[int, int] | None, refusal: str
+) -> Callable[[Asked], Answer]:
+    written = [(name, given if isinstance(given, str) else json.dumps(given)) for name, given in made]
 
     def answer(asked: Asked) -> Answer:
-        body = _response(text, finish, tokens) if asked.path == RESPONSES else _completion(text, finish, tokens)
-        return Answer(json.dumps(body))
+        spoken = _response if asked.path == RESPONSES else _completion
+        return Answer(json.dumps(spoken(text, written, finish, tokens, refusal)))
 
     return answer
-
-
-def step(**values: Any) -> Callable[[Asked], Answer]:
-    """A good answer with one step."""
-    return said(json.dumps(values or PROPOSE))
 
 
 class Server:
@@ -133,8 +168,19 @@ class Server:
         return Handler
 
 
-def _completion(text: str, finish: str, tokens: tuple[int, int] | None) -> dict[str, Any]:
-    choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}
+Written = list[tuple[str, str]]
+
+
+def _completion(text: str, made: Written, finish: str, tokens: tuple[int, int] | None, refusal: str) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    if made:
+        message["tool_calls"] = [
+            {"id": f"call_{place}", "type": "function", "function": {"name": name, "arguments": given}}
+            for place, (name, given) in enumerate(made)
+        ]
+    if refusal:
+        message["refusal"] = refusal
+    choice = {"index": 0, "finish_reason": finish, "message": message}
     body: dict[str, Any] = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
     if tokens:
         read, written = tokens
@@ -142,13 +188,23 @@ def _completion(text: str, finish: str, tokens: tuple[int, int] | None) -> dict[
     return body
 
 
-def _response(text: str, finish: str, tokens: tuple[int, int] | None) -> dict[str, Any]:
-    content = {"type": "output_text", "text": text, "annotations": []}
+def _response(text: str, made: Written, finish: str, tokens: tuple[int, int] | None, refusal: str) -> dict[str, Any]:
+    content: dict[str, Any] = {"type": "output_text", "text": text, "annotations": []}
+    if refusal:
+        content = {"type": "refusal", "refusal": refusal}
     message = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [content]}
+    output: list[dict[str, Any]] = [message] if text or refusal or not made else []
+    output += [
+        {
+            "id": f"fc_{place}", "type": "function_call", "status": "completed", "call_id": f"call_{place}",
+            "name": name, "arguments": given,
+        }
+        for place, (name, given) in enumerate(made)
+    ]  # fmt: skip
     cut = finish == "length"
     body: dict[str, Any] = {
-        "id": "resp_1", "object": "response", "created_at": 1, "model": "m", "output": [message],
-        "status": "incomplete" if cut else "completed", "parallel_tool_calls": False, "tool_choice": "auto",
+        "id": "resp_1", "object": "response", "created_at": 1, "model": "m", "output": output,
+        "status": "incomplete" if cut else "completed", "parallel_tool_calls": True, "tool_choice": "auto",
         "tools": [], "incomplete_details": {"reason": "max_output_tokens"} if cut else None, "error": None,
     }  # fmt: skip
     if tokens:

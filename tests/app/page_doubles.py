@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from threading import Event
@@ -202,7 +202,8 @@ class Conversation:
         self.replies: dict[str, Reply] = {}
         self.go_on = Event()
 
-    def say(self, thread: str, text: str) -> Reply:
+    def say(self, thread: str, text: str, progress: Callable[[str], None] = lambda line: None) -> Reply:
+        progress("Looking for what was said")
         words = text.strip().lower()
         now = self.replies.get(thread)
         if not words:

@@ -88,6 +88,7 @@ def test_markup_in_requests_and_data_stays_text(serve: Serve, visit: Visit, desk
 def test_what_runs_can_be_stopped(serve: Serve, visit: Visit, desk: Desk) -> None:
     page = visit(serve(lambda: desk))
     say(page, "slowly please")
+    expect(page.get_by_text("Looking for what was said")).to_be_visible()
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("log")).to_contain_text("Stopped.")
     expect(page.get_by_role("button", name="Send")).to_be_visible()
@@ -203,7 +204,7 @@ def test_what_the_language_model_costs_is_a_small_line_and_none_where_there_is_n
     expect(page.locator("#usage")).to_be_hidden()
     answer = desk.conversation.say
     used = Usage(calls=3, input_tokens=4210, output_tokens=96, dollars=0.00069)
-    told = lambda thread, text: answer(thread, text).model_copy(update={"usage": used})  # noqa: E731
+    told = lambda thread, text, _: answer(thread, text).model_copy(update={"usage": used})  # noqa: E731
     monkeypatch.setattr(desk.conversation, "say", told)
     say(page, "exclude those who bought it")
     expect(page.locator("#usage")).to_have_text(

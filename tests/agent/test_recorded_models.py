@@ -1,0 +1,123 @@
+"""A recorded model is replayed: what it called is still offered, and makes the audience that it made.
+
+``recorded/scripted_reader.jsonl`` was written by ``audience models record`` over a loopback server, on the demo data;
+the answers are those of a script written by hand, not of a real model.
+"""
+
+import json
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agent_doubles import GROUPS, PlantedService, ScriptedModel
+from typer.testing import CliRunner
+from wire_doubles import Server, calls, step
+
+import tools.service
+from agent.cli.main import app
+from agent.conversation import Conversation
+from agent.models import RULES
+from agent.recording import Recorded
+from agent.rules.replying import DECIDE
+from encoders.settings import Settings
+
+FILE = Path(__file__).parent / "recorded" / "scripted_reader.jsonl"
+RECORDED = [Recorded.model_validate_json(line) for line in FILE.read_text("utf-8").splitlines()]
+NAMED = {
+    group: (f"{group}: everyday",)
+    for each in RECORDED
+    for answer in each.answers
+    for call in answer.calls
+    for group in call.arguments.get("groups", ())
+}
+
+
+def replayed(recorded: Recorded) -> ScriptedModel:
+    """A model that says and calls once more what was recorded."""
+    lines: deque[Any] = deque()
+    for answer in recorded.answers:
+        lines.append([(call.name, call.arguments) for call in answer.calls] or answer.text)
+    return ScriptedModel(script=list(lines))
+
+
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda each: each.id)
+def test_what_a_model_called_makes_the_audience_that_it_made(recorded: Recorded, workspace: Settings) -> None:
+    model = replayed(recorded)
+    talk = Conversation(PlantedService(GROUPS | NAMED), workspace, model=model)  # type: ignore[arg-type]
+    reply = talk.say("t", recorded.request)
+    while reply.question:
+        reply = talk.say("t", DECIDE)
+    talk.close()
+    assert "built-in rules" not in reply.text
+    assert len(model.asked) == len(recorded.answers)
+    assert (reply.draft.spec.demand if reply.draft else None) == (recorded.spec.demand if recorded.spec else None)
+    assert not any("Invalid" in message.text or "not a valid tool" in message.text for message in model.asked[-1])
+
+
+def test_the_recorded_requests_are_ten_and_their_tokens_were_counted() -> None:
+    assert len(RECORDED) == 10
+    assert all(each.usage and each.usage.input_tokens for each in RECORDED)
+    assert sum(each.spec is not None for each in RECORDED) == 9
+
+
+# --- the command -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    opened = Server()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def here(tmp_path: Path, service: PlantedService, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace that the planted service answers for."""
+    monkeypatch.setenv("AUDIENCE_WORKSPACE", str(tmp_path / "workspace"))
+    monkeypatch.setattr(service, "close", lambda: None, raising=False)
+    monkeypatch.setattr(tools.service.AudienceService, "open", lambda settings: service)
+    (tmp_path / "requests.jsonl").write_text('{"id": "a", "request": "for puppies", "items": []}\n\n', "utf-8")
+    return tmp_path
+
+
+def run(here: Path, settings: pytest.MonkeyPatch, **values: str) -> Any:
+    from encoders.settings import settings as current
+
+    for name, value in values.items():
+        settings.setenv(f"AUDIENCE_CHAT_{name.upper()}", value)
+    current.cache_clear()
+    files = ["--requests", str(here / "requests.jsonl"), "--out", str(here / "out.jsonl")]
+    result = CliRunner().invoke(app, ["models", "record", *files])
+    current.cache_clear()
+    return result
+
+
+def test_the_command_writes_a_line_a_request(here: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.script = [calls(("search", {"words": ["dogs"]}), text="Let me look."), step()]
+    done = run(here, monkeypatch, model="server:tiny", url=server.url)
+    assert done.exit_code == 0, done.output
+    (line,) = (here / "out.jsonl").read_text("utf-8").splitlines()
+    recorded = Recorded.model_validate_json(line)
+    assert (recorded.id, recorded.request) == ("a", "for puppies")
+    assert [[call.name for call in each.calls] for each in recorded.answers] == [["search"], ["propose"]]
+    assert recorded.answers[0].text == "Let me look."
+    assert recorded.answers[0].calls[0].arguments == {"words": ["dogs"]}
+    assert recorded.spec is not None
+    assert recorded.usage is not None
+    assert recorded.usage.calls == 2
+
+
+def test_without_a_language_model_there_is_nothing_to_record(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = run(here, monkeypatch, model="embedded")
+    assert done.exit_code != 0
+    assert not (here / "out.jsonl").exists()
+    assert RULES not in done.output
+
+
+def test_a_line_that_is_no_request_is_named(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "requests.jsonl").write_text(json.dumps({"id": "a"}), "utf-8")
+    done = run(here, monkeypatch, model="embedded")
+    assert done.exit_code != 0
+    assert not (here / "out.jsonl").exists()
