@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from agent.context import Context
 from agent.guard import check
-from agent.rules.attributes import parse_filter, write_filter
 from agent.rules.grounding import AT_MOST, framed
 from agent.rules.replying import HORIZONS, NEWNESS
 from agent.rules.wording import listed, plain
@@ -19,6 +18,7 @@ from agent.thinking.figures import unknown_numbers
 from encoders.errors import RequestError
 from encoders.language.demand import LONGEST_HORIZON
 from prompts.loader import reply
+from tools.attributes import parse_filter, write_filter
 from tools.types import ItemHit
 
 if TYPE_CHECKING:
