@@ -6,11 +6,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tools.goals import Goal
+from tools.types import Behaviour
 
 Action = Literal[
     "ask", "propose", "adjust", "filter", "exclude", "compare", "explain", "skew",
     "save", "export", "answer", "decline", "undo", "restart",
-    "hold_back", "outcome", "refresh", "like", "combine", "angles",
+    "hold_back", "outcome", "refresh", "like", "combine", "angles", "rename", "segments",
+]  # fmt: skip
+Topic = Literal[
+    "meaning", "horizon", "newness", "exclusion", "data", "help", "hello", "unknown", "accuracy", "lift", "cost", "size",
+    "saved", "difference", "none", "chatter", "segment",
 ]  # fmt: skip
 
 
@@ -25,9 +30,7 @@ class Step(BaseModel):
 
     action: Action
     say: Said | None = Field(None, description="answer, decline: one or two plain sentences for the person")
-    topic: Literal["meaning", "horizon", "newness", "exclusion", "data", "help", "hello", "unknown"] | None = Field(
-        None, description="ask: what the question settles; answer: what it is about"
-    )
+    topic: Topic | None = Field(None, description="ask: what the question settles; answer: what it is about")
     question: Said | None = Field(None, description="ask: one short question")
     options: Names | None = Field(None, description="ask: two to four groups of the data, as they are written there")
     groups: Names | None = Field(None, description="propose, adjust: the groups the people will act on, all of them")
@@ -46,9 +49,12 @@ class Step(BaseModel):
     operation: Literal["and", "or", "not"] | None = Field(None, description="combine: all, any, the first alone")
     goal: Goal | None = Field(None, description="propose, adjust: what it is for, where the person named it")
     holdout: float | None = Field(None, description="hold_back, save: so many percent kept back, as the person said")
-    name: str | None = Field(None, description="save: the name the person gave")
+    name: str | None = Field(None, description="save, rename: the name the person gave")
     user_id: str | None = Field(None, description="explain: the user asked about")
     format: Literal["csv", "parquet"] | None = Field(None, description="export")
+    steps: int | None = Field(None, description="undo: so many changes; null: one")
+    join: Literal["any", "all"] | None = Field(None, description="propose, adjust: all where each group is required")
+    behaviours: list[Behaviour] | None = Field(None, description="propose, exclude: conditions, each with its time")
     new_request: bool | None = Field(None, description="true when the person has changed the subject")
     note: Said | None = Field(None, description="propose: how the request was read, in one sentence")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from prompts.loader import table
 from tools.types import Filter
@@ -13,8 +13,13 @@ from tools.types import Filter
 Fields = Mapping[str, Sequence[str]]
 """Field name to its values."""
 
-_NEGATION = r"(?:not|no|non|excluding|exclude|except(?: for)?|without|leave out|leaving out|minus)(?:\s+(?:any|the))?"
-_LIMITS = r"(?:(?P<lead>only|just|for|who are|that are|and|but|with|an?)\s+)*"
+_WHO = r"(?:people|persons|ppl|those|anyone|anybody|everyone|ones|customers|households|shoppers|viewers|users)"
+_NEGATION = (
+    r"(?:not|no|non|nobody|excluding|exclude|except(?: for)?|without|w/out|leave out|leaving out|minus|drop|remove|take out|"
+    rf"cut|skip|but not)(?:\s+(?:any|the|for|be|being|{_WHO}|who are|that are|aged?|with))*"
+)
+_LIMITS = rf"(?:(?P<lead>only|just|for|who are|that are|and|but|with|an?|the|those|{_WHO})\s+)*"
+_AFTER = r"(?:\s+(?:only|alone|people|ones|group|households|bracket|range))*"
 _NUMBER = r"\$?\d[\d,.]*\s?k?\b"
 _SPAN = rf"(?P<low>{_NUMBER})\s*(?:-|–|to|and)\s*(?P<high>{_NUMBER})"
 
@@ -31,16 +36,56 @@ class _Band:
         return self.low <= high and self.high >= low
 
 
+class People(NamedTuple):
+    """What a message says of who the people are."""
+
+    filters: tuple[Filter, ...]
+    words: tuple[str, ...]
+    """The words of every condition."""
+    missing: tuple[str, ...]
+    """Those that the data knows nothing about."""
+
+
 def read_filters(text: str, fields: Fields) -> tuple[tuple[Filter, ...], str]:
-    """Filters that ``text`` asks for, at most one a field, and the text without their words."""
+    """Filters that ``text`` asks for, at most one a field and way, and the text without their words."""
+    people, rest = take_people(text, fields)
+    return people.filters, rest
+
+
+def take_people(text: str, fields: Fields) -> tuple[People, str]:
+    """Conditions on who the people are, and the text without their words."""
     found: dict[str, Filter] = {}
+    words: list[str] = []
     for spotted, rest in _spot(text, fields):
+        words.append(_gone(text, rest))
         text = rest
         earlier = found.get(spotted.field)
         if earlier is not None and earlier.op == spotted.op:
             spotted = earlier.model_copy(update={"values": tuple(dict.fromkeys(earlier.values + spotted.values))})
         found[spotted.field] = spotted
-    return tuple(found.values()), text
+    missing = []
+    for rule in table("attributes")["words"]:
+        if not _named(rule["field"], fields) and (match := _worded(rule["say"], text)):
+            missing.append(match["said"].strip())
+            text = _without(text, match)
+    return People(tuple(found.values()), tuple(filter(None, (*words, *missing))), tuple(missing)), text
+
+
+def _gone(before: str, after: str) -> str:
+    """The words that were taken out between two states of a text."""
+    start = next((place for place, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), len(after))
+    while start and before[start - 1] not in " ,":
+        start -= 1
+    length = len(before) - len(after) + 3 + 0
+    return " ".join(before[max(start - 1, 0) : start + length].strip(" ,.").split())
+
+
+def _worded(say: str, text: str) -> re.Match[str] | None:
+    return re.search(
+        rf"\b(?P<negated>{_NEGATION}\s+)?{_LIMITS}(?P<said>\b(?:{say})\b){_AFTER}(?!\s+(?:films?|movies?))",
+        text,
+        re.IGNORECASE,
+    )
 
 
 def parse_filter(text: str, fields: Fields) -> tuple[Filter | None, str]:
@@ -73,21 +118,20 @@ def _spot(text: str, fields: Fields) -> Iterable[tuple[Filter, str]]:
     for rule in sorted(rules["words"], key=lambda each: -len(each["say"])):
         for name, values in _named(rule["field"], fields):
             wanted = tuple(value for value in values if re.search(rule["values"], value, re.IGNORECASE))
-            pattern = rf"\b(?P<negated>{_NEGATION}\s+)?{_LIMITS}\b(?:{rule['say']})\b"
-            if wanted and (match := re.search(pattern, text, re.IGNORECASE)):
+            if wanted and (match := _worded(rule["say"], text)):
                 text = _without(text, match)
                 yield Filter(field=name, op="is not" if match["negated"] else "is", values=wanted), text
                 break
     for rule in rules["ranges"]:
-        match = re.search(rf"\b{_LIMITS}(?:{rule['say']})\b", text, re.IGNORECASE)
+        match = _worded(rule["say"], text)
         if match and (spotted := _within(rule["field"], rule.get("low", 0), rule.get("high", inf), fields)):
             text = _without(text, match)
-            yield spotted, text
+            yield _turned(spotted, match), text
     for rule in rules["numbers"]:
         asked = _asked(rule, text)
         if asked and (spotted := _within(rule["field"], asked[0], asked[1], fields)):
             text = asked[2]
-            yield spotted, text
+            yield spotted.model_copy(update={"op": "is not"}) if asked[3] else spotted, text
     yield from _literal(text, fields)
 
 
@@ -103,12 +147,12 @@ def _literal(text: str, fields: Fields) -> Iterable[tuple[Filter, str]]:
                 yield Filter(field=name, op="is not" if match["negated"] else "is", values=(value,)), text
 
 
-def _asked(rule: Mapping[str, str], text: str) -> tuple[float, float, str] | None:
-    """Low, high and the text left over, where ``text`` names a span of the rule's field."""
-    decade = re.search(r"\bin their (?P<decade>\d0)s\b", text, re.IGNORECASE)
+def _asked(rule: Mapping[str, str], text: str) -> tuple[float, float, str, bool] | None:
+    """Low, high, the text left over and whether it is negated, where ``text`` names a span of the rule's field."""
+    decade = re.search(rf"\b(?P<negated>{_NEGATION}\s+)?{_LIMITS}in their (?P<decade>\d0)s\b", text, re.IGNORECASE)
     if rule["field"] == "age" and decade:
         low = float(decade["decade"])
-        return low, low + 9, _without(text, decade)
+        return low, low + 9, _without(text, decade), bool(decade["negated"])
     forms = [
         rf"{rule['before']}\s*(?:between|from)?\s*{_SPAN}(?:\s*{rule['after']})?",
         rf"(?:between\s+|from\s+)?{_SPAN}\s*{rule['after']}",
@@ -118,12 +162,16 @@ def _asked(rule: Mapping[str, str], text: str) -> tuple[float, float, str] | Non
         rf"(?:{rule['most']})\s*(?P<high>{_NUMBER})\s*{rule['after']}",
     ]
     for form in forms:
-        match = re.search(rf"\b{_LIMITS}{form}", text, re.IGNORECASE)
+        match = re.search(rf"(?:\b(?P<negated>{_NEGATION})\s+)?\b{_LIMITS}{form}{_AFTER}", text, re.IGNORECASE)
         if match:
             ends = match.groupdict()
             low, high = _number(ends.get("low") or "0"), _number(ends["high"]) if ends.get("high") else inf
-            return low, high, _without(text, match)
+            return low, high, _without(text, match), bool(match["negated"])
     return None
+
+
+def _turned(condition: Filter, match: re.Match[str]) -> Filter:
+    return condition.model_copy(update={"op": "is not"}) if match["negated"] else condition
 
 
 def _within(field: str, low: float, high: float, fields: Fields) -> Filter | None:

@@ -1,0 +1,221 @@
+"""Reads one message, once: its intent by what was learned, orders by their form, everything else by syntax."""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import ValidationError
+
+from agent.reading.choosing import picked, skips
+from agent.reading.intents import Guess, Intent, Stage, intent_classifier
+from agent.reading.message import Newness, ParsedMessage, PastCondition
+from agent.reading.orders import intent_of, order_of, read_order
+from agent.reading.past import take_past
+from agent.rules.attributes import Fields, take_people
+from agent.rules.campaign import held_back
+from agent.rules.horizon import ahead, back, duration
+from agent.rules.languages import code_of, into_english, language
+from agent.rules.phrases import noun_phrases
+from encoders.language.naming import stems
+from prompts.loader import table
+from tools.goals import Goal
+
+_NAMING: frozenset[Intent] = frozenset({"demand", "add", "replace", "exclude", "segments", "past"})
+"""Intents whose messages name things; the words of others are no wants."""
+
+_CLAUSES = 3
+"""Clauses of one message that leave something out."""
+
+_SURE = 0.6
+"""From here on, what was learned is believed against an order's form."""
+
+
+def parse(
+    text: str,
+    fields: Fields,
+    stage: Stage,
+    options: Sequence[str] = (),
+    saved: Sequence[str] = (),
+    tongue: str = "",
+    named: Sequence[str] = (),
+) -> ParsedMessage:
+    """Read ``text``.
+
+    Args:
+        text: one message, as it was typed.
+        fields: the attributes of the data with their values.
+        stage: how the talk stands.
+        options: what the open question offers.
+        saved: names of the saved audiences.
+        tongue: code of the language of the talk so far, for messages that do not tell theirs.
+        named: what the demand on the page names, so that "tea instead of coffee" is told from "tea and coffee".
+    """
+    spoken = language(text)
+    english = into_english(text, code_of(spoken) or tongue)
+    guess = intent_classifier().guess(text, stage, options)
+    parsed = _clauses(english, fields, spoken)
+    choice = picked(english, options) if stage == "question" else None
+    order = read_order(english, stage == "draft", saved)
+    intent = _intent(guess, order is not None and intent_of(order), choice is not None)
+    if order is None or intent_of(order) != intent:
+        order = order_of(intent, english, saved, stage == "draft")
+    updates: dict[str, object] = {
+        "text": english,
+        "intent": intent,
+        "probability": guess.probability if guess.intent == intent else 1.0,
+        "order": order,
+        "picked": choice,
+        "skipped": stage == "question" and skips(english),
+    }
+    return _fitting(parsed.model_copy(update=updates), english, spoken, named, fields)
+
+
+def _intent(guess: Guess, ordered: Intent | Literal[False], chosen: bool) -> Intent:
+    """An order by its form, unless what was learned is sure of something else; a choice where options are named."""
+    if ordered and (guess.probability < _SURE or guess.intent == ordered or not _doubted(ordered)):
+        return ordered
+    if chosen and guess.intent not in ("difference", "none_of_these"):
+        return "choose"
+    return guess.intent
+
+
+def _doubted(ordered: Intent) -> bool:
+    """Orders whose first words begin other messages too ("keep the women", "widen it to tea", "new audience: tea")."""
+    return ordered not in ("people", "replace", "explain", "like", "combine", "holdout")
+
+
+def _clauses(text: str, fields: Fields, spoken: str) -> ParsedMessage:
+    """Everything that syntax tells, whatever the intent."""
+    clauses = table("commands")["clauses"]
+    _, text = held_back(text)
+    wish = bool(re.search(table("words")["wish"], text, re.IGNORECASE))
+    goal, text = _goal(text)
+    before = text
+    percent, text = _amount(clauses["percent"], text)
+    users, text = _amount(clauses["users"], text)
+    people, text = take_people(text, fields)
+    newness: Newness | None = None
+    if re.search(clauses["first"], text, re.IGNORECASE):
+        newness, text = "first time", re.sub(clauses["first"], " , ", text, flags=re.IGNORECASE)
+    elif re.search(clauses["everyone"], text, re.IGNORECASE):
+        newness, text = "everyone", re.sub(clauses["everyone"], " , ", text, flags=re.IGNORECASE)
+    excluded, past, text = _left_out(text, spoken)
+    done, text = take_past(text, spoken)
+    days, text = ahead(text)
+    join: Literal["any", "all"] = "all" if re.search(clauses["joint"], before, re.IGNORECASE) else "any"
+    return ParsedMessage(
+        language=spoken,
+        wants=noun_phrases(text, spoken),
+        join=join,
+        excluded=excluded,
+        past=(*past, *done),
+        filters=people.filters,
+        people=people.words,
+        missing=people.missing,
+        ahead_days=days,
+        newness=newness,
+        users=None if users is None else int(users),
+        percent=percent,
+        goal=goal,
+        wish=wish,
+    )
+
+
+def _left_out(text: str, spoken: str) -> tuple[tuple[str, ...], tuple[PastCondition, ...], str]:
+    """What the people must not have done: things for ever, conditions with a time, and the text without them."""
+    clauses = table("commands")["clauses"]
+    excluded: list[str] = []
+    past: list[PastCondition] = []
+    for _ in range(_CLAUSES):
+        match = re.search(clauses["without"], text, re.IGNORECASE)
+        if match is None:
+            break
+        days, what = back(match["what"])
+        things = noun_phrases(re.sub(clauses["unsaid"], " ", what, flags=re.IGNORECASE), spoken)
+        if things and days is None:
+            excluded += things
+        else:
+            past.append(PastCondition(did=False, phrases=things, days=days))
+        text = f"{text[: match.start()]} , {text[match.end() :]}"
+    return tuple(dict.fromkeys(excluded)), tuple(dict.fromkeys(past)), text
+
+
+def _fitting(parsed: ParsedMessage, text: str, spoken: str, named: Sequence[str], fields: Fields) -> ParsedMessage:
+    """The same with what its intent says of its words: those of a question name nothing that is wanted."""
+    intent, wants = parsed.intent, parsed.wants
+    updates: dict[str, object] = {}
+    if intent == "replace":
+        wants = _instead(parsed, text, spoken, named)
+        updates = {"excluded": (), "past": ()}
+    elif intent == "exclude" and not parsed.excluded and not parsed.past and not parsed.filters:
+        updates, wants = {"excluded": wants}, ()
+    elif intent == "exclude":
+        # "leave out people who bought tea": the act is what they must not have done.
+        past = tuple(each.model_copy(update={"did": False}) for each in parsed.past)
+        plainly = tuple(one for each in past if each.phrases and not (each.days or each.life) for one in each.phrases)
+        kept = tuple(each for each in past if not each.phrases or each.days or each.life)
+        updates, wants = {"past": kept, "excluded": (*parsed.excluded, *plainly)}, ()
+    elif intent == "past":
+        updates, wants = _as_past(parsed), ()
+    elif intent == "people":
+        words = () if parsed.filters or parsed.people else wants
+        updates, wants = {"people": parsed.people or words, "missing": (*parsed.missing, *words)}, ()
+    elif intent == "time":
+        updates, wants = {"ahead_days": parsed.ahead_days or duration(text)}, ()
+    elif intent in ("size", "about_size", "goal"):
+        updates, wants = {"direction": None if parsed.users or parsed.percent else _direction(text)}, ()
+        if intent != "size":
+            updates = {}
+    elif intent not in _NAMING:
+        wants = wants if intent == "choose" and parsed.picked is None else ()
+    return parsed.model_copy(update=updates | {"wants": wants})
+
+
+def _as_past(parsed: ParsedMessage) -> dict[str, object]:
+    """A condition on the past that syntax did not find: its words are what was done."""
+    if parsed.past or parsed.excluded:
+        return {}
+    things = parsed.wants
+    return {"past": (PastCondition(phrases=things, days=parsed.ahead_days),), "ahead_days": None} if things else {}
+
+
+def _instead(parsed: ParsedMessage, text: str, spoken: str, named: Sequence[str]) -> tuple[str, ...]:
+    """What is wanted instead of what stands: the words without those that name what goes."""
+    clause = re.search(table("commands")["clauses"]["replaced"], text, re.IGNORECASE)
+    gone = {stems(each) for each in named}
+    if clause:
+        gone |= {stems(each) for each in noun_phrases(next((each for each in clause.groups() if each), ""), spoken)}
+    wants = (*parsed.wants, *parsed.excluded)
+    kept = tuple(each for each in wants if not any(stems(each) <= one or one <= stems(each) for one in gone if one))
+    return kept or parsed.wants
+
+
+def _direction(text: str) -> Literal["broader", "narrower"] | None:
+    """Whether a message about the size wants more people or fewer."""
+    clauses = table("commands")["clauses"]
+    for direction in ("narrower", "broader"):
+        if re.search(clauses[direction], text, re.IGNORECASE):
+            return "narrower" if direction == "narrower" else "broader"
+    return None
+
+
+def _goal(text: str) -> tuple[Goal | None, str]:
+    """The goal that a message states, and the message without it; money without the cost of a contact is no goal."""
+    clauses, found = table("commands")["clauses"], {}
+    for name in ("cost", "value", "budget", "precision"):
+        number, text = _amount(clauses[name], text)
+        if number:
+            found[name] = number / 100 if name == "precision" else number
+    try:
+        return (Goal.model_validate(found) if found else None), text
+    except ValidationError:
+        return None, text
+
+
+def _amount(pattern: str, text: str) -> tuple[float | None, str]:
+    """The number a clause of ``text`` names, and the text without the clause."""
+    match = re.search(pattern, text, re.IGNORECASE)
+    if match is None:
+        return None, text
+    number = next(value for value in match.groupdict().values() if value is not None)
+    return float(number.replace(",", "")), f"{text[: match.start()]} , {text[match.end() :]}"
