@@ -15,7 +15,7 @@ Action = Literal[
 ]  # fmt: skip
 Topic = Literal[
     "meaning", "horizon", "newness", "exclusion", "data", "help", "hello", "unknown", "accuracy", "lift", "cost", "size",
-    "saved", "difference", "none", "chatter", "segment",
+    "saved", "difference", "unclear", "none", "chatter", "segment",
 ]  # fmt: skip
 
 

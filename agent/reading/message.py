@@ -51,6 +51,8 @@ class ParsedMessage(BaseModel):
     percent: float | None = None
     direction: Literal["broader", "narrower"] | None = None
     goal: Goal | None = None
+    holdout: float | None = Field(None, description="percent to keep back")
+    count: int | None = Field(None, description="segments: so many")
     wish: bool = Field(False, description="a wish to sell something, rather than a description of people")
     picked: tuple[str, ...] | None = Field(None, description="options of the open question that it picks")
     skipped: bool = Field(False, description="it leaves the choice to the assistant")
@@ -59,6 +61,11 @@ class ParsedMessage(BaseModel):
     def foreign(self) -> str:
         """The language, when it is not English."""
         return "" if self.language == "English" else self.language
+
+    @property
+    def ordered_anew(self) -> bool:
+        """Whether it is long enough to be a request of its own rather than the name of something."""
+        return len(self.text.split()) > 3
 
     @property
     def looked_up(self) -> tuple[str, ...]:

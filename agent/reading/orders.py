@@ -94,6 +94,17 @@ def steps_back(text: str) -> int:
     return int(said) if said.isdigit() else int(table("orders")["numbers"].get(said, 1))
 
 
+def number_in(text: str) -> int | None:
+    """The first small number of a message, in digits or words of five languages; None where there is none."""
+    numbers = table("orders")["numbers"]
+    words = "|".join(sorted(map(re.escape, numbers), key=len, reverse=True))
+    match = re.search(rf"(?<![\w.,])(?:\d\b|(?:{words})\b)|[两二三四五]", text, re.IGNORECASE)
+    if match is None:
+        return None
+    said = match[0].lower()
+    return int(said) if said.isdigit() else int(numbers[said])
+
+
 def share_in(text: str) -> float | None:
     """The share in percent that shall be kept back; None where the message does not say."""
     share, _ = held_back(text)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from agent.reading.choosing import picked, skips
 from agent.reading.intents import Guess, Intent, Stage, intent_classifier
 from agent.reading.message import Newness, ParsedMessage, PastCondition
-from agent.reading.orders import intent_of, order_of, read_order
+from agent.reading.orders import intent_of, number_in, order_of, read_order
 from agent.reading.past import take_past
 from agent.rules.attributes import Fields, take_people
 from agent.rules.campaign import held_back
@@ -38,6 +38,7 @@ def parse(
     saved: Sequence[str] = (),
     tongue: str = "",
     named: Sequence[str] = (),
+    standing: bool | None = None,
 ) -> ParsedMessage:
     """Read ``text``.
 
@@ -49,22 +50,26 @@ def parse(
         saved: names of the saved audiences.
         tongue: code of the language of the talk so far, for messages that do not tell theirs.
         named: what the demand on the page names, so that "tea instead of coffee" is told from "tea and coffee".
+        standing: whether an audience is on the page, which a question may be about; None: as the stage says.
     """
     spoken = language(text)
     english = into_english(text, code_of(spoken) or tongue)
     guess = intent_classifier().guess(text, stage, options)
-    parsed = _clauses(english, fields, spoken)
+    parsed = clauses_of(english, fields, spoken)
     choice = picked(english, options) if stage == "question" else None
-    order = read_order(english, stage == "draft", saved)
+    standing = stage == "draft" if standing is None else standing
+    order = read_order(english, standing, saved)
     intent = _intent(guess, order is not None and intent_of(order), choice is not None)
     if order is None or intent_of(order) != intent:
-        order = order_of(intent, english, saved, stage == "draft")
+        order = order_of(intent, english, saved, standing)
     updates: dict[str, object] = {
         "text": english,
         "intent": intent,
         "probability": guess.probability if guess.intent == intent else 1.0,
         "order": order,
         "picked": choice,
+        "holdout": order.holdout if order and order.action == "hold_back" else parsed.holdout,
+        "count": number_in(english) if intent == "segments" else None,
         "skipped": stage == "question" and skips(english),
     }
     return _fitting(parsed.model_copy(update=updates), english, spoken, named, fields)
@@ -84,10 +89,10 @@ def _doubted(ordered: Intent) -> bool:
     return ordered not in ("people", "replace", "explain", "like", "combine", "holdout")
 
 
-def _clauses(text: str, fields: Fields, spoken: str) -> ParsedMessage:
+def clauses_of(text: str, fields: Fields, spoken: str) -> ParsedMessage:
     """Everything that syntax tells, whatever the intent."""
     clauses = table("commands")["clauses"]
-    _, text = held_back(text)
+    held, text = held_back(text)
     wish = bool(re.search(table("words")["wish"], text, re.IGNORECASE))
     goal, text = _goal(text)
     before = text
@@ -101,6 +106,7 @@ def _clauses(text: str, fields: Fields, spoken: str) -> ParsedMessage:
         newness, text = "everyone", re.sub(clauses["everyone"], " , ", text, flags=re.IGNORECASE)
     excluded, past, text = _left_out(text, spoken)
     done, text = take_past(text, spoken)
+    past = (*done, *(_about_the_same(each, done) for each in past))
     days, text = ahead(text)
     join: Literal["any", "all"] = "all" if re.search(clauses["joint"], before, re.IGNORECASE) else "any"
     return ParsedMessage(
@@ -108,7 +114,7 @@ def _clauses(text: str, fields: Fields, spoken: str) -> ParsedMessage:
         wants=noun_phrases(text, spoken),
         join=join,
         excluded=excluded,
-        past=(*past, *done),
+        past=tuple(dict.fromkeys(past)),
         filters=people.filters,
         people=people.words,
         missing=people.missing,
@@ -117,6 +123,7 @@ def _clauses(text: str, fields: Fields, spoken: str) -> ParsedMessage:
         users=None if users is None else int(users),
         percent=percent,
         goal=goal,
+        holdout=held,
         wish=wish,
     )
 
@@ -138,6 +145,12 @@ def _left_out(text: str, spoken: str) -> tuple[tuple[str, ...], tuple[PastCondit
             past.append(PastCondition(did=False, phrases=things, days=days))
         text = f"{text[: match.start()]} , {text[match.end() :]}"
     return tuple(dict.fromkeys(excluded)), tuple(dict.fromkeys(past)), text
+
+
+def _about_the_same(condition: PastCondition, done: tuple[PastCondition, ...]) -> PastCondition:
+    """'... but not in the last 3 months' is about the things of the condition before it."""
+    same = next((each.phrases for each in done if each.did and each.phrases), ())
+    return condition if condition.phrases or not same else condition.model_copy(update={"phrases": same})
 
 
 def _fitting(parsed: ParsedMessage, text: str, spoken: str, named: Sequence[str], fields: Fields) -> ParsedMessage:

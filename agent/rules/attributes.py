@@ -15,8 +15,8 @@ Fields = Mapping[str, Sequence[str]]
 
 _WHO = r"(?:people|persons|ppl|those|anyone|anybody|everyone|ones|customers|households|shoppers|viewers|users)"
 _NEGATION = (
-    r"(?:not|no|non|nobody|excluding|exclude|except(?: for)?|without|w/out|leave out|leaving out|minus|drop|remove|take out|"
-    rf"cut|skip|but not)(?:\s+(?:any|the|for|be|being|{_WHO}|who are|that are|aged?|with))*"
+    r"(?:not|no|non|nobody|excluding|exclude|except(?: for)?|without|w/out|leave out|leaving out|minus|drop|remove"
+    rf"|take out|cut|skip|but not)(?:\s+(?:any|the|for|be|being|{_WHO}|who are|that are|aged?|with))*"
 )
 _LIMITS = rf"(?:(?P<lead>only|just|for|who are|that are|and|but|with|an?|the|those|{_WHO})\s+)*"
 _AFTER = r"(?:\s+(?:only|alone|people|ones|group|households|bracket|range))*"
@@ -153,6 +153,8 @@ def _asked(rule: Mapping[str, str], text: str) -> tuple[float, float, str, bool]
     if rule["field"] == "age" and decade:
         low = float(decade["decade"])
         return low, low + 9, _without(text, decade), bool(decade["negated"])
+    if rule["field"] == "age" and (bare := _bare_age(text)):
+        return bare
     forms = [
         rf"{rule['before']}\s*(?:between|from)?\s*{_SPAN}(?:\s*{rule['after']})?",
         rf"(?:between\s+|from\s+)?{_SPAN}\s*{rule['after']}",
@@ -167,6 +169,44 @@ def _asked(rule: Mapping[str, str], text: str) -> tuple[float, float, str, bool]
             ends = match.groupdict()
             low, high = _number(ends.get("low") or "0"), _number(ends["high"]) if ends.get("high") else inf
             return low, high, _without(text, match), bool(match["negated"])
+    return None
+
+
+_SPAN_OF_AGES = (
+    r"(?:between\s+|from\s+|aged?\s+)?(?<![\d$€£.,-])(?P<low>[1-9]\d)\s*(?:-|–|to|and)\s*(?P<high>[1-9]\d)"
+    r"(?:s|\s*-?\s*year[- ]olds?)?"
+)
+_OVER = r"(?P<over>over|above|older than|at least)\s+(?P<low2>[1-9]\d)(?P<s>s?)"
+_UNDER = r"(?P<under>under|below|younger than)\s+(?P<high2>[1-9]\d)(?P<s2>s?)"
+_AND_UP = r"(?<![\d$€£.,-])(?P<low3>[1-9]\d)\s*(?:\+|plus\b|and (?:up|over|older))"
+_NO_AGE = (
+    r"(?![\w%.,]*\d|\s*(?:%|percent|days?|weeks?|months?|years?(?! ?old)|people|households|of\b|dollars|euros|k\b"
+    r"|[$€£]|times))"
+)
+_BARE_AGE = re.compile(
+    rf"(?:\b(?P<negated>{_NEGATION})\s+)?(?P<before>\b{_LIMITS})"
+    rf"(?:{_SPAN_OF_AGES}|{_OVER}|{_UNDER}|{_AND_UP}){_NO_AGE}{_AFTER}",
+    re.IGNORECASE,
+)
+
+
+def _bare_age(text: str) -> tuple[float, float, str, bool] | None:
+    """An age without the word: "women 18-24", "people under 25", "55 and up"; money and counts are none."""
+    for match in _BARE_AGE.finditer(text):
+        said = match.groupdict()
+        of_people = bool(
+            re.search(_WHO, said["lead"] or "", re.IGNORECASE) or said["s"] or said["s2"] or said["negated"]
+        )
+        of_people = (
+            of_people or re.fullmatch(r"\W*(?:only|just|pls|please)?\W*", text.replace(match[0], "")) is not None
+        )
+        if said["low"] and int(said["low"]) < int(said["high"]):
+            return float(said["low"]), float(said["high"]), _without(text, match), bool(said["negated"])
+        if (said["over"] or said["under"]) and of_people:
+            low, high = float(said["low2"] or 0), float(said["high2"] or inf)
+            return low, high - 1 if said["under"] else high, _without(text, match), bool(said["negated"])
+        if said["low3"]:
+            return float(said["low3"]), inf, _without(text, match), bool(said["negated"])
     return None
 
 

@@ -70,7 +70,8 @@ def frame_words(tongue: str) -> frozenset[str]:
         for form in forms[intent].splitlines():
             if "{thing}" in form:
                 found |= set(_frame_of(form, tongue))
-    return frozenset(found - {word.lower() for each in _REPLACED for word in (each,)})
+    things = {match.group().lower() for match in _WORD.finditer(table(f"intents/{code}")["slots"]["thing"])}
+    return frozenset(found - things - frozenset(_REPLACED))
 
 
 _REPLACED = ("coffee", "kaffee", "café", "咖啡")
