@@ -6,6 +6,7 @@ START ── guard ─┬─ look ── decide ── act ─┬─ END
 └─ END                                           declined, empty, too long, or code
 """
 
+import logging
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -28,7 +29,7 @@ from agent.rules.wording import plain
 from agent.speaking import Outcome
 from agent.state import Memory, Reply
 from agent.steps import Step
-from agent.thinking.decision import Thinker
+from agent.thinking.decision import Decision, Thinker
 from agent.tracing import traced
 from agent.usage import Conduct
 from encoders.errors import AudienceError
@@ -37,6 +38,8 @@ from tools.types import AudienceSpec
 
 if TYPE_CHECKING:
     from tools.service import AudienceService
+
+_LOG = logging.getLogger(__name__)
 
 LONGEST_REQUEST = 2000
 """Characters of a message that are read; a longer one is answered, and left alone."""
@@ -153,7 +156,11 @@ class _Nodes:
         """Let the thinker decide what to do."""
         context, memory = state["context"], state["memory"]
         assert context is not None
-        decision = self.thinker.decide(context, memory.model)
+        try:
+            decision = self.thinker.decide(context, memory.model)
+        except Exception:  # whatever goes wrong in deciding, the person is answered and the conversation goes on
+            _LOG.exception("the next step could not be decided")
+            decision = Decision(Step(action="answer", say=reply("not_understood")), (), memory.model)
         return {
             "memory": memory.model_copy(update={"model": decision.conduct}),
             "step": decision.step,

@@ -14,8 +14,8 @@ Action = Literal[
     "hold_back", "outcome", "refresh", "like", "combine", "angles", "rename", "segments",
 ]  # fmt: skip
 Topic = Literal[
-    "meaning", "horizon", "newness", "exclusion", "data", "help", "hello", "unknown", "accuracy", "lift", "cost", "size",
-    "saved", "difference", "unclear", "none", "chatter", "segment",
+    "meaning", "horizon", "newness", "exclusion", "data", "help", "hello", "unknown", "accuracy", "lift", "cost",
+    "size", "saved", "difference", "unclear", "none", "chatter", "segment",
 ]  # fmt: skip
 
 

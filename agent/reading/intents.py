@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import as_file, files
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple, get_args
 from zlib import crc32
 
@@ -107,7 +108,7 @@ def form_of(text: str, stage: Stage, options: Sequence[str]) -> Matrix:
 def _words(text: str) -> Matrix:
     """Words, pairs and pieces of words of a text, hashed; a unit vector [_BUCKETS]."""
     words = ["^", *(_numberless(word) for word in _WORD.findall(shortened(text).lower())), "$"]
-    pieces = words[1:-1] + [f"{a} {b}" for a, b in zip(words, words[1:], strict=False)]
+    pieces = words[1:-1] + [f"{a} {b}" for a, b in pairwise(words)]
     pieces += [f"_{word[:5]}" for word in words[1:-1] if len(word) > 5]
     counts = np.zeros(_BUCKETS, np.float32)
     for piece in pieces:

@@ -14,7 +14,7 @@ from prompts.loader import reply, spoken
 LEAST_CHANGE = 0.15
 """A question is worth a person's time when so large a share of the users depends on the answer."""
 
-SEGMENTS = 4
+SEGMENTS = 6
 """Audiences that are proposed beside each other at most."""
 
 
@@ -86,22 +86,12 @@ def _propose(context: Context, understood: Understood, items: tuple[str, ...], f
 
 def _segments(context: Context) -> Step:
     """Different things near what was named, each of which makes an audience of its own."""
-    near = [
-        group
-        for phrase in context.parsed.wants
-        for group in ground(phrase, context.hits(phrase)).groups
-        if ground(phrase, context.hits(phrase)).kind != "unknown"
-    ]
-    further = [hit.group for search in context.searches for hit in search.hits] if context.parsed.wants else []
-    groups = list(dict.fromkeys((*near, *(further if near else ()))))
-    if not groups and context.parsed.wants and not any(each in context.examples for each in further):
-        groups = []
-    groups = groups or list(context.examples)
-    return (
-        Step(action="segments", groups=groups[:SEGMENTS])
-        if len(groups) > 1
-        else nothing_such(context, context.parsed.wants)
-    )
+    wants = context.parsed.wants
+    grounded = [ground(phrase, context.hits(phrase)) for phrase in wants]
+    named = [group for each in grounded if each.kind != "unknown" for group in each.groups]
+    near = [hit.group for phrase in wants for hit in context.hits(phrase)] if named else []
+    groups = list(dict.fromkeys((*named, *near))) or list(context.examples)
+    return Step(action="segments", groups=groups[:SEGMENTS])
 
 
 def _verb(context: Context, fresh: bool) -> str | None:
