@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from agent import replies
 from agent.context import Context
-from agent.rules.grounding import short_first
+from agent.rules.grounding import FLOOR, short_first
 from agent.rules.replying import ALL, DECIDE, HORIZONS, NEWNESS
 from agent.rules.wording import listed, plain
 from agent.speaking import Outcome, Speaker
@@ -147,7 +147,8 @@ def _difference(speaker: Speaker, context: Context, memory: Memory) -> str:
 def _none_of_these(speaker: Speaker, context: Context, memory: Memory) -> Outcome:
     """Offer others that are near, or ask for other words; what was offered is not offered again."""
     offered = set(memory.question.options) if memory.question else set()
-    others = tuple(plain(group) for group in context.near_first() if group not in offered)[:_EXAMPLES]
+    hits = [hit for phrase in context.request_parsed.wants for hit in context.hits(phrase) if hit.similarity >= FLOOR]
+    others = tuple(plain(each) for each in dict.fromkeys(hit.group for hit in hits) if each not in offered)[:_EXAMPLES]
     memory = memory.model_copy(update={"question": None, "request": "", "reading": None, "answers": (), "asked": 0})
     if others:
         return speaker.say(memory, reply("none_others", others=listed(list(others), "or")), others)

@@ -21,7 +21,7 @@ from agent.context import Context
 from agent.drafting import Unwanted
 from agent.guard import Refusal, check, check_spec, check_turn
 from agent.look import look
-from agent.rules.commands import hostile
+from agent.rules.commands import courteous, hostile
 from agent.rules.grounding import framed, ground
 from agent.rules.languages import code_of, labelled, language
 from agent.rules.phrases import noun_phrases
@@ -125,11 +125,12 @@ class _Nodes:
         text, edit = state.get("text", ""), state.get("edit")
         now = memory.now.draft.spec if memory.now else None
         heard = text[:LONGEST_REQUEST]
-        refusal = check_spec(edit, memory.talk) if edit else check_turn(heard, memory.talk, now)
+        polite = not edit and courteous(heard)
+        refusal = check_spec(edit, memory.talk) if edit else None if polite else check_turn(heard, memory.talk, now)
         problem = "" if edit else self._unreadable(text)
         notes = [reply("still_pending")] if dropped else []
         if not problem and not refusal:
-            if not edit:
+            if not edit and not polite:
                 memory = memory.model_copy(update={"talk": memory.talk.after(text)})
             return {"memory": memory, "step": None, "context": None, "notes": notes, "fell_back": ""}
         if refusal and not problem:

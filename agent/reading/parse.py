@@ -23,6 +23,8 @@ from tools.goals import Goal
 _NAMING: frozenset[Intent] = frozenset({"demand", "add", "replace", "exclude", "segments", "past"})
 """Intents whose messages name things; the words of others are no wants."""
 
+_MARKS = str.maketrans({"，": ", ", "、": ", ", "。": ". ", "；": "; ", "：": ": ", "？": "?", "！": "!"})
+
 _CLAUSES = 3
 """Clauses of one message that leave something out."""
 
@@ -53,7 +55,7 @@ def parse(
         standing: whether an audience is on the page, which a question may be about; None: as the stage says.
     """
     spoken = language(text)
-    english = into_english(text, code_of(spoken) or tongue)
+    english = into_english(text, code_of(spoken) or tongue).translate(_MARKS)
     guess = intent_classifier().guess(text, stage, options)
     parsed = clauses_of(english, fields, spoken)
     choice = picked(english, options) if stage == "question" else None
@@ -176,9 +178,12 @@ def _fitting(parsed: ParsedMessage, text: str, spoken: str, named: Sequence[str]
     elif intent == "time":
         updates, wants = {"ahead_days": parsed.ahead_days or duration(text)}, ()
     elif intent in ("size", "about_size", "goal"):
-        updates, wants = {"direction": None if parsed.users or parsed.percent else _direction(text)}, ()
-        if intent != "size":
-            updates = {}
+        wants = ()
+        if intent == "size" and not (parsed.users or parsed.percent):
+            alone = re.fullmatch(r"\D*?(\d[\d.,]*)\D*", text)
+            updates = {"users": int(_number(alone[1])) if alone else None, "direction": None if alone else _direction(text)}
+    elif intent == "demand" and re.search(table("commands")["clauses"]["instead_of"], text, re.IGNORECASE):
+        wants = _instead(parsed, text, spoken, named)
     elif intent not in _NAMING:
         wants = wants if intent == "choose" and parsed.picked is None else ()
     return parsed.model_copy(update=updates | {"wants": wants})
@@ -225,10 +230,15 @@ def _goal(text: str) -> tuple[Goal | None, str]:
         return None, text
 
 
+def _number(said: str) -> float:
+    """1,200 and 1.200 are both twelve hundred; 2.5 is not."""
+    return float(re.sub(r"[.,](?=\d{3}(?!\d))", "", said.rstrip(".,")).replace(",", "."))
+
+
 def _amount(pattern: str, text: str) -> tuple[float | None, str]:
     """The number a clause of ``text`` names, and the text without the clause."""
     match = re.search(pattern, text, re.IGNORECASE)
     if match is None:
         return None, text
     number = next(value for value in match.groupdict().values() if value is not None)
-    return float(number.replace(",", "")), f"{text[: match.start()]} , {text[match.end() :]}"
+    return _number(number), f"{text[: match.start()]} , {text[match.end() :]}"

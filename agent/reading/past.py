@@ -35,7 +35,11 @@ def take_past(text: str, tongue: str = "English") -> Taken:
     for key, reading in _READINGS.items():
         while len(found) < MOST and (match := _pattern(key).search(text)):
             condition = reading(match, tongue, found)
-            text = f"{text[: match.start()]} , {text[match.end() :]}"
+            before, after = text[: match.start()], text[match.end() :]
+            if condition is not None and condition.days is None and not condition.life:
+                days, before = _said_before(before)
+                condition = condition.model_copy(update={"days": days})
+            text = f"{before} , {after}"
             if condition is not None:
                 found.append(condition)
     for life in _LIVES:
@@ -44,6 +48,12 @@ def take_past(text: str, tongue: str = "English") -> Taken:
             found.append(PastCondition(life=life))
             break
     return tuple(dict.fromkeys(found)), text
+
+
+def _said_before(text: str) -> tuple[int | None, str]:
+    """The time that stands right before a condition ("in the last 3 months who bought ..."), and the text without it."""
+    match = re.search(r"\bin the last (?:\d+ )?\w+\W*$", text)
+    return (back(match[0])[0], text[: match.start()]) if match else (None, text)
 
 
 _LIVES: tuple[Life, ...] = ("lapsing", "lapsed", "inactive", "loyal", "new", "spend", "heavy", "coupons")

@@ -6,7 +6,7 @@ SHORTEST, LONGEST = 7, 91
 """A horizon is held within a week and a quarter: beyond that a year of history says too little."""
 
 _UNITS = {"day": 1, "week": 7, "wk": 7, "fortnight": 14, "month": 30, "quarter": 91, "season": 91, "year": 365}
-_HALVES = {"month": 15, "year": 182}
+_HALVES = {"month": 15, "year": 180}
 _NUMBERS = {
     "a": 1, "an": 1, "one": 1, "two": 2, "couple of": 2, "a couple of": 2, "three": 3, "few": 3, "a few": 3, "four": 4,
     "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12,

@@ -15,6 +15,9 @@ from prompts.loader import reply
 _TALK = ("chatter", "courtesy", "help", "none_of_these", "difference")
 """Intents that say nothing about whom to reach."""
 
+_WHOLE = 0.5
+"""Similarity from which on a whole request is near a group: it is longer than a name, so chance brings it nearer."""
+
 _SURE = 0.7
 """From here on, a message that reads like a request is one, though a question is open."""
 
@@ -76,7 +79,7 @@ def _understand(context: Context, heard: ParsedMessage, request: str) -> Underst
     """Ground a request, and fold in the answers given so far."""
     wanted = heard.wants or tuple(dict.fromkeys(one for each in heard.past if each.did for one in each.phrases))
     grounded = [ground(phrase, context.hits(phrase), bool(heard.foreign)) for phrase in wanted]
-    if grounded and all(each.kind == "unknown" for each in grounded):
+    if grounded and all(each.kind == "unknown" for each in grounded) and _near(context, request):
         grounded = [ground(request, context.hits(request))]
     understood = Understood(
         heard=heard,
@@ -94,6 +97,11 @@ def _understand(context: Context, heard: ParsedMessage, request: str) -> Underst
         if answer.parsed is not None:
             understood = _answer(step, understood, answer.parsed) or understood
     return understood
+
+
+def _near(context: Context, request: str) -> bool:
+    """Whether the request as a whole is near enough to something, where none of its words is."""
+    return max((hit.similarity for hit in context.hits(request)), default=0.0) >= _WHOLE
 
 
 def _answer(context: Context, so_far: Understood, heard: ParsedMessage) -> Understood | None:
