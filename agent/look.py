@@ -35,7 +35,11 @@ def look(service: "AudienceService", card: DataCard, memory: Memory, text: str) 
     request = memory.reading or (parse(memory.request, fields, "fresh") if memory.request else ParsedMessage())
     answers = tuple(_read_answer(each, fields) for each in memory.answers)
     draft = None
-    said = [parsed] if memory.now and not memory.question else [parsed, request, *(each.parsed for each in answers if each.parsed)]
+    said = (
+        [parsed]
+        if memory.now and not memory.question
+        else [parsed, request, *(each.parsed for each in answers if each.parsed)]
+    )
     if memory.now:
         spec = memory.now.draft.spec
         draft = DraftView(

@@ -20,16 +20,16 @@ def segments(speaker: Speaker, step: Step, context: Context, memory: Memory) -> 
     card = speaker.card
     wanted = min(context.parsed.count or _USUAL, MOST)
     action = context.actions.get(context.main_source, "buy")
-    sentences: dict[str, SizeEstimate] = {}
+    proposed: dict[str, tuple[str, SizeEstimate]] = {}
     for group in (*(step.groups or ()), *short_first(card.top_groups)):
         parts = Parts(items=(group,), action=action, days=card.horizon_days)
         sentence = parts.sentence(card.unit_plural)
-        if len(sentences) >= wanted or sentence in sentences:
+        if len(proposed) >= wanted or group in proposed:
             continue
         size = speaker.service.size(spec_of(parts, card.unit_plural))
         if size.users is not None and not replies.nobody_expected(size):
-            sentences[sentence] = size
-    if len(sentences) <= 1:
+            proposed[group] = (sentence, size)
+    if len(proposed) <= 1:
         return speaker.say(memory, reply("none_rephrase"), replies.examples(card))
     lines = [
         reply(
@@ -40,9 +40,9 @@ def segments(speaker: Speaker, step: Step, context: Context, memory: Memory) -> 
             low=replies.count(size.responders.low) if size.responders else "?",
             high=replies.count(size.responders.high) if size.responders else "?",
         )
-        for sentence, size in sentences.items()
+        for sentence, size in proposed.values()
     ]
-    question = Clarification(topic="segment", question=reply("which_segment"), options=tuple(sentences))
+    question = Clarification(topic="segment", question=reply("which_segment"), options=tuple(proposed))
     memory = memory.model_copy(update={"question": question})
-    text = "\n\n".join((reply("segments", number=len(sentences)), "\n".join(lines), question.question))
+    text = "\n\n".join((reply("segments", number=len(proposed)), "\n".join(lines), question.question))
     return speaker.say(memory, text, question.options)

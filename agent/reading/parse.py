@@ -55,12 +55,16 @@ def parse(
         standing: whether an audience is on the page, which a question may be about; None: as the stage says.
     """
     spoken = language(text)
+    if tongue and not code_of(spoken):
+        spoken = str(table(f"languages/{tongue}")["name"])
     english = into_english(text, code_of(spoken) or tongue).translate(_MARKS)
     guess = intent_classifier().guess(text, stage, options)
     parsed = clauses_of(english, fields, spoken)
     choice = picked(english, options) if stage == "question" else None
     standing = stage == "draft" if standing is None else standing
     order = read_order(english, standing, saved)
+    if stage == "draft" and guess.intent == "demand" and not parsed.wants and (parsed.past or parsed.filters):
+        guess = guess._replace(intent="past" if parsed.past else "people")
     intent = _intent(guess, order is not None and intent_of(order), choice is not None)
     if order is None or intent_of(order) != intent:
         order = order_of(intent, english, saved, standing)
@@ -88,7 +92,7 @@ def _intent(guess: Guess, ordered: Intent | Literal[False], chosen: bool) -> Int
 
 def _doubted(ordered: Intent) -> bool:
     """Orders whose first words begin other messages too ("keep the women", "widen it to tea", "new audience: tea")."""
-    return ordered not in ("people", "replace", "explain", "like", "combine", "holdout")
+    return ordered not in ("people", "explain", "like", "combine", "holdout")
 
 
 def clauses_of(text: str, fields: Fields, spoken: str) -> ParsedMessage:
@@ -181,7 +185,10 @@ def _fitting(parsed: ParsedMessage, text: str, spoken: str, named: Sequence[str]
         wants = ()
         if intent == "size" and not (parsed.users or parsed.percent):
             alone = re.fullmatch(r"\D*?(\d[\d.,]*)\D*", text)
-            updates = {"users": int(_number(alone[1])) if alone else None, "direction": None if alone else _direction(text)}
+            updates = {
+                "users": int(_number(alone[1])) if alone else None,
+                "direction": None if alone else _direction(text),
+            }
     elif intent == "demand" and re.search(table("commands")["clauses"]["instead_of"], text, re.IGNORECASE):
         wants = _instead(parsed, text, spoken, named)
     elif intent not in _NAMING:

@@ -51,7 +51,7 @@ def take_past(text: str, tongue: str = "English") -> Taken:
 
 
 def _said_before(text: str) -> tuple[int | None, str]:
-    """The time that stands right before a condition ("in the last 3 months who bought ..."), and the text without it."""
+    """The time right before a condition ("in the last 3 months who bought ..."), and the text without it."""
     match = re.search(r"\bin the last (?:\d+ )?\w+\W*$", text)
     return (back(match[0])[0], text[: match.start()]) if match else (None, text)
 

@@ -140,7 +140,7 @@ def _literal(text: str, fields: Fields) -> Iterable[tuple[Filter, str]]:
     for name, values in fields.items():
         for value in values:
             prefix = rf"(?<![\w$])(?P<negated>{_NEGATION}\s+)?(?:{re.escape(name)}\s*(?:=|:|is)?\s*)?"
-            pattern = rf"{prefix}{re.escape(value)}(?!\w)"
+            pattern = rf"{prefix}{re.escape(value)}s?(?!\w)"
             telling = len(value) > 3 and not value.isdigit()
             if telling and (match := re.search(pattern, text, re.IGNORECASE)):
                 text = _without(text, match)

@@ -4,7 +4,7 @@ from agent.context import Context
 from agent.reading.behaviours import behaviours_of
 from agent.rules.attributes import write_filter
 from agent.rules.grounding import ground
-from agent.rules.refining import missing_text, nothing_such, refine
+from agent.rules.refining import missing_text, refine
 from agent.rules.understanding import Understood, read_request
 from agent.rules.wording import listed, plain, verb
 from agent.steps import Step
@@ -23,6 +23,8 @@ def decide(context: Context) -> Step:
     parsed = context.parsed
     if parsed.order is not None:
         return parsed.order
+    if context.question is not None and context.question.topic == "segment" and parsed.picked:
+        return Step(action="propose", groups=list(parsed.picked), new_request=True)
     if parsed.intent == "segments":
         return _segments(context)
     reading = read_request(context)
