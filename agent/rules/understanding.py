@@ -77,7 +77,7 @@ def _changes_subject(parsed: ParsedMessage) -> bool:
 
 def _understand(context: Context, heard: ParsedMessage, request: str) -> Understood:
     """Ground a request, and fold in the answers given so far."""
-    wanted = heard.wants or tuple(dict.fromkeys(one for each in heard.past if each.did for one in each.phrases))
+    wanted = heard.wants or tuple(dict.fromkeys(one for each in heard.past for one in each.phrases))
     grounded = [ground(phrase, context.hits(phrase), bool(heard.foreign)) for phrase in wanted]
     if grounded and all(each.kind == "unknown" for each in grounded) and _near(context, request):
         grounded = [ground(request, context.hits(request))]
