@@ -126,7 +126,8 @@ def _judged(each: Utterance, parsed: ParsedMessage) -> dict[str, tuple[int, int]
     for name, got, label in (("wants", wants, each.wants), ("excluded", parsed.excluded, each.excluded)):
         judged[f"{name} found"] = (sum(any(_alike(one, other) for other in got) for one in label), len(label))
         judged[f"{name} right"] = (sum(any(_alike(one, other) for other in label) for one in got), len(got))
-    judged["people"] = (int(bool(parsed.people) == bool(each.people)), int(bool(parsed.people or each.people)))
+    told = int(bool(parsed.people or each.people))
+    judged["people"] = (told * int(bool(parsed.people) == bool(each.people)), told)
     judged["past"] = (past, len(each.past))
     for name, number, labelled in (
         ("days ahead", parsed.ahead_days, each.ahead_days),

@@ -25,6 +25,9 @@ _NAMING: frozenset[Intent] = frozenset({"demand", "add", "replace", "exclude", "
 
 _MARKS = str.maketrans({"，": ", ", "、": ", ", "。": ". ", "；": "; ", "：": ": ", "？": "?", "！": "!"})
 
+_SHORT = 3
+"""Words of a message that can be nothing but the order it reads like."""
+
 _CLAUSES = 3
 """Clauses of one message that leave something out."""
 
@@ -65,6 +68,9 @@ def parse(
     order = read_order(english, standing, saved)
     if stage == "draft" and guess.intent == "demand" and not parsed.wants and (parsed.past or parsed.filters):
         guess = guess._replace(intent="past" if parsed.past else "people")
+    # "Broader" without an audience is an order all the same, and is answered by saying that there is none.
+    if order is not None and not standing and len(english.split()) <= _SHORT:
+        guess = guess._replace(intent=intent_of(order))
     intent = _intent(guess, order is not None and intent_of(order), choice is not None)
     if order is None or intent_of(order) != intent:
         order = order_of(intent, english, saved, standing)
