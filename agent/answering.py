@@ -30,8 +30,8 @@ def answer(speaker: Speaker, step: Step, context: Context, memory: Memory) -> Ou
     topic = step.topic
     if step.action == "decline":
         text = plain(step.say, 400) if step.say else reply("declined", unit_plural=card.unit_plural)
-    elif topic in _ABOUT and (about := _ABOUT[topic]):
-        text = about(speaker, context, memory)
+    elif topic in _ABOUT:
+        text = _ABOUT[topic](speaker, context, memory)
     elif topic == "none":
         return _none_of_these(speaker, context, memory)
     elif topic == "horizon":

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from agent.context import Context
-from agent.reading.message import ParsedMessage, PastCondition
+from agent.reading.message import Life, ParsedMessage, PastCondition
 from agent.rules.grounding import ground
 from agent.rules.wording import listed, plain
 from prompts.loader import reply
@@ -12,6 +12,18 @@ from tools.types import Behaviour
 
 _QUIET = 91
 """Days without an act after which somebody who did it before counts as lapsed, until the data says better."""
+
+
+_LIVES: dict[Life, str] = {
+    "lapsing": "life_lapsing",
+    "lapsed": "life_lapsed",
+    "inactive": "life_inactive",
+    "loyal": "life_loyal",
+    "new": "life_new",
+    "spend": "life_spend",
+    "heavy": "life_heavy",
+    "coupons": "life_coupons",
+}
 
 
 class Held(NamedTuple):
@@ -67,7 +79,7 @@ def _acts(condition: PastCondition, thing: str) -> tuple[Behaviour, ...]:
 
 def _words(condition: PastCondition) -> str:
     """The condition, short, for saying that it cannot be held."""
-    parts = [reply(f"life_{condition.life}")] if condition.life else []
+    parts = [reply(_LIVES[condition.life])] if condition.life else []
     parts += [plain(listed(list(condition.phrases), "or"))] if condition.phrases else []
     parts += [reply("at_least_times", times=condition.times)] if condition.times else []
     parts += [reply("at_least_amount", amount=f"{condition.amount:,.0f}")] if condition.amount else []
