@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from agent import replies
+from agent.answering import answer
 from agent.campaign.angles import message_angles
 from agent.campaign.combining import ask_combine, compare
 from agent.campaign.exporting import ask_export
@@ -11,13 +12,14 @@ from agent.campaign.holding import heard_share, hold_back, with_share
 from agent.campaign.likeness import people_like
 from agent.campaign.outcomes import ask_outcome
 from agent.campaign.refreshing import ask_refresh
+from agent.campaign.renaming import rename
 from agent.campaign.saving import ask_save
+from agent.campaign.segments import segments
 from agent.context import Context
 from agent.drafting import Drafting
 from agent.fairness import say_skew
-from agent.rules.grounding import short_first
-from agent.rules.replying import ALL, DECIDE, HORIZONS, NEWNESS
-from agent.rules.wording import listed, plain
+from agent.rules.replying import ALL, DECIDE
+from agent.rules.wording import plain
 from agent.speaking import Outcome, Speaker
 from agent.state import Answer, Clarification, Memory, Reply, Version
 from agent.steps import Action, Step
@@ -39,7 +41,13 @@ _CAPABILITIES: dict[Action, Callable[[Speaker, Step, Context, Memory], Outcome]]
     "like": people_like,
     "angles": message_angles,
     "skew": say_skew,
+    "rename": rename,
+    "segments": segments,
 }
+
+
+_ABOUT_DRAFT = frozenset({"save", "explain", "skew", "undo", "adjust", "filter", "exclude"})
+"""What is done to an audience, and so needs one."""
 
 
 class Acting:
@@ -62,21 +70,22 @@ class Acting:
                 return self._ask(step, context, memory, talking)
             case "propose":
                 version, said = self.drafting.propose(step, context, memory.request)
-                memory, shown = self._show("proposal", memory, version, (*notes, *said), talking, context.text)
+                memory, shown = self._show(
+                    "proposal", memory, version, (*notes, *said), talking, context.parsed.holdout
+                )
                 rather = [replies.rather_text(each, self.card) for each in alternatives(self.service, context, version)]
                 return memory, shown.model_copy(update={"options": (*rather, *shown.options)})
-            case "adjust" | "filter" | "exclude":
-                assert memory.now is not None
+            case "adjust" | "filter" | "exclude" if memory.now is not None:
                 version, said = self.drafting.amend(step, context, memory.now)
-                return self._show("changed", memory, version, (*notes, *said), talking, context.text)
-            case "undo":
-                return self._undo(memory, talking)
+                return self._show("changed", memory, version, (*notes, *said), talking, context.parsed.holdout)
+            case "undo" if memory.now is not None:
+                return self._undo(memory, talking, step.steps or 1)
             case "restart":
                 text = reply("restarted")
                 return Memory(said=memory.said), Reply(text=text, options=replies.examples(self.card), talking=talking)
             case "answer" | "decline":
-                return self._answer(step, memory, talking)
-        if memory.now is None and step.action in {"save", "explain", "skew"}:
+                return answer(Speaker(self.service, self.card, talking), step, context, memory)
+        if memory.now is None and step.action in _ABOUT_DRAFT:
             return self.say(memory, reply("no_draft"), replies.examples(self.card), talking)
         if step.action == "explain":
             return self._explain(step, memory, talking)
@@ -96,9 +105,11 @@ class Acting:
         if step.action not in {"ask", "propose"}:
             return memory
         if step.new_request or not memory.request or (memory.now and step.action == "propose"):
-            memory = memory.model_copy(update={"request": context.text, "answers": (), "question": None})
+            begun = {"request": context.text, "reading": context.parsed, "answers": (), "question": None}
+            memory = memory.model_copy(update=begun)
         elif memory.question:
-            answered = (*memory.answers, Answer(question=memory.question, text=context.text))
+            given = Answer(question=memory.question, text=context.text, parsed=context.parsed)
+            answered = (*memory.answers, given)
             memory = memory.model_copy(update={"answers": answered, "question": None})
         return memory if step.action == "ask" else memory.model_copy(update={"asked": 0})
 
@@ -112,48 +123,34 @@ class Acting:
         return self.say(memory, text, tuple(plain(each) for each in question.options), talking)
 
     def _show(
-        self, key: str, memory: Memory, version: Version, notes: tuple[str, ...], talking: str, text: str = ""
+        self,
+        key: str,
+        memory: Memory,
+        version: Version,
+        notes: tuple[str, ...],
+        talking: str,
+        share_said: float | None = None,
     ) -> Outcome:
-        """Show an audience, with the share to keep back where ``text`` said one along the way."""
-        share, said = heard_share(text)
+        """Show an audience, with the share to keep back where ``share_said`` names one, in percent."""
+        share, said = heard_share(share_said)
         return Speaker(self.service, self.card, talking).show(key, memory, with_share(version, share), (*notes, *said))
 
-    def _undo(self, memory: Memory, talking: str) -> Outcome:
+    def _undo(self, memory: Memory, talking: str, steps: int) -> Outcome:
+        """Take back so many changes, or all there are."""
         if not memory.before:
             return self.say(memory, reply("nothing_to_undo"), (), talking)
-        memory = memory.model_copy(update={"now": memory.before[-1], "before": memory.before[:-1]})
+        kept = max(len(memory.before) - steps, 0)
+        taken = len(memory.before) - kept
+        memory = memory.model_copy(
+            update={"now": memory.before[kept], "before": memory.before[:kept], "question": None}
+        )
         version = memory.now
         assert version is not None
         size = self.service.size(version.draft.spec)
-        text = "\n\n".join((reply("undone"), replies.draft_text("changed", version, size, self.card)))
+        said = reply("undone") if taken == 1 else reply("undone_several", number=taken)
+        text = "\n\n".join((said, replies.draft_text("changed", version, size, self.card)))
         options = replies.next_options(version, size, bool(memory.before))
         return memory, Reply(text=text, options=options, draft=version.draft, size=size, talking=talking)
-
-    def _answer(self, step: Step, memory: Memory, talking: str) -> Outcome:
-        card, options = self.card, replies.examples(self.card)
-        if memory.question:
-            options = memory.question.options
-        elif memory.now:
-            options = ()
-        if step.action == "decline":
-            text = plain(step.say, 400) if step.say else reply("declined", unit_plural=card.unit_plural)
-        elif step.topic == "data":
-            text = replies.data_text(card)
-        elif step.topic == "horizon":
-            text, options = reply("ask_horizon", unit_plural=card.unit_plural), HORIZONS
-        elif step.topic == "newness" and memory.now:
-            items = plain(listed(memory.now.parts.items, "or")) if memory.now.parts else "it"
-            text, options = reply("ask_newness", unit_plural=card.unit_plural, items=items), NEWNESS
-        elif step.topic == "hello":
-            text = reply("hello", unit_plural=card.unit_plural)
-        elif step.topic == "unknown":
-            groups = listed([plain(each) for each in short_first(card.top_groups)[:3]], "or")
-            text, options = reply("unknown", unit_plural=card.unit_plural, examples=groups), replies.examples(card)
-        elif step.say:
-            text = plain(step.say, 600)
-        else:
-            text = reply("help", unit_plural=card.unit_plural, unit=card.unit)
-        return self.say(memory, text, options, talking)
 
     def _explain(self, step: Step, memory: Memory, talking: str) -> Outcome:
         assert memory.now is not None

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 
 from agent.context import Context
 from agent.guard import check
-from agent.rules.campaign import held_back
+from agent.reading.message import ParsedMessage
 from agent.rules.grounding import AT_MOST, Grounded, framed, ground
-from agent.rules.hearing import Heard, hear
+from agent.rules.horizon import LONGEST, served
 from agent.rules.replying import HORIZONS, NEWNESS
 from agent.rules.wording import listed, plain
 from agent.steps import Step, StepError
@@ -40,12 +40,11 @@ def check_step(step: Step, context: Context, search: Searching) -> tuple[Step, t
         "within": _existing(step.within, context, search, notes),
         "filters": _filters(step, heard, context, notes),
         "newness": heard.newness or step.newness,
-        "horizon_days": heard.horizon_days,
-        "past_days": next((each.days for each in (heard.without, heard.within) if each and each.days), None),
+        "horizon_days": _horizon(heard, notes),
         "users": heard.users,
         "percent": heard.percent,
         "goal": heard.goal,
-        "holdout": held_back(context.text)[0],
+        "holdout": _share(context),
         "name": step.name if _said(step.name, context.text) else None,
         "user_id": step.user_id if _said(step.user_id, context.text) else None,
         "say": step.say if _numbers(step.say) <= _numbers(context.model_dump_json()) else None,
@@ -71,22 +70,35 @@ def _check_question(step: Step, context: Context, search: Searching) -> Step:
     return step.model_copy(update={"options": options[:AT_MOST], "topic": step.topic or "meaning"})
 
 
-def _heard(step: Step, context: Context) -> Heard:
-    """What the rules hear in all that was said about this request, the latest first."""
-    lines = [context.text]
+def _heard(step: Step, context: Context) -> ParsedMessage:
+    """What was read in all that was said about this request, the latest first."""
+    read = [context.parsed]
     if context.draft is None and not step.new_request:
-        lines += [answer.text for answer in reversed(context.answers)] + [context.request]
-    heard = [hear(line, context.fields) for line in lines]
-    return Heard(
-        horizon_days=next((each.horizon_days for each in heard if each.horizon_days), None),
-        newness=next((each.newness for each in heard if each.newness), None),
-        filters=tuple({each.field: each for one in reversed(heard) for each in one.filters}.values()),
-        without=next((each.without for each in heard if each.without), None),
-        within=next((each.within for each in heard if each.within), None),
-        users=next((each.users for each in heard if each.users), None),
-        goal=next((each.goal for each in heard if each.goal), None),
-        percent=next((each.percent for each in heard if each.percent is not None), None),
+        read += [answer.parsed for answer in reversed(context.answers) if answer.parsed] + [context.request_parsed]
+    return ParsedMessage(
+        ahead_days=next((each.ahead_days for each in read if each.ahead_days), None),
+        newness=next((each.newness for each in read if each.newness), None),
+        filters=tuple({each.field: each for one in reversed(read) for each in one.filters}.values()),
+        users=next((each.users for each in read if each.users), None),
+        goal=next((each.goal for each in read if each.goal), None),
+        percent=next((each.percent for each in read if each.percent is not None), None),
     )
+
+
+def _horizon(heard: ParsedMessage, notes: list[str]) -> int | None:
+    """The days ahead that the model can serve; a time beyond them is said, never bent in silence."""
+    if heard.ahead_days is None:
+        return None
+    days = served(heard.ahead_days)
+    if days != heard.ahead_days:
+        key = "horizon_longest" if days == LONGEST else "horizon_shortest"
+        notes.append(reply(key, asked=heard.ahead_days, days=days))
+    return days
+
+
+def _share(context: Context) -> float | None:
+    """The share to keep back that the person named."""
+    return context.parsed.holdout
 
 
 def _existing(names: list[str] | None, context: Context, search: Searching, notes: list[str]) -> list[str] | None:
@@ -118,7 +130,7 @@ def _look_up(name: str, context: Context, search: Searching) -> Grounded:
     return ground(name, hits)
 
 
-def _filters(step: Step, heard: Heard, context: Context, notes: list[str]) -> list[str] | None:
+def _filters(step: Step, heard: ParsedMessage, context: Context, notes: list[str]) -> list[str] | None:
     """The model's filters that exist, and those the rules heard on other fields."""
     kept: dict[str, str] = {}
     for text in step.filters or []:

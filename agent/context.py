@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from agent.reading.message import ParsedMessage
 from agent.rules.grounding import FLOOR, KINDRED
 from agent.rules.wording import Parts
 from agent.state import Answer, Clarification
@@ -27,9 +28,9 @@ class Weighed(BaseModel):
     answer: str
     users: int
     responders: Interval
-    """Of all eligible users."""
+    """Inside the audience."""
     lift: float
-    """How much better than by chance the audience is told apart: its precision over that of everyone."""
+    """How many times as many do it as among the same number picked at random."""
 
 
 class OpenQuestion(BaseModel):
@@ -62,7 +63,10 @@ class Context(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: str
+    parsed: ParsedMessage = ParsedMessage()
+    """The message, read once; nothing reads ``text`` again."""
     request: str
+    request_parsed: ParsedMessage = ParsedMessage()
     answers: tuple[Answer, ...]
     question: Clarification | None
     questions_left: int

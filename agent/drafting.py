@@ -14,6 +14,7 @@ from agent.steps import Step
 from encoders.language.naming import stems
 from prompts.loader import reply, spoken
 from tools.attributes import parse_filter
+from tools.goals import Goal
 from tools.types import AudienceSpec, Behaviour, DataCard, Filter
 
 if TYPE_CHECKING:
@@ -51,11 +52,12 @@ class Drafting:
             action=self._action(step, context),
             first_time=step.newness == "first time",
             days=step.horizon_days or self.card.horizon_days,
+            join=step.join or "any",
         )
         assumed = []
         if step.horizon_days is None:
             assumed.append(reply("assumed_horizon", days=parts.days))
-        if step.newness is None and not step.without:
+        if step.newness is None and not (step.without or step.behaviours):
             assumed.append(reply("assumed_everyone"))
         spec = AudienceSpec(
             demand=parts.sentence(self.card.unit_plural),
@@ -69,7 +71,9 @@ class Drafting:
             spec, said = _with_cut(spec, 0.5), (*said, reply("nearly_everyone"))
         notes = (step.note, *said) if step.note else said
         language = spoken() or "en"
-        draft = AudienceDraft(request=request, language=language, spec=spec, assumptions=tuple(assumed), goal=step.goal)
+        draft = AudienceDraft(
+            request=request, language=language, spec=spec, assumptions=tuple(assumed), goal=_goal(step)
+        )
         return self.checked(draft, parts), notes
 
     def amend(self, step: Step, context: Context, now: Version) -> Drafted:
@@ -91,9 +95,13 @@ class Drafting:
             cut=spec.cut,
             like=spec.like if demand == spec.demand else "",
         )
+        goal = _goal(step) or (None if _cuts(step) else now.draft.goal)
+        if not _cuts(step) and goal is not None and spec != now.draft.spec:
+            step = step.model_copy(update={"goal": goal if goal.money_or_share else None, "users": goal.users})
         spec, said = self._cut(step, spec)
+        notes += (step.note,) if step.note else ()
         changed = {"spec": spec, "saved": None, "assumptions": self._still_assumed(step, now)}
-        draft = now.draft.model_copy(update=changed | {"goal": step.goal or now.draft.goal})
+        draft = now.draft.model_copy(update=changed | {"goal": goal})
         return self.checked(draft, parts), notes + said
 
     def by_hand(self, spec: AudienceSpec, memory: Memory) -> Version:
@@ -102,7 +110,8 @@ class Drafting:
         if memory.now is None:
             return self.checked(AudienceDraft(request=spec.demand, spec=spec), None)
         same = spec.demand == memory.now.draft.spec.demand
-        draft = memory.now.draft.model_copy(update={"spec": spec, "saved": None})
+        goal = memory.now.draft.goal if spec.cut == memory.now.draft.spec.cut else None
+        draft = memory.now.draft.model_copy(update={"spec": spec, "saved": None, "goal": goal})
         return self.checked(draft, memory.now.parts if same else None)
 
     def checked(self, draft: AudienceDraft, parts: Parts | None) -> Version:
@@ -125,7 +134,7 @@ class Drafting:
             return ()
         settled = {
             reply("assumed_horizon", days=now.parts.days): step.horizon_days,
-            reply("assumed_everyone"): step.newness or step.without,
+            reply("assumed_everyone"): step.newness or step.without or step.behaviours,
         }
         return tuple(each for each in now.draft.assumptions if not settled.get(each))
 
@@ -150,6 +159,7 @@ class Drafting:
                 "items": tuple(step.groups or parts.items),
                 "first_time": step.newness == "first time" if step.newness else parts.first_time,
                 "days": step.horizon_days or parts.days,
+                "join": step.join or parts.join,
             }
         )
         return parts, parts.sentence(self.card.unit_plural)
@@ -183,6 +193,18 @@ class Drafting:
             return _with_cut(spec, max(step.users, 1) / size.eligible), notes
         factor = STEP if step.direction == "broader" else 1 / STEP
         return _with_cut(spec, max(size.cut * factor, 1 / size.eligible)), ()
+
+
+def _cuts(step: Step) -> bool:
+    """Whether a step says itself how many there shall be."""
+    return not (step.users is None and step.percent is None and step.direction is None and step.goal is None)
+
+
+def _goal(step: Step) -> Goal | None:
+    """What the audience is for, so that it stays so when its conditions change: money, a share, or so many people."""
+    if step.goal is not None:
+        return step.goal.model_copy(update={"users": step.users})
+    return Goal(users=step.users) if step.users is not None and step.users > 0 else None
 
 
 def _with_cut(spec: AudienceSpec, share: float) -> AudienceSpec:

@@ -6,6 +6,7 @@ START ── guard ─┬─ look ── decide ── act ─┬─ END
 └─ END                                           declined, empty, too long, or code
 """
 
+import logging
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -20,7 +21,7 @@ from agent.context import Context
 from agent.drafting import Unwanted
 from agent.guard import Refusal, check, check_spec, check_turn
 from agent.look import look
-from agent.rules.commands import hostile
+from agent.rules.commands import courteous, hostile
 from agent.rules.grounding import framed, ground
 from agent.rules.languages import code_of, labelled, language
 from agent.rules.phrases import noun_phrases
@@ -28,7 +29,7 @@ from agent.rules.wording import plain
 from agent.speaking import Outcome
 from agent.state import Memory, Reply
 from agent.steps import Step
-from agent.thinking.decision import Thinker
+from agent.thinking.decision import Decision, Thinker
 from agent.tracing import traced
 from agent.usage import Conduct
 from encoders.errors import AudienceError
@@ -37,6 +38,8 @@ from tools.types import AudienceSpec
 
 if TYPE_CHECKING:
     from tools.service import AudienceService
+
+_LOG = logging.getLogger(__name__)
 
 LONGEST_REQUEST = 2000
 """Characters of a message that are read; a longer one is answered, and left alone."""
@@ -122,11 +125,12 @@ class _Nodes:
         text, edit = state.get("text", ""), state.get("edit")
         now = memory.now.draft.spec if memory.now else None
         heard = text[:LONGEST_REQUEST]
-        refusal = check_spec(edit, memory.talk) if edit else check_turn(heard, memory.talk, now)
+        polite = not edit and courteous(heard)
+        refusal = check_spec(edit, memory.talk) if edit else None if polite else check_turn(heard, memory.talk, now)
         problem = "" if edit else self._unreadable(text)
         notes = [reply("still_pending")] if dropped else []
         if not problem and not refusal:
-            if not edit:
+            if not edit and not polite:
                 memory = memory.model_copy(update={"talk": memory.talk.after(text)})
             return {"memory": memory, "step": None, "context": None, "notes": notes, "fell_back": ""}
         if refusal and not problem:
@@ -153,7 +157,11 @@ class _Nodes:
         """Let the thinker decide what to do."""
         context, memory = state["context"], state["memory"]
         assert context is not None
-        decision = self.thinker.decide(context, memory.model)
+        try:
+            decision = self.thinker.decide(context, memory.model)
+        except Exception:  # whatever goes wrong in deciding, the person is answered and the conversation goes on
+            _LOG.exception("the next step could not be decided")
+            decision = Decision(Step(action="answer", say=reply("not_understood")), (), memory.model)
         return {
             "memory": memory.model_copy(update={"model": decision.conduct}),
             "step": decision.step,

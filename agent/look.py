@@ -3,14 +3,15 @@
 from typing import TYPE_CHECKING
 
 from agent.context import Context, DraftView, Search
+from agent.reading.intents import Stage
+from agent.reading.message import ParsedMessage
+from agent.reading.parse import parse
 from agent.rules.grounding import framed, short_first
-from agent.rules.hearing import hear
-from agent.rules.languages import into_english, language
 from agent.rules.understanding import read_request
 from agent.rules.wording import conditions
-from agent.state import Memory
+from agent.state import Answer, Memory
 from agent.weighing import weigh_questions
-from tools.attributes import write_filter
+from tools.attributes import fields_of, write_filter
 from tools.types import DataCard, GroupHit
 
 if TYPE_CHECKING:
@@ -27,11 +28,19 @@ _SEARCHES = 8
 
 def look(service: "AudienceService", card: DataCard, memory: Memory, text: str) -> Context:
     """Ground what was said in the data, and gather the state of the talk."""
-    if language(text) == "English":
-        text = into_english(text, memory.language)
-    fields = {each.field: tuple(value.value for value in each.values) for each in card.fields}
+    saved = tuple(each.name for each in service.list_audiences())
+    parsed = _parsed(text, card, memory, saved)
+    text = parsed.text
+    request = memory.reading or (
+        parse(memory.request, card, "fresh", saved=saved) if memory.request else ParsedMessage()
+    )
+    answers = tuple(_read_answer(each, card) for each in memory.answers)
     draft = None
-    said = [text] if memory.now else [text, memory.request, *(answer.text for answer in memory.answers)]
+    said = (
+        [parsed]
+        if memory.now and not memory.question
+        else [parsed, request, *(each.parsed for each in answers if each.parsed)]
+    )
     if memory.now:
         spec = memory.now.draft.spec
         draft = DraftView(
@@ -42,11 +51,11 @@ def look(service: "AudienceService", card: DataCard, memory: Memory, text: str) 
             spec=spec,
         )
     main_source = max(card.sources, key=lambda each: each.events or 0).source if card.sources else ""
-    phrases = dict.fromkeys(phrase for line in said for phrase in hear(line, fields).looked_up)
+    phrases = dict.fromkeys(phrase for each in said for phrase in each.looked_up)
     answer = framed(text) if memory.question else text
     wanted = (
         {text: answer}
-        | {line.strip(): line.strip() for line in said[1:2]}
+        | ({} if memory.now else {memory.request.strip(): memory.request.strip()})
         | {phrase: framed(phrase) for phrase in phrases}
     )
     searches = [
@@ -56,19 +65,21 @@ def look(service: "AudienceService", card: DataCard, memory: Memory, text: str) 
     ]
     context = Context(
         text=text,
+        parsed=parsed,
         request=memory.request,
-        answers=memory.answers,
+        request_parsed=request,
+        answers=answers,
         question=memory.question,
         questions_left=max(0, MOST_QUESTIONS - memory.asked),
         draft=draft,
         conversation=memory.said,
-        saved_audiences=tuple(each.name for each in service.list_audiences()),
+        saved_audiences=saved,
         unit=card.unit,
         unit_plural=card.unit_plural,
         actions={each.source: each.actions[0] for each in card.sources if each.actions},
         main_source=main_source,
         horizon_days=card.horizon_days,
-        fields=fields,
+        fields=fields_of(card),
         searches=tuple(searches),
         examples=short_first(card.top_groups)[:6],
     )
@@ -76,6 +87,21 @@ def look(service: "AudienceService", card: DataCard, memory: Memory, text: str) 
     if reading is None or not context.questions_left:
         return context
     return context.model_copy(update={"open_questions": weigh_questions(service, context, reading.understood)})
+
+
+def _parsed(text: str, card: DataCard, memory: Memory, saved: tuple[str, ...]) -> ParsedMessage:
+    """The message, read in the light of what stands and of what was asked."""
+    stage: Stage = "question" if memory.question else "draft" if memory.now else "fresh"
+    options = memory.question.options if memory.question else ()
+    named = memory.now.parts.items if memory.now and memory.now.parts else ()
+    return parse(text, card, stage, options, saved, memory.language, named, standing=memory.now is not None)
+
+
+def _read_answer(answer: Answer, card: DataCard) -> Answer:
+    """An answer with its reading; those of older conversations were kept without."""
+    if answer.parsed is not None:
+        return answer
+    return answer.model_copy(update={"parsed": parse(answer.text, card, "question", answer.question.options)})
 
 
 def _search(service: "AudienceService", words: str, main_source: str) -> tuple[GroupHit, ...]:

@@ -62,6 +62,8 @@ def draft_text(key: str, version: Version, size: SizeEstimate, card: DataCard, n
     spec, assumed = version.draft.spec, version.draft.assumptions
     text = reply(key, sentence=plain(spec.demand, 2000), size=size_text(size, spec, card))
     paragraphs = [text, *_translated(version, card), *notes]
+    if nobody_expected(size):
+        paragraphs.append(reply("nobody_expected", unit_plural=card.unit_plural))
     if assumed and key == "proposal":
         paragraphs.append(reply("assumed", assumptions="; ".join(assumed)))
     return "\n\n".join(paragraphs)
@@ -108,10 +110,17 @@ def goal_text(reached: GoalReached, card: DataCard) -> str:
     return text if reached.reached else " ".join((text, reply("goal_missed")))
 
 
+def nobody_expected(size: SizeEstimate) -> bool:
+    """Whether not even one of all eligible users is expected to do it: such an audience is not offered for saving."""
+    return size.all_responders is not None and size.all_responders.mid < 1
+
+
 def next_options(version: Version, size: SizeEstimate, can_undo: bool) -> tuple[str, ...]:
     """What one may want to say next, as clickable answers."""
     if not size.eligible:
         return (UNDO,) if can_undo else ()
+    if nobody_expected(size):
+        return (BROADER, UNDO) if can_undo else (BROADER,)
     if version.draft.saved:
         return EXPORT, COMPARE, BROADER, NARROWER
     first = version.parts is not None and version.parts.first_time
@@ -159,7 +168,7 @@ def question_text(question: Clarification, weighed: Sequence[Weighed], card: Dat
         reply(
             "option",
             answer=plain(each.answer),
-            mid=count(each.responders.mid),
+            users=count(each.users),
             low=count(each.responders.low),
             high=count(each.responders.high),
             lift=f"{each.lift:.1f}",

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.guard import Talk
+from agent.reading.message import ParsedMessage
 from agent.rules.wording import Parts
 from agent.usage import Conduct, Usage
 from tools.campaign_types import CampaignOutcome, Refreshed
@@ -33,6 +34,7 @@ class AudienceDraft(_State):
     assumptions: tuple[str, ...] = ()
     goal: Goal | None = Field(None, description="what the audience is for, where the person said so")
     holdout: float | None = Field(None, description="share to keep back when it is saved; None for the usual one")
+    name: str = Field("", description="what the person calls it; empty: nothing yet")
     saved: SavedAudience | None = None
 
 
@@ -75,6 +77,7 @@ class Answer(_State):
 
     question: Clarification
     text: str
+    parsed: ParsedMessage | None = Field(None, description="the text as it was read; None in older conversations")
 
 
 class Version(_State):
@@ -88,6 +91,7 @@ class Memory(_State):
     """Everything a thread knows; it outlives the process."""
 
     request: str = ""
+    reading: ParsedMessage | None = Field(None, description="the request as it was read")
     language: str = Field("", description="code of the language the person writes in, where there are replies in it")
     answers: tuple[Answer, ...] = ()
     talk: Talk = Field(Talk(), description="what still counts when the guard judges the next message")

@@ -10,7 +10,11 @@ from tools.types import Behaviour, LifeCycle, Membership
 Action = Literal[
     "ask", "propose", "adjust", "filter", "exclude", "compare", "explain", "skew",
     "save", "export", "answer", "decline", "undo", "restart",
-    "hold_back", "outcome", "refresh", "like", "combine", "angles",
+    "hold_back", "outcome", "refresh", "like", "combine", "angles", "rename", "segments",
+]  # fmt: skip
+Topic = Literal[
+    "meaning", "horizon", "newness", "exclusion", "data", "help", "hello", "unknown", "accuracy", "lift", "cost",
+    "size", "saved", "difference", "unclear", "none", "chatter", "segment",
 ]  # fmt: skip
 
 
@@ -25,9 +29,7 @@ class Step(BaseModel):
 
     action: Action
     say: Said | None = Field(None, description="answer, decline: one or two plain sentences")
-    topic: Literal["meaning", "horizon", "newness", "exclusion", "data", "help", "hello", "unknown"] | None = Field(
-        None, description="ask: what the question settles; answer: what it is about"
-    )
+    topic: Topic | None = Field(None, description="ask: what the question settles; answer: what it is about")
     question: Said | None = Field(None, description="ask: one short question")
     options: Names | None = Field(None, description="ask: two to four groups of the data")
     groups: Names | None = Field(None, description="propose, adjust: all the groups they will act on")
@@ -49,9 +51,11 @@ class Step(BaseModel):
     operation: Literal["and", "or", "not"] | None = Field(None, description="combine: all, any, the first alone")
     goal: Goal | None = Field(None, description="propose, adjust: what it is for, where the person named it")
     holdout: float | None = Field(None, description="hold_back, save: percent kept back, if said")
-    name: str | None = Field(None, description="save: if the person gave one")
+    name: str | None = Field(None, description="save, rename: if the person gave one")
     user_id: str | None = Field(None, description="explain: the user asked about")
     format: Literal["csv", "parquet"] | None = Field(None, description="export")
+    steps: int | None = Field(None, description="undo: so many changes; else one")
+    join: Literal["any", "all"] | None = Field(None, description="propose, adjust: all where each group is required")
     new_request: bool | None = Field(None, description="the person changed the subject")
     note: Said | None = Field(None, description="propose: how it was read, in one sentence")
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agent.context import Context, OpenQuestion, Weighed
+from agent.reading.behaviours import behaviours_of
+from agent.replies import nobody_expected
 from agent.rules.grounding import NEAR
 from agent.rules.questions import Answering, questions_about
 from agent.rules.understanding import Understood
@@ -21,16 +23,15 @@ from tools.types import AudienceSpec, SizeEstimate
 if TYPE_CHECKING:
     from tools.service import AudienceService
 
+_WHOLE = 100
+
 _LOOKED_AT, _OFFERED = 3, 2
 """Other readings that are sized, and those that are offered."""
-
-_NOBODY = 1.0
-"""Fewer expected responders than this are nobody."""
 
 
 def weigh_questions(service: "AudienceService", context: Context, understood: Understood) -> tuple[OpenQuestion, ...]:
     """What could be asked about a request, what changes the audience most first."""
-    weighed = [_weigh(service, context, each) for each in questions_about(context, understood)]
+    weighed = [_weigh(service, context, understood, each) for each in questions_about(context, understood)]
     return tuple(sorted((each for each in weighed if len(each.options) > 1), key=lambda each: -each.change))
 
 
@@ -66,9 +67,23 @@ def spec_of(parts: Parts, unit_plural: str) -> AudienceSpec:
     return AudienceSpec(demand=parts.sentence(unit_plural), behaviours=parts.newcomers())
 
 
-def _weigh(service: "AudienceService", context: Context, asked: Answering) -> OpenQuestion:
-    assumed = spec_of(asked.assumed, context.unit_plural)
-    specs = {answer: spec_of(parts, context.unit_plural) for answer, parts in asked.answers.items()}
+def _weigh(service: "AudienceService", context: Context, understood: Understood, asked: Answering) -> OpenQuestion:
+    def limited(parts: Parts) -> AudienceSpec:
+        """What choosing an answer gives: with the conditions and the share that were said along with the wish."""
+        heard, spec = understood.heard, spec_of(parts, context.unit_plural)
+        held = behaviours_of(heard, context, parts.items)
+        cut = heard.percent / 100 if heard.percent and 0 < heard.percent <= _WHOLE else None
+        limits = {
+            "filters": heard.filters,
+            "behaviours": tuple(dict.fromkeys((*spec.behaviours, *held.behaviours))),
+            "life_cycle": held.life_cycle,
+            "memberships": held.memberships,
+            "cut": cut,
+        }
+        return spec.model_copy(update=limits)
+
+    assumed = limited(asked.assumed)
+    specs = {answer: limited(parts) for answer, parts in asked.answers.items()}
     sized = {answer: service.size(spec) for answer, spec in specs.items()}
     kept = [answer for answer, size in sized.items() if _somebody(size)]
     others = [specs[answer] for answer in kept if specs[answer] != assumed]
@@ -86,11 +101,12 @@ def _weigh(service: "AudienceService", context: Context, asked: Answering) -> Op
 
 def _somebody(size: SizeEstimate) -> bool:
     """Whether an audience is large enough to be offered, and some of it will respond."""
-    return size.users is not None and size.all_responders is not None and size.all_responders.mid >= _NOBODY
+    told = size.users is not None and size.responders is not None and size.lift is not None
+    return told and not nobody_expected(size)
 
 
 def _weighed(answer: str, size: SizeEstimate) -> Weighed:
     assert size.users is not None
-    assert size.all_responders is not None
+    assert size.responders is not None
     assert size.lift is not None
-    return Weighed(answer=answer, users=size.users, responders=size.all_responders, lift=size.lift)
+    return Weighed(answer=answer, users=size.users, responders=size.responders, lift=size.lift)

@@ -28,6 +28,11 @@ class Goal(BaseModel):
     cost: Money = Field(None, description="of contacting one user")
     value: Money = Field(None, description="of one responder")
 
+    @property
+    def money_or_share(self) -> bool:
+        """Whether it asks for more than a number of users."""
+        return self.cost is not None or self.precision is not None
+
     @model_validator(mode="after")
     def _money_needs_a_cost(self) -> "Goal":
         if (self.budget or self.value) and self.cost is None:

@@ -17,6 +17,9 @@ _JOINTS: dict[str, str] = {"and": "and also", "or": "or", "not": "but not"}
 _SEPARATOR = "\n"
 
 
+_LISTED = 8
+
+
 def compare(speaker: Speaker, step: Step, context: Context, memory: Memory) -> Outcome:
     """Say how far the audience on the page and saved ones overlap; without one on the page, the saved ones."""
     there = [each.name for each in speaker.service.list_audiences()]
@@ -51,6 +54,10 @@ def ask_combine(speaker: Speaker, step: Step, context: Context, memory: Memory) 
     operation: Operation = step.operation or "or"
     found = [speaker.saved(each, memory) for each in step.audience or ()]
     parts: list[SavedAudience] = list({each.id: each for each in found}.values())
+    if len(parts) <= 1:
+        there = ", ".join(plain(each.name) for each in speaker.service.list_audiences()[:_LISTED])
+        text = reply("which_audience", names=there) if there else reply("nothing_saved_yet")
+        return speaker.say(memory, text)
     users = speaker.service.combined_users(operation, [each.id for each in parts])
     names = [plain(each.name) for each in parts]
     name = plain(step.name or "") or plain(f" {_JOINTS[operation]} ".join(names), 100)

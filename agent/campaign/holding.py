@@ -2,7 +2,6 @@
 
 from agent import replies
 from agent.context import Context
-from agent.rules.campaign import held_back
 from agent.speaking import Outcome, Speaker
 from agent.state import Memory, Version
 from agent.steps import Step
@@ -34,9 +33,8 @@ def with_share(version: Version, share: float | None) -> Version:
     return version.model_copy(update={"draft": version.draft.model_copy(update={"holdout": share, "saved": None})})
 
 
-def heard_share(text: str) -> tuple[float | None, tuple[str, ...]]:
-    """The share a message wants kept back while it says something else, and what has to be said about it."""
-    percent, _ = held_back(text)
+def heard_share(percent: float | None) -> tuple[float | None, tuple[str, ...]]:
+    """The share in 0..1 that a message wants kept back while it says something else, and what has to be said."""
     if percent is None:
         return None, ()
     if not 0 <= percent <= MOST:

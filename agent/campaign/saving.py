@@ -14,7 +14,10 @@ from tools.types import SavedAudience
 def ask_save(speaker: Speaker, step: Step, context: Context, memory: Memory) -> Outcome:
     """Ask whether to save the audience as it stands."""
     assert memory.now is not None
-    name, spec = plain(step.name or "") or replies.default_name(memory.now), memory.now.draft.spec
+    spec = memory.now.draft.spec
+    if replies.nobody_expected(speaker.service.size(spec)):
+        return speaker.say(memory, reply("nobody_to_save", unit_plural=speaker.card.unit_plural))
+    name = plain(step.name or "") or plain(memory.now.draft.name) or replies.default_name(memory.now)
     share = memory.now.draft.holdout if step.holdout is None else step.holdout / 100
     size, units = speaker.service.size(spec), speaker.card.unit_plural
     text = reply(

@@ -24,11 +24,21 @@ def evaluate(
     dialogue: Annotated[
         bool, typer.Option("--dialogue", help="Measure the conversation instead: simulated marketers talk to it.")
     ] = False,
+    utterances: Annotated[
+        list[Path] | None,
+        typer.Option("--utterances", help="Measure how messages are read instead: labelled ones, one JSON a line."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare the model with simple ways to pick users, on demands it has not been trained on."""
-    if guard and dialogue:
-        raise RequestError("Give --guard or --dialogue, not both.")
+    if bool(guard) + bool(dialogue) + bool(utterances) > 1:
+        raise RequestError("Give one of --guard, --dialogue and --utterances.")
+    if utterances:
+        from agent.evaluation.utterances import evaluate_utterances, utterance_tables
+
+        read = evaluate_utterances(utterances)
+        show(read, as_json, lambda: _tables_in_words(utterance_tables(read)))
+        return
     if guard:
         from agent.evaluation.guard import evaluate_guard
         from agent.evaluation.tables import guard_tables

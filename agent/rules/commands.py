@@ -41,6 +41,11 @@ def hostile(text: str) -> Literal["sql", "orders", ""]:
     return "orders" if re.search(patterns["orders"], text, re.IGNORECASE) else ""
 
 
+def courteous(text: str) -> bool:
+    """Whether a message is nothing but thanks, praise or a greeting, in which there is nothing to judge."""
+    return re.fullmatch(table("commands")["clauses"]["courtesy"], text, re.IGNORECASE) is not None
+
+
 def _step(do: str, said: dict[str, str], saved: Sequence[str]) -> Step:
     rest = said.get("rest", "").strip(" .!?'\"“”‘’")
     if do in _TOPICS:

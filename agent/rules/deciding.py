@@ -1,9 +1,9 @@
-"""The next step of the conversation, decided by rules from what was said and what the data has."""
+"""The next step of the conversation, decided by rules from what was read and what the data has."""
 
 from agent.context import Context
-from agent.rules.commands import command
-from agent.rules.hearing import Condition, hear
-from agent.rules.refining import refine
+from agent.reading.behaviours import behaviours_of
+from agent.rules.grounding import ground
+from agent.rules.refining import missing_text, refine
 from agent.rules.understanding import Understood, read_request
 from agent.rules.wording import listed, plain, verb
 from agent.steps import Step
@@ -14,57 +14,87 @@ from tools.attributes import write_filter
 LEAST_CHANGE = 0.15
 """A question is worth a person's time when so large a share of the users depends on the answer."""
 
+SEGMENTS = 6
+"""Audiences that are proposed beside each other at most."""
+
 
 def decide(context: Context) -> Step:
     """Decide the next step; the same context always gives the same step."""
-    order = command(context.text, context.draft is not None, context.saved_audiences)
-    if order is not None:
-        return order
+    parsed = context.parsed
+    if parsed.order is not None:
+        return parsed.order
+    if context.question is not None and context.question.topic == "segment" and parsed.picked:
+        return Step(action="propose", groups=list(parsed.picked), new_request=True)
+    if parsed.intent == "segments":
+        return _segments(context)
     reading = read_request(context)
-    if reading is None:
-        changed = refine(context, hear(context.text, context.fields))
-        assert changed is not None
-        return changed
-    return _next(context, reading.understood, reading.fresh)
+    if reading is not None:
+        return _next(context, reading.understood, reading.fresh)
+    changed = refine(context) if context.draft is not None else None
+    return changed or Step(action="answer", topic="unknown")
 
 
 def _next(context: Context, understood: Understood, fresh: bool) -> Step:
     """Ask what would change the audience most, or propose."""
     heard, left = understood.heard, context.questions_left
     if not understood.guessed:
-        if not heard.filters and not heard.within:
-            return Step(action="answer", topic="unknown")
+        if not heard.filters and not heard.past:
+            return _nothing_found(context, understood)
         if left and "meaning" not in understood.settled:
             return _ask_anything(context, fresh)
     asked = next(iter(context.open_questions), None)
-    if asked is not None and asked.change >= LEAST_CHANGE and left:
+    if asked is not None and asked.change >= LEAST_CHANGE and left and len(asked.options) > 1:
         options = [option.answer for option in asked.options]
         return Step(action="ask", topic=asked.topic, question=asked.question, options=options, new_request=fresh)
-    return _propose(context, understood, understood.guessed or context.examples[:1], fresh)
+    items = understood.guessed or context.examples[:1]
+    return _propose(context, understood, items, fresh) if items else Step(action="answer", topic="unknown")
+
+
+def _nothing_found(context: Context, understood: Understood) -> Step:
+    if understood.heard.missing and not understood.heard.wants:
+        return Step(action="answer", say=missing_text(context, understood.heard))
+    return Step(action="answer", topic="unknown")
 
 
 def _propose(context: Context, understood: Understood, items: tuple[str, ...], fresh: bool) -> Step:
     heard, notes = understood.heard, list(understood.notes)
+    held = behaviours_of(heard, context, items)
     if heard.foreign and not spoken():
         notes.append(reply("foreign", language=heard.foreign))
-    if understood.unknown:
-        notes.append(reply("left_out", words=plain(listed(understood.unknown, "and"))))
+    left_out = (*understood.unknown, *held.nowhere)
+    if left_out:
+        notes.append(reply("left_out", words=plain(listed(list(dict.fromkeys(left_out)), "and"))))
+    if heard.missing:
+        notes.append(missing_text(context, heard))
+    if heard.past and not heard.wants:
+        notes.append(reply("past_offered", items=plain(listed(list(items), "or"))))
     return Step(
         action="propose",
         verb=_verb(context, fresh),
         groups=list(dict.fromkeys(items)),
+        join=heard.join if len(heard.wants) > 1 else None,
         newness=heard.newness,
-        horizon_days=heard.horizon_days,
+        horizon_days=heard.ahead_days,
         filters=[write_filter(each) for each in heard.filters] or None,
-        without=_conditioned(heard.without, items),
-        within=_conditioned(heard.within, items),
-        past_days=next((each.days for each in (heard.without, heard.within) if each and each.days), None),
+        behaviours=list(held.behaviours) or None,
+        life_cycle=list(held.life_cycle) or None,
+        memberships=list(held.memberships) or None,
         users=heard.users,
         percent=heard.percent,
         goal=heard.goal,
         new_request=fresh,
-        note=" ".join(notes) or None,
+        note=" ".join(notes)[:600] or None,
     )
+
+
+def _segments(context: Context) -> Step:
+    """Different things near what was named, each of which makes an audience of its own."""
+    wants = context.parsed.wants
+    grounded = [ground(phrase, context.hits(phrase)) for phrase in wants]
+    named = [group for each in grounded if each.kind != "unknown" for group in each.groups]
+    near = [hit.group for phrase in wants for hit in context.hits(phrase)] if named else []
+    groups = list(dict.fromkeys((*named, *near))) or list(context.examples)
+    return Step(action="segments", groups=groups[:SEGMENTS])
 
 
 def _verb(context: Context, fresh: bool) -> str | None:
@@ -73,11 +103,10 @@ def _verb(context: Context, fresh: bool) -> str | None:
     return next((action for source, action in context.actions.items() if said & stems(f"{source} {action}")), None)
 
 
-def _conditioned(condition: Condition | None, items: tuple[str, ...]) -> list[str] | None:
-    return None if condition is None else list(condition.phrases or items)
-
-
 def _ask_anything(context: Context, fresh: bool) -> Step:
+    options = list(context.examples[:4])
+    if len(options) <= 1:
+        return Step(action="answer", topic="unknown")
     action = verb(context.actions.get(context.main_source, "buy"))
     question = reply("ask_anything", unit_plural=context.unit_plural, verb=action)
-    return Step(action="ask", topic="meaning", question=question, options=list(context.examples[:4]), new_request=fresh)
+    return Step(action="ask", topic="meaning", question=question, options=options, new_request=fresh)

@@ -3,6 +3,7 @@
 from typing import Literal, NamedTuple
 
 from agent.context import Context
+from agent.rules.horizon import served
 from agent.rules.replying import NEWNESS
 from agent.rules.understanding import Understood
 from agent.rules.wording import Parts, listed, plain, verb
@@ -34,14 +35,19 @@ def questions_about(context: Context, understood: Understood) -> list[Answering]
         items=understood.guessed,
         action=action,
         first_time=heard.newness == "first time",
-        days=heard.horizon_days or context.horizon_days,
+        days=served(heard.ahead_days or context.horizon_days),
     )
     asked = []
     for unclear in understood.open:
         answers = {group: _naming(assumed, understood.having(unclear, [group])) for group in unclear.groups}
         text = reply("ask_meaning", phrase=plain(unclear.phrase), verb=verb(action))
         asked.append(Answering("meaning", text, assumed, answers, _ONE_OF[unclear.kind]))
-    if heard.wish and heard.newness is None and heard.without is None and "newness" not in understood.settled:
+    if (
+        heard.wish
+        and heard.newness is None
+        and not (heard.past or heard.excluded)
+        and "newness" not in understood.settled
+    ):
         text = reply("ask_newness", unit_plural=context.unit_plural, items=plain(listed(understood.guessed, "or")))
         new = assumed.model_copy(update={"first_time": True})
         answers = dict(zip(NEWNESS, (assumed, new), strict=True))

@@ -3,48 +3,98 @@
 import re
 
 from agent.context import Context
+from agent.reading.behaviours import behaviours_of
+from agent.reading.message import ParsedMessage
 from agent.rules.grounding import ground
-from agent.rules.hearing import Condition, Heard, hear
+from agent.rules.wording import listed, plain
 from agent.steps import Action, Step
 from encoders.language.naming import stems
-from prompts.loader import table
+from prompts.loader import reply, table
 from tools.attributes import write_filter
 
+_AMENDING = frozenset({"people", "past", "time", "size", "goal", "exclude"})
 
-def refine(context: Context, heard: Heard) -> Step | None:
+
+def refine(context: Context) -> Step | None:
     """The change a message asks for; None when it is a new request."""
     assert context.draft is not None
-    parts = context.draft.parts
+    parsed, parts = context.parsed, context.draft.parts
     items = parts.items if parts else ()
-    clauses = table("commands")["clauses"]
-    match = re.search(clauses["drop"], context.text, re.IGNORECASE)
+    match = re.search(table("commands")["clauses"]["drop"], parsed.text, re.IGNORECASE)
     if match and (step := _drop(context, match["what"], items)):
         return step
-    if match := re.search(clauses["add"], context.text, re.IGNORECASE):
-        added = _grounded(context, hear(match["what"] or match["what2"], context.fields).phrases)
-        if added:
-            return Step(action="adjust", groups=list(dict.fromkeys((*items, *added))))
-    if heard.phrases and not (heard.filters and not _grounded(context, heard.phrases)):
+    if parsed.intent in ("add", "replace"):
+        return _other_things(context, items)
+    amends = parsed.intent in _AMENDING or (parsed.limits and not parsed.wants)
+    if not amends:
         return None
-    if not heard.says_something:
-        return None
+    return _amended(context, parsed, items)
+
+
+def _other_things(context: Context, items: tuple[str, ...]) -> Step | None:
+    """The things of the demand, with others beside them or in their place."""
+    parsed = context.parsed
+    if not parsed.wants:
+        return _amended(context, parsed, items) if parsed.limits else None
+    named = _grounded(context, parsed.wants)
+    if not named:
+        return nothing_such(context, parsed.wants)
+    kept = items if parsed.intent == "add" else ()
+    return _amended(context, parsed, items).model_copy(
+        update={"action": "adjust", "groups": list(dict.fromkeys((*kept, *named))), "join": parsed.join}
+    )
+
+
+def _amended(context: Context, parsed: ParsedMessage, items: tuple[str, ...]) -> Step:
+    held = behaviours_of(parsed, context, items)
+    if held.nowhere and not held:
+        return nothing_such(context, held.nowhere)
+    notes: list[str] = []
+    if parsed.missing:
+        notes.append(missing_text(context, parsed))
     changed = Step(
         action="adjust",
-        newness=heard.newness,
-        horizon_days=heard.horizon_days,
-        users=heard.users,
-        percent=heard.percent,
-        goal=heard.goal,
-        filters=[write_filter(each) for each in heard.filters] or None,
-        without=_conditioned(heard.without, items),
-        within=_conditioned(heard.within, items),
-        past_days=next((each.days for each in (heard.without, heard.within) if each and each.days), None),
+        newness=parsed.newness,
+        horizon_days=parsed.ahead_days,
+        users=parsed.users,
+        percent=parsed.percent,
+        direction=parsed.direction,
+        goal=parsed.goal,
+        filters=[write_filter(each) for each in parsed.filters] or None,
+        behaviours=list(held.behaviours) or None,
+        life_cycle=list(held.life_cycle) or None,
+        memberships=list(held.memberships) or None,
+        note=" ".join(notes) or None,
     )
+    if changed == Step(action="adjust", note=changed.note):
+        return _unclear(parsed, notes)
     return changed.model_copy(update={"action": _action(changed)})
 
 
+def _unclear(parsed: ParsedMessage, notes: list[str]) -> Step:
+    """A change was meant, but nothing that can be done is in it."""
+    if notes:
+        return Step(action="answer", say=" ".join(notes))
+    if parsed.intent == "time":
+        return Step(action="answer", topic="horizon")
+    return Step(action="answer", topic="cost" if parsed.intent == "goal" else "unclear")
+
+
+def nothing_such(context: Context, phrases: tuple[str, ...]) -> Step:
+    """Say that the data has no such thing, and what is nearest."""
+    hits = next((context.hits(each) for each in phrases if context.hits(each)), ())
+    nearest = listed([plain(hit.group) for hit in hits[:2]], "or") or reply("nothing")
+    return Step(action="answer", say=reply("no_group", words=plain(listed(list(phrases), "or")), nearest=nearest))
+
+
+def missing_text(context: Context, parsed: ParsedMessage) -> str:
+    """That the data does not know such things of people, and what it knows."""
+    known = listed(list(context.fields), "and") or reply("nothing")
+    return reply("no_attribute", words=plain(listed(list(parsed.missing), "or")), fields=known)
+
+
 def _action(changed: Step) -> Action:
-    if changed.without or changed.within:
+    if changed.behaviours:
         return "exclude"
     return "filter" if changed.filters else "adjust"
 
@@ -57,13 +107,9 @@ def _drop(context: Context, what: str, items: tuple[str, ...]) -> Step | None:
     if kept and len(kept) < len(items):
         return Step(action="adjust", groups=kept)
     named = [each for each in context.draft.filters if words & stems(each)]
-    if named:
+    if named and not context.parsed.filters:
         return Step(action="filter", unfilter=[re.split(r" !?= ", each)[0] for each in named])
     return None
-
-
-def _conditioned(condition: Condition | None, items: tuple[str, ...]) -> list[str] | None:
-    return None if condition is None else list(condition.phrases or items)
 
 
 def _grounded(context: Context, phrases: tuple[str, ...]) -> list[str]:

@@ -5,20 +5,28 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from agent.context import Context
-from agent.rules.commands import command
+from agent.reading.message import ParsedMessage
 from agent.rules.grounding import Grounded, ground, ground_answer
-from agent.rules.hearing import Heard, hear
 from agent.rules.refining import refine
-from agent.rules.replying import ALL, DECIDE, choose, skipped
+from agent.rules.replying import ALL, DECIDE
 from agent.rules.wording import plain
 from prompts.loader import reply
+
+_TALK = ("chatter", "courtesy", "help", "none_of_these", "difference")
+"""Intents that say nothing about whom to reach."""
+
+_WHOLE = 0.5
+"""Similarity from which on a whole request is near a group: it is longer than a name, so chance brings it nearer."""
+
+_SURE = 0.7
+"""From here on, a message that reads like a request is one, though a question is open."""
 
 
 @dataclass(frozen=True)
 class Understood:
     """A request with everything that was answered since."""
 
-    heard: Heard
+    heard: ParsedMessage
     items: tuple[str, ...] = ()
     """What is clear, as the demand names it."""
     open: tuple[Grounded, ...] = ()
@@ -49,24 +57,29 @@ class Reading(NamedTuple):
 
 def read_request(context: Context) -> Reading | None:
     """What the message and all before it ask for; None where it is an order, or a change to the audience."""
-    if command(context.text, context.draft is not None, context.saved_audiences) is not None:
+    parsed = context.parsed
+    if parsed.order is not None or parsed.intent in ("segments", *_TALK):
         return None
-    heard = hear(context.text, context.fields)
-    if context.question is not None:
-        answered = _answer(context, _understand(context, context.request), heard)
+    if context.question is not None and not _changes_subject(parsed):
+        answered = _answer(context, _understand(context, context.request_parsed, context.request), parsed)
         if answered is not None:
             return Reading(answered, fresh=False)
-    elif context.draft is not None and refine(context, heard) is not None:
+    elif context.draft is not None and refine(context) is not None:
         return None
     alone = context.model_copy(update={"answers": ()})
-    return Reading(_understand(alone, context.text), fresh=True)
+    return Reading(_understand(alone, parsed, context.text), fresh=True)
 
 
-def _understand(context: Context, request: str) -> Understood:
+def _changes_subject(parsed: ParsedMessage) -> bool:
+    """Whether a message begins a request of its own while a question is open."""
+    return parsed.picked is None and parsed.intent == "demand" and parsed.probability >= _SURE and parsed.ordered_anew
+
+
+def _understand(context: Context, heard: ParsedMessage, request: str) -> Understood:
     """Ground a request, and fold in the answers given so far."""
-    heard = hear(request, context.fields)
-    grounded = [ground(phrase, context.hits(phrase), bool(heard.foreign)) for phrase in heard.phrases]
-    if grounded and all(each.kind == "unknown" for each in grounded):
+    wanted = heard.wants or heard.done
+    grounded = [ground(phrase, context.hits(phrase), bool(heard.foreign)) for phrase in wanted]
+    if grounded and all(each.kind == "unknown" for each in grounded) and _near(context, request):
         grounded = [ground(request, context.hits(request))]
     understood = Understood(
         heard=heard,
@@ -81,37 +94,45 @@ def _understand(context: Context, request: str) -> Understood:
     )
     for answer in context.answers:
         step = context.model_copy(update={"question": answer.question, "text": answer.text})
-        understood = _answer(step, understood, hear(answer.text, context.fields)) or understood
+        if answer.parsed is not None:
+            understood = _answer(step, understood, answer.parsed) or understood
     return understood
 
 
-def _answer(context: Context, so_far: Understood, heard: Heard) -> Understood | None:
+def _near(context: Context, request: str) -> bool:
+    """Whether the request as a whole is near enough to something, where none of its words is."""
+    return max((hit.similarity for hit in context.hits(request)), default=0.0) >= _WHOLE
+
+
+def _answer(context: Context, so_far: Understood, heard: ParsedMessage) -> Understood | None:
     """Fold the answer to the open question in; None when the message is about something else."""
     assert context.question is not None
-    topic = context.question.topic
-    chosen = choose(context.text, context.question.options)
-    merged = replace(
-        so_far.heard,
-        horizon_days=heard.horizon_days or so_far.heard.horizon_days,
-        newness=heard.newness or so_far.heard.newness,
-        filters=(*so_far.heard.filters, *heard.filters),
-        without=heard.without or so_far.heard.without,
-        within=heard.within or so_far.heard.within,
+    topic, chosen, before = context.question.topic, heard.picked, so_far.heard
+    merged = before.model_copy(
+        update={
+            "ahead_days": heard.ahead_days or before.ahead_days,
+            "newness": heard.newness or before.newness,
+            "filters": (*before.filters, *heard.filters),
+            "behaviours": (*before.behaviours, *heard.behaviours),
+            "life_cycle": (*before.life_cycle, *heard.life_cycle),
+            "memberships": (*before.memberships, *heard.memberships),
+            "excluded": (*before.excluded, *heard.excluded),
+        }
     )
     after = replace(so_far, heard=merged, settled=so_far.settled | {topic})
     if topic != "meaning":
-        return after if chosen is not None or (heard.says_something and not heard.phrases) else None
+        return after if chosen is not None or (heard.limits and not heard.wants) else None
     options = tuple(option for option in context.question.options if option not in (ALL, DECIDE))
     asked = next((each for each in so_far.open if set(options) <= set(each.groups)), None)
     if chosen is not None:
-        whole = asked is not None and (skipped(context.text) or (asked.kind == "broad" and chosen == options))
+        whole = asked is not None and (heard.skipped or (asked.kind == "broad" and chosen == options))
         return after.having(asked, asked.guess if whole and asked else chosen)
-    grounded = [ground(phrase, context.hits(phrase)) for phrase in heard.phrases]
+    grounded = [ground(phrase, context.hits(phrase)) for phrase in heard.wants]
     if grounded and all(each.kind == "clear" for each in grounded):
         return after.having(asked, [each.item for each in grounded])
     if grounded and (found := ground_answer(context.text, context.hits(context.text))):
         return after.having(asked, found)
     if grounded:
-        note = reply("nothing_like", words=plain(heard.phrases[0]))
+        note = reply("nothing_like", words=plain(heard.wants[0]))
         return replace(after.having(asked, options[:1]), notes=(*after.notes, note))
-    return after if heard.says_something else None
+    return after if heard.limits else None

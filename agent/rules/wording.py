@@ -1,5 +1,7 @@
 """The demand as one sentence, written from parts that were checked against the data."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from prompts.loader import table
@@ -16,12 +18,16 @@ class Parts(BaseModel):
     action: str = Field("buy", description="the action of the source the items come from")
     first_time: bool = False
     days: int
+    join: Literal["any", "all"] = Field("any", description="all: each item is required of the same user")
 
     def sentence(self, unit_plural: str) -> str:
         """The demand, such as "Households that will buy coffee in the next 28 days"."""
         first = " for the first time" if self.first_time else ""
-        what = f"{verb(self.action)} {listed(self.items, 'or')}"
+        what = f"{verb(self.action)} {self._named()}"
         return f"{unit_plural[:1].upper()}{unit_plural[1:]} that will {what}{first} in the next {self.days} days"
+
+    def _named(self) -> str:
+        return " as well as ".join(self.items) if self.join == "all" else listed(self.items, "or")
 
     def newcomers(self) -> tuple[Behaviour, ...]:
         """The hard conditions that "for the first time" stands for: none of the items at any time before."""

@@ -294,3 +294,6 @@ def in_threads(count: int, work: Any) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+CARD = PlantedService().describe_data()

@@ -3,12 +3,13 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from agent_doubles import FIELDS, PlantedService
+from agent_doubles import CARD, PlantedService
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.campaign.angles import angles
 from agent.campaign.outcomes import outcome_text
+from agent.reading.parse import parse
 from agent.rules.campaign import (
     LATEST,
     THIS,
@@ -20,7 +21,6 @@ from agent.rules.campaign import (
     references,
     version_in,
 )
-from agent.rules.hearing import hear
 from agent.rules.wording import Parts
 from agent.state import AudienceDraft, Version
 from tools.campaign_types import CampaignOutcome, Estimate, Side
@@ -57,9 +57,9 @@ def test_what_is_no_share_to_keep_back(text: str) -> None:
 
 
 def test_a_share_to_keep_back_is_no_cut() -> None:
-    heard = hear("coffee drinkers, keep 10 % back", FIELDS)
-    assert (heard.percent, heard.phrases) == (None, ("coffee",))
-    assert hear("coffee drinkers, top 20 %, and hold back a tenth", FIELDS).percent == 20
+    read = parse("coffee drinkers, keep 10 % back", CARD, "fresh")
+    assert (read.percent, read.holdout, read.wants) == (None, 10, ("coffee",))
+    assert parse("coffee drinkers, top 20 %, and hold back a tenth", CARD, "fresh").percent == 20
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 import string
 
 import pytest
-from agent_doubles import FIELDS, PlantedService
+from agent_doubles import CARD, FIELDS, PlantedService
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import replies
 from agent.conversation import Conversation
-from agent.rules.hearing import hear
+from agent.reading.parse import parse
 from agent.rules.languages import code_of, into_english, labelled, language
 from agent.rules.replying import ALL, DECIDE, NEWNESS
 from prompts.loader import LANGUAGES, reply, speaking, spoken, table
@@ -52,14 +52,14 @@ def test_any_message_survives_and_what_is_no_language_of_ours_is_left_alone(text
     [
         ("Haushalte, die in den nächsten 14 Tagen Windeln kaufen", ("Windeln",), 14),
         ("personas que van a comprar cerveza la próxima semana", ("cerveza",), 7),
-        ("des clients qui achèteront du fromage le mois prochain", ("fromage",), 28),
+        ("des clients qui achèteront du fromage le mois prochain", ("fromage",), 30),
         ("未来7天会买啤酒的家庭", ("啤酒",), 7),
         ("我们想找会买咖啡和猫粮的顾客", ("咖啡", "猫粮"), None),
     ],
 )
 def test_things_and_times_are_heard(text: str, phrases: tuple[str, ...], days: int | None) -> None:
-    heard = hear(text, {})
-    assert (heard.phrases, heard.horizon_days) == (phrases, days)
+    read = parse(text, CARD, "fresh")
+    assert (read.wants, read.ahead_days) == (phrases, days)
 
 
 def test_the_language_is_told_by_its_small_words() -> None:

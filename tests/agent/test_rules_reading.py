@@ -1,14 +1,15 @@
 """How one message is taken apart: time, attributes, conditions, and the things it names."""
 
 import pytest
-from agent_doubles import FIELDS
+from agent_doubles import CARD, FIELDS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.rules.hearing import hear
-from agent.rules.horizon import LONGEST, SHORTEST, ahead, restate
+from agent.reading.parse import clauses_of, parse
+from agent.rules.horizon import LONGEST, SHORTEST, ahead, restate, served
 from tools.attributes import parse_filter, read_filters, write_filter
-from tools.types import Filter
+from tools.stated.past import IT
+from tools.types import ANYTHING, Behaviour, Filter
 
 
 @pytest.mark.parametrize(
@@ -18,11 +19,11 @@ from tools.types import Filter
         ("this weekend", 7),
         ("in two weeks", 14),
         ("in the next 28 days", 28),
-        ("next month", 28),
+        ("next month", 30),
         ("over the coming 6 weeks", 42),
         ("next quarter", 91),
-        ("in the next 400 days", LONGEST),
-        ("within a day", SHORTEST),
+        ("in the next 400 days", 400),
+        ("within a day", 1),
         ("people who buy wine", None),
         ("who bought 2 weeks ago", None),
     ],
@@ -58,7 +59,7 @@ def test_a_horizon_in_a_sentence_by_hand_is_replaced() -> None:
 def test_attributes_in_words_become_filters_that_exist(text: str, field: str, op: str, values: tuple[str, ...]) -> None:
     (found,), rest = read_filters(text, FIELDS)
     assert (found.field, found.op, found.values) == (field, op, values)
-    assert hear(text, FIELDS).phrases == (), rest
+    assert clauses_of(text, CARD, "English").wants == (), rest
 
 
 def test_words_without_such_a_field_become_no_filter() -> None:
@@ -94,18 +95,79 @@ def test_a_filter_a_model_wrote_is_checked() -> None:
     ],
 )
 def test_the_things_a_request_names(text: str, phrases: tuple[str, ...]) -> None:
-    assert hear(text, FIELDS).phrases == phrases
+    assert parse(text, CARD, "fresh").wants == phrases
 
 
-def test_conditions_on_the_past() -> None:
-    heard = hear("beer buyers excluding last month's cat food buyers", FIELDS)
-    assert heard.without is not None
-    assert (heard.without.phrases, heard.without.days) == (("cat food",), 28)
-    heard = hear("people who bought beer in the last 2 weeks and will buy chips", FIELDS)
-    assert heard.within is not None
-    assert (heard.within.phrases, heard.within.days, heard.phrases) == (("beer",), 14, ("chips",))
-    assert hear("people who have never bought wine before", FIELDS).newness == "first time"
-    assert hear("first-time buyers of wine", FIELDS).newness == "first time"
+@pytest.mark.parametrize(
+    ("text", "past", "wants"),
+    [
+        ("people who bought beer in the last 2 weeks and will buy chips", {"what": "beer", "days": 14}, ("chips",)),
+        ("who bought tea last month", {"what": "tea", "days": 30}, ()),
+        ("people who bought coffee", {"what": "coffee"}, ()),
+        ("households that did not buy coffee in the last 30 days", {"did": False, "what": "coffee", "days": 30}, ()),
+        ("people who last bought coffee more than 30 days ago", {"what": "coffee", "days": 30, "ago": True}, ()),
+        ("bought coffee at least 3 times", {"what": "coffee", "times": 3}, ()),
+    ],
+)
+def test_conditions_on_the_past(text: str, past: dict[str, object], wants: tuple[str, ...]) -> None:
+    read = parse(text, CARD, "fresh")
+    assert read.behaviours == (Behaviour.model_validate({"did": True} | past),)
+    assert read.wants == wants
+
+
+@pytest.mark.parametrize(
+    ("text", "stage", "what"),
+    [
+        ("people who stopped buying coffee", "lapsed", "coffee"),
+        ("our highest spenders", "high spending", ANYTHING),
+        ("customers we are about to lose", "lapsing", ANYTHING),
+        ("loyal customers", "loyal", ANYTHING),
+    ],
+)
+def test_stages_of_the_life_cycle(text: str, stage: str, what: str) -> None:
+    read = parse(text, CARD, "fresh")
+    assert [(each.stage, each.what) for each in read.life_cycle] == [(stage, what)]
+    assert read.behaviours == read.wants == ()
+
+
+def test_what_was_done_before_but_not_lately_is_two_conditions() -> None:
+    read = parse("people who bought coffee before but not in the last 3 months", CARD, "fresh")
+    assert read.behaviours == (
+        Behaviour(did=True, what="coffee"),
+        Behaviour(did=False, what="coffee", days=90),
+    )
+
+
+def test_what_is_unknown_is_a_condition_on_people() -> None:
+    read = parse("households whose age is unknown", CARD, "fresh")
+    assert read.filters == (Filter(field="age", op="is unknown"),)
+
+
+def test_what_is_left_out_and_who_is_new() -> None:
+    read = parse("beer buyers excluding last month's cat food buyers", CARD, "fresh")
+    assert read.behaviours == (Behaviour(did=False, what="cat food", days=30),)
+    assert read.wants == ("beer",)
+    assert parse("coffee but not tea", CARD, "fresh").excluded == ("tea",)
+    assert parse("people who have never bought wine before", CARD, "fresh").newness == "first time"
+    assert parse("first-time buyers of wine", CARD, "fresh").newness == "first time"
+
+
+@pytest.mark.parametrize(
+    ("text", "op", "values"),
+    [
+        ("not aged 35-44", "is not", ("35-44",)),
+        ("coffee but not for age 35-44", "is not", ("35-44",)),
+        ("exclude people under 25", "is not", ("19-24",)),
+        ("people aged 25 to 44 only", "is", ("25-34", "35-44")),
+        ("nobody over 65 years old", "is not", ("65 or older",)),
+        ("no seniors", "is not", ("65 or older",)),
+    ],
+)
+def test_negation_belongs_to_what_follows_it(text: str, op: str, values: tuple[str, ...]) -> None:
+    read = clauses_of(text, CARD, "English")
+    assert [(each.op, each.values) for each in read.filters] == [(op, values)]
+    assert read.excluded == ()
+    assert set(read.wants) <= {"coffee"}
 
 
 @pytest.mark.parametrize(
@@ -119,19 +181,18 @@ def test_conditions_on_the_past() -> None:
     ],
 )
 def test_the_language_is_noticed(text: str, language: str) -> None:
-    assert hear(text, FIELDS).foreign == language
+    assert parse(text, CARD, "fresh").foreign == language
 
 
 @given(st.text(max_size=300))
-def test_any_text_can_be_heard(text: str) -> None:
-    heard = hear(text, FIELDS)
-    assert heard.horizon_days is None or SHORTEST <= heard.horizon_days <= LONGEST
+def test_any_text_can_be_read(text: str) -> None:
+    heard = clauses_of(text, CARD, "English")
+    assert heard.ahead_days is None or SHORTEST <= served(heard.ahead_days) <= LONGEST
     for each in heard.filters:
         assert set(each.values) <= set(FIELDS[each.field])
 
 
 def test_not_those_who_bought_is_a_condition_on_the_past() -> None:
-    heard = hear("not those who bought last month", FIELDS)
-    assert heard.without is not None
-    assert heard.without.days == 28
-    assert heard.within is None
+    assert parse("not those who bought last month", CARD, "draft").behaviours == (
+        Behaviour(did=False, what=IT, days=30),
+    )

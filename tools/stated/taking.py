@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from prompts.loader import table
-from tools.attributes import Fields, read_filters
+from tools.attributes import Fields, fields_of, read_filters
 from tools.stated.past import IT, PastReader
 from tools.stated.spans import ahead_in
 from tools.stated.stages import read_memberships, read_source_users, read_stages
@@ -61,8 +61,8 @@ def take_conditions(
     while spotted := reader.next(rest):
         behaviours += spotted.behaviours
         rest = f"{rest[: spotted.start]} , {rest[spotted.end :]}"
-    unknown, rest = _unknown(rest, card)
-    fields = {each.field: [value.value for value in each.values] for each in card.fields}
+    unknown, rest = take_unknown(rest, card)
+    fields = fields_of(card)
     hidden, rest = ([], rest) if loosely else _hidden(rest, fields)
     filters, rest = read_filters(rest, fields)
     rest = _HIDDEN.sub(lambda match: hidden.pop(0), rest)
@@ -105,7 +105,7 @@ def _hidden(text: str, fields: Fields) -> tuple[list[str], str]:
     return found, text
 
 
-def _unknown(text: str, card: DataCard) -> tuple[tuple[Filter, ...], str]:
+def take_unknown(text: str, card: DataCard) -> tuple[tuple[Filter, ...], str]:
     """Attributes that have to be unknown, or known, and the text without the words."""
     found = []
     for field in (each.field for each in card.fields):

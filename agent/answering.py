@@ -1,0 +1,197 @@
+"""Answers to what is asked about the audience, the options on offer, what is saved and what one can do here."""
+
+from collections.abc import Callable
+
+from agent import replies
+from agent.context import Context
+from agent.rules.grounding import FLOOR, short_first
+from agent.rules.replying import ALL, DECIDE, HORIZONS, NEWNESS
+from agent.rules.wording import listed, plain
+from agent.speaking import Outcome, Speaker
+from agent.state import Memory
+from agent.steps import Step, Topic
+from prompts.loader import reply
+from tools.types import SizeEstimate
+
+_LISTED = 12
+"""Saved audiences that are listed."""
+
+_EXAMPLES = 4
+"""Items that show what a group holds."""
+
+
+def answer(speaker: Speaker, step: Step, context: Context, memory: Memory) -> Outcome:
+    """Answer, and leave the audience and an open question as they stand."""
+    card, options = speaker.card, replies.examples(speaker.card)
+    if memory.question:
+        options = memory.question.options
+    elif memory.now:
+        options = ()
+    topic = step.topic
+    if step.action == "decline":
+        text = plain(step.say, 400) if step.say else reply("declined", unit_plural=card.unit_plural)
+    elif topic in _ABOUT:
+        text = _ABOUT[topic](speaker, context, memory)
+    elif topic == "none":
+        return _none_of_these(speaker, context, memory)
+    elif topic == "horizon":
+        text, options = reply("ask_horizon", unit_plural=card.unit_plural), HORIZONS
+    elif topic == "newness" and memory.now:
+        items = plain(listed(memory.now.parts.items, "or")) if memory.now.parts else "it"
+        text, options = reply("ask_newness", unit_plural=card.unit_plural, items=items), NEWNESS
+    elif topic == "unknown":
+        groups = listed([plain(each) for each in short_first(card.top_groups)[:3]], "or")
+        text, options = reply("unknown", unit_plural=card.unit_plural, examples=groups), replies.examples(card)
+    elif step.say:
+        text = plain(step.say, 600)
+    else:
+        text = reply("help", unit_plural=card.unit_plural, unit=card.unit)
+    return speaker.say(memory, text, options)
+
+
+def _sized(speaker: Speaker, memory: Memory) -> SizeEstimate | None:
+    """The audience on the page, where it is large enough for its figures to be said."""
+    size = speaker.service.size(memory.now.draft.spec) if memory.now else None
+    told = size and size.users and size.responders and size.lift is not None and size.precision
+    return size if told else None
+
+
+def _accuracy(speaker: Speaker, context: Context, memory: Memory) -> str:
+    size = _sized(speaker, memory)
+    if size is None or size.responders is None or size.precision is None:
+        return _without_figures(memory, speaker)
+    text = reply(
+        "about_accuracy",
+        users=replies.count(size.users or 0),
+        unit_plural=speaker.card.unit_plural,
+        low=replies.count(size.responders.low),
+        high=replies.count(size.responders.high),
+        least=replies.percent(size.precision.low),
+        most=replies.percent(size.precision.high),
+        lift=f"{size.lift:.1f}",
+    )
+    return " ".join((text, *size.warnings))
+
+
+def _lift(speaker: Speaker, context: Context, memory: Memory) -> str:
+    size = _sized(speaker, memory)
+    if size is None or size.responders is None or not size.lift:
+        return " ".join((reply("about_lift"), _without_figures(memory, speaker)))
+    found, units = size.responders.mid, speaker.card.unit_plural
+    here = reply(
+        "about_lift_here",
+        users=replies.count(size.users or 0),
+        unit_plural=units,
+        found=replies.count(found),
+        random=replies.count(found / size.lift),
+        lift=f"{size.lift:.1f}",
+    )
+    return " ".join((reply("about_lift"), here))
+
+
+def _cost(speaker: Speaker, context: Context, memory: Memory) -> str:
+    size = _sized(speaker, memory)
+    if size is None:
+        return _without_figures(memory, speaker)
+    goal = memory.now.draft.goal if memory.now else None
+    if goal is not None and goal.cost is not None:
+        cost = f"{goal.cost * (size.users or 0):,.2f}"
+        return reply("about_cost_here", users=replies.count(size.users or 0), cost=cost, one=f"{goal.cost:g}")
+    return reply("about_cost", users=replies.count(size.users or 0), unit_plural=speaker.card.unit_plural)
+
+
+def _size(speaker: Speaker, context: Context, memory: Memory) -> str:
+    if memory.now is None:
+        return _without_figures(memory, speaker)
+    spec = memory.now.draft.spec
+    size = speaker.service.size(spec)
+    return " ".join((replies.size_text(size, spec, speaker.card), reply("about_interval") if size.responders else ""))
+
+
+def _saved(speaker: Speaker, context: Context, memory: Memory) -> str:
+    there = sorted(speaker.service.list_audiences(), key=lambda each: each.created, reverse=True)
+    if not there:
+        return reply("nothing_saved_yet")
+    lines = [
+        reply(
+            "saved_line",
+            name=plain(each.name),
+            version=each.version,
+            users=replies.counted(each.users, speaker.card),
+            unit_plural=speaker.card.unit_plural,
+            day=each.created.strftime("%Y-%m-%d"),
+        )
+        for each in there[:_LISTED]
+    ]
+    more = [reply("saved_more", number=len(there) - _LISTED)] if len(there) > _LISTED else []
+    return "\n".join((reply("saved_list", number=len(there)), *lines, *more))
+
+
+def _difference(speaker: Speaker, context: Context, memory: Memory) -> str:
+    if memory.question is None:
+        return reply("help", unit_plural=speaker.card.unit_plural, unit=speaker.card.unit)
+    real = [each for each in memory.question.options if each not in (ALL, DECIDE)]
+    sizes = {each.answer: each for each in context.weighed(real)}
+    lines = []
+    for option in real:
+        hits = [hit for hit in speaker.service.search_groups(option, 3) if hit.group.lower() == option.lower()]
+        items = listed([plain(each) for each in hits[0].items[:_EXAMPLES]], "and") if hits else ""
+        many = hits[0].users if hits else None
+        key = "option_holds" if items else "option_plain"
+        counted = replies.counted(sizes[option].users if option in sizes else many, speaker.card)
+        values = {"option": plain(option), "users": counted, "unit_plural": speaker.card.unit_plural}
+        lines.append(reply(key, **values, **({"items": items} if items else {})))
+    return "\n\n".join(("\n".join(lines), memory.question.question))
+
+
+def _none_of_these(speaker: Speaker, context: Context, memory: Memory) -> Outcome:
+    """Offer others that are near, or ask for other words; what was offered is not offered again."""
+    offered = set(memory.question.options) if memory.question else set()
+    hits = [hit for phrase in context.request_parsed.wants for hit in context.hits(phrase) if hit.similarity >= FLOOR]
+    others = tuple(plain(each) for each in dict.fromkeys(hit.group for hit in hits) if each not in offered)[:_EXAMPLES]
+    memory = memory.model_copy(update={"question": None, "request": "", "reading": None, "answers": (), "asked": 0})
+    if others:
+        return speaker.say(memory, reply("none_others", others=listed(list(others), "or")), others)
+    return speaker.say(memory, reply("none_rephrase"), replies.examples(speaker.card))
+
+
+def _courtesy(speaker: Speaker, context: Context, memory: Memory) -> str:
+    if memory.question:
+        return memory.question.question
+    return reply("welcome") if memory.now else reply("hello", unit_plural=speaker.card.unit_plural)
+
+
+def _chatter(speaker: Speaker, context: Context, memory: Memory) -> str:
+    groups = listed([plain(each) for each in short_first(speaker.card.top_groups)[:3]], "or")
+    return reply("chatter", unit_plural=speaker.card.unit_plural, examples=groups)
+
+
+def _unclear(speaker: Speaker, context: Context, memory: Memory) -> str:
+    return reply("unclear")
+
+
+def _data(speaker: Speaker, context: Context, memory: Memory) -> str:
+    return replies.data_text(speaker.card)
+
+
+def _help(speaker: Speaker, context: Context, memory: Memory) -> str:
+    return reply("help", unit_plural=speaker.card.unit_plural, unit=speaker.card.unit)
+
+
+def _without_figures(memory: Memory, speaker: Speaker) -> str:
+    return reply("too_few_to_say", minimum=speaker.card.minimum_size) if memory.now else reply("no_draft")
+
+
+_ABOUT: dict[Topic | None, Callable[[Speaker, Context, Memory], str]] = {
+    "accuracy": _accuracy,
+    "lift": _lift,
+    "cost": _cost,
+    "size": _size,
+    "saved": _saved,
+    "difference": _difference,
+    "hello": _courtesy,
+    "chatter": _chatter,
+    "unclear": _unclear,
+    "data": _data,
+    "help": _help,
+}

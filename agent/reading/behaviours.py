@@ -1,0 +1,61 @@
+"""Conditions on the past as the audience holds them, from what a message says and from what the data has."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from agent.context import Context
+from agent.reading.message import ParsedMessage
+from agent.rules.grounding import ground
+from tools.stated.past import IT
+from tools.types import ANYTHING, Behaviour, LifeCycle, Membership
+
+
+class Held(NamedTuple):
+    """Conditions that can be held, and what the data does not have."""
+
+    behaviours: tuple[Behaviour, ...]
+    life_cycle: tuple[LifeCycle, ...]
+    memberships: tuple[Membership, ...]
+    nowhere: tuple[str, ...]
+    """Words of things that the data does not have."""
+
+    def __bool__(self) -> bool:
+        """Whether there is any condition to hold."""
+        return bool(self.behaviours or self.life_cycle or self.memberships)
+
+
+def behaviours_of(parsed: ParsedMessage, context: Context, items: Sequence[str]) -> Held:
+    """The conditions of ``parsed``; those without words of their own are about ``items``."""
+    never = [Behaviour(did=False, what=phrase) for phrase in parsed.excluded]
+    nowhere: list[str] = []
+    behaviours = [
+        each.model_copy(update={"what": thing})
+        for each in (*parsed.behaviours, *never)
+        for thing in _things(each.what, context, items, nowhere)
+    ]
+    stages = [
+        each.model_copy(update={"what": thing})
+        for each in parsed.life_cycle
+        for thing in _things(each.what, context, items, nowhere)
+    ]
+    return Held(
+        tuple(dict.fromkeys(behaviours)),
+        tuple(dict.fromkeys(stages)),
+        parsed.memberships,
+        tuple(dict.fromkeys(nowhere)),
+    )
+
+
+def _things(what: str, context: Context, items: Sequence[str], nowhere: list[str]) -> Iterator[str]:
+    """What the data calls a thing; words that it has nothing for go to ``nowhere``."""
+    if what == IT:
+        yield from dict.fromkeys(items)
+        return
+    if what == ANYTHING:
+        yield what
+        return
+    meant = ground(what, context.hits(what))
+    if meant.kind == "unknown":
+        nowhere.append(what)
+    else:
+        yield meant.item or (what if meant.kind == "broad" else meant.groups[0])

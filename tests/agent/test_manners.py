@@ -1,0 +1,282 @@
+"""How the assistant behaves: answers about the audience, choices, orders, goals, courtesy, and nothing that crashes."""
+
+import random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from agent_doubles import PlantedService
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent.acting import Acting
+from agent.conversation import Conversation
+from agent.drafting import Unwanted
+from agent.evaluation.train_intents import examples
+from agent.look import look
+from agent.reading import parse as reading
+from agent.reading.intents import INTENTS, Guess
+from agent.state import Clarification, Memory, Reply
+from agent.thinking.rules import RuleThinker
+from agent.usage import Conduct
+from encoders.errors import AudienceError
+from encoders.settings import Settings
+from tools.types import AudienceSpec, Behaviour, Filter, Interval, SizeEstimate
+
+COFFEE = "Households that will buy coffee in the next 28 days"
+
+
+def spec(reply: Reply) -> AudienceSpec:
+    assert reply.draft is not None
+    return reply.draft.spec
+
+
+@pytest.fixture
+def coffee(talk: Conversation) -> Conversation:
+    assert spec(talk.say("t", "coffee drinkers")).demand == COFFEE
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("text", "demand", "behaviours"),
+    [
+        ("people who bought coffee", COFFEE, (Behaviour(did=True, what="coffee"),)),
+        ("who bought coffee last month", COFFEE, (Behaviour(did=True, what="coffee", days=30),)),
+        (
+            "people who bought coffee before but not in the last 3 months",
+            COFFEE,
+            (Behaviour(did=True, what="coffee"), Behaviour(did=False, what="coffee", days=90)),
+        ),
+        (
+            "people who last bought coffee more than 30 days ago",
+            COFFEE,
+            (Behaviour(did=True, what="coffee"), Behaviour(did=False, what="coffee", days=30)),
+        ),
+        (
+            "households that did not buy coffee in the last 30 days",
+            COFFEE,
+            (Behaviour(did=False, what="coffee", days=30),),
+        ),
+    ],
+)
+def test_a_condition_on_the_past_is_no_demand(
+    talk: Conversation, text: str, demand: str, behaviours: tuple[Behaviour, ...]
+) -> None:
+    reply = talk.say("t", text)
+    if reply.question:
+        reply = talk.say("t", "everyone")
+    assert (spec(reply).demand, spec(reply).behaviours) == (demand, behaviours)
+
+
+def test_what_cannot_be_held_is_said(coffee: Conversation) -> None:
+    reply = coffee.say("t", "loyal customers only")
+    assert "cannot hold this condition yet" in reply.text
+    assert "loyal" in reply.text
+    assert spec(reply).behaviours == ()
+
+
+def test_what_the_data_does_not_have_is_said(coffee: Conversation) -> None:
+    assert "no “zeppelin rides” in this data" in coffee.say("t", "only those who did zeppelin rides").text
+
+
+def test_what_the_data_does_not_know_of_people_is_said(coffee: Conversation) -> None:
+    assert "known about people is age" in coffee.say("t", "only women").text
+
+
+@pytest.mark.parametrize(
+    ("text", "filters"),
+    [
+        ("exclude people under 25", (Filter(field="age", op="is not", values=("19-24",)),)),
+        ("people aged 25 to 44 only", (Filter(field="age", values=("25-34", "35-44")),)),
+        ("not aged 35-44", (Filter(field="age", op="is not", values=("35-44",)),)),
+    ],
+)
+def test_a_filter_never_touches_the_demand(coffee: Conversation, text: str, filters: tuple[Filter, ...]) -> None:
+    reply = coffee.say("t", text)
+    assert (spec(reply).demand, spec(reply).filters, spec(reply).behaviours) == (COFFEE, filters, ())
+
+
+def test_a_goal_stays_a_goal_through_later_filters(coffee: Conversation) -> None:
+    assert coffee.say("t", "about 300 people").size.users == 300  # type: ignore[union-attr]
+    assert coffee.say("t", "only homeowners").size.users == 300  # type: ignore[union-attr]
+    narrower = coffee.say("t", "narrower")
+    assert narrower.size is not None
+    assert narrower.size.users == 200
+    after = coffee.say("t", "only married couples")
+    assert after.size is not None
+    assert after.size.users == 100, "another cut has taken the goal's place"
+
+
+def test_the_most_likely_so_many(coffee: Conversation) -> None:
+    assert coffee.say("t", "the 150 most likely").size.users == 150  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("text", "demand"),
+    [
+        ("dog food too", "Households that will buy coffee or dog food in the next 28 days"),
+        ("dog food instead", "Households that will buy dog food in the next 28 days"),
+        ("the same but for dog food", "Households that will buy dog food in the next 28 days"),
+        ("not coffee. i meant dog food", "Households that will buy dog food in the next 28 days"),
+    ],
+)
+def test_too_and_instead(coffee: Conversation, text: str, demand: str) -> None:
+    assert spec(coffee.say("t", text)).demand == demand
+
+
+def test_both_is_said_as_both(talk: Conversation) -> None:
+    demand = spec(talk.say("t", "both coffee and dog food")).demand
+    assert demand == "Households that will buy coffee as well as dog food in the next 28 days"
+
+
+def test_a_time_beyond_the_longest_is_said(talk: Conversation) -> None:
+    reply = talk.say("t", "coffee in the next 3 years")
+    assert "91 days" in spec(reply).demand
+    assert "the longest time I can look ahead is 91 days" in reply.text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("how accurate is this?", "In 8 of 10 cases"),
+        ("what is lift?", "picked at random about"),
+        ("how much would it cost to reach them?", "What does one contact cost you?"),
+        ("how many people is that?", "ends within it in 8 of 10 cases"),
+        ("show me the list of saved audiences", "No audience has been saved yet"),
+        ("what can you do?", "Say whom you want to reach"),
+        ("thanks, great job", "You are welcome"),
+        ("it's raining again", "I only find households"),
+        ("make it better", "should change, but not what"),
+    ],
+)
+def test_questions_and_courtesy_leave_the_audience_alone(coffee: Conversation, text: str, said: str) -> None:
+    before = coffee.current("t").draft
+    reply = coffee.say("t", text)
+    assert said in reply.text
+    assert reply.draft == before
+
+
+def test_courtesy_is_nothing_to_judge(coffee: Conversation, service: PlantedService) -> None:
+    service.save(AudienceSpec(demand="Households that will buy baby food"), "Baby autumn", "me", "key")
+    coffee.say("t", "thanks, great job")
+    compared = coffee.say("t", "compare with Baby autumn")
+    assert not compared.refused
+    listed = coffee.say("t", "which audiences have I saved?")
+    assert "**Baby autumn**, version 1" in listed.text
+
+
+def test_undo_several_and_names(coffee: Conversation) -> None:
+    coffee.say("t", "broader")
+    coffee.say("t", "only homeowners")
+    back = coffee.say("t", "go back two steps")
+    assert "last 2 changes" in back.text
+    assert (spec(back).cut, spec(back).filters) == (None, ())
+    assert "**Coffee lovers**" in coffee.say("t", "rename it to Coffee lovers").text
+    assert coffee.say("t", "save it").text.startswith("Save **Coffee lovers**")
+
+
+def test_several_options_none_and_the_difference(talk: Conversation) -> None:
+    asked = talk.say("t", "wine buyers")
+    assert asked.options[:2] == ("domestic wine", "imported wine")
+    told = talk.say("t", "what is the difference?")
+    assert "**domestic wine**" in told.text
+    assert "box wines" in told.text
+    assert told.question is not None, "the question stays open"
+    none = talk.say("t", "none of these")
+    assert none.question is None
+    assert "None of those" in none.text
+    assert not {"domestic wine", "imported wine"} & set(none.options)
+    talk.say("u", "wine buyers")
+    assert spec(talk.say("u", "the second")).demand == "Households that will buy imported wine in the next 28 days"
+
+
+def test_segments_are_chosen_among(talk: Conversation) -> None:
+    shown = talk.say("t", "give me three segments for pet food")
+    assert shown.text.count("Households that will buy") == 3
+    chosen = shown.options[1]
+    assert spec(talk.say("t", "the second one")).demand == f"Households that will buy {chosen} in the next 28 days"
+
+
+def test_an_audience_of_nobody_is_not_offered_for_saving(workspace: Settings) -> None:
+    class Nobody(PlantedService):
+        def size(self, spec: AudienceSpec) -> SizeEstimate:
+            none = Interval(low=0, mid=0.2, high=1)
+            return super().size(spec).model_copy(update={"responders": none, "all_responders": none})
+
+    talk = Conversation(Nobody(), workspace)  # type: ignore[arg-type]
+    reply = talk.say("t", "coffee drinkers")
+    assert "Not even one" in reply.text
+    assert "Save this audience" not in reply.options
+    refused = talk.say("t", "save as Empty")
+    assert refused.pending is None
+    assert "nothing to save" in refused.text
+    talk.close()
+
+
+@pytest.mark.parametrize(
+    ("turns", "said"),
+    [
+        (("wer kauft coffee in den nächsten 14 Tagen?", "wie genau ist das?"), "In 8 von 10 Fällen"),
+        (("gente que va a comprar coffee para la casa", "¿qué es el lift?"), "elegidas al azar"),
+        (("des clients qui vont acheter du coffee", "combien ça coûte ?"), "Combien coûte un contact"),
+        (("coffee drinkers", "谢谢"), "不客气"),
+    ],
+)
+def test_other_languages_to_the_end_of_the_turn(talk: Conversation, turns: tuple[str, ...], said: str) -> None:
+    for turn in turns:
+        reply = talk.say("t", turn)
+    if reply.question:
+        talk.say("t", reply.options[0])
+        reply = talk.say("t", turns[-1])
+    assert said in reply.text
+
+
+def test_a_thinker_that_fails_is_answered(coffee: Conversation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> object:
+        raise ValueError("a question needs two to six options")
+
+    monkeypatch.setattr("agent.thinking.rules.decide", broken)
+    reply = coffee.say("t", "tea")
+    assert "Something went wrong" in reply.text
+    assert spec(reply).demand == COFFEE
+
+
+UNPLANTED = {"like", "angles", "combine", "outcome", "refresh"}
+"""What the planted service cannot do; the steps themselves are decided all the same."""
+
+TYPED = [each.text for each in examples()]
+QUESTION = Clarification(topic="meaning", question="Which?", options=("dog food", "cat food", "You decide"))
+
+
+@given(
+    st.one_of(st.sampled_from(TYPED), st.text(max_size=80)),
+    st.sampled_from(INTENTS),
+    st.sampled_from(["fresh", "draft", "question", "segments"]),
+    st.sampled_from(["", "de", "es", "fr", "zh"]),
+)
+@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_message_breaks_the_conversation(text: str, intent: Any, stage: str, tongue: str) -> None:
+    """Whatever intent is read into whatever message, the rules find a step, and it can be carried out."""
+    service: Any = PlantedService()
+    card = service.describe_data()
+    acting = Acting(service, card)
+    memory = Memory(language=tongue)
+    if stage != "fresh":
+        memory = memory.model_copy(update={"now": acting.drafting.by_hand(AudienceSpec(demand=COFFEE), memory)})
+    if stage in ("question", "segments"):
+        topic = "meaning" if stage == "question" else "segment"
+        question = QUESTION.model_copy(update={"topic": topic})
+        memory = memory.model_copy(update={"question": question, "request": "pet food", "asked": 1})
+    chance = random.Random(text).random()
+    stub = SimpleNamespace(guess=lambda *_: Guess(intent, chance, "demand"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "intent_classifier", lambda: stub)
+        context = look(service, card, memory, text or "?")
+        decision = RuleThinker("rules", service.search_groups).decide(context, Conduct())
+    if decision.step.action in UNPLANTED:
+        return
+    try:
+        _, reply = acting.act(decision.step, decision.notes, context, memory, "rules")
+    except (AudienceError, Unwanted):
+        return
+    assert reply.text
