@@ -1,0 +1,5 @@
+"""The reader: what a whole request asks for, as groups and items of the data; trained per data set, on texts alone."""
+
+from encoders.reader.reader import MeantGroup, Reader, Understood
+
+__all__ = ["MeantGroup", "Reader", "Understood"]
