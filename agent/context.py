@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from agent.rules.grounding import FLOOR, KINDRED
 from agent.rules.wording import Parts
 from agent.state import Answer, Clarification
+from encoders.reader import Understood
 from tools.types import GroupHit, Interval
 
 
@@ -78,12 +79,16 @@ class Context(BaseModel):
     fields: dict[str, tuple[str, ...]]
     searches: tuple[Search, ...]
     examples: tuple[str, ...]
+    whole: Understood | None = None
+    """What the request as a whole means, see ``encoders.reader``; None where an audience is being changed."""
     open_questions: tuple[OpenQuestion, ...] = ()
     """What could be asked, and changes the audience; what changes it most first."""
 
     def brief(self) -> str:
         """The same as JSON for a language model, which reads every token: names without figures, nothing twice."""
-        kept = self.model_dump(exclude={"searches", "examples", "actions", "main_source", "horizon_days", "unit"})
+        kept = self.model_dump(
+            exclude={"searches", "examples", "actions", "main_source", "horizon_days", "unit", "whole"}
+        )
         kept["searches"] = {each.words: [hit.group for hit in each.hits] for each in self.searches}
         kept["answers"] = {each.question.question: each.text for each in self.answers}
         kept["question"] = self.question.question if self.question else None

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from agent.context import Context, DraftView, Search
+from agent.reading.whole import read_whole
 from agent.rules.attributes import write_filter
 from agent.rules.grounding import framed, short_first
 from agent.rules.hearing import hear
@@ -69,6 +70,7 @@ def look(service: "AudienceService", card: DataCard, memory: Memory, text: str) 
         horizon_days=card.horizon_days,
         fields=fields,
         searches=tuple(searches),
+        whole=read_whole(service, memory, text),
         examples=short_first(card.top_groups)[:6],
     )
     reading = read_request(context)

@@ -1,7 +1,7 @@
 """One sentence in, the users who will do it out: the trained model on one data set at one as-of date."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -13,7 +13,7 @@ import scipy.sparse as sp
 import torch
 from scipy.special import logit
 
-from encoders.calibration.calibrate import all_of, standardise
+from encoders.calibration.calibrate import all_of, at_rate, standardise
 from encoders.errors import ModelError
 from encoders.history.events import Dataset
 from encoders.history.histories import did_any, done_in, level
@@ -33,6 +33,8 @@ Items = npt.NDArray[np.int64]
 
 _FOREIGN = 0.15
 """How much nearer the data comes by the first encoder alone when the others do not know the words."""
+_WITNESS = 0.5
+"""How much a quoted request counts beside the things that it was read as."""
 _EVIDENCE_HALF_LIFE = 2
 """Evidence is weighed by the counts of this half-life (90 days)."""
 
@@ -203,7 +205,7 @@ class Forecaster:
 
     def meant(self, sentence: str) -> tuple[Demand, list[Items]]:
         """A sentence taken apart, and per part the items that it means, best first."""
-        demand = read_demand(sentence)
+        demand = self.read(sentence)
         return demand, self.items_of(demand, self.encode(demand, self.source_meant(sentence)))
 
     def items_of(self, demand: Demand, parts: EncodedParts) -> list[Items]:
@@ -293,9 +295,35 @@ class Forecaster:
                 return first
         return parts
 
+    def read(self, sentence: str) -> Demand:
+        """A sentence taken apart, the names of the data left whole."""
+        return read_demand(sentence, self._whole_names)
+
+    @cached_property
+    def _whole_names(self) -> tuple[str, ...]:
+        """Names of groups that would be taken apart in a sentence."""
+        names = sorted(set(self.scene.vocabulary.groups))
+        return tuple(name for name in names if read_demand(name).phrases != (name,))
+
     def _read(self, sentence: str) -> Forecast:
-        demand = read_demand(sentence)
-        return self.compute(demand, self.encode(demand, self.source_meant(sentence)))
+        demand = self.read(sentence)
+        forecast = self.compute(demand, self.encode(demand, self.source_meant(demand.sentence)))
+        return self._with_witness(forecast, demand) if demand.witness else forecast
+
+    def _with_witness(self, forecast: Forecast, demand: Demand) -> Forecast:
+        """Mix in how the quoted request itself ranks the users; how many respond is what the named things say."""
+        quoted = self.forecast(demand.witness)
+        out = forecast.probabilities == 0.0  # for the first time, and did it before
+        kept = self.scene.histories.in_population & ~out
+        if not kept.any():
+            return forecast
+        ranks = standardise(forecast.scores, kept) + _WITNESS * standardise(quoted.scores, kept)
+        logits = [logit(np.clip(each.probabilities, 1e-9, 1 - 1e-9)) for each in (forecast, quoted)]
+        rate = float(forecast.probabilities[kept].mean())
+        mixed = at_rate((logits[0] + _WITNESS * logits[1]) / (1.0 + _WITNESS), rate, kept)
+        scores = np.where(out, ranks - np.ptp(ranks) - 1.0, ranks)
+        probabilities = np.where(out, 0.0, mixed)
+        return replace(forecast, scores=scores, probabilities=probabilities)
 
 
 def _only(words: str) -> Demand:

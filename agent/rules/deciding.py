@@ -1,6 +1,7 @@
 """The next step of the conversation, decided by rules from what was said and what the data has."""
 
 from agent.context import Context
+from agent.reading.whole import chosen_by_reader
 from agent.rules.attributes import write_filter
 from agent.rules.commands import command
 from agent.rules.hearing import Condition, hear
@@ -31,7 +32,8 @@ def decide(context: Context) -> Step:
 def _next(context: Context, understood: Understood, fresh: bool) -> Step:
     """Ask what would change the audience most, or propose."""
     heard, left = understood.heard, context.questions_left
-    if not understood.guessed:
+    read = chosen_by_reader(context)
+    if not understood.guessed and not read:
         if not heard.filters and not heard.within:
             return Step(action="answer", topic="unknown")
         if left and "meaning" not in understood.settled:
@@ -40,7 +42,7 @@ def _next(context: Context, understood: Understood, fresh: bool) -> Step:
     if asked is not None and asked.change >= LEAST_CHANGE and left:
         options = [option.answer for option in asked.options]
         return Step(action="ask", topic=asked.topic, question=asked.question, options=options, new_request=fresh)
-    return _propose(context, understood, understood.guessed or context.examples[:1], fresh)
+    return _propose(context, understood, read or understood.guessed or context.examples[:1], fresh)
 
 
 def _propose(context: Context, understood: Understood, items: tuple[str, ...], fresh: bool) -> Step:

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from encoders.language.demand import quoting
 from prompts.loader import table
 from tools.types import AudienceSpec, Behaviour
 
@@ -15,12 +16,14 @@ class Parts(BaseModel):
     action: str = Field("buy", description="the action of the source the items come from")
     first_time: bool = False
     days: int
+    asked: str = Field("", description="the request's own words, where the items are a reading of them that is unsure")
 
     def sentence(self, unit_plural: str) -> str:
         """The demand, such as "Households that will buy coffee in the next 28 days"."""
         first = " for the first time" if self.first_time else ""
         what = f"{verb(self.action)} {listed(self.items, 'or')}"
-        return f"{unit_plural[:1].upper()}{unit_plural[1:]} that will {what}{first} in the next {self.days} days"
+        who = f"{unit_plural[:1].upper()}{unit_plural[1:]}"
+        return f"{who} that will {what}{quoting(self.asked)}{first} in the next {self.days} days"
 
     def newcomers(self) -> tuple[Behaviour, ...]:
         """The hard conditions that "for the first time" stands for: none of the items at any time before."""

@@ -109,7 +109,7 @@ def _fit(vectors: Tensor, examples: Sequence[Example], things: Tensor, seed: int
             truth = torch.from_numpy(_truth([examples[row] for row in rows.tolist()], len(things)))
             loss = -(truth * logits.log_softmax(-1)).sum(-1).mean()
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
             schedule.step()
     return member.eval()

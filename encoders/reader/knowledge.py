@@ -8,7 +8,7 @@
     when = "fourth Thursday of November"                where it has a date
 
 Ours lie in ``prompts/knowledge``, a folder for each trade. A company adds its own in ``glossary.toml`` of its workspace
-("VIP lunch", brands, campaigns): there the things may be groups of its data, and a phrase that both know is the company's.
+("VIP lunch", brands, campaigns): there the things may be groups of its data, and a phrase that both know is its own.
 """
 
 import tomllib
@@ -109,13 +109,15 @@ class Phrases:
     A single word fires an entry only where it belongs to that entry alone: "dishes" or "wine" say too little.
     """
 
-    def __init__(self, entries: Sequence[Entry], ordinary: Iterable[str] = ()) -> None:
+    def __init__(self, entries: Sequence[Entry], ordinary: Iterable[str] = (), own: Sequence[Entry] = ()) -> None:
         """Take ``entries``, the earlier before the later where both have a phrase.
 
         Args:
             entries: what may fire.
             ordinary: texts whose words alone fire nothing, such as chatter and the names of groups.
+            own: those of the entries that a company wrote, which knows what its words mean: they fire in any case.
         """
+        given = {entry.name for entry in own}
         common = {word for text in ordinary for word in stemmed(text)}
         uses: dict[str, set[str]] = {}
         for entry in entries:
@@ -126,14 +128,16 @@ class Phrases:
         for entry in entries:
             for text in entry.says:
                 words = stemmed(text)
-                alone = len(words) == 1 and (words[0] in common or len(uses[words[0]]) > 1)
+                alone = len(words) == 1 and entry.name not in given and (words[0] in common or len(uses[words[0]]) > 1)
                 if words and not alone:
                     self._entry.setdefault(words, entry)
         self._longest = max(map(len, self._entry), default=0)
 
     def find(self, text: str) -> list[tuple[Entry, str]]:
         """The entries that ``text`` speaks of, each once with the words that say so."""
-        words, found, taken = stemmed(text), {}, set()
+        words = stemmed(text)
+        found: dict[str, tuple[int, Entry, str]] = {}
+        taken: set[int] = set()
         for length in range(min(self._longest, len(words)), 0, -1):
             for start in range(len(words) - length + 1):
                 places = set(range(start, start + length))

@@ -1,4 +1,4 @@
-"""Reads a whole request: the groups and items it means, the entries of the knowledge it speaks of, and how sure that is.
+"""Reads a whole request: the groups and items it means, the entries of the knowledge it speaks of, how sure that is.
 
 The head reads the whole text, and each of its clauses, so that chatter around a wish cannot drown it. Entries that are
 spoken of by name add what they stand for; they are mixed with what the head reads, never put in its place.
@@ -6,9 +6,9 @@ spoken of by name add what they stand for; they are mixed with what the head rea
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from encoders.language.naming import stemmed
 from encoders.language.text import Matrix, TextEncoder
@@ -32,9 +32,10 @@ _NEAREST = 3
 _CLAUSES = re.compile(r"[.!?;:\n]+\s|\s[-–—]+\s|,\s|\(|\)|\s(?:but|because|so)\s")
 
 
-@dataclass(frozen=True)
-class MeantGroup:
+class MeantGroup(BaseModel):
     """A group or a single item that a request means."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     group: str
     """As a demand names it."""
@@ -46,9 +47,10 @@ class MeantGroup:
     """It is one item, not a group."""
 
 
-@dataclass(frozen=True)
-class Understood:
+class Understood(BaseModel):
     """What a request means in this data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     groups: tuple[MeantGroup, ...]
     """Best first; none where nothing in the data is near enough."""
@@ -64,7 +66,13 @@ class Reader:
     """Reads requests over one data set; safe to use from several threads."""
 
     def __init__(
-        self, targets: Targets, head: Head, encoder: TextEncoder, entries: Sequence[Entry], table: Table, phrases: Phrases
+        self,
+        targets: Targets,
+        head: Head,
+        encoder: TextEncoder,
+        entries: Sequence[Entry],
+        table: Table,
+        phrases: Phrases,
     ) -> None:
         """Read with a trained head.
 
@@ -84,7 +92,7 @@ class Reader:
         """Read one request."""
         found = [(entry, said) for entry, said in self._phrases.find(text) if self._stands_for[entry.name]]
         shares, by_entry = self.shares(text, [entry for entry, _ in found])
-        order = [number for number in np.argsort(-shares, kind="stable")[: MOST + 1].tolist()]
+        order: list[int] = np.argsort(-shares, kind="stable")[: MOST + 1].tolist()
         chosen = [n for n in order if n < len(self.targets) and shares[n] >= max(NAMED, BESIDE * shares[order[0]])]
         if shares[-1] >= shares[order[0]]:
             chosen = []

@@ -24,7 +24,24 @@ _BARE = 0.2
 """Share of the texts that stand alone, without a frame."""
 _FADING = 0.85
 """How much less a thing of an entry counts than the one before it."""
-_SYLLABLES = ("ba", "dor", "fi", "gra", "kle", "lun", "mo", "nix", "plu", "quo", "rat", "sti", "tor", "ux", "vel", "zin")
+_SYLLABLES = (
+    "ba",
+    "dor",
+    "fi",
+    "gra",
+    "kle",
+    "lun",
+    "mo",
+    "nix",
+    "plu",
+    "quo",
+    "rat",
+    "sti",
+    "tor",
+    "ux",
+    "vel",
+    "zin",
+)
 
 
 class Example(NamedTuple):
@@ -91,7 +108,7 @@ def training_texts(entries: Sequence[Entry], table: Table, targets: Targets, see
     ]
     wanted = [*(4 * names), *_evened(items), *things, *(2 * said), *pairs]
     examples = [Example(_framed(text, stuff, random), meant) for text, meant in wanted if meant]
-    random.shuffle(examples)  # type: ignore[arg-type]
+    random.shuffle(examples)
     examples = examples[: PER_GROUP * targets.groups]
     return [*examples, *_of_nothing(stuff, random, max(40, len(examples) // 8))]
 
