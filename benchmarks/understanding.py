@@ -1,17 +1,19 @@
 """Measure what the assistant makes of requests in marketers' own words, nobody answering its questions.
 
-    python benchmarks/understanding.py                      the open requests, as of the day after the last choices
-    python benchmarks/understanding.py --as-of 2017-09-01   the day that choices were made on
-    python benchmarks/understanding.py --ablation           beside it, every way of reading that was compared
+    python benchmarks/understanding.py                      print the figures of the open requests
+    python benchmarks/understanding.py --as-of 2017-09-01   on the day that choices were made on
+    python benchmarks/understanding.py --keep               keep them in docs/understanding.json as well
 
-The workspace (AUDIENCE_WORKSPACE) says which data set it is. Each request comes with the groups, or single items, that
-it means (``requests/*.jsonl``; a list that is empty: the data has nothing of the kind). A demand is judged on who did
-any of them in the horizon after the as-of date, beside the request scored as it stands.
+The rules alone, the reader alone and the reader with its knowledge are measured one after the other; ``conversation.py
+--render`` writes what was kept into docs/conversation.md. The workspace (AUDIENCE_WORKSPACE) says which data set it is.
+Each request comes with the groups, or single items, that it means (``requests/*.jsonl``; an empty list: the data has
+nothing of the kind). A demand is judged on who did any of them in the horizon after the as-of date, beside the request
+scored as it stands.
 """
 
 import argparse
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -27,6 +29,7 @@ from encoders.benchmark.figures import figure
 from encoders.history.histories import done_in
 from encoders.language.naming import stems
 from encoders.metrics import auc
+from encoders.reader import Understood
 from encoders.settings import settings
 from tools.service import AudienceService
 
@@ -38,6 +41,13 @@ WORSE = 0.01
 """So much AUC less than the typed text is worse."""
 NEAR = 0.5
 """A thing that a demand names is near what was meant from this cosine of their names on."""
+
+WAYS = ("rules", "reader", "reader and knowledge")
+KEPT = Path(__file__).resolve().parents[1] / "docs" / "understanding.json"
+HEADS = (
+    *("reading", "requests", "judged", "typed", "demand", "gain", "95 %", "worse by > .01"),
+    *("with a demand", "something unrelated", "refused", "nothing there and said so"),
+)
 
 Truth = npt.NDArray[np.bool_]
 
@@ -134,19 +144,13 @@ class Judge:
         return Judged(asked.kind, typed, given, strange, demand is not None, bool(asked.items), refused)
 
 
-def rows(judged: Sequence[Judged]) -> list[str]:
-    """A table: one row a kind, and one for all."""
-    lines = [
-        "| requests | judged | typed | demand | gain | 95 % | worse by > .01 | with a demand | names something "
-        "unrelated | refused | says there is nothing, of those for which there is nothing |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for kind in (*sorted({each.kind for each in judged}), "all"):
-        lines.append(_row(kind, [each for each in judged if kind in ("all", each.kind)]))
-    return lines
+def rows(way: str, judged: Sequence[Judged]) -> list[tuple[str, ...]]:
+    """One row a kind, and one for all."""
+    kinds = (*sorted({each.kind for each in judged}), "all")
+    return [_row(way, kind, [each for each in judged if kind in ("all", each.kind)]) for kind in kinds]
 
 
-def _row(kind: str, judged: Sequence[Judged]) -> str:
+def _row(way: str, kind: str, judged: Sequence[Judged]) -> tuple[str, ...]:
     typed, demand = (np.array([getattr(each, name) for each in judged]) for name in ("typed", "demand"))
     counted = ~np.isnan(typed)
     gain = demand[counted] - typed[counted]
@@ -155,11 +159,10 @@ def _row(kind: str, judged: Sequence[Judged]) -> str:
     lacking = [each for each in judged if not each.wanted]
     assert interval is not None
     return (
-        f"| {kind} | {counted.sum()} | {typed[counted].mean():.4f} | {demand[counted].mean():.4f} "
-        f"| {gain.mean():+.4f} | {interval.low:+.4f} to {interval.high:+.4f} | {np.mean(gain < -WORSE):.0%} "
-        f"| {len(said)} of {len(judged)} | {_share([each.unrelated for each in said])} "
-        f"| {sum(each.refused for each in judged)} "
-        f"| {sum(not each.answered for each in lacking)} of {len(lacking)} |"
+        *(way, kind, f"{counted.sum()}", f"{typed[counted].mean():.4f}", f"{demand[counted].mean():.4f}"),
+        *(f"{gain.mean():+.4f}", f"{interval.low:+.4f} to {interval.high:+.4f}", f"{np.mean(gain < -WORSE):.0%}"),
+        *(f"{len(said)} of {len(judged)}", _share([each.unrelated for each in said])),
+        *(f"{sum(each.refused for each in judged)}", f"{sum(not each.answered for each in lacking)} of {len(lacking)}"),
     )
 
 
@@ -167,27 +170,52 @@ def _share(values: Sequence[bool]) -> str:
     return f"{np.mean(values):.1%}" if values else "-"
 
 
-def measure(as_of: date | None, files: Sequence[Path], show: Callable[[str], None]) -> None:
-    """Answer and judge every request."""
+class Through:
+    """The service with another way of reading whole requests."""
+
+    def __init__(self, service: AudienceService, way: str) -> None:
+        """Read in one of ``WAYS``."""
+        self._service, self._way = service, way
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._service, name)
+
+    def read(self, text: str) -> Understood | None:
+        """What a request means; None for the rules, which look at its phrases one by one."""
+        if self._way == "rules":
+            return None
+        return self._service.reading.open().alone().read(text) if self._way == "reader" else self._service.read(text)
+
+
+def measure(as_of: date | None, files: Sequence[Path], ways: Sequence[str]) -> tuple[str, list[tuple[str, ...]]]:
+    """Answer and judge every request in every way; a title, and the rows of a table. Strange names are printed."""
     with closing(AudienceService.open(settings(), as_of)) as service:
-        name, day = service.forecaster.dataset.card.name, service.forecaster.scene.histories.past.as_of
-        asked = read_asked(files or sorted(REQUESTS.glob(f"*_{FILES[name]}.jsonl")))
-        given, judge = answers(service, asked), Judge(service)
-        judged = [judge.judge(each, given[each.id]) for each in asked]
-        show(f"## {name}, as of {day}\n")
-        show("\n".join(rows(judged)))
-        for each, one in zip(asked, judged, strict=True):
-            if one.unrelated and one.answered:
-                show(f"unrelated? {each.request} -> {given[each.id]['demand']}")
+        card, day = service.forecaster.dataset.card, service.forecaster.scene.histories.past.as_of
+        asked = read_asked(files or sorted(REQUESTS.glob(f"*_{FILES[card.name]}.jsonl")))
+        judge, table = Judge(service), [HEADS]
+        for way in ways:
+            given = answers(Through(service, way), asked)  # type: ignore[arg-type]
+            judged = [judge.judge(each, given[each.id]) for each in asked]
+            table += rows(way, judged)
+            for each, one in zip(asked, judged, strict=True):
+                if one.unrelated and one.answered:
+                    print(f"unrelated? ({way}) {each.request} -> {given[each.id]['demand']}")  # noqa: T201 - a command
+        return f"{card.title}, as of {day}", table
 
 
 def main() -> None:
-    """Measure, and print tables for docs/conversation.md."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--as-of", type=date.fromisoformat, help="another day than that of the data set")
+    parser.add_argument("--keep", action="store_true", help="keep the figures for docs/conversation.md")
+    parser.add_argument("--way", action="append", choices=WAYS, help="only this way of reading")
     parser.add_argument("files", nargs="*", type=Path, help="other files of requests")
     given = parser.parse_args()
-    measure(given.as_of, given.files, print)
+    title, table = measure(given.as_of, given.files, given.way or WAYS)
+    print("\n".join([title, *map(" | ".join, table)]))  # noqa: T201 - a command
+    if given.keep:
+        known = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
+        KEPT.write_text(json.dumps(known | {title: table}, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

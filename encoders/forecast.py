@@ -24,6 +24,7 @@ from encoders.model.dual import EncodedParts, encode_parts
 from encoders.model.match import Placed
 from encoders.model.scene import Scene, read_scene, read_vocabulary
 from encoders.model_folder import TrainedModel, read_model
+from encoders.reader.targets import spoken_name
 from encoders.settings import Settings
 from encoders.workspace import Workspace
 
@@ -301,8 +302,10 @@ class Forecaster:
 
     @cached_property
     def _whole_names(self) -> tuple[str, ...]:
-        """Names of groups that would be taken apart in a sentence."""
-        names = sorted(set(self.scene.vocabulary.groups))
+        """Names of groups and items that would be taken apart in a sentence."""
+        vocabulary = self.scene.vocabulary
+        items = map(spoken_name, vocabulary.texts, vocabulary.groups)
+        names = sorted({*vocabulary.groups, *items})
         return tuple(name for name in names if read_demand(name).phrases != (name,))
 
     def _read(self, sentence: str) -> Forecast:

@@ -4,11 +4,25 @@ import logging
 from threading import Lock
 
 from encoders.forecast import Forecaster
+from encoders.history.events import Dataset
 from encoders.language.text import text_encoder
+from encoders.model.scene import read_vocabulary
 from encoders.reader import Reader, Understood, open_reader
+from encoders.settings import Settings
 from encoders.workspace import Progress, Workspace, silent
 
 log = logging.getLogger(__name__)
+
+
+def learn_to_read(workspace: Workspace, settings: Settings, progress: Progress) -> None:
+    """Have the reader of the current data in the workspace's cache, so that no first request waits for it.
+
+    Raises:
+        DataError: there is no data, or the glossary of the workspace cannot be read.
+    """
+    dataset, encoder = Dataset.current(workspace), text_encoder(settings.text_encoder)
+    vocabulary = read_vocabulary(dataset, encoder, workspace)
+    open_reader(workspace, dataset.card.name, vocabulary, encoder, settings.seed, progress)
 
 
 class Reading:

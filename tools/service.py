@@ -64,6 +64,11 @@ class AudienceService(Keeping):
         """
         return self._reading.read(checked_words(text))
 
+    @property
+    def reading(self) -> Reading:
+        """What reads whole requests, for measuring; whoever wants one read asks the service."""
+        return self._reading
+
     def learn_to_read(self, progress: Progress = silent) -> None:
         """Have the reader ready: loaded, or, where the workspace has none yet, trained in about a minute.
 

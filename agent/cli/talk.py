@@ -37,6 +37,7 @@ def ask(
     with progress_bar() as progress:
         progress("Thinking")
         with closing(AudienceService.open(settings)) as service, closing(Conversation(service, settings)) as talk:
+            service.learn_to_read(progress)
             if requests is not None and out is not None:
                 lines, errors = answer_file(talk, requests, out, progress)
             elif request is not None:

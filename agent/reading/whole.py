@@ -5,9 +5,12 @@ What a person picks themselves always counts before it: the reader stands in whe
 
 from typing import TYPE_CHECKING
 
+from agent.rules.languages import language
 from agent.rules.replying import skipped
+from agent.rules.wording import listed, plain
 from agent.state import Memory
 from encoders.reader import Understood
+from prompts.loader import reply
 
 if TYPE_CHECKING:
     from agent.context import Context
@@ -17,8 +20,14 @@ _LONGEST_WITNESS = 300
 
 
 def read_whole(service: "AudienceService", memory: Memory, text: str) -> Understood | None:
-    """What the request means; None where an audience is there already, which a message changes."""
-    return None if memory.now and not memory.question else service.read(memory.request if memory.question else text)
+    """What the request means; None where an audience is there already, which a message changes.
+
+    The reader learned from English; for other languages the multilingual search alone is the better guide.
+    """
+    if memory.now and not memory.question:
+        return None
+    request = memory.request if memory.question else text
+    return service.read(request) if language(request) == "English" else None
 
 
 def chosen_by_reader(context: "Context") -> tuple[str, ...]:
@@ -29,6 +38,26 @@ def chosen_by_reader(context: "Context") -> tuple[str, ...]:
     if context.whole is None or picked:
         return ()
     return tuple(each.group for each in context.whole.groups)
+
+
+def nothing_near(context: "Context") -> str:
+    """What to say where the data has nothing of the kind; empty where it has, or where nobody has looked."""
+    whole = context.whole
+    if whole is None or whole.groups:
+        return ""
+    words = plain(context.request if context.question is not None else context.text, 60)
+    return reply("nothing_near", words=words, nearest=listed([plain(each) for each in whole.nearest], "or"))
+
+
+def stands_for(context: "Context", items: tuple[str, ...]) -> list[str]:
+    """The chain behind things that the reader named: an entry of the knowledge, and what it stands for here."""
+    if context.whole is None or items != chosen_by_reader(context):
+        return []
+    chains: dict[str, list[str]] = {}
+    for each in context.whole.groups:
+        if each.because in context.whole.entries:
+            chains.setdefault(each.because, []).append(plain(each.group))
+    return [reply("stands_for", entry=plain(entry), things=listed(things, "and")) for entry, things in chains.items()]
 
 
 def witness(context: "Context", items: tuple[str, ...]) -> str:

@@ -1,7 +1,7 @@
 """The next step of the conversation, decided by rules from what was said and what the data has."""
 
 from agent.context import Context
-from agent.reading.whole import chosen_by_reader
+from agent.reading.whole import chosen_by_reader, nothing_near, stands_for
 from agent.rules.attributes import write_filter
 from agent.rules.commands import command
 from agent.rules.hearing import Condition, hear
@@ -33,6 +33,8 @@ def _next(context: Context, understood: Understood, fresh: bool) -> Step:
     """Ask what would change the audience most, or propose."""
     heard, left = understood.heard, context.questions_left
     read = chosen_by_reader(context)
+    if not understood.items and not heard.filters and not heard.within and (said := nothing_near(context)):
+        return Step(action="answer", say=said)
     if not understood.guessed and not read:
         if not heard.filters and not heard.within:
             return Step(action="answer", topic="unknown")
@@ -46,10 +48,12 @@ def _next(context: Context, understood: Understood, fresh: bool) -> Step:
 
 
 def _propose(context: Context, understood: Understood, items: tuple[str, ...], fresh: bool) -> Step:
-    heard, notes = understood.heard, list(understood.notes)
+    heard = understood.heard
+    reading = chosen_by_reader(context) == items
+    notes = stands_for(context, items) if reading else list(understood.notes)
     if heard.foreign and not spoken():
         notes.append(reply("foreign", language=heard.foreign))
-    if understood.unknown:
+    if understood.unknown and not reading:
         notes.append(reply("left_out", words=plain(listed(understood.unknown, "and"))))
     return Step(
         action="propose",

@@ -33,12 +33,8 @@ _MOST = 3
 
 def checked_table(data_name: str) -> Table:
     """The table of a built-in data set; empty for others."""
-    folder = files("prompts").joinpath("knowledge", "grounded")
-    found: dict[str, tuple[str, ...]] = {}
-    for file in sorted(folder.iterdir(), key=lambda each: each.name):
-        if file.name.endswith(".toml") and file.name.split(".")[0] == data_name:
-            found |= read_table(file)
-    return found
+    file = files("prompts").joinpath("knowledge", "grounded", f"{data_name}.toml")
+    return read_table(file) if file.is_file() else {}
 
 
 def read_table(file: Path | Traversable) -> dict[str, tuple[str, ...]]:

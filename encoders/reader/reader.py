@@ -88,6 +88,10 @@ class Reader:
         self._phrases = phrases
         self._stands_for = {entry.name: meant_by(entry, table, targets) for entry in entries}
 
+    def alone(self) -> "Reader":
+        """The same head, with no entry looked up: for finding out what the knowledge is worth."""
+        return Reader(self.targets, self._head, self._encoder, (), {}, Phrases(()))
+
     def read(self, text: str) -> Understood:
         """Read one request."""
         found = [(entry, said) for entry, said in self._phrases.find(text) if self._stands_for[entry.name]]
