@@ -34,7 +34,7 @@ Items = npt.NDArray[np.int64]
 
 _FOREIGN = 0.15
 """How much nearer the data comes by the first encoder alone when the others do not know the words."""
-_WITNESS = 0.5
+_WITNESS = 1.0
 """How much a quoted request counts beside the things that it was read as."""
 _EVIDENCE_HALF_LIFE = 2
 """Evidence is weighed by the counts of this half-life (90 days)."""

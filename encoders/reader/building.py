@@ -29,14 +29,14 @@ from encoders.reader.head import Head
 from encoders.reader.knowledge import Entry, Phrases, read_glossary, trades
 from encoders.reader.reader import Reader
 from encoders.reader.targets import Targets
-from encoders.reader.texts import Example, material, training_texts
+from encoders.reader.texts import Example, material, meant_by, training_texts
 from encoders.tensors import load_tensors, save_tensors
 from encoders.workspace import Progress, Workspace, atomic_file, silent
 
 _FORMAT = 1
 """Counted up when heads of an earlier program cannot be used any more."""
-_OF_A_TRADE = 0.05
-"""A trade's knowledge is taken where so large a share of the data's groups are things that it names."""
+_OF_A_TRADE = 0.1
+"""A trade's knowledge is taken where it names such a share of the groups of the data, or they of its things."""
 _BATCH = 512
 _REMARK = "What the things of the knowledge are in this data; change a line and it stays as you wrote it."
 
@@ -69,18 +69,18 @@ def open_reader(
     head = _head(workspace, targets, training_texts(ours, table, targets, seed), encoder, seed, progress)
     unknown = sorted({thing for entry in own for thing in entry.things} - set(table))
     table |= ground_things(unknown, targets, encoder)
+    known = [entry for entry in (*own, *ours) if meant_by(entry, table, targets)]
     ordinary = (*material().frames, *material().nothings, *targets.texts[: targets.groups])
-    phrases = Phrases([*own, *ours], ordinary, own)
-    return Reader(targets, head, encoder, [*own, *ours], table, phrases)
+    return Reader(targets, head, encoder, known, table, Phrases(known, ordinary, own))
 
 
 def _fits(entries: Sequence[Entry], targets: Targets) -> bool:
     """Whether a trade's knowledge is about such data at all: films say nothing about groceries."""
     things = {stemmed(thing) for entry in entries for thing in entry.things}
-    named = [
-        any(stemmed(part) in things for part in (name, *parts_of(name))) for name in targets.names[: targets.groups]
-    ]
-    return sum(named) >= _OF_A_TRADE * len(named)
+    groups = targets.names[: targets.groups]
+    named = [any(stemmed(part) in things for part in (name, *parts_of(name))) for name in groups]
+    sold = [thing in targets.called for thing in things]
+    return any(sum(found) >= _OF_A_TRADE * max(1, len(found)) for found in (named, sold))
 
 
 def _table_of(

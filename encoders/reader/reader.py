@@ -18,9 +18,9 @@ from encoders.reader.knowledge import Entry, Phrases
 from encoders.reader.targets import Targets
 from encoders.reader.texts import meant_by
 
-SURE = 0.5
+SURE = 0.85
 """The reading is sure when so much of it goes to what is named."""
-NAMED, BESIDE = 0.12, 0.25
+NAMED, BESIDE = 0.06, 0.3
 """A thing is named when it has this share, and this much of the greatest one."""
 MOST = 8
 """Things that one demand names at most."""

@@ -38,13 +38,13 @@ def answered(desk: Path, *lines: str) -> list[dict[str, object]]:
 
 
 def test_every_line_is_answered_in_its_place(desk: Path) -> None:
-    coffee, dogs = answered(desk, '{"id": "a", "request": "coffee"}', "", '{"id": 7, "request": "something for dogs"}')
+    coffee, baby = answered(desk, '{"id": "a", "request": "coffee"}', "", '{"id": 7, "request": "our new baby line"}')
     assert list(coffee) == ["id", "demand", "spec", "questions", "reads_as", "refused", "error"]
     assert (coffee["id"], coffee["demand"]) == ("a", "Households that will buy coffee in the next 28 days")
     assert coffee["spec"]["demand"] == coffee["demand"]  # type: ignore[index]
-    assert (dogs["id"], dogs["error"]) == ("7", None)
-    assert dogs["questions"]
-    assert dogs["demand"]
+    assert (baby["id"], baby["error"]) == ("7", None)
+    assert baby["questions"]
+    assert baby["demand"]
 
 
 def test_what_is_refused_says_why(desk: Path) -> None:
