@@ -1,10 +1,9 @@
 """Reads a whole request: the groups and items it means, the entries of the knowledge it speaks of, how sure that is.
 
-The head reads the whole text, and each of its clauses, so that chatter around a wish cannot drown it. Entries that are
+The head reads the whole text at once: its clauses one by one only bring in what the chatter is about. Entries that are
 spoken of by name add what they stand for; they are mixed with what the head reads, never put in its place.
 """
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,12 +23,9 @@ NAMED, BESIDE = 0.06, 0.3
 """A thing is named when it has this share, and this much of the greatest one."""
 MOST = 8
 """Things that one demand names at most."""
-_CLAUSE, _FEWEST_WORDS = 0.5, 3
-"""How much the surest clause of a request counts beside the whole; shorter ones are joined to the next."""
 _ENTRY = 0.5
 """How much what the entries stand for counts beside what the head reads."""
 _NEAREST = 3
-_CLAUSES = re.compile(r"[.!?;:\n]+\s|\s[-–—]+\s|,\s|\(|\)|\s(?:but|because|so)\s")
 
 
 class MeantGroup(BaseModel):
@@ -110,12 +106,7 @@ class Reader:
 
     def shares(self, text: str, entries: Sequence[Entry]) -> tuple[Matrix, dict[int, str]]:
         """How much of the request means each thing, and nothing, [T + 1]; and the entries that things come from."""
-        pieces = [text, *clauses(text)]
-        read = self._head.read(self._encoder.encode(pieces))
-        shares = read[0]
-        if len(pieces) > 1:
-            surest = read[1:][np.argmin(read[1:, -1])]
-            shares = (1 - _CLAUSE) * shares + _CLAUSE * surest
+        shares = self._head.read(self._encoder.encode([text]))[0]
         by_entry: dict[int, str] = {}
         if entries:
             known = np.zeros_like(shares)
@@ -135,18 +126,6 @@ class Reader:
             because=by_entry.get(number) or _words_for(text, targets.texts[number]),
             single=number >= targets.groups,
         )
-
-
-def clauses(text: str) -> list[str]:
-    """The clauses of a text where it has several; short ones are joined to what follows."""
-    pieces: list[str] = []
-    for piece in _CLAUSES.split(text):
-        piece = piece.strip()
-        if pieces and len(stemmed(pieces[-1])) < _FEWEST_WORDS:
-            pieces[-1] = f"{pieces[-1]} {piece}".strip()
-        elif piece:
-            pieces.append(piece)
-    return pieces if len(pieces) > 1 else []
 
 
 def _words_for(text: str, name: str) -> str:

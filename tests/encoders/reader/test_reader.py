@@ -9,7 +9,6 @@ from encoders.reader import Reader, open_reader
 from encoders.reader.grounding import GROUNDED, ground_things, read_table
 from encoders.reader.head import Head
 from encoders.reader.knowledge import Entry
-from encoders.reader.reader import clauses
 from encoders.reader.targets import Targets, spoken_name
 from encoders.reader.texts import meant_by, training_texts
 from encoders.workspace import Workspace
@@ -136,8 +135,3 @@ def test_a_line_more_leaves_the_other_texts_as_they_were(service: AudienceServic
 )
 def test_items_are_called_by_their_own_name(text: str, group: str, name: str) -> None:
     assert spoken_name(text, group) == name
-
-
-def test_clauses_are_taken_apart_and_short_ones_joined() -> None:
-    assert clauses("dog food") == []
-    assert clauses("Hi team. We sell dog food, the dry kind.") == ["Hi team We sell dog food", "the dry kind."]
