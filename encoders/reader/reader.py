@@ -21,6 +21,8 @@ SURE = 0.85
 """The reading is sure when so much of it goes to what is named."""
 NAMED, BESIDE = 0.06, 0.3
 """A thing is named when it has this share, and this much of the greatest one."""
+_STANDS_OUT = 2.5
+"""The greatest share is so many times what chance would give each thing; else nothing is meant."""
 MOST = 8
 """Things that one demand names at most."""
 _ENTRY = 0.5
@@ -94,7 +96,8 @@ class Reader:
         shares, by_entry = self.shares(text, [entry for entry, _ in found])
         order: list[int] = np.argsort(-shares, kind="stable")[: MOST + 1].tolist()
         chosen = [n for n in order if n < len(self.targets) and shares[n] >= max(NAMED, BESIDE * shares[order[0]])]
-        if shares[-1] >= shares[order[0]]:
+        by_chance = 1.0 / max(1, len(self.targets))
+        if shares[-1] >= shares[order[0]] or shares[order[0]] < _STANDS_OUT * by_chance:
             chosen = []
         near = [n for n in order if n < len(self.targets)][:_NEAREST]
         return Understood(
