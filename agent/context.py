@@ -8,6 +8,7 @@ from agent.reading.message import ParsedMessage
 from agent.rules.grounding import FLOOR, KINDRED
 from agent.rules.wording import Parts
 from agent.state import Answer, Clarification
+from encoders.reader import Understood
 from tools.types import AudienceSpec, GroupHit, Interval
 
 
@@ -82,6 +83,8 @@ class Context(BaseModel):
     fields: dict[str, tuple[str, ...]]
     searches: tuple[Search, ...]
     examples: tuple[str, ...]
+    whole: Understood | None = None
+    """What the request as a whole means, see ``encoders.reader``; None where an audience is being changed."""
     open_questions: tuple[OpenQuestion, ...] = ()
     """What could be asked, and changes the audience; what changes it most first."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from agent.context import Context
 from agent.guard import Refusal, Talk, check_spec
+from agent.reading.whole import witness
 from agent.replies import counted, goal_text
 from agent.rules.horizon import restate
 from agent.rules.wording import Parts, listed
@@ -47,8 +48,10 @@ class Drafting:
 
     def propose(self, step: Step, context: Context, request: str) -> Drafted:
         """A new audience, and what has to be said about it."""
+        items = tuple(step.groups or ())
         parts = Parts(
-            items=tuple(step.groups or ()),
+            items=items,
+            asked=witness(context, items),
             action=self._action(step, context),
             first_time=step.newness == "first time",
             days=step.horizon_days or self.card.horizon_days,

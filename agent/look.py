@@ -6,6 +6,7 @@ from agent.context import Context, DraftView, Search
 from agent.reading.intents import Stage
 from agent.reading.message import ParsedMessage
 from agent.reading.parse import parse
+from agent.reading.whole import read_whole
 from agent.rules.grounding import framed, short_first
 from agent.rules.understanding import read_request
 from agent.rules.wording import conditions
@@ -31,38 +32,12 @@ def look(service: "AudienceService", card: DataCard, memory: Memory, text: str) 
     saved = tuple(each.name for each in service.list_audiences())
     parsed = _parsed(text, card, memory, saved)
     text = parsed.text
-    request = memory.reading or (
-        parse(memory.request, card, "fresh", saved=saved) if memory.request else ParsedMessage()
-    )
+    request = memory.reading or ParsedMessage()
+    if memory.reading is None and memory.request:
+        request = parse(memory.request, card, "fresh", saved=saved)
     answers = tuple(_read_answer(each, card) for each in memory.answers)
-    draft = None
-    said = (
-        [parsed]
-        if memory.now and not memory.question
-        else [parsed, request, *(each.parsed for each in answers if each.parsed)]
-    )
-    if memory.now:
-        spec = memory.now.draft.spec
-        draft = DraftView(
-            sentence=spec.demand,
-            conditions=tuple(conditions(spec)),
-            filters=tuple(write_filter(each) for each in spec.filters),
-            parts=memory.now.parts,
-            spec=spec,
-        )
     main_source = max(card.sources, key=lambda each: each.events or 0).source if card.sources else ""
-    phrases = dict.fromkeys(phrase for each in said for phrase in each.looked_up)
-    answer = framed(text) if memory.question else text
-    wanted = (
-        {text: answer}
-        | ({} if memory.now else {memory.request.strip(): memory.request.strip()})
-        | {phrase: framed(phrase) for phrase in phrases}
-    )
-    searches = [
-        Search(words=words, hits=_search(service, sentence, main_source))
-        for words, sentence in list(wanted.items())[:_SEARCHES]
-        if words
-    ]
+    asked = (request, memory.request) if memory.question else (parsed, text)
     context = Context(
         text=text,
         parsed=parsed,
@@ -71,7 +46,7 @@ def look(service: "AudienceService", card: DataCard, memory: Memory, text: str) 
         answers=answers,
         question=memory.question,
         questions_left=max(0, MOST_QUESTIONS - memory.asked),
-        draft=draft,
+        draft=_draft(memory),
         conversation=memory.said,
         saved_audiences=saved,
         unit=card.unit,
@@ -80,13 +55,52 @@ def look(service: "AudienceService", card: DataCard, memory: Memory, text: str) 
         main_source=main_source,
         horizon_days=card.horizon_days,
         fields=fields_of(card),
-        searches=tuple(searches),
+        searches=_searches(service, memory, (parsed, request, *answers), main_source),
+        whole=read_whole(service, memory, *asked),
         examples=short_first(card.top_groups)[:6],
     )
     reading = read_request(context)
     if reading is None or not context.questions_left:
         return context
     return context.model_copy(update={"open_questions": weigh_questions(service, context, reading.understood)})
+
+
+def _draft(memory: Memory) -> DraftView | None:
+    """The audience on the page."""
+    if memory.now is None:
+        return None
+    spec = memory.now.draft.spec
+    return DraftView(
+        sentence=spec.demand,
+        conditions=tuple(conditions(spec)),
+        filters=tuple(write_filter(each) for each in spec.filters),
+        parts=memory.now.parts,
+        spec=spec,
+    )
+
+
+def _searches(
+    service: "AudienceService",
+    memory: Memory,
+    read: tuple[ParsedMessage | Answer, ...],
+    main_source: str,
+) -> tuple[Search, ...]:
+    """What the data has near the message, and near everything that it and the request before it name."""
+    first = read[0]
+    assert isinstance(first, ParsedMessage)
+    said = [first] if memory.now and not memory.question else [each for each in map(_reading, read) if each]
+    phrases = dict.fromkeys(phrase for each in said for phrase in each.looked_up)
+    wanted = (
+        {first.text: framed(first.text) if memory.question else first.text}
+        | ({} if memory.now else {memory.request.strip(): memory.request.strip()})
+        | {phrase: framed(phrase) for phrase in phrases}
+    )
+    some = [(words, sentence) for words, sentence in wanted.items() if words][:_SEARCHES]
+    return tuple(Search(words=words, hits=_search(service, sentence, main_source)) for words, sentence in some)
+
+
+def _reading(said: ParsedMessage | Answer) -> ParsedMessage | None:
+    return said.parsed if isinstance(said, Answer) else said
 
 
 def _parsed(text: str, card: DataCard, memory: Memory, saved: tuple[str, ...]) -> ParsedMessage:

@@ -21,6 +21,7 @@ from encoders.settings import settings
 AS_OF = (date(2017, 10, 1),)
 ROOT = Path(__file__).resolve().parents[1]
 MEASURED = ROOT / "docs" / "conversation.json"
+UNDERSTOOD = ROOT / "docs" / "understanding.json"
 PAGE = ROOT / "docs" / "conversation.md"
 
 
@@ -44,6 +45,8 @@ def page() -> str:
     ]
     for title, rows in (table for report in reports for table in dialogue_tables(report)):
         lines += ["", f"## {title}", "", *_markdown(rows)]
+    if UNDERSTOOD.exists():
+        lines += _understood()
     lines += [
         "",
         "# The guard, measured",
@@ -56,6 +59,24 @@ def page() -> str:
     for title, rows in guard_tables(evaluate_guard())[:-1]:
         lines += ["", f"## {title}", "", *_markdown(rows)]
     return "\n".join([*lines, ""])
+
+
+def _understood() -> list[str]:
+    """What ``understanding.py`` kept."""
+    lines = [
+        "",
+        "# Requests in marketers' own words, nobody answering",
+        "",
+        "Measured by `python benchmarks/understanding.py --keep`. Noisy requests bury the wish in chatter; occasions "
+        "name no product at all. They were written by others than the reader's training texts, with the groups or "
+        "items that each means. Demands and typed texts are judged on who then did any of those; a request that gets "
+        "no demand counts as a coin toss, a refused one is not judged. Something unrelated: a thing in the demand that "
+        "is none of those meant, shares no word with them and is nearer than a cosine of .5 to none. Choices were made "
+        "on an earlier day.",
+    ]
+    for title, rows in json.loads(UNDERSTOOD.read_text("utf-8")).items():
+        lines += ["", f"## {title}", "", *_markdown(rows)]
+    return lines
 
 
 def _markdown(rows: Sequence[Sequence[str]]) -> list[str]:

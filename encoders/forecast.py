@@ -13,7 +13,7 @@ import scipy.sparse as sp
 import torch
 from scipy.special import logit
 
-from encoders.calibration.calibrate import all_of, standardise
+from encoders.calibration.calibrate import all_of, at_rate, standardise
 from encoders.errors import ModelError
 from encoders.history.events import Dataset
 from encoders.history.histories import did_any, done_in, level
@@ -24,6 +24,7 @@ from encoders.model.dual import EncodedParts, encode_parts
 from encoders.model.match import Placed
 from encoders.model.scene import Scene, read_scene, read_vocabulary
 from encoders.model_folder import TrainedModel, read_model
+from encoders.reader.targets import spoken_name
 from encoders.settings import Settings
 from encoders.workspace import Workspace
 
@@ -36,6 +37,8 @@ _FOREIGN = 0.15
 _KNOWN = 0.42
 """A phrase that comes nowhere nearer than this (a cosine) to any item or group is no name of any."""
 _NEAREST_GROUPS = 3
+_WITNESS = 1.0
+"""How much a quoted request counts beside the things that it was read as."""
 _EVIDENCE_HALF_LIFE = 2
 """Evidence is weighed by the counts of this half-life (90 days)."""
 
@@ -232,7 +235,7 @@ class Forecaster:
 
     def meant(self, sentence: str) -> tuple[Demand, list[Items]]:
         """A sentence taken apart, and per part the items that it means, best first."""
-        demand = read_demand(sentence)
+        demand = self.read(sentence)
         return demand, self.items_of(demand, self.encode(demand, self.source_meant(sentence)))
 
     def items_of(self, demand: Demand, parts: EncodedParts) -> list[Items]:
@@ -322,10 +325,25 @@ class Forecaster:
                 return first
         return parts
 
+    def read(self, sentence: str) -> Demand:
+        """A sentence taken apart, the names of the data left whole."""
+        return read_demand(sentence, self._whole_names)
+
+    @cached_property
+    def _whole_names(self) -> tuple[str, ...]:
+        """Names of groups and items that would be taken apart in a sentence."""
+        vocabulary = self.scene.vocabulary
+        items = map(spoken_name, vocabulary.texts, vocabulary.groups)
+        names = sorted({*vocabulary.groups, *items})
+        return tuple(name for name in names if read_demand(name).phrases != (name,))
+
     def _read(self, sentence: str) -> Forecast:
-        demand, source = read_demand(sentence), self.source_meant(sentence)
+        demand = self.read(sentence)
+        source = self.source_meant(demand.sentence)
         found = self.compute(demand, self.encode(demand, source))
-        return found if len(demand.parts) == 1 else self._within_parts(found, source)
+        if len(demand.parts) > 1:
+            found = self._within_parts(found, source)
+        return self._with_witness(found, demand) if demand.witness else found
 
     def _within_parts(self, found: Forecast, source: int) -> Forecast:
         """The same, with nobody likelier to do all that a demand asks for than to do any part of it by itself.
@@ -338,11 +356,26 @@ class Forecaster:
         for part in demand.parts:
             what = wording.format(items=" or ".join(part.phrases))
             alone = f"{card.unit_plural.capitalize()} that will {what} in the next {demand.horizon_days} days"
-            if len(read_demand(alone).parts) == 1:
+            if len(self.read(alone).parts) == 1:
                 chance = self.forecast(alone).probabilities
                 probability = np.minimum(probability, 1.0 - chance if part.negated else chance)
         scores = logit(np.clip(probability, 1e-9, 1 - 1e-9))
         return replace(found, probabilities=probability, scores=scores)
+
+    def _with_witness(self, forecast: Forecast, demand: Demand) -> Forecast:
+        """Mix in how the quoted request itself ranks the users; how many respond is what the named things say."""
+        quoted = self.forecast(demand.witness)
+        out = forecast.probabilities == 0.0  # for the first time, and did it before
+        kept = self.scene.histories.in_population & ~out
+        if not kept.any():
+            return forecast
+        ranks = standardise(forecast.scores, kept) + _WITNESS * standardise(quoted.scores, kept)
+        logits = [logit(np.clip(each.probabilities, 1e-9, 1 - 1e-9)) for each in (forecast, quoted)]
+        rate = float(forecast.probabilities[kept].mean())
+        mixed = at_rate((logits[0] + _WITNESS * logits[1]) / (1.0 + _WITNESS), rate, kept)
+        scores = np.where(out, ranks - np.ptp(ranks) - 1.0, ranks)
+        probabilities = np.where(out, 0.0, mixed)
+        return replace(forecast, scores=scores, probabilities=probabilities)
 
 
 def _only(words: str) -> Demand:

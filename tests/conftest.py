@@ -1,6 +1,8 @@
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +17,9 @@ import encoders.train
 from agent.cli import data
 from encoders.language import text
 from encoders.language.text import Matrix
+from encoders.reader import building, texts
+from encoders.reader.knowledge import trades
+from encoders.reader.texts import material
 from encoders.settings import settings
 from encoders.train import train
 from encoders.workspace import Workspace
@@ -43,6 +48,18 @@ def _embed_once() -> Iterator[None]:
             yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _little_knowledge() -> Iterator[None]:
+    """Have readers learn from a few entries: looking up four thousand things takes longer than all else here."""
+    little = {"shop": tuple(entry for entry in trades()["shop"] if entry.kind in {"pet", "life-stage"})}
+    phrases = replace(material(), phrases=())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(building, "trades", lambda: little)
+        for module in (building, texts):
+            patch.setattr(module, "material", lambda: phrases)
+        yield
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """The planted world as a prepared data folder; only to be read."""
@@ -56,6 +73,8 @@ def world_workspace(world: World, tmp_path_factory: pytest.TempPathFactory) -> W
     shutil.copytree(world.folder, workspace.data)
     (workspace.path / "mask.key").write_bytes(MASK_KEY)
     train(workspace, world_settings(workspace.path), recipe=SMALL_RECIPE)
+    with closing(AudienceService.open(world_settings(workspace.path))) as service:
+        service.learn_to_read()
     return workspace
 
 

@@ -75,11 +75,11 @@ class Looking:
 
     def search_items(self, words: str, limit: int = 10) -> tuple[ItemHit, ...]:
         """Items of the data near some words, best first."""
-        return self._population.search.items(_checked(words), min(limit, _MOST_HITS), self._disclosure)
+        return self._population.search.items(checked_words(words), min(limit, _MOST_HITS), self._disclosure)
 
     def search_groups(self, words: str, limit: int = 8) -> tuple[GroupHit, ...]:
         """Groups of items near some words, best first."""
-        return self._population.search.group_hits(_checked(words), min(limit, _MOST_HITS), self._disclosure)
+        return self._population.search.group_hits(checked_words(words), min(limit, _MOST_HITS), self._disclosure)
 
     def browse(self, of: str = "", page: int = 0, size: int = 12) -> Shelf:
         """One page of names in the catalogue: the sources, the groups of a source, or the items of a group.
@@ -216,7 +216,7 @@ class Looking:
 
     def demand_vector(self, demand: str) -> npt.NDArray[np.float32]:
         """What a sentence wants, as a unit vector in the space of the item texts, [D]."""
-        return sentence_vector(self._forecaster, _checked(demand))
+        return sentence_vector(self._forecaster, checked_words(demand))
 
     def common_vector(self, spec: AudienceSpec) -> npt.NDArray[np.float32]:
         """What the users of an audience do more than everyone, in the same space.
@@ -260,7 +260,7 @@ class Looking:
             users, named = sorted(self._named_members(seeds).users), dict[str, str]()
         else:
             users, named = self._ids(seeds)
-        found = self._tuned.tune(name, None if demand is None else _checked(demand), users, progress, named)
+        found = self._tuned.tune(name, None if demand is None else checked_words(demand), users, progress, named)
         return self._rounded(found)
 
     def tuned(self, name: str) -> TunedSummary:
@@ -381,7 +381,8 @@ class Looking:
         return reasons or ["the probability is below the cut"]
 
 
-def _checked(words: str) -> str:
+def checked_words(words: str) -> str:
+    """Words to look for, on one line and not too long; raises RequestError where there are none."""
     words = " ".join(words.split())
     if not words:
         raise RequestError("Say what to look for; the words are empty.")

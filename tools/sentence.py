@@ -15,7 +15,7 @@ from itertools import pairwise
 from pydantic import ValidationError
 
 from encoders.errors import RequestError
-from encoders.language.demand import read_demand
+from encoders.language.demand import read_demand, without_witness
 from tools.clauses import QUOTED, Clause, read_clause, unquoted
 from tools.phrasing import Name, Phrasing, quoted
 from tools.stated.past import IT
@@ -76,8 +76,10 @@ def read(text: str, card: DataCard) -> AudienceSpec:
             pass
     if not any(letter.isalnum() for letter in demand):
         raise RequestError("The sentence names nothing that anybody will do; say who will do what, and by when.")
-    stated, rest = take_conditions(demand, card, horizon=False, loosely=False)
+    bare, quotation = without_witness(demand)
+    stated, rest = take_conditions(bare, card, horizon=False, loosely=False)
     rest = ahead_in_place(rest, card.as_of)
+    rest = demand if rest == bare else rest + quotation
     if stated and not _wants_something(rest):
         example = f"that will {Phrasing.of(card).wish(_example(stated, card))} in the next {card.horizon_days} days"
         raise RequestError(f"The sentence says what has to hold, but not what they will do; add it, as in '{example}'.")

@@ -4,13 +4,16 @@ from contextlib import closing
 from datetime import date
 
 from encoders.forecast import Forecaster
+from encoders.reader import Understood
 from encoders.settings import Settings
 from encoders.workspace import Progress, Workspace, silent
 from tools.access.caller import Caller
 from tools.campaign_types import Refreshed
 from tools.indexing import open_forecaster, read_index
 from tools.keeping import Keeping
+from tools.looking import checked_words
 from tools.population import Population
+from tools.reading import Reading
 from tools.tenant import Tenants
 from tools.types import DataCard
 
@@ -25,6 +28,7 @@ class AudienceService(Keeping):
     def __init__(self, settings: Settings, workspace: Workspace, forecaster: Forecaster) -> None:
         """Serve a forecaster, to the owner of the workspace; use ``open`` unless one is at hand."""
         self._workspace, self._tenants = workspace, Tenants(workspace, forecaster)
+        self._reading = Reading(workspace, forecaster, settings.seed)
         super().__init__(
             settings, Population(forecaster, settings.minimum_size, workspace.mask_key()), self._tenants.named("")
         )
@@ -43,13 +47,35 @@ class AudienceService(Keeping):
     def of(self, caller: Caller) -> "AudienceService":
         """The same service as one caller sees it: the saved audiences, tuned demands and files of her tenant."""
         seen = object.__new__(AudienceService)
-        seen._workspace, seen._tenants = self._workspace, self._tenants
+        seen._workspace, seen._tenants, seen._reading = self._workspace, self._tenants, self._reading
         Keeping.__init__(seen, self.settings, self._population, self._tenants.named(caller.tenant), caller)
         return seen
 
     def describe_data(self) -> DataCard:
         """What the data has; the notice says so where newer data was prepared since it was opened."""
         return super().describe_data().model_copy(update={"notice": self._newer_data()})
+
+    def read(self, text: str) -> Understood:
+        """What a whole request means in the data: groups, single items, and the knowledge they were found by.
+
+        Raises:
+            RequestError: the text is too long.
+            DataError: the glossary of the workspace cannot be read.
+        """
+        return self._reading.read(checked_words(text))
+
+    @property
+    def reading(self) -> Reading:
+        """What reads whole requests, for measuring; whoever wants one read asks the service."""
+        return self._reading
+
+    def learn_to_read(self, progress: Progress = silent) -> None:
+        """Have the reader ready: loaded, or, where the workspace has none yet, trained in about a minute.
+
+        Raises:
+            DataError: the glossary of the workspace cannot be read.
+        """
+        self._reading.open(progress)
 
     def _newer_data(self) -> str:
         """One sentence where the workspace has newer data than this service answers from; else nothing.

@@ -93,9 +93,11 @@ def index(as_of: AsOf = None, as_json: Json = False) -> None:
     """Bring the store that audiences are found in up to date; only users with something new are encoded again."""
     workspace, settings = open_workspace()
     from tools.indexing import build_index
+    from tools.reading import learn_to_read
 
     with progress_bar() as progress:
         done = build_index(workspace, settings, as_of, progress)
+        learn_to_read(workspace, settings, progress)
     where = settings.chroma_url or str(workspace.chroma)
     answer = {"index": where, "users": done.users, "encoded": done.encoded}
     show(answer, as_json, lambda: f"Index: {where}\n{done.users:,} users, {done.encoded:,} encoded anew")
@@ -131,6 +133,7 @@ def _demo_model(workspace: Workspace, settings: Settings, progress: Progress) ->
 
 def _demo_index(workspace: Workspace, settings: Settings, card: "DatasetCard", model: Path, progress: Progress) -> None:
     from tools.indexing import build_index
+    from tools.reading import learn_to_read
     from tools.store import VectorStore, collection_name
 
     ready = False
@@ -138,3 +141,4 @@ def _demo_index(workspace: Workspace, settings: Settings, card: "DatasetCard", m
         ready = store.ready(collection_name(card.version, model.name, card.default_as_of))
     if not ready:
         build_index(workspace, settings, None, progress)
+    learn_to_read(workspace, settings, progress)

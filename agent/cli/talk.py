@@ -2,30 +2,34 @@
 
 import os
 from contextlib import closing
-from secrets import token_hex
+from pathlib import Path
 from socket import create_server
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from agent.cli.console import Json, open_workspace, progress_bar, show
+from agent.requests import answer_file, settle
 from agent.rules.replying import DECIDE
 from agent.state import Clarification, Reply
 from encoders.errors import RequestError, WorkspaceError
 from encoders.settings import Settings
 from encoders.workspace import Workspace
 
-if TYPE_CHECKING:
-    from agent.conversation import Conversation
-
-_MOST_QUESTIONS = 2
-
 
 def ask(
-    request: Annotated[str, typer.Argument(help="Whom you want to reach, in your own words.")],
+    request: Annotated[str | None, typer.Argument(help="Whom you want to reach, in your own words.")] = None,
+    requests: Annotated[
+        Path | None, typer.Option(help='Many requests instead: JSON lines, {"id": "1", "request": "..."}.')
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the answers to --requests go, one JSON line each.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Give the assistant one request and print what it makes of it, without anybody answering its questions."""
+    """Give the assistant one request, or a file of them; nobody answers its questions."""
+    if (request is None) == (requests is None):
+        raise RequestError("Say in one argument whom to reach, or name a file of requests with --requests.")
+    if (requests is None) != (out is None):
+        raise RequestError("--requests and --out go together: a file of requests, and where its answers go.")
     _, settings = open_workspace()
     from agent.conversation import Conversation
     from tools.service import AudienceService
@@ -33,8 +37,15 @@ def ask(
     with progress_bar() as progress:
         progress("Thinking")
         with closing(AudienceService.open(settings)) as service, closing(Conversation(service, settings)) as talk:
-            questions, reply = _settle(talk, request)
-    show(_turn(request, questions, reply), as_json, lambda: _in_words(questions, reply))
+            service.learn_to_read(progress)
+            if requests is not None and out is not None:
+                lines, errors = answer_file(talk, requests, out, progress)
+            elif request is not None:
+                questions, reply = settle(talk, request)
+    if request is None:
+        show({"requests": lines, "errors": errors}, as_json, lambda: f"{lines} answered in {out}, {errors} errors.")
+    else:
+        show(_turn(request, questions, reply), as_json, lambda: _in_words(questions, reply))
 
 
 def serve() -> None:
@@ -76,17 +87,6 @@ def _tokens_where_needed(workspace: Workspace, settings: Settings) -> None:
                 f"{reached} can be reached by other machines, and there is no token that would keep strangers out; "
                 "make one with 'audience token create me --scopes admin', or listen on 127.0.0.1 alone."
             )
-
-
-def _settle(talk: "Conversation", request: str) -> tuple[list[Clarification], Reply]:
-    """Say the request and leave every question to the assistant; gives what it asked, and its last reply."""
-    thread = f"ask-{token_hex(8)}"
-    reply = talk.say(thread, request)
-    questions: list[Clarification] = []
-    while reply.question and len(questions) < _MOST_QUESTIONS:
-        questions.append(reply.question)
-        reply = talk.say(thread, DECIDE)
-    return questions, reply
 
 
 def _turn(request: str, questions: list[Clarification], reply: Reply) -> dict[str, Any]:

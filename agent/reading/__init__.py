@@ -1,1 +1,1 @@
-"""One message, read once: what it wants, and everything it says about whom, when, how many and what is to be done."""
+"""Reading what a person said: one message as one value, and the whole request in the words of the data."""

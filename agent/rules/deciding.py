@@ -2,6 +2,7 @@
 
 from agent.context import Context
 from agent.reading.behaviours import behaviours_of
+from agent.reading.whole import chosen_by_reader, nothing_near, stands_for
 from agent.rules.grounding import ground
 from agent.rules.refining import missing_text, refine
 from agent.rules.understanding import Understood, read_request
@@ -37,7 +38,10 @@ def decide(context: Context) -> Step:
 def _next(context: Context, understood: Understood, fresh: bool) -> Step:
     """Ask what would change the audience most, or propose."""
     heard, left = understood.heard, context.questions_left
-    if not understood.guessed:
+    read = chosen_by_reader(context)
+    if not (understood.items or heard.filters or heard.past) and (said := nothing_near(context)):
+        return Step(action="answer", say=said)
+    if not understood.guessed and not read:
         if not heard.filters and not heard.past:
             return _nothing_found(context, understood)
         if left and "meaning" not in understood.settled:
@@ -46,7 +50,7 @@ def _next(context: Context, understood: Understood, fresh: bool) -> Step:
     if asked is not None and asked.change >= LEAST_CHANGE and left and len(asked.options) > 1:
         options = [option.answer for option in asked.options]
         return Step(action="ask", topic=asked.topic, question=asked.question, options=options, new_request=fresh)
-    items = understood.guessed or context.examples[:1]
+    items = read or understood.guessed or context.examples[:1]
     return _propose(context, understood, items, fresh) if items else Step(action="answer", topic="unknown")
 
 
@@ -57,11 +61,13 @@ def _nothing_found(context: Context, understood: Understood) -> Step:
 
 
 def _propose(context: Context, understood: Understood, items: tuple[str, ...], fresh: bool) -> Step:
-    heard, notes = understood.heard, list(understood.notes)
+    heard = understood.heard
+    reading = chosen_by_reader(context) == items
+    notes = stands_for(context, items) if reading else list(understood.notes)
     held = behaviours_of(heard, context, items)
     if heard.foreign and not spoken():
         notes.append(reply("foreign", language=heard.foreign))
-    left_out = (*understood.unknown, *held.nowhere)
+    left_out = (*(() if reading else understood.unknown), *held.nowhere)
     if left_out:
         notes.append(reply("left_out", words=plain(listed(list(dict.fromkeys(left_out)), "and"))))
     if heard.missing:

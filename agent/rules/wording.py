@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from encoders.language.demand import quoting
 from prompts.loader import table
 from tools.phrasing import number
 from tools.types import ANYTHING, AudienceSpec, Behaviour, Filter, LifeCycle
@@ -19,12 +20,14 @@ class Parts(BaseModel):
     first_time: bool = False
     days: int
     join: Literal["any", "all"] = Field("any", description="all: each item is required of the same user")
+    asked: str = Field("", description="the request's own words, where the items are a reading of them that is unsure")
 
     def sentence(self, unit_plural: str) -> str:
         """The demand, such as "Households that will buy coffee in the next 28 days"."""
         first = " for the first time" if self.first_time else ""
         what = f"{verb(self.action)} {self._named()}"
-        return f"{unit_plural[:1].upper()}{unit_plural[1:]} that will {what}{first} in the next {self.days} days"
+        who = f"{unit_plural[:1].upper()}{unit_plural[1:]}"
+        return f"{who} that will {what}{quoting(self.asked)}{first} in the next {self.days} days"
 
     def _named(self) -> str:
         return " as well as ".join(self.items) if self.join == "all" else listed(self.items, "or")

@@ -66,7 +66,7 @@ class Calibration(BaseModel):
         """
         far = self.far(nearness)
         rate = self._rate(level, far)
-        return _at_rate(_features(standard, rate, far) @ np.array(self.weights), rate, population)
+        return at_rate(_features(standard, rate, far) @ np.array(self.weights), rate, population)
 
     def joined(self, probabilities: Vector, level: float, nearness: float, population: Mask) -> Vector:
         """Probabilities of a demand of several parts, shifted to the response rate of the whole demand.
@@ -77,9 +77,7 @@ class Calibration(BaseModel):
             nearness: of the part that is least near.
             population: [N], whose mean probability is the response rate.
         """
-        return _at_rate(
-            logit(np.clip(probabilities, 1e-9, 1 - 1e-9)), self._rate(level, self.far(nearness)), population
-        )
+        return at_rate(logit(np.clip(probabilities, 1e-9, 1 - 1e-9)), self._rate(level, self.far(nearness)), population)
 
     def far(self, nearness: float) -> float:
         """How far words are from the data: none where they are its own, one where nothing is near at all."""
@@ -131,7 +129,7 @@ class Observed:
         )
 
 
-def standardise(scores: Matrix, population: Mask) -> Vector:
+def standardise(scores: Matrix | Vector, population: Mask) -> Vector:
     """Scores [N] in standard deviations of the population."""
     here = scores[population].astype(np.float64)
     return np.asarray((scores - here.mean()) / (here.std() + 1e-9), np.float64)
@@ -184,7 +182,7 @@ def _logit(share: float) -> float:
     return float(logit(np.clip(share, 1e-4, 1 - 1e-4)))
 
 
-def _at_rate(pull: Vector, rate: float, population: Mask) -> Vector:
+def at_rate(pull: Vector, rate: float, population: Mask) -> Vector:
     """Probabilities with these logits, shifted so that they meet ``rate`` in the population."""
     here = pull[population]
     shift = brentq(lambda c: float(expit(here + c).mean()) - rate, -60.0, 60.0, xtol=1e-4)

@@ -2,11 +2,13 @@
 
 The sentence is taken apart by rules only as far as the encoder cannot see by itself: the horizon is a number, "or"
 joins alternatives, "both ... and" asks for two things at once, "but not" takes one away. What remains is a phrase for
-the text encoder.
+the text encoder. Where the things that a sentence names are a reading of somebody's own words, those may stand in it as
+a witness: 'Households that will buy turkey or pies (as in "thanksgiving dinner crowd") in the next 28 days'.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from encoders.history.events import HORIZON_DAYS
 
@@ -61,6 +63,9 @@ _SORT = re.compile(r"^(?:the\s+)?(?P<which>.*?)\s*\b(?:ones?|kinds?|sorts?|types
 _PLACE = re.compile(r"\s+(?:in|at|from|for|with|of|on)\s+", re.IGNORECASE)
 _JOINED = r"AND|as\s+well\s+as|together\s+with|along\s+with|alongside|plus|and\s+also|and,?\s+in\s+addition,?"
 _BOTH = re.compile(rf"\bboth\s+(.+?)\s+and\s+(.+)$|(.+?),?\s+(?:{_JOINED})\s+(.+)$|(.+?)\s+and\s+(.+?),\s*both$")
+_WITNESS = re.compile(r'\s*\(as in "(?P<words>[^"]*)"\)')
+_HELD = "\N{SYMBOL FOR UNIT SEPARATOR}"
+"""Stands, with a number, for a name that is not to be taken apart."""
 _OR = re.compile(r"\s*(?:,\s*or\s+|\s+or\s+|\s+OR\s+|\s*/\s*|\s*,\s*)")
 
 
@@ -80,6 +85,8 @@ class Demand:
     parts: tuple[Part, ...]
     horizon_days: int = HORIZON_DAYS
     first_time: bool = False
+    witness: str = ""
+    """The words that the parts are a reading of, where the sentence quotes them."""
 
     @property
     def phrases(self) -> tuple[str, ...]:
@@ -100,9 +107,35 @@ def horizon_in(text: str) -> int | None:
     return max(1, min(days, LONGEST_HORIZON))
 
 
-def read_demand(sentence: str) -> Demand:
-    """Take ``sentence`` apart. Anything can be read: in doubt the whole sentence is one phrase."""
+def quoting(words: str) -> str:
+    """What a sentence says behind its things to quote the words that they are a reading of; empty for no words."""
+    words = " ".join(words.replace('"', "'").split())
+    return f' (as in "{words}")' if words else ""
+
+
+def without_witness(sentence: str) -> tuple[str, str]:
+    """A sentence without the words that it quotes, and the quotation; empty where it quotes nothing."""
+    quoted = _WITNESS.search(sentence)
+    if quoted is None:
+        return sentence, ""
+    return f"{sentence[: quoted.start()]}{sentence[quoted.end() :]}", f" {quoted[0].strip()}"
+
+
+def read_demand(sentence: str, names: Collection[str] = ()) -> Demand:
+    """Take ``sentence`` apart. Anything can be read: in doubt the whole sentence is one phrase.
+
+    Args:
+        sentence: the demand.
+        names: names of the data that would be taken apart, such as "cold, cough and flu remedies"; they stay whole.
+    """
     sentence = " ".join(sentence.split())
+    quoted = _WITNESS.search(sentence)
+    if quoted is not None:
+        rest = read_demand(f"{sentence[: quoted.start()]}{sentence[quoted.end() :]}", names)
+        return replace(rest, witness=quoted["words"].strip())
+    held = [name for name in sorted(names, key=len, reverse=True) if name.lower() in sentence.lower()]
+    if held:
+        return _holding(sentence, held)
     horizon = horizon_in(sentence)
     first_time = _FIRST_TIME.search(sentence) is not None
     body = _FIRST_TIME.sub(" ", _HORIZON.sub(" ", sentence))
@@ -114,6 +147,20 @@ def read_demand(sentence: str) -> Demand:
     if not any(not part.negated for part in parts):
         parts = [Part((sentence,))]
     return Demand(sentence, tuple(parts), horizon or HORIZON_DAYS, first_time)
+
+
+def _holding(sentence: str, names: list[str]) -> Demand:
+    """The same with each of ``names`` as one word."""
+    hidden = sentence
+    for number, name in enumerate(names):
+        hidden = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", f"{_HELD}{number}{_HELD}", hidden, flags=re.IGNORECASE)
+    read = read_demand(hidden)
+
+    def shown(text: str) -> str:
+        return re.sub(rf"{_HELD}(\d+){_HELD}", lambda match: names[int(match[1])], text)
+
+    parts = tuple(replace(part, phrases=tuple(map(shown, part.phrases))) for part in read.parts)
+    return replace(read, sentence=sentence, parts=parts)
 
 
 def _complete(left_out: str, wanted: str) -> str:

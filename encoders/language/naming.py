@@ -5,6 +5,7 @@ Encoders see that "wine" is near "american wine"; that it is also the name of "i
 
 import re
 
+_POSSESSIVE = re.compile(r"['’]s\b|['’](?=\s|$)")
 _SEPARATOR = re.compile(r"\s*(?:,|/|&|:|\band\b|\bor\b)\s*")
 
 
@@ -21,6 +22,11 @@ def names(phrase: str, group: str) -> bool:
 def stems(text: str) -> frozenset[str]:
     """Words without their plural endings, for telling whether two texts name the same thing."""
     return frozenset(_stem(word) for word in _words(text) if word not in {"and", "of", "or", "the"})
+
+
+def stemmed(text: str) -> tuple[str, ...]:
+    """The words of a text in their order, without plural endings, possessive endings and articles."""
+    return tuple(_stem(word) for word in _words(_POSSESSIVE.sub("", text)) if word not in {"a", "an", "the"})
 
 
 def parts_of(group: str) -> list[str]:

@@ -17,6 +17,7 @@ from wire_doubles import ending
 
 from encoders.errors import RequestError, TooSmallError
 from encoders.language.naming import stems
+from encoders.reader import Understood
 from tools.catalogue import GroupCard, Shelf
 from tools.types import (
     AudienceSpec,
@@ -93,6 +94,12 @@ class PlantedService:
             population=POPULATION, as_of=date(2017, 10, 1), horizon_days=28, sources=(source,), fields=fields,
             top_groups=tuple(self.groups)[4:10], model_version="m1", data_version="d1",
         )  # fmt: skip
+
+    def read(self, text: str) -> Understood | None:
+        """No reader: what a request means is left to the rules."""
+
+    def learn_to_read(self, progress: object) -> None:
+        """There is nothing to learn."""
 
     def search_groups(self, words: str, limit: int = 8) -> tuple[GroupHit, ...]:
         hits = [

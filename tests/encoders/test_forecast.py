@@ -185,3 +185,25 @@ def test_what_baby_food_is_read_as(forecaster: Forecaster) -> None:
     forecast = forecaster.forecast("households that will buy baby food")
     assert {forecaster.scene.vocabulary.texts[item] for item in forecast.items} <= {*BABY_FOOD, *DIAPERS}
     assert set(BABY_FOOD) & {forecaster.scene.vocabulary.texts[item] for item in forecast.items}
+
+
+def test_a_quoted_request_moves_the_ranking_and_not_the_number_who_respond(forecaster: Forecaster) -> None:
+    here = forecaster.scene.histories.in_population
+    plain = forecaster.forecast("Households that will buy coffee in the next 28 days")
+    quoting_tea = forecaster.forecast('Households that will buy coffee (as in "peppermint tea") in the next 28 days')
+    tea = forecaster.forecast("peppermint tea")
+    assert np.array_equal(quoting_tea.items, plain.items)
+    before, after = (np.corrcoef(each.scores[here], tea.scores[here])[0, 1] for each in (plain, quoting_tea))
+    assert after > before + 0.1
+    assert np.corrcoef(quoting_tea.scores[here], plain.scores[here])[0, 1] > after
+    expected = [each.probabilities[here].sum() for each in (plain, quoting_tea)]
+    assert expected[1] == pytest.approx(expected[0], rel=0.01)
+
+
+def test_who_did_it_before_stays_out_whatever_is_quoted(forecaster: Forecaster) -> None:
+    plain = forecaster.forecast("Households that will buy coffee for the first time in the next 28 days")
+    quoted = forecaster.forecast('Households that will buy coffee (as in "tea") for the first time in the next 28 days')
+    out = plain.probabilities == 0.0
+    assert out.any()
+    assert (quoted.probabilities[out] == 0.0).all()
+    assert quoted.scores[out].max() < quoted.scores[~out].min()

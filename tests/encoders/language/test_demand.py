@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.language.demand import LONGEST_HORIZON, horizon_in, read_demand
+from encoders.language.demand import LONGEST_HORIZON, horizon_in, quoting, read_demand
 
 VOCABULARY = (
     "people who will buy both and or but not without next coming this within 0 3 999 two week month quarter days for "
@@ -110,3 +110,30 @@ def test_a_demand_that_only_takes_away_is_read_as_one_phrase() -> None:
 def test_first_time_is_noticed(sentence: str) -> None:
     assert read_demand(sentence).first_time
     assert not read_demand(sentence.replace("first", "second").replace("never", "often")).first_time
+
+
+def test_a_quoted_request_is_a_witness_and_nothing_else() -> None:
+    demand = read_demand('Households that will buy pies or tea (as in "not my mum, next week!") in the next 28 days')
+    plain = read_demand("Households that will buy pies or tea in the next 28 days")
+    assert demand.witness == "not my mum, next week!"
+    assert (demand.parts, demand.horizon_days, demand.sentence) == (plain.parts, 28, plain.sentence)
+    assert plain.witness == ""
+
+
+@pytest.mark.parametrize("words", ["thanksgiving crowd", 'say "cheese"', "  two\nlines ", ""])
+def test_what_is_quoted_is_read_again(words: str) -> None:
+    demand = read_demand(f"People that will buy tea{quoting(words)} for the first time in the next 7 days")
+    assert demand.witness == " ".join(words.replace('"', "'").split())
+    assert (demand.phrases, demand.first_time, demand.horizon_days) == (("tea",), True, 7)
+
+
+def test_names_of_the_data_stay_whole() -> None:
+    names = ["cold, cough and flu remedies", "cough or cold"]
+    sentence = "Households that will buy Cold, cough and flu remedies, tea or coffee but not cough or cold"
+    demand = read_demand(sentence, names)
+    assert [part.phrases for part in demand.parts] == [
+        ("cold, cough and flu remedies", "tea", "coffee"),
+        ("cough or cold",),
+    ]
+    assert demand.sentence == sentence
+    assert read_demand(sentence).phrases != demand.phrases

@@ -1,0 +1,75 @@
+"""The whole request as the reader of the data understands it, and how it becomes the things of a demand.
+
+What a person picks themselves always counts before it: the reader stands in where nobody has answered.
+"""
+
+from typing import TYPE_CHECKING
+
+from agent.reading.message import ParsedMessage
+from agent.rules.wording import listed, plain
+from agent.state import Memory
+from encoders.reader import Understood
+from prompts.loader import reply
+
+if TYPE_CHECKING:
+    from agent.context import Context
+    from tools.service import AudienceService
+
+_LONGEST_WITNESS = 300
+
+
+def read_whole(service: "AudienceService", memory: Memory, parsed: ParsedMessage, text: str) -> Understood | None:
+    """What the request means; None where an audience is there already, which a message changes.
+
+    The reader learned from English; for other languages the multilingual search alone is the better guide. It reads
+    a request as a whole, so one that leaves things out, says what was done before or names no thing is left to syntax.
+
+    Args:
+        service: whose reader it is.
+        memory: how the talk stands.
+        parsed: the message that the request was made with.
+        text: its words.
+    """
+    if memory.now and not memory.question and parsed.intent != "demand":
+        return None
+    apart = parsed.excluded or parsed.past or parsed.join == "all" or parsed.intent in ("replace", "add", "segments")
+    about_people = bool(parsed.filters) and not parsed.wants
+    return None if parsed.foreign or apart or about_people else service.read(text)
+
+
+def chosen_by_reader(context: "Context") -> tuple[str, ...]:
+    """The things to name where nobody has said which: those of the reader; none where a person has picked some."""
+    picked = [answer for answer in context.answers if not (answer.parsed and answer.parsed.skipped)]
+    if context.question is not None and not context.parsed.skipped:
+        return ()
+    if context.whole is None or picked:
+        return ()
+    return tuple(each.group for each in context.whole.groups)
+
+
+def nothing_near(context: "Context") -> str:
+    """What to say where the data has nothing of the kind; empty where it has, or where nobody has looked."""
+    whole = context.whole
+    if whole is None or whole.groups:
+        return ""
+    words = plain(context.request if context.question is not None else context.text, 60)
+    return reply("nothing_near", words=words, nearest=listed([plain(each) for each in whole.nearest], "or"))
+
+
+def stands_for(context: "Context", items: tuple[str, ...]) -> list[str]:
+    """The chain behind things that the reader named: an entry of the knowledge, and what it stands for here."""
+    if context.whole is None or items != chosen_by_reader(context):
+        return []
+    chains: dict[str, list[str]] = {}
+    for each in context.whole.groups:
+        if each.because in context.whole.entries:
+            chains.setdefault(each.because, []).append(plain(each.group))
+    return [reply("stands_for", entry=plain(entry), things=listed(things, "and")) for entry, things in chains.items()]
+
+
+def witness(context: "Context", items: tuple[str, ...]) -> str:
+    """The request's own words, which stay in the demand where its things are the reader's and the reader is unsure."""
+    if context.whole is None or context.whole.sure or items != chosen_by_reader(context):
+        return ""
+    words = " ".join((context.request if context.question is not None else context.text).split())
+    return words[:_LONGEST_WITNESS]

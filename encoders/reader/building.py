@@ -1,0 +1,134 @@
+"""A reader for one data set: from the workspace's cache, or trained now, which takes about a minute.
+
+The cache file is named by everything that decides the weights and carries its digest; one that is missing or damaged is
+made again. The company's glossary is read anew at every opening: its phrases are found by their words, so nothing has
+to be trained for it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+import numpy as np
+from safetensors import SafetensorError
+
+from encoders.errors import WorkspaceError
+from encoders.language.naming import parts_of, stemmed
+from encoders.language.text import Matrix, TextEncoder
+from encoders.model.match import Vocabulary
+from encoders.reader.grounding import (
+    GROUNDED,
+    Table,
+    checked_table,
+    ground_things,
+    read_table,
+    write_table,
+)
+from encoders.reader.head import Head
+from encoders.reader.knowledge import Entry, Phrases, read_glossary, trades
+from encoders.reader.reader import Reader
+from encoders.reader.targets import Targets
+from encoders.reader.texts import Example, material, meant_by, training_texts
+from encoders.tensors import load_tensors, save_tensors
+from encoders.workspace import Progress, Workspace, atomic_file, silent
+
+_FORMAT = 1
+"""Counted up when heads of an earlier program cannot be used any more."""
+_OF_A_TRADE = 0.1
+"""A trade's knowledge is taken where it names such a share of the groups of the data, or they of its things."""
+_BATCH = 512
+_REMARK = "What the things of the knowledge are in this data; change a line and it stays as you wrote it."
+
+
+def open_reader(
+    workspace: Workspace,
+    data_name: str,
+    vocabulary: Vocabulary,
+    encoder: TextEncoder,
+    seed: int,
+    progress: Progress = silent,
+) -> Reader:
+    """The reader of a data set.
+
+    Args:
+        workspace: where its weights and, for own data, ``grounded.toml`` are kept.
+        data_name: name of the data set; a built-in one has a checked table.
+        vocabulary: its items and groups.
+        encoder: the text encoder that ``vocabulary`` was embedded with.
+        seed: of everything random.
+        progress: told what is being done where it takes a while.
+
+    Raises:
+        DataError: the glossary or the grounded table of the workspace cannot be read.
+    """
+    targets = Targets.of(vocabulary)
+    own = read_glossary(workspace.path)
+    ours = [entry for name, entries in trades().items() if _fits(entries, targets) for entry in entries]
+    table = dict(checked_table(data_name)) or _table_of(workspace, ours, targets, encoder, progress)
+    head = _head(workspace, targets, training_texts(ours, table, targets, seed), encoder, seed, progress)
+    unknown = sorted({thing for entry in own for thing in entry.things} - set(table))
+    table |= ground_things(unknown, targets, encoder)
+    known = [entry for entry in (*own, *ours) if meant_by(entry, table, targets)]
+    ordinary = (*material().frames, *material().nothings, *targets.texts[: targets.groups])
+    return Reader(targets, head, encoder, known, table, Phrases(known, ordinary, own))
+
+
+def _fits(entries: Sequence[Entry], targets: Targets) -> bool:
+    """Whether a trade's knowledge is about such data at all: films say nothing about groceries."""
+    things = {stemmed(thing) for entry in entries for thing in entry.things}
+    groups = targets.names[: targets.groups]
+    named = [any(stemmed(part) in things for part in (name, *parts_of(name))) for name in groups]
+    sold = [thing in targets.called for thing in things]
+    return any(sum(found) >= _OF_A_TRADE * max(1, len(found)) for found in (named, sold))
+
+
+def _table_of(
+    workspace: Workspace, entries: Iterable[Entry], targets: Targets, encoder: TextEncoder, progress: Progress
+) -> dict[str, tuple[str, ...]]:
+    """The table of one's own data: lines that are there stay, others are made and written down."""
+    path = workspace.path / GROUNDED
+    known: Table = read_table(path) if path.is_file() else {}
+    missing = sorted({thing for entry in (*entries, *material().phrases) for thing in entry.things} - set(known))
+    if not missing:
+        return dict(known)
+    progress("Looking up what things are in this data", None)
+    table = {**known, **ground_things(missing, targets, encoder)}
+    with suppress(WorkspaceError):  # on a read-only disk it is made again next time
+        write_table(path, table, _REMARK)
+    return table
+
+
+def _head(
+    workspace: Workspace,
+    targets: Targets,
+    examples: Sequence[Example],
+    encoder: TextEncoder,
+    seed: int,
+    progress: Progress,
+) -> Head:
+    things = targets.vectors[: len(targets)]
+    path = workspace.path / "cache" / f"reader-{_digest(targets, examples, encoder.name, seed)}.safetensors"
+    try:
+        return Head.load(load_tensors(path)[0], things)
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError):
+        head = _learn(things, examples, encoder, seed, progress)
+        with suppress(WorkspaceError), atomic_file(path) as part:
+            save_tensors(head.state(), part)
+        return head
+
+
+def _learn(things: Matrix, examples: Sequence[Example], encoder: TextEncoder, seed: int, progress: Progress) -> Head:
+    texts = [example.text for example in examples]
+    pieces = []
+    for start in range(0, len(texts), _BATCH):
+        pieces.append(encoder.encode(texts[start : start + _BATCH]))
+        progress("Learning to read requests", 0.8 * min(1.0, (start + _BATCH) / len(texts)))
+    head = Head.fit(np.concatenate(pieces), examples, things, seed)
+    progress("Learning to read requests", 1.0)
+    return head
+
+
+def _digest(targets: Targets, examples: Sequence[Example], encoder: str, seed: int) -> str:
+    given = [_FORMAT, encoder, seed, targets.texts[: len(targets)], examples]
+    return hashlib.sha256(json.dumps(given).encode()).hexdigest()[:20]

@@ -1,0 +1,143 @@
+"""What the head learns from: sentences as marketers type them, around names, things, occasions - and around nothing.
+
+Frames ("need an audience for {x} by 4pm") come from several independent writers; what stands in them are the names of
+the data, the phrases of the knowledge with the things it stands for, and, as examples of nothing, chatter, made-up
+words and things that other trades sell.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+from zlib import crc32
+
+import numpy as np
+
+from encoders.reader.grounding import Table
+from encoders.reader.knowledge import Entry
+from encoders.reader.targets import Targets
+
+PER_GROUP = 30
+"""At most so many texts per group of the data; more change little and take time to embed."""
+_NAMES = 4
+"""Texts around the name of each group."""
+_BARE = 0.2
+"""Share of the texts that stand alone, without a frame."""
+_FADING = 0.85
+"""How much less a thing of an entry counts than the one before it."""
+_SYLLABLES = (
+    "ba",
+    "dor",
+    "fi",
+    "gra",
+    "kle",
+    "lun",
+    "mo",
+    "nix",
+    "plu",
+    "quo",
+    "rat",
+    "sti",
+    "tor",
+    "ux",
+    "vel",
+    "zin",
+)
+
+
+class Example(NamedTuple):
+    """A text and the targets that it means, with their shares; none: it means nothing here."""
+
+    text: str
+    meant: dict[int, float]
+
+
+@dataclass(frozen=True)
+class Material:
+    """The data-independent part of the texts."""
+
+    frames: tuple[str, ...]
+    nothings: tuple[str, ...]
+    elsewhere: tuple[str, ...]
+    phrases: tuple[Entry, ...]
+
+
+@lru_cache
+def material() -> Material:
+    """Read ``prompts/reader``."""
+    folder = files("prompts").joinpath("reader")
+
+    def lines(name: str) -> tuple[str, ...]:
+        return tuple(line for line in folder.joinpath(name).read_text("utf-8").splitlines() if line.strip())
+
+    read = [json.loads(line) for line in lines("phrases.jsonl")]
+    phrases = tuple(Entry(name=each["text"], says=(each["text"],), things=tuple(each["things"])) for each in read)
+    return Material(lines("frames.txt"), lines("nothings.txt"), lines("elsewhere.txt"), phrases)
+
+
+def meant_by(entry: Entry, table: Table, targets: Targets) -> dict[int, float]:
+    """The targets that an entry stands for, with their shares, the most telling first; they sum to one, or are none."""
+    found: dict[int, float] = {}
+    for place, thing in enumerate(entry.things):
+        numbers = targets.numbers(table.get(thing, (thing,)))
+        for number in numbers:
+            number = number if number < len(targets) else targets.place[targets.group_of[number]]
+            found[number] = found.get(number, 0.0) + _FADING**place / len(numbers)
+    total = sum(found.values())
+    return {number: share / total for number, share in found.items()}
+
+
+def training_texts(entries: Sequence[Entry], table: Table, targets: Targets, seed: int) -> list[Example]:
+    """The texts of one data set, in an order that ``seed`` decides."""
+    random = np.random.default_rng(seed)
+    stuff = material()
+    names = [(name, {number: 1.0}) for number, name in enumerate(targets.names[: targets.groups])]
+    items: dict[str, dict[int, float]] = {}
+    for number in range(targets.groups, len(targets.names)):
+        meant = number if targets.singles else targets.place[targets.group_of[number]]
+        items.setdefault(targets.names[number], {})[meant] = 1.0
+    things = [(thing, meant_by(Entry(name=thing, says=(thing,), things=(thing,)), table, targets)) for thing in table]
+    said = [(text, meant_by(entry, table, targets)) for entry in (*entries, *stuff.phrases) for text in entry.says]
+    pairs = [
+        (f"{targets.names[one]} {word} {targets.names[other]}", {int(one): 0.5, int(other): 0.5})
+        for one, other, word in zip(
+            random.integers(targets.groups, size=targets.groups),
+            random.integers(targets.groups, size=targets.groups),
+            random.choice(["and", "or", "plus", "&", ","], size=targets.groups),
+            strict=True,
+        )
+    ]
+    wanted = [*(each for each in (*_evened(items), *things, *said) if each[1])]
+    drawn = sorted(wanted, key=lambda each: _draw(seed, each[0]))[: (PER_GROUP - _NAMES - 1) * targets.groups]
+    again = [Example(_framed(name, stuff, (seed, turn)), meant) for turn in range(_NAMES) for name, meant in names]
+    examples = [*again, *(Example(_framed(text, stuff, (seed,)), meant) for text, meant in (*pairs, *drawn))]
+    return [*examples, *_of_nothing(stuff, random, max(40, len(examples) // 8), seed)]
+
+
+def _evened(items: dict[str, dict[int, float]]) -> list[tuple[str, dict[int, float]]]:
+    """Names of items with shares over the groups that have an item of the name."""
+    return [(name, {group: 1 / len(groups) for group in groups}) for name, groups in sorted(items.items())]
+
+
+def _draw(*given: object) -> int:
+    """A number that these decide, and nothing else: a line more somewhere leaves all other texts as they were."""
+    return crc32(" ".join(map(str, given)).encode())
+
+
+def _framed(text: str, stuff: Material, turn: tuple[int, ...]) -> str:
+    drawn = _draw(*turn, text)
+    if drawn % 100 < 100 * _BARE:
+        return text
+    return stuff.frames[drawn // 100 % len(stuff.frames)].replace("{x}", text)
+
+
+def _of_nothing(stuff: Material, random: np.random.Generator, count: int, seed: int) -> list[Example]:
+    """Chatter alone, made-up words, and what other trades sell."""
+    found = [Example(text, {}) for text in stuff.nothings]
+    while len(found) < count:
+        made_up = ["".join(random.choice(_SYLLABLES, size=random.integers(2, 4))) for _ in range(random.integers(1, 4))]
+        text = " ".join(made_up) if random.random() < 0.3 else str(random.choice(stuff.elsewhere))
+        found.append(Example(_framed(text, stuff, (seed, len(found))), {}))
+    return found[:count]

@@ -1,0 +1,135 @@
+"""What the reader makes of requests in the planted world, whose groups are known."""
+
+from pathlib import Path
+
+import pytest
+from planted import world_settings
+
+from encoders.reader import Reader, open_reader
+from encoders.reader.grounding import GROUNDED, ground_things, read_table
+from encoders.reader.head import Head
+from encoders.reader.knowledge import Entry
+from encoders.reader.targets import Targets, spoken_name
+from encoders.reader.texts import meant_by, training_texts
+from encoders.workspace import Workspace
+from tools.reading import Reading
+from tools.service import AudienceService
+
+
+@pytest.fixture(scope="module")
+def reader(service: AudienceService) -> Reader:
+    return service._reading.open()
+
+
+@pytest.mark.parametrize(
+    ("request_", "group"),
+    [
+        ("hiya, need folks who'd go for a new dog food, dry or tins, b4 lunch pls", "dog food"),
+        ("our coffee launch got moved again, sorry. who would we mail?", "coffee"),
+        ("Dear team, we wish to advertise wine to your customers, with kind regards", "wine"),
+        ("boss wants laundry detergent people, don't ask", "laundry"),
+    ],
+)
+def test_a_wish_is_found_in_chatter(request_: str, group: str, reader: Reader) -> None:
+    understood = reader.read(request_)
+    assert understood.groups[0].group == group
+    assert understood.groups[0].source == "purchases"
+    assert 0.0 < understood.groups[0].probability <= 1.0
+    assert understood.nearest == ()
+
+
+@pytest.mark.parametrize(
+    "request_", ["vel klestib grafi", "we sell car insurance, who renews soon?", "can we push the call to half two?"]
+)
+def test_words_that_mean_nothing_here_name_nothing(request_: str, reader: Reader) -> None:
+    understood = reader.read(request_)
+    assert understood.groups == ()
+    assert understood.nearest
+
+
+def test_an_entry_is_mixed_in_and_says_where_its_things_come_from(reader: Reader) -> None:
+    understood = reader.read("pet owners")
+    assert understood.entries
+    assert {each.group for each in understood.groups} == {"dog food", "cat food"}
+    assert understood.entries == ("Pet owners",)
+    assert {each.because for each in understood.groups} == {"Pet owners"}
+
+
+def test_the_same_text_is_always_read_the_same(reader: Reader, own_workspace: Workspace) -> None:
+    text = "something for people with a garden, and a cat"
+    again = Reading(own_workspace, AudienceService.open(world_settings(own_workspace.path)).forecaster, 7)
+    assert again.read(text) == reader.read(text)
+
+
+def test_a_damaged_cache_is_made_again_and_the_glossary_is_read_anew(
+    service: AudienceService, own_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [cached] = (own_workspace.path / "cache").glob("reader-*.safetensors")
+    cached.write_bytes(cached.read_bytes()[:-1] + b"x")
+    fitted = []
+    fit = Head.fit.__func__  # type: ignore[attr-defined]
+    monkeypatch.setattr(Head, "fit", classmethod(lambda *given: fitted.append(1) or fit(*given)))
+    text = '[[entry]]\nname = "VIP"\nsays = ["vip"]\nthings = ["wine", "chocolate"]\n'
+    (own_workspace.path / "glossary.toml").write_text(text, "utf-8")
+    forecaster = service.forecaster
+
+    def read() -> set[str]:
+        reader = open_reader(own_workspace, "planted", forecaster.scene.vocabulary, forecaster.encoder, 7)
+        return {each.group for each in reader.read("our VIPs").groups[:2]}
+
+    assert read() == {"wine", "chocolate"}
+    assert fitted == [1]
+    assert read() == {"wine", "chocolate"}
+    assert fitted == [1]
+
+
+def test_own_data_get_a_table_that_people_can_change(
+    service: AudienceService, own_workspace: Workspace, tmp_path: Path
+) -> None:
+    table = read_table(own_workspace.path / GROUNDED)
+    assert table["dry dog food"] == ("dry dog food",)
+    path = own_workspace.path / GROUNDED
+    path.write_text(
+        path.read_text("utf-8").replace('"dry dog food" = ["dry dog food"]', '"dry dog food" = ["wine"]'), "utf-8"
+    )
+    vocabulary = service.forecaster.scene.vocabulary
+    open_reader(own_workspace, "planted", vocabulary, service.forecaster.encoder, 7)
+    assert read_table(path)["dry dog food"] == ("wine",)
+
+
+def test_things_are_grounded_by_name_first_and_not_at_all_where_nothing_is_near(service: AudienceService) -> None:
+    targets = Targets.of(service.forecaster.scene.vocabulary)
+    found = ground_things(["wine", "green tea bags", "a violin"], targets, service.forecaster.encoder)
+    assert found == {"wine": ("wine",), "green tea bags": ("green tea bags",), "a violin": ()}
+
+
+def test_shares_of_an_entry_fade_and_sum_to_one(service: AudienceService) -> None:
+    targets = Targets.of(service.forecaster.scene.vocabulary)
+    entry = Entry(name="Feast", says=("feast",), things=("roast", "wine", "nothing"))
+    meant = meant_by(entry, {"roast": ("vegetables", "bread"), "nothing": ()}, targets)
+    assert list(meant) == list(targets.numbers(["vegetables", "bread", "wine"]))
+    assert sum(meant.values()) == pytest.approx(1.0)
+    assert meant_by(Entry(name="x", says=("x",), things=("y",)), {}, targets) == {}
+
+
+def test_a_line_more_leaves_the_other_texts_as_they_were(service: AudienceService) -> None:
+    targets = Targets.of(service.forecaster.scene.vocabulary)
+    entries = [Entry(name="Garden", says=("a green thumb",), things=("gardening",))]
+    before = {each.text for each in training_texts(entries, {}, targets, 7)}
+    more = [*entries, Entry(name="Cats", says=("a cat person",), things=("cat food",))]
+    after = {each.text for each in training_texts(more, {}, targets, 7)}
+    assert len(before - after) <= 1
+    assert any("a cat person" in text for text in after - before)
+
+
+@pytest.mark.parametrize(
+    ("text", "group", "name"),
+    [
+        ("hair care: shampoo", "hair care", "shampoo"),
+        ("The Matrix (1999): action science fiction thriller of the 1990s", "action films", "The Matrix"),
+        ("ground coffee", "coffee", "ground coffee"),
+        ("(500) Days", "romances", "(500) Days"),
+    ],
+)
+def test_items_are_called_by_their_own_name(text: str, group: str, name: str) -> None:
+    assert spoken_name(text, group) == name
