@@ -36,8 +36,6 @@ def check_step(step: Step, context: Context, search: Searching) -> tuple[Step, t
     heard = _heard(step, context)
     updates: dict[str, object] = {
         "groups": _existing(step.groups, context, search, notes),
-        "without": _existing(step.without, context, search, notes),
-        "within": _existing(step.within, context, search, notes),
         "filters": _filters(step, heard, context, notes),
         "newness": heard.newness or step.newness,
         "horizon_days": _horizon(heard, notes),

@@ -60,7 +60,7 @@ class Drafting:
         assumed = []
         if step.horizon_days is None:
             assumed.append(reply("assumed_horizon", days=parts.days))
-        if step.newness is None and not (step.without or step.behaviours):
+        if step.newness is None and not step.behaviours:
             assumed.append(reply("assumed_everyone"))
         spec = AudienceSpec(
             demand=parts.sentence(self.card.unit_plural),
@@ -137,7 +137,7 @@ class Drafting:
             return ()
         settled = {
             reply("assumed_horizon", days=now.parts.days): step.horizon_days,
-            reply("assumed_everyone"): step.newness or step.without or step.behaviours,
+            reply("assumed_everyone"): step.newness or step.behaviours or step.behaviours,
         }
         return tuple(each for each in now.draft.assumptions if not settled.get(each))
 
@@ -227,9 +227,7 @@ def _filters(step: Step, context: Context) -> tuple[Filter, ...]:
 
 def _conditions(step: Step) -> tuple[Behaviour, ...]:
     """What the people must, or must not, have done before."""
-    without = tuple(Behaviour(did=False, what=each, days=step.past_days) for each in step.without or ())
-    within = tuple(Behaviour(did=True, what=each, days=step.past_days) for each in step.within or ())
-    return without + within + tuple(step.behaviours or ())
+    return tuple(step.behaviours or ())
 
 
 def _with_others(there: tuple[Condition, ...], others: Iterable[Condition] | None) -> tuple[Condition, ...]:

@@ -21,6 +21,19 @@ _SEASONS = ("winter", "spring", "summer", "autumn")
 _MOST_VALUES = 24
 _MOST_SAVED = 20
 _NEAR = 5
+_READ = {
+    "intent",
+    "wants",
+    "join",
+    "excluded",
+    "filters",
+    "behaviours",
+    "life_cycle",
+    "memberships",
+    "ahead_days",
+    "users",
+}
+"""What of the rules' reading a model is told; the rest stands in the message."""
 
 
 def instructions(card: DataCard) -> str:
@@ -47,9 +60,12 @@ def brief(context: Context, card: DataCard, service: "AudienceService") -> str:
     return fill("turn", turn=json.dumps(kept, ensure_ascii=False).replace("`", "\\u0060"))
 
 
-def _understood(context: Context) -> dict[str, list[str]]:
-    """The groups that the rules found near the words of the message."""
-    return {each.words: [hit.group for hit in each.hits[:_NEAR]] for each in context.searches if each.hits}
+def _understood(context: Context) -> dict[str, Any]:
+    """What the rules read in the message, and the groups that they found near its words."""
+    read = context.parsed.model_dump(exclude_defaults=True, include=_READ)
+    near = {each.words: [hit.group for hit in each.hits[:_NEAR]] for each in context.searches if each.hits}
+    whole = [each.group for each in context.whole.groups] if context.whole else []
+    return read | ({"near": near} if near else {}) | ({"whole": whole} if whole else {})
 
 
 def _data(card: DataCard) -> str:

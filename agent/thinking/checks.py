@@ -5,8 +5,8 @@ dropped with a sentence, and texts with invented figures give way to the built-i
 number is replaced by another and no filter is added.
 """
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from agent.context import Context
 from agent.guard import check
@@ -19,7 +19,7 @@ from encoders.errors import RequestError
 from encoders.language.demand import LONGEST_HORIZON
 from prompts.loader import reply
 from tools.attributes import parse_filter, write_filter
-from tools.types import ItemHit
+from tools.types import ANYTHING, Behaviour, ItemHit, LifeCycle
 
 if TYPE_CHECKING:
     from tools.service import AudienceService
@@ -32,6 +32,8 @@ _NAMED = ("audience", "unfilter")
 
 _CHANGES = {"adjust", "filter", "exclude"}
 _NEAREST, _LOOKED_AT = 3, 10
+
+_Past = TypeVar("_Past", Behaviour, LifeCycle)
 
 Checked = tuple[Step, tuple[str, ...]]
 """The step with only what exists, and what has to be said about the rest."""
@@ -59,7 +61,9 @@ class Checker:
         self._possible(step)
         notes: list[str] = []
         updates: dict[str, object] = {
-            name: self._existing(getattr(step, name), notes) for name in ("groups", "without", "within")
+            "groups": self._existing(step.groups, notes),
+            "behaviours": self._about(step.behaviours, notes),
+            "life_cycle": self._about(step.life_cycle, notes),
         }
         updates["filters"] = self._filters(step, notes)
         updates |= self._horizon(step, notes) | self._texts(step, tuple(known), notes if strict else [])
@@ -104,6 +108,14 @@ class Checker:
             elif check(name) is None:
                 notes.append(reply("no_group", words=plain(name), nearest=self.nearest(name)))
         return list(dict.fromkeys(found)) or None
+
+    def _about(self, conditions: Sequence[_Past] | None, notes: list[str]) -> list[_Past] | None:
+        """Conditions on the past whose things the data has, by its names."""
+        kept = []
+        for each in conditions or ():
+            names = [ANYTHING] if each.what == ANYTHING else self._existing([each.what], notes) or []
+            kept += [each.model_copy(update={"what": name}) for name in names]
+        return kept or None
 
     def exact(self, name: str) -> str:
         """How the data writes a group or item of that name, or what stands for it alone; empty where it has none."""

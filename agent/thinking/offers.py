@@ -9,9 +9,10 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from agent.steps import Action, Step, StepError
+from tools.types import Stage
 
 PROPOSED = (
-    "groups", "newness", "horizon_days", "filters", "without", "within", "past_days", "users", "percent", "goal",
+    "groups", "newness", "horizon_days", "filters", "behaviours", "life_cycle", "users", "percent", "goal",
     "verb", "new_request", "note",
 )  # fmt: skip
 """Fields of an audience that is proposed, or sized before."""
@@ -19,8 +20,8 @@ PROPOSED = (
 _CHANGED = (*PROPOSED, "unfilter", "direction")
 """Fields of a change to the present audience."""
 
-_OPERATED = ("audience", "operation", "holdout", "name", "user_id", "format")
-_ELSEWHERE = {"ask", "propose", "answer", "decline"}
+_OPERATED = ("audience", "operation", "holdout", "name", "user_id", "format", "steps")
+_ELSEWHERE = {"ask", "propose", "answer", "decline", "segments"}
 OPERATIONS = tuple(action for action in get_args(Action) if action not in _ELSEWHERE)
 _CHANGE = {
     "type": "object",
@@ -40,6 +41,21 @@ _GOAL = {
     "type": "object",
     "description": "as said: users, precision (0..1), budget, cost, value",
 }
+_OBJECTS: dict[str, dict[str, Any]] = {
+    "goal": _GOAL,
+    "behaviours": {
+        "type": "array",
+        "items": {"type": "object"},
+        "description": "past: did (bool), what (group), days, times, amount",
+    },
+    "life_cycle": {
+        "type": "array",
+        "items": {"type": "object"},
+        "description": f"stage ({', '.join(get_args(Stage))}), what",
+    },
+}
+"""Fields that hold objects: what of them a model may give."""
+
 _TOPICS = {"ask": ["meaning", "horizon", "newness"], "answer": ["data", "help", "hello"]}
 
 
@@ -84,8 +100,7 @@ def _step(given: dict[str, Any]) -> Step:
 def _tool(name: str, description: str, fields: tuple[str, ...], needed: tuple[str, ...]) -> dict[str, Any]:
     schema = Step.model_json_schema()
     properties = {each: _compact(schema["properties"][each]) for each in fields}
-    if "goal" in properties:
-        properties["goal"] = _GOAL
+    properties |= {each: schema for each, schema in _OBJECTS.items() if each in properties}
     if name in _TOPICS:
         properties["topic"] = {"type": "string", "enum": _TOPICS[name]}
     if name == "operate":

@@ -21,7 +21,7 @@ from agent.thinking.rules import RuleThinker
 from agent.usage import Conduct
 from encoders.errors import AudienceError
 from encoders.settings import Settings
-from tools.types import AudienceSpec, Behaviour, Filter, Interval, SizeEstimate
+from tools.types import AudienceSpec, Behaviour, Filter, Interval, LifeCycle, SizeEstimate
 
 COFFEE = "Households that will buy coffee in the next 28 days"
 
@@ -50,7 +50,7 @@ def coffee(talk: Conversation) -> Conversation:
         (
             "people who last bought coffee more than 30 days ago",
             COFFEE,
-            (Behaviour(did=True, what="coffee"), Behaviour(did=False, what="coffee", days=30)),
+            (Behaviour(did=True, what="coffee", days=30, ago=True),),
         ),
         (
             "households that did not buy coffee in the last 30 days",
@@ -68,11 +68,14 @@ def test_a_condition_on_the_past_is_no_demand(
     assert (spec(reply).demand, spec(reply).behaviours) == (demand, behaviours)
 
 
-def test_what_cannot_be_held_is_said(coffee: Conversation) -> None:
+def test_a_stage_of_the_life_cycle_is_a_condition(coffee: Conversation) -> None:
     reply = coffee.say("t", "loyal customers only")
-    assert "cannot hold this condition yet" in reply.text
-    assert "loyal" in reply.text
-    assert spec(reply).behaviours == ()
+    assert spec(reply).demand == COFFEE
+    assert spec(reply).life_cycle == (LifeCycle(stage="loyal"),)
+
+
+def test_what_is_unknown_is_a_condition(coffee: Conversation) -> None:
+    assert spec(coffee.say("t", "only those whose age is unknown")).filters == (Filter(field="age", op="is unknown"),)
 
 
 def test_what_the_data_does_not_have_is_said(coffee: Conversation) -> None:

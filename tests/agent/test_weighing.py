@@ -59,10 +59,9 @@ def test_an_answer_that_reaches_nobody_is_not_offered() -> None:
     assert asked("wine drinkers", NoImports()) == [], "one answer is no question"
 
 
-def test_a_language_model_sees_what_could_be_asked_with_its_sizes() -> None:
+def test_what_could_be_asked_comes_with_its_sizes() -> None:
     service = PlantedService()
     context = look(service, service.describe_data(), Memory(), "wine drinkers")  # type: ignore[arg-type]
-    assert (
-        '"open_questions": [{"topic": "meaning", "options": {"domestic wine": 50, "imported wine": 50}}]'
-        in context.brief()
-    )
+    (asked,) = context.open_questions
+    assert asked.topic == "meaning"
+    assert {each.answer: each.responders.mid for each in asked.options} == {"domestic wine": 50, "imported wine": 50}

@@ -33,8 +33,9 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for the tests of one file: its event loop, which other code may not run in, ends with them."""
     if not CHROMIUM:
         pytest.skip("Chromium is not installed")
     expect.set_options(timeout=PATIENCE)

@@ -157,9 +157,9 @@ def test_the_index_is_written_again_by_a_process_that_never_knew_the_user(
     monkeypatch.setattr(Connection, "send", noted_send)
     before = store_process._helper._process
     assert erase_from_index(everywhere, world_settings(everywhere.path), [USER]) == 1
-    assert len(told) == 1
+    assert told
     assert b"h001" in told[0]
-    assert USER.encode() not in told[0]
+    assert not any(USER.encode() in each for each in told)
     assert store_process._helper._process is None
     assert before is None or before.poll() is not None
 
@@ -167,8 +167,9 @@ def test_the_index_is_written_again_by_a_process_that_never_knew_the_user(
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to fill memory")
 def test_memory_that_chroma_never_filled_says_nothing(everywhere: Workspace) -> None:
     erase_user(everywhere)
-    [vectors] = everywhere.chroma.glob("*/data_level0.bin")
-    assert set(vectors.read_bytes()) == {0xAA}  # so few users fill none of it
+    written = [vectors.read_bytes() for vectors in everywhere.chroma.glob("*/data_level0.bin")]
+    assert written
+    assert all(set(each) == {0xAA} for each in written)  # so few users fill none of it
 
 
 def test_no_byte_of_the_workspace_names_a_user_who_was_erased(everywhere: Workspace) -> None:

@@ -28,6 +28,12 @@ from tools.types import AudienceSpec, SavedAudience
 SPEC = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.3)
 WIDER = SPEC.model_copy(update={"cut": 0.6})
 NO_TOOLS = {
+    "browse",
+    "describe_group",
+    "delete_conversation",
+    "read",
+    "reading",
+    "learn_to_read",
     "delete",
     "delete_export",
     "stated",

@@ -44,7 +44,7 @@ def test_users_alone_become_an_audience(own: AudienceService, world: World, dog_
     assert any(row.value == "dog food" and row.index > 150 for row in own.profile(spec))
     saved = own.save(spec, "dogs", "Ada")
     assert saved.spec == spec
-    assert saved.definition.endswith("; tuned as 'Dog people'")
+    assert saved.definition.endswith('; ranked as tuned under "Dog people"')
     members = set(own._registry.members("dogs")[0])
     assert len(members & world.did("dog food")) > 2 * saved.users * len(world.did("dog food")) / size.population
     assert own.explain(sorted(members)[0], spec).in_audience
