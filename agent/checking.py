@@ -61,7 +61,7 @@ def _check_question(step: Step, context: Context, search: Searching) -> Step:
         options = list(HORIZONS)
     else:
         near = context.near() | {option.answer for each in context.open_questions for option in each.options}
-        near = near or set(context.examples)
+        near |= set(context.examples)
         options = [each for each in _existing(step.options, context, search, []) or [] if each in near]
     if len(options) < 2 or not (step.question or "").strip():
         raise StepError("a question needs two to six options, each a group of the data")

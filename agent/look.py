@@ -56,9 +56,9 @@ def look(service: "AudienceService", card: DataCard, memory: Memory, text: str) 
         horizon_days=card.horizon_days,
         fields=fields_of(card),
         searches=_searches(service, memory, (parsed, request, *answers), main_source),
-        whole=read_whole(service, memory, *asked),
         examples=short_first(card.top_groups)[:6],
     )
+    context = context.model_copy(update={"whole": read_whole(service, memory, context, *asked)})
     reading = read_request(context)
     if reading is None or not context.questions_left:
         return context

@@ -6,6 +6,7 @@ What a person picks themselves always counts before it: the reader stands in whe
 from typing import TYPE_CHECKING
 
 from agent.reading.message import ParsedMessage
+from agent.rules.grounding import ground
 from agent.rules.wording import listed, plain
 from agent.state import Memory
 from encoders.reader import Understood
@@ -18,15 +19,19 @@ if TYPE_CHECKING:
 _LONGEST_WITNESS = 300
 
 
-def read_whole(service: "AudienceService", memory: Memory, parsed: ParsedMessage, text: str) -> Understood | None:
+def read_whole(
+    service: "AudienceService", memory: Memory, context: "Context", parsed: ParsedMessage, text: str
+) -> Understood | None:
     """What the request means; None where an audience is there already, which a message changes.
 
     The reader learned from English; for other languages the multilingual search alone is the better guide. It reads
-    a request as a whole, so one that leaves things out, says what was done before or names no thing is left to syntax.
+    a request as a whole, so one that leaves things out, says what was done before or names no thing is left to syntax,
+    and one that names its things as the data does needs no reader.
 
     Args:
         service: whose reader it is.
         memory: how the talk stands.
+        context: what the data has near the words.
         parsed: the message that the request was made with.
         text: its words.
     """
@@ -34,7 +39,14 @@ def read_whole(service: "AudienceService", memory: Memory, parsed: ParsedMessage
         return None
     apart = parsed.excluded or parsed.past or parsed.join == "all" or parsed.intent in ("replace", "add", "segments")
     about_people = bool(parsed.filters) and not parsed.wants
-    return None if parsed.foreign or apart or about_people else service.read(text)
+    plain_enough = parsed.foreign or apart or about_people or _named(context, parsed)
+    return None if plain_enough else service.read(text)
+
+
+def _named(context: "Context", parsed: ParsedMessage) -> bool:
+    """Whether all things that are wanted are called as the data calls them."""
+    grounded = [ground(phrase, context.hits(phrase)) for phrase in parsed.wants]
+    return bool(grounded) and all(each.kind == "clear" and each.item == each.phrase for each in grounded)
 
 
 def chosen_by_reader(context: "Context") -> tuple[str, ...]:

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from agent.context import Context
 from agent.reading.message import ParsedMessage
-from agent.rules.grounding import Grounded, ground, ground_answer
+from agent.rules.grounding import AT_MOST, Grounded, ground, ground_answer
 from agent.rules.refining import refine
 from agent.rules.replying import ALL, DECIDE
-from agent.rules.wording import plain
+from agent.rules.wording import listed, plain
+from encoders.reader import Understood as Read
 from prompts.loader import reply
 
 _TALK = ("chatter", "courtesy", "help", "none_of_these", "difference")
@@ -17,6 +18,9 @@ _TALK = ("chatter", "courtesy", "help", "none_of_these", "difference")
 
 _WHOLE = 0.5
 """Similarity from which on a whole request is near a group: it is longer than a name, so chance brings it nearer."""
+
+_SAID = 3
+"""Things of a request that are said again in a question about it."""
 
 _SURE = 0.7
 """From here on, a message that reads like a request is one, though a question is open."""
@@ -81,6 +85,8 @@ def _understand(context: Context, heard: ParsedMessage, request: str) -> Underst
     grounded = [ground(phrase, context.hits(phrase), bool(heard.foreign)) for phrase in wanted]
     if grounded and all(each.kind == "unknown" for each in grounded) and _near(context, request):
         grounded = [ground(request, context.hits(request))]
+    if context.whole is not None and context.whole.groups:
+        grounded = [_as_a_whole(context.whole, heard, request)]
     understood = Understood(
         heard=heard,
         items=tuple(dict.fromkeys(each.item for each in grounded if each.kind == "clear")),
@@ -97,6 +103,15 @@ def _understand(context: Context, heard: ParsedMessage, request: str) -> Underst
         if answer.parsed is not None:
             understood = _answer(step, understood, answer.parsed) or understood
     return understood
+
+
+def _as_a_whole(whole: Read, heard: ParsedMessage, request: str) -> Grounded:
+    """What the reader of the data made of the request: one thing, or several that could be told apart."""
+    phrase = next(iter(whole.entries), "") or listed(heard.wants[:_SAID], "and") or plain(request, 60)
+    groups = tuple(each.group for each in whole.groups)
+    if len(groups) == 1:
+        return Grounded(phrase, "clear", groups, groups[0])
+    return Grounded(phrase, "unclear", groups[:AT_MOST], together=True)
 
 
 def _near(context: Context, request: str) -> bool:

@@ -74,6 +74,13 @@ def test_a_stage_of_the_life_cycle_is_a_condition(coffee: Conversation) -> None:
     assert spec(reply).life_cycle == (LifeCycle(stage="loyal"),)
 
 
+def test_a_request_about_people_alone_is_asked_what_they_will_do(talk: Conversation) -> None:
+    reply = talk.say("t", "loyal coffee customers whose age is unknown")
+    if reply.question is not None:
+        reply = talk.say("t", "coffee")
+    assert spec(reply).filters == (Filter(field="age", op="is unknown"),)
+
+
 def test_what_is_unknown_is_a_condition(coffee: Conversation) -> None:
     assert spec(coffee.say("t", "only those whose age is unknown")).filters == (Filter(field="age", op="is unknown"),)
 
