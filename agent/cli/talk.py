@@ -4,17 +4,18 @@ import os
 from contextlib import closing
 from pathlib import Path
 from socket import create_server
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agent.cli.console import Json, open_workspace, progress_bar, show
-from agent.requests import answer_file, settle
 from agent.rules.replying import DECIDE
-from agent.state import Clarification, Reply
 from encoders.errors import RequestError, WorkspaceError
 from encoders.settings import Settings
 from encoders.workspace import Workspace
+
+if TYPE_CHECKING:
+    from agent.state import Clarification, Reply
 
 
 def ask(
@@ -32,6 +33,7 @@ def ask(
         raise RequestError("--requests and --out go together: a file of requests, and where its answers go.")
     _, settings = open_workspace()
     from agent.conversation import Conversation
+    from agent.requests import answer_file, settle
     from tools.service import AudienceService
 
     with progress_bar() as progress:
@@ -89,7 +91,7 @@ def _tokens_where_needed(workspace: Workspace, settings: Settings) -> None:
             )
 
 
-def _turn(request: str, questions: list[Clarification], reply: Reply) -> dict[str, Any]:
+def _turn(request: str, questions: "list[Clarification]", reply: "Reply") -> dict[str, Any]:
     spec = reply.draft.spec if reply.draft else None
     return {
         "request": request,
@@ -107,6 +109,6 @@ def _turn(request: str, questions: list[Clarification], reply: Reply) -> dict[st
     }
 
 
-def _in_words(questions: list[Clarification], reply: Reply) -> str:
+def _in_words(questions: "list[Clarification]", reply: "Reply") -> str:
     asked = [f"(It asked: {each.question} and was told: {DECIDE}.)" for each in questions]
     return "\n".join([*asked, reply.text, *(f"  - {option}" for option in reply.options)])

@@ -6,6 +6,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from subprocess import PIPE, Popen
+from typing import Any
 
 import apart
 import pytest
@@ -38,6 +39,11 @@ def text(found: CallToolResult) -> str:
     return str(getattr(found.content[0], "text", ""))
 
 
+def rounded(answer: Any) -> Any:
+    """The same to six digits: sums of another process, with other threads, differ in the last ones."""
+    return json.loads(json.dumps(answer), parse_float=lambda digits: f"{float(digits):.6g}")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_another_agent_sizes_and_saves_over_stdio(own_workspace: Workspace, mode: str) -> None:
@@ -57,7 +63,7 @@ def test_another_agent_sizes_and_saves_over_stdio(own_workspace: Workspace, mode
 
     sized, refused, first, second = apart.run(talk())
     with closing(AudienceService.open(world_settings(own_workspace.path))) as service:
-        assert sized.structured_content == to_jsonable_python(service.size(SPEC))
+        assert rounded(sized.structured_content) == rounded(to_jsonable_python(service.size(SPEC)))
         kept = service.list_audiences()
     assert "pregnan" in text(refused)
     assert [to_jsonable_python(each) for each in kept] == [first.structured_content] == [second.structured_content]

@@ -10,6 +10,7 @@ from agent.evaluation.dialogues import evaluate_dialogues
 from agent.evaluation.marketers import Goals, Marketer, read_marketers
 from encoders.errors import DataError
 from encoders.workspace import Workspace
+from tools.service import AudienceService
 
 
 def marketer(number: int, request: str, *goal: str, kind: str = "vague", hint: str = "") -> Marketer:
@@ -29,7 +30,11 @@ PEOPLE = [
 
 
 @pytest.mark.slow
-def test_talking_helps_the_vague_and_costs_the_precise_nothing(own_workspace: Workspace) -> None:
+def test_talking_helps_the_vague_and_costs_the_precise_nothing(
+    own_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The reader of the planted world has seen too few texts to know what is nothing here.
+    monkeypatch.setattr(AudienceService, "read", lambda *_: None)
     settings = world_settings(own_workspace.path)
     report = evaluate_dialogues(settings, AS_OF, marketers=PEOPLE)
     figures = {each.kind: each for each in report.kinds}
