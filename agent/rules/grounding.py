@@ -51,15 +51,15 @@ class Grounded:
     groups: tuple[str, ...]
     item: str = ""
     """How the demand names it: the phrase where the data uses the same word, the group's own name otherwise."""
-    together: bool = False
-    """Whether all groups are meant until somebody says which: they are a reading of the request as a whole."""
+    read_as: tuple[str, ...] = ()
+    """Those of the groups that the request as a whole was read as; they are meant until somebody says which."""
 
     @property
     def guess(self) -> tuple[str, ...]:
         """What the demand names where nobody is asked."""
         if self.item:
             return (self.item,)
-        return self.groups if self.together else self.groups[:2]
+        return self.read_as or self.groups[:2]
 
 
 def ground(phrase: str, hits: Sequence[GroupHit], foreign: bool = False) -> Grounded:

@@ -86,7 +86,7 @@ def _understand(context: Context, heard: ParsedMessage, request: str) -> Underst
     if grounded and all(each.kind == "unknown" for each in grounded) and _near(context, request):
         grounded = [ground(request, context.hits(request))]
     if context.whole is not None and context.whole.groups:
-        grounded = [_as_a_whole(context.whole, heard, request)]
+        grounded = [_as_a_whole(context.whole, grounded, heard, request)]
     understood = Understood(
         heard=heard,
         items=tuple(dict.fromkeys(each.item for each in grounded if each.kind == "clear")),
@@ -105,13 +105,18 @@ def _understand(context: Context, heard: ParsedMessage, request: str) -> Underst
     return understood
 
 
-def _as_a_whole(whole: Read, heard: ParsedMessage, request: str) -> Grounded:
-    """What the reader of the data made of the request: one thing, or several that could be told apart."""
+def _as_a_whole(whole: Read, apart: Sequence[Grounded], heard: ParsedMessage, request: str) -> Grounded:
+    """What the reader of the data made of the request: one thing, or several that could be told apart.
+
+    What the words by themselves could mean can be chosen as well, unless the knowledge says what they stand for.
+    """
     phrase = next(iter(whole.entries), "") or listed(heard.wants[:_SAID], "and") or plain(request, 60)
     groups = tuple(each.group for each in whole.groups)
-    if len(groups) == 1:
+    others = () if whole.entries else (group for each in apart if each.kind != "unknown" for group in each.groups)
+    offered = tuple(dict.fromkeys((*groups, *others)))[:AT_MOST]
+    if len(offered) == 1:
         return Grounded(phrase, "clear", groups, groups[0])
-    return Grounded(phrase, "unclear", groups[:AT_MOST], together=True)
+    return Grounded(phrase, "unclear", offered, read_as=groups)
 
 
 def _near(context: Context, request: str) -> bool:

@@ -195,7 +195,9 @@ def test_a_quoted_request_moves_the_ranking_and_not_the_number_who_respond(forec
     assert np.array_equal(quoting_tea.items, plain.items)
     before, after = (np.corrcoef(each.scores[here], tea.scores[here])[0, 1] for each in (plain, quoting_tea))
     assert after > before + 0.1
-    assert np.corrcoef(quoting_tea.scores[here], plain.scores[here])[0, 1] > after
+    assert np.corrcoef(quoting_tea.scores[here], plain.scores[here])[0, 1] == pytest.approx(
+        after, abs=1e-6
+    )  # one to one
     expected = [each.probabilities[here].sum() for each in (plain, quoting_tea)]
     assert expected[1] == pytest.approx(expected[0], rel=0.01)
 
