@@ -114,6 +114,9 @@ def _make_demo(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUDIENCE_WORKSPACE", str(folder))
         patch.setattr(encoders.train, "THREADS", _CORES)
+        patch.setattr(building, "trades", trades)  # a server of its own reads with all of it
+        for module in (building, texts):
+            patch.setattr(module, "material", material)
         settings.cache_clear()
         with threadpool_limits(_CORES):
             data.demo(as_json=True)
