@@ -102,7 +102,7 @@ def test_the_story(address: str, workspace: Path, visit: Visit) -> None:
 
     page.get_by_role("button", name="Leave out last month's buyers").click()
     expect(headline(page)).to_contain_text("households that meet the conditions")
-    expect(page.get_by_role("checkbox", name=re.compile("no baby .* in the last 28 days"))).to_be_checked()
+    expect(page.get_by_role("checkbox", name=re.compile("no baby .* in the last 30 days"))).to_be_checked()
 
     page.get_by_label("Name", exact=True).fill("Baby line, autumn")
     page.get_by_role("button", name="Save", exact=True).click()
