@@ -64,6 +64,10 @@ class AudienceService(Keeping):
         """
         return self._reading.read(checked_words(text))
 
+    def spelled(self, text: str) -> str:
+        """The text with its mistyped words put right by those of the data and of the knowledge."""
+        return self._reading.spelled(text)
+
     @property
     def reading(self) -> Reading:
         """What reads whole requests, for measuring; whoever wants one read asks the service."""

@@ -24,9 +24,9 @@ def read_whole(
 ) -> Understood | None:
     """What the request means; None where an audience is there already, which a message changes.
 
-    The reader learned from English; for other languages the multilingual search alone is the better guide. It reads
-    a request as a whole, so one that leaves things out, says what was done before or names no thing is left to syntax,
-    and one that names its things as the data does needs no reader.
+    The reader learned from English; for other languages the multilingual search alone is the better guide. What is
+    left out and what was done before is syntax; the reader is given the rest. One that wants several things of the
+    same user, or names no thing, is left to syntax, and one that names its things as the data does needs no reader.
 
     Args:
         service: whose reader it is.
@@ -37,10 +37,12 @@ def read_whole(
     """
     if memory.now and not memory.question and parsed.intent != "demand":
         return None
-    apart = parsed.excluded or parsed.past or parsed.join == "all" or parsed.intent in ("replace", "add", "segments")
-    about_people = bool(parsed.filters) and not parsed.wants
-    plain_enough = parsed.foreign or apart or about_people or _named(context, parsed)
-    return None if plain_enough else service.read(text)
+    conditions = bool(parsed.excluded or parsed.past)
+    apart = parsed.join == "all" or parsed.intent in ("replace", "add", "segments")
+    about_people = bool(parsed.filters or conditions) and not parsed.wants
+    if parsed.foreign or apart or about_people or _named(context, parsed):
+        return None
+    return service.read(parsed.rest if conditions else text)
 
 
 def _named(context: "Context", parsed: ParsedMessage) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import NamedTuple
 
 from agent.context import Context
@@ -19,8 +20,11 @@ _TALK = ("chatter", "courtesy", "help", "none_of_these", "difference")
 _WHOLE = 0.5
 """Similarity from which on a whole request is near a group: it is longer than a name, so chance brings it nearer."""
 
-_SAID = 3
-"""Things of a request that are said again in a question about it."""
+_SAID = 2
+"""Things of a request that a question says again; with more, it says the request itself."""
+
+_QUOTED = 60
+"""Characters of it."""
 
 _SURE = 0.7
 """From here on, a message that reads like a request is one, though a question is open."""
@@ -86,7 +90,9 @@ def _understand(context: Context, heard: ParsedMessage, request: str) -> Underst
     if grounded and all(each.kind == "unknown" for each in grounded) and _near(context, request):
         grounded = [ground(request, context.hits(request))]
     if context.whole is not None and context.whole.groups:
-        grounded = [_as_a_whole(context.whole, grounded, heard, request)]
+        grounded = [_as_a_whole(context.whole, grounded, request)]
+    elif context.whole is not None and context.whole.sure:
+        grounded = [each if _called_so(each) else replace(each, kind="unknown", item="") for each in grounded]
     understood = Understood(
         heard=heard,
         items=tuple(dict.fromkeys(each.item for each in grounded if each.kind == "clear")),
@@ -105,18 +111,29 @@ def _understand(context: Context, heard: ParsedMessage, request: str) -> Underst
     return understood
 
 
-def _as_a_whole(whole: Read, apart: Sequence[Grounded], heard: ParsedMessage, request: str) -> Grounded:
+def _as_a_whole(whole: Read, apart: Sequence[Grounded], request: str) -> Grounded:
     """What the reader of the data made of the request: one thing, or several that could be told apart.
 
-    What the words by themselves could mean can be chosen as well, unless the knowledge says what they stand for.
+    What the reader gives less to can be chosen as well, and what is called as the request's own words call it.
     """
-    phrase = next(iter(whole.entries), "") or listed(heard.wants[:_SAID], "and") or plain(request, 60)
     groups = tuple(each.group for each in whole.groups)
-    others = () if whole.entries else (group for each in apart if each.kind != "unknown" for group in each.groups)
-    offered = tuple(dict.fromkeys((*groups, *others)))[:AT_MOST]
+    called = chain.from_iterable(each.groups for each in apart if _called_so(each))
+    offered = tuple(dict.fromkeys((*groups, *called, *whole.beside)))[:AT_MOST]
+    phrase = next(iter(whole.entries), "") or _quoted(apart, request)
     if len(offered) == 1:
         return Grounded(phrase, "clear", groups, groups[0])
     return Grounded(phrase, "unclear", offered, read_as=groups)
+
+
+def _called_so(grounded: Grounded) -> bool:
+    """Whether the data itself calls something by these words."""
+    return grounded.kind in ("clear", "broad") and grounded.item == grounded.phrase
+
+
+def _quoted(apart: Sequence[Grounded], request: str) -> str:
+    """The words that a question about a request says again: those for its things, where all of them name some."""
+    named = [each.phrase for each in apart if each.kind != "unknown"]
+    return listed(named, "and") if named and len(named) == len(apart) <= _SAID else plain(request, _QUOTED)
 
 
 def _near(context: Context, request: str) -> bool:

@@ -117,7 +117,7 @@ class Phrases:
             ordinary: texts whose words alone fire nothing, such as chatter and the names of groups.
             own: those of the entries that a company wrote, which knows what its words mean: they fire in any case.
         """
-        given = {entry.name for entry in own}
+        self.own = given = frozenset(entry.name for entry in own)
         common = {word for text in ordinary for word in stemmed(text)}
         uses: dict[str, set[str]] = {}
         for entry in entries:

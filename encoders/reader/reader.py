@@ -19,15 +19,21 @@ from encoders.reader.texts import meant_by
 
 SURE = 0.85
 """The reading is sure when so much of it goes to what is named."""
-NAMED, BESIDE = 0.06, 0.3
+NAMED, BESIDE = 0.06, 0.5
 """A thing is named when it has this share, and this much of the greatest one."""
+OFFERED, CHOICES = 0.02, 4
+"""Others are offered beside what is named from this share on, so many at most."""
 _STANDS_OUT = 2.5
 """The greatest share is so many times what chance would give each thing; else nothing is meant."""
 MOST = 8
 """Things that one demand names at most."""
+_SUPPORT = 0.05
+"""An entry counts where the head gives so much to what it stands for: a landlord who sells iced tea wants no linen."""
 _ENTRY = 0.5
 """How much what the entries stand for counts beside what the head reads."""
 _NEAREST = 3
+_NAME_WORDS = (2, 3, 4, 5)
+"""Words of a name that is found as it stands; one word alone says too little."""
 
 
 class MeantGroup(BaseModel):
@@ -55,7 +61,9 @@ class Understood(BaseModel):
     entries: tuple[str, ...]
     """Names of the entries of the knowledge that it speaks of."""
     sure: bool
-    """Whether the groups can stand for the request without its own words."""
+    """Whether the groups can stand for the request without its own words; with no groups, that nothing is meant."""
+    beside: tuple[str, ...] = ()
+    """What it may mean as well, best first; not named in the demand."""
     nearest: tuple[str, ...] = ()
     """What comes nearest where there are no groups, for saying so."""
 
@@ -92,24 +100,43 @@ class Reader:
 
     def read(self, text: str) -> Understood:
         """Read one request."""
-        found = [(entry, said) for entry, said in self._phrases.find(text) if self._stands_for[entry.name]]
-        shares, by_entry = self.shares(text, [entry for entry, _ in found])
+        head = self._head.read(self._encoder.encode([text]))[0]
+        found = [entry for entry, _ in self._phrases.find(text) if self._supported(entry, head)]
+        shares, by_entry = self._mixed(head, found)
         order: list[int] = np.argsort(-shares, kind="stable")[: MOST + 1].tolist()
-        chosen = [n for n in order if n < len(self.targets) and shares[n] >= max(NAMED, BESIDE * shares[order[0]])]
+        called = self._called(text)
+        chosen = [
+            n
+            for n in order
+            if n < len(self.targets)
+            and (shares[n] >= max(NAMED, BESIDE * shares[order[0]]) or (n in called and shares[n] >= OFFERED))
+        ]
         by_chance = 1.0 / max(1, len(self.targets))
         if shares[-1] >= shares[order[0]] or shares[order[0]] < _STANDS_OUT * by_chance:
             chosen = []
         near = [n for n in order if n < len(self.targets)][:_NEAREST]
+        others = [n for n in order if n < len(self.targets) and n not in chosen and shares[n] >= OFFERED]
         return Understood(
             groups=tuple(self._meant(n, float(shares[n]), by_entry, text) for n in chosen[:MOST]),
-            entries=tuple(entry.name for entry, _ in found),
-            sure=float(shares[chosen].sum()) >= SURE,
+            entries=tuple(entry.name for entry in found),
+            sure=float(shares[chosen].sum() if chosen else shares[-1]) >= SURE,
+            beside=tuple(self.targets.names[n] for n in others[:CHOICES]) if chosen else (),
             nearest=() if chosen else tuple(self.targets.names[n] for n in near),
         )
 
-    def shares(self, text: str, entries: Sequence[Entry]) -> tuple[Matrix, dict[int, str]]:
+    def _called(self, text: str) -> frozenset[int]:
+        """The groups that a text calls by a name of theirs, in two words or more."""
+        words = stemmed(text)
+        runs = (words[start : start + length] for length in _NAME_WORDS for start in range(len(words) - length + 1))
+        return frozenset(number for run in runs for number in self.targets.called.get(run, ()))
+
+    def _supported(self, entry: Entry, head: Matrix) -> bool:
+        """Whether the request as a whole is about what one of its phrases stands for; a company's own always are."""
+        meant = self._stands_for[entry.name]
+        return bool(meant) and (entry.name in self._phrases.own or float(head[list(meant)].sum()) >= _SUPPORT)
+
+    def _mixed(self, shares: Matrix, entries: Sequence[Entry]) -> tuple[Matrix, dict[int, str]]:
         """How much of the request means each thing, and nothing, [T + 1]; and the entries that things come from."""
-        shares = self._head.read(self._encoder.encode([text]))[0]
         by_entry: dict[int, str] = {}
         if entries:
             known = np.zeros_like(shares)

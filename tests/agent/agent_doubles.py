@@ -98,6 +98,10 @@ class PlantedService:
     def read(self, text: str) -> Understood | None:
         """No reader: what a request means is left to the rules."""
 
+    def spelled(self, text: str) -> str:
+        """Nothing is put right."""
+        return text
+
     def learn_to_read(self, progress: object) -> None:
         """There is nothing to learn."""
 
