@@ -33,6 +33,30 @@ def test_the_messages_that_are_learned_from_are_the_same_every_time() -> None:
     assert {each.intent for each in first} == set(INTENTS)
 
 
+REQUESTS = Path(__file__).parents[2] / "benchmarks" / "requests"
+
+
+def test_long_winded_requests_are_requests() -> None:
+    lines = [line for file in sorted(REQUESTS.glob("*.jsonl")) for line in file.read_text("utf-8").splitlines()]
+    texts = [json.loads(line)["request"] for line in lines]
+    found = intent_classifier().guesses([(text, "fresh", ()) for text in texts])
+    assert sum(each.intent == "demand" for each in found) >= 0.98 * len(texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("hummus people, not 'deli shoppers'", "hummus people"),
+        ("who likes cocoa and has not bought tea in the last 60 days", "who likes cocoa"),
+        ("toffee fans in the next two weeks", "toffee fans"),
+    ],
+)
+def test_what_is_left_of_a_message_is_what_it_wants(text: str, rest: str) -> None:
+    parsed = parse(text, CARD, "fresh")
+    assert rest in parsed.rest
+    assert not {"deli", "tea", "weeks"} & set(parsed.rest.split())
+
+
 @pytest.mark.parametrize(
     ("text", "stage", "intent"),
     [
