@@ -250,7 +250,7 @@ class Keeping(Looking):
             raise RequestError(f"'{name}' cannot be a part of itself; save it under another name.")
         held_out = {user for each in parts for user in self._registry.members(each.id, each.version)[1]}
         members = {users[row] for row in selection.members}
-        words = self._population.sentence(fixed)
+        words = self._population.sentence(fixed, self._disclosure)
         return self._save(name, fixed, words, members, approved_by, key, share, forecast, refreshes, held_out)
 
     def _save(
