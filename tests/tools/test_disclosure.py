@@ -359,3 +359,18 @@ def test_looking_for_signals_takes_no_question_for_what_is_not_shown(
     monkeypatch.setattr(allowance, "MOST_QUESTIONS", 0)
     spec = AudienceSpec(demand=BREAD, filters=(Filter(field="income", values=("high",)),))
     assert own.of(AGENT).reads_as(spec) == own.size(spec).reads_as
+
+
+def test_another_version_of_a_part_is_another_question(own: AudienceService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the same noise, the difference of two versions would be exact."""
+    agent, asked = own.of(AGENT), list[tuple[str, ...]]()
+    monkeypatch.setattr(agent, "_asks", lambda *questions, counts=1: asked.extend(counts * list(questions)))
+    own.save(AudienceSpec(demand="people who will buy tea", cut=0.5), "b", "Ada")
+    for cut in (0.5, 0.6):
+        own.save(AudienceSpec(demand=BREAD, cut=cut), "a", "Ada")
+        agent.combined_users("or", ["a", "b"])
+    assert len(set(asked)) == 2
+    shown = agent.drifts.check("a").model_dump()
+    figures = ["users", "users_now", "stayed", "came", "left", "moved", "forecast", "forecast_now"]
+    assert len(figures) + len({"counted"}) == len(asked) - 2
+    assert shown.keys() > set(figures)

@@ -34,7 +34,7 @@ def arrive(address: str, own: AudienceService) -> Iterator[Arrive]:
             with Tokens(Workspace(own.settings.workspace).tokens) as tokens:
                 token = tokens.create(name, scopes, **more)
             headers = {"Authorization": f"Bearer {token}"}
-            return clients.enter_context(httpx2.Client(base_url=address, headers=headers))
+            return clients.enter_context(httpx2.Client(base_url=address, headers=headers, timeout=60.0))
 
         yield client
 
