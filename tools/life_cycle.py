@@ -13,6 +13,7 @@ import numpy.typing as npt
 from encoders.errors import RequestError
 from encoders.forecast import Items
 from tools.deeds import Deeds, Numbers, Rhythm
+from tools.disclosure import Disclosure
 from tools.types import Behaviour, LifeCycle, Stage
 
 Mask = npt.NDArray[np.bool_]
@@ -46,7 +47,18 @@ class Doers(NamedTuple):
     items: Items
     population: Mask
     """[N]"""
-    fewest: int
+    disclosure: Disclosure
+    """How their thresholds are shown; what fewer than its minimum do has no usual way."""
+    key: str
+    """Of the items."""
+
+    def quantile(self, values: Numbers, share: float, of: str, weights: Numbers | None = None) -> float:
+        """What that share of some values of theirs stays below."""
+        return self.disclosure.quantile(values, share, "usual", of, self.key, weights=weights)
+
+    def enough(self, users: int, of: str) -> bool:
+        """Whether so many users may be said to have a usual way."""
+        return self.disclosure.count(users, "enough", of, self.key) is not None
 
     def days(self, within: int | None) -> Numbers:
         """On how many days those of the population did it who did it in the window at all."""
@@ -61,7 +73,7 @@ class Doers(NamedTuple):
     def rhythm(self, stage: Stage) -> Rhythm:
         """When they did it, where enough of them did it again and again."""
         rhythm = self.deeds.rhythm(self.items)
-        if np.isfinite(rhythm.usual[self.population]).sum() < self.fewest:
+        if not self.enough(int(np.isfinite(rhythm.usual[self.population]).sum()), "rhythm"):
             raise RequestError(
                 f"Too few have done this on three days or more to say who is {stage}; name something more common, or "
                 "say since when they have not done it."
@@ -69,26 +81,22 @@ class Doers(NamedTuple):
         return rhythm
 
     def _enough(self, found: Numbers, within: int | None) -> Numbers:
-        if len(found) < self.fewest:
+        if not self.enough(len(found), f"days {within}"):
             when = "" if within is None else f" in the last {within} days"
             raise RequestError(f"Too few have done this{when} to say what is usual; name something more common.")
         return found
 
 
-def standing(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask, fewest: int) -> Standing:
+def standing(wanted: LifeCycle, doers: Doers) -> Standing:
     """What a stage stands for.
 
     Args:
         wanted: the stage, whether it has to hold or not.
-        deeds: what users did.
-        items: with what.
-        population: [N], whose distribution counts.
-        fewest: users who have to have done it before it is said what is usual.
+        doers: whose distribution counts.
 
     Raises:
         RequestError: too few have done it, or too few again and again, to say what is usual.
     """
-    doers = Doers(deeds, items, population, fewest)
     doers.days(None)
     return _STAGES[wanted.stage](wanted, doers)
 
@@ -108,7 +116,7 @@ def _new(wanted: LifeCycle, doers: Doers) -> Standing:
 def _often(share: float, named: str, window: int, least: int) -> "_Stage":
     def stage(wanted: LifeCycle, doers: Doers) -> Standing:
         within = wanted.days or window
-        times = max(least, _whole(doers.days(within), share))
+        times = max(least, _whole(doers, doers.days(within), share, f"days {within}"))
         meaning = f"on at least {times} days in the last {within} days; {named} of those who do"
         return Standing(meaning, (_did(wanted, times=times, days=within),))
 
@@ -117,14 +125,17 @@ def _often(share: float, named: str, window: int, least: int) -> "_Stage":
 
 def _loyal(wanted: LifeCycle, doers: Doers) -> Standing:
     within = wanted.days or WINDOW
-    times = max(3, _whole(doers.days(within), 0.75))
+    times = max(3, _whole(doers, doers.days(within), 0.75, f"days {within}"))
     rhythm = doers.deeds.rhythm(doers.items)
     usual = rhythm.usual[doers.population & (doers.deeds.days(doers.items, within) >= times)]
     usual = usual[np.isfinite(usual)]
-    if not len(usual):
-        raise RequestError(f"Nobody has done this on {times} days of the last {within}; look further back.")
-    pace = float(np.quantile(usual, 0.75))
-    recent = max(LATE_DAYS, int(np.ceil(pace * _stretch(rhythm, _LATE))))
+    if not doers.enough(len(usual), f"loyal {times} {within}"):
+        raise RequestError(
+            f"Too few have done this on {times} days of the last {within} to say who is loyal; look further back, or "
+            "name something more common."
+        )
+    pace = doers.quantile(usual, 0.75, f"pace {times} {within}")
+    recent = max(LATE_DAYS, int(np.ceil(pace * _stretch(doers, rhythm, _LATE))))
     return Standing(
         f"on at least {times} days in the last {within} days, and again in the last {recent} days; the top quarter of "
         "those who do, none of them late",
@@ -148,12 +159,12 @@ def _low_spending(wanted: LifeCycle, doers: Doers) -> Standing:
 
 def _amount(doers: Doers, within: int, share: float) -> float:
     """What that share of those who do it stay below, in two digits."""
-    return max(0.01, float(f"{np.quantile(doers.values(within), share):.2g}"))
+    return max(0.01, float(f"{doers.quantile(doers.values(within), share, f'worth {within} {share}'):.2g}"))
 
 
 def _due(wanted: LifeCycle, doers: Doers) -> Standing:
     rhythm = doers.rhythm(wanted.stage)
-    late = _stretch(rhythm, _LATE)
+    late = _stretch(doers, rhythm, _LATE)
     with np.errstate(invalid="ignore"):
         mask = (rhythm.last >= rhythm.usual) & (rhythm.last <= np.maximum(LATE_DAYS, late * rhythm.usual))
     meaning = f"their own usual interval is over, but not yet {late:g} times it, as 9 in 10 breaks are"
@@ -162,7 +173,7 @@ def _due(wanted: LifeCycle, doers: Doers) -> Standing:
 
 def _lapsing(wanted: LifeCycle, doers: Doers) -> Standing:
     rhythm = doers.rhythm(wanted.stage)
-    late, gone = _stretch(rhythm, _LATE), _stretch(rhythm, _GONE)
+    late, gone = _stretch(doers, rhythm, _LATE), _stretch(doers, rhythm, _GONE)
     with np.errstate(invalid="ignore"):
         over = rhythm.last > np.maximum(LATE_DAYS, late * rhythm.usual)
         mask = over & (rhythm.last <= np.maximum(GONE_DAYS, gone * rhythm.usual))
@@ -175,7 +186,7 @@ def _lapsing(wanted: LifeCycle, doers: Doers) -> Standing:
 
 def _lapsed(wanted: LifeCycle, doers: Doers) -> Standing:
     rhythm = doers.rhythm(wanted.stage)
-    gone = _stretch(rhythm, _GONE)
+    gone = _stretch(doers, rhythm, _GONE)
     with np.errstate(invalid="ignore"):
         mask = rhythm.last > np.maximum(GONE_DAYS, gone * rhythm.usual)
     meaning = (
@@ -187,21 +198,22 @@ def _lapsed(wanted: LifeCycle, doers: Doers) -> Standing:
 
 def _inactive(wanted: LifeCycle, doers: Doers) -> Standing:
     last = doers.deeds.rhythm(doers.items).last[doers.population]
-    days = wanted.days or max(1, _whole(last[np.isfinite(last)], 0.9))
+    days = wanted.days or max(1, _whole(doers, last[np.isfinite(last)], 0.9, "last"))
     quietest = "" if wanted.days else "; longer than 9 in 10"
     meaning = f"the last time more than {days} days ago{quietest}"
     return Standing(meaning, (_did(wanted), _did(wanted, did=False, days=days)))
 
 
-def _stretch(rhythm: Rhythm, share: float) -> float:
+def _stretch(doers: Doers, rhythm: Rhythm, share: float) -> float:
     """How many times the usual interval that share of all breaks stay below, in steps of a half."""
     if not len(rhythm.stretched):
         return 1.0
-    return max(1.0, float(np.ceil(2 * np.quantile(rhythm.stretched, share)) / 2))
+    stretched = doers.quantile(rhythm.stretched, share, f"stretched {share}", rhythm.weights)
+    return max(1.0, float(np.ceil(2 * stretched) / 2))
 
 
-def _whole(days: npt.NDArray[np.float64], share: float) -> int:
-    return int(np.ceil(np.quantile(days, share)))
+def _whole(doers: Doers, days: Numbers, share: float, of: str) -> int:
+    return int(np.ceil(doers.quantile(days, share, f"{of} {share}")))
 
 
 _Stage = Callable[[LifeCycle, Doers], Standing]

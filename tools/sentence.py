@@ -20,7 +20,7 @@ from tools.clauses import QUOTED, Clause, read_clause, unquoted
 from tools.phrasing import Name, Phrasing, quoted
 from tools.stated.past import IT
 from tools.stated.spans import ahead_in_place
-from tools.stated.taking import Stated, take_conditions
+from tools.stated.taking import LONGEST, Stated, take_conditions
 from tools.types import ANYTHING, AudienceSpec, Behaviour, DataCard, Filter, LifeCycle, Membership
 
 __all__ = ["Stated", "read", "take_conditions", "write"]
@@ -77,6 +77,8 @@ def read(text: str, card: DataCard) -> AudienceSpec:
     if not any(letter.isalnum() for letter in demand):
         raise RequestError("The sentence names nothing that anybody will do; say who will do what, and by when.")
     bare, quotation = without_witness(demand)
+    if len(bare) > LONGEST:
+        raise RequestError(f"The sentence has {len(bare):,} characters; at most {LONGEST:,} can be read.")
     stated, rest = take_conditions(bare, card, horizon=False, loosely=False)
     rest = ahead_in_place(rest, card.as_of)
     rest = demand if rest == bare else rest + quotation

@@ -9,7 +9,7 @@ from tools.selection import Selection
 from tools.stated.spans import ahead_in
 from tools.types import AudienceSpec, CurvePoint, SizeEstimate
 
-_READS_AS = 8
+MOST_READ = 8
 
 
 def size_estimate(
@@ -31,7 +31,7 @@ def size_estimate(
     return SizeEstimate(
         demand=spec.demand,
         sentence=sentence,
-        reads_as=tuple(reads_as)[:_READS_AS],
+        reads_as=tuple(reads_as)[:MOST_READ],
         horizon_days=selection.forecast.demand.horizon_days,
         as_of=forecaster.scene.histories.past.as_of,
         population=selection.population,

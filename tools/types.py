@@ -117,6 +117,11 @@ class AudienceSpec(_Model):
     like: str = Field("", max_length=60, description="name of the tuned demand that ranks the users; else the sentence")
 
 
+def named(name: str) -> tuple[AudienceSpec, ...]:
+    """What a name to be given says by itself, to be checked as an audience is: platforms and other agents read it."""
+    return (AudienceSpec(demand=name),) if name.strip() else ()
+
+
 # --- what the service answers -------------------------------------------------------------------
 
 
