@@ -34,6 +34,8 @@ NO_TOOLS = {
     "read",
     "reading",
     "learn_to_read",
+    "begin_to_read",
+    "learning",
     "delete",
     "delete_export",
     "stated",
