@@ -166,7 +166,6 @@ class Page(Layout):
         self.blocks.load(self.on_load, here, **common, concurrency_limit=None)
         self.blocks.load(None, js=KEYS_COUNT_TOO)
         self.chat.change(None, js=TO_THE_END)
-        self.tick.tick(self.on_tick, **common)
         running = [
             self.box.submit(self.on_say, [here, self.box], **common),
             self.chat.option_select(self.on_pick, here, **common),
@@ -178,6 +177,11 @@ class Page(Layout):
             self.yes.click(partial(self.on_decide, True), here, **common),
             self.no.click(partial(self.on_decide, False), here, **common),
             self.sentence.submit(self.on_sentence, [here, self.sentence], **common),
+            self.conditions.input(self.on_conditions, [here, self.conditions], **common),
+            self.assumed.input(self.on_assumed, [here, self.assumed], **common),
+            self.percent.input(self.on_drag, [here, self.percent], trigger_mode="always_last", **common),
+            self.percent.release(self.on_percent, [here, self.percent], **common),
+            gr.on([self.users.submit, self.users.blur], self.on_users, [here, self.users], **common),
             gr.on(
                 [each.input for each in self.readings],
                 self.on_things,
@@ -185,13 +189,9 @@ class Page(Layout):
                 trigger_mode="always_last",
                 **common,
             ),
-            self.conditions.input(self.on_conditions, [here, self.conditions], **common),
-            self.assumed.input(self.on_assumed, [here, self.assumed], **common),
-            self.percent.input(self.on_drag, [here, self.percent], trigger_mode="always_last", **common),
-            self.percent.release(self.on_percent, [here, self.percent], **common),
-            gr.on([self.users.submit, self.users.blur], self.on_users, [here, self.users], **common),
         ]
         self.box.stop(self.on_stop, here, cancels=running, **common)
+        self.tick.tick(self.on_tick, **common)
         self.again.click(self.on_again, cancels=running, **common)
         self.forget.click(self.on_forget, here, cancels=running, **common)
 
@@ -404,7 +404,7 @@ class Page(Layout):
         """The things of the demand, each of which can be struck out while others are left."""
         found = readings.chips(draft.things)
         free = len(draft.things) > 1
-        shown: Updates = {self.understood: cards.understood(free) if found else ""}
+        shown: Updates = {self.understood: gr.update(value=cards.understood(free), visible=bool(found))}
         for number, part in enumerate(self.readings):
             one = found[number] if number < len(found) else None
             names, kept, label = (one.names, one.kept, one.label) if one else ([], [], "")

@@ -75,7 +75,7 @@ class Layout:
             self.sentence = gr.Textbox(
                 label="The audience in one sentence", lines=2, max_lines=5, submit_btn="Update", elem_id="sentence"
             )
-            self.understood = _html()
+            self.understood = _html(visible=False)
             self.readings = tuple(
                 gr.CheckboxGroup(visible=False, elem_id=f"reading-{number}", elem_classes="reading")
                 for number in range(readings.MOST)
@@ -106,7 +106,7 @@ class Layout:
                     label="Keep back (in %)",
                     minimum=0,
                     maximum=50,
-                    min_width=110,
+                    min_width=140,
                     elem_id="back",
                 )
                 self.save = gr.Button("Save", variant="primary", min_width=110, elem_id="save")
