@@ -12,7 +12,7 @@ from agent.rules.horizon import restate
 from agent.rules.wording import Parts, listed
 from agent.state import AudienceDraft, Memory, Version
 from agent.steps import Step
-from agent.things import things_of, with_items
+from agent.things import taken_back, things_of, with_items
 from encoders.language.naming import stems
 from prompts.loader import reply, spoken
 from tools.attributes import parse_filter
@@ -171,7 +171,7 @@ class Drafting:
             if step.horizon_days:
                 sentence = restate(sentence, step.horizon_days)
             return None, sentence
-        items = tuple(step.groups or parts.items)
+        items = taken_back(now.draft.things, step.groups) if step.groups else parts.items
         parts = parts.model_copy(
             update={
                 "items": items,

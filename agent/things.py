@@ -33,6 +33,13 @@ def with_items(things: Iterable[Thing], items: Sequence[str], context: Context |
     return there + (things_of(context, fresh) if context else tuple(Thing(name=item) for item in fresh))
 
 
+def taken_back(things: Iterable[Thing], items: Iterable[str]) -> tuple[str, ...]:
+    """The items, where those that name something struck out mean it: "and turkey too" takes fresh turkey back."""
+    struck = [each.name for each in things if each.struck]
+    meant = (next((name for name in struck if stems(item) and stems(item) <= stems(name)), item) for item in items)
+    return tuple(dict.fromkeys(meant))
+
+
 def _by_reader(context: Context) -> dict[str, str]:
     """The entry of the knowledge, or the words, by which the reader of whole requests found each thing."""
     return {each.group: each.because for each in context.whole.groups} if context.whole else {}

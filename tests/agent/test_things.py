@@ -8,6 +8,7 @@ from agent_doubles import PlantedService
 from agent.conversation import Conversation
 from agent.rules.wording import Parts
 from agent.state import AudienceDraft, Memory, Reply, Thing
+from agent.things import taken_back
 from encoders.reader import MeantGroup, Understood
 from tools.types import Behaviour
 
@@ -79,6 +80,27 @@ def test_saying_it_strikes_it_out_too(talk: Conversation) -> None:
     assert struck(added) == ["vitamins"]
     assert "vitamins" not in draft(talk.keep("t", ["coffee"])).spec.demand
     assert draft(talk.say("t", "first-time buyers only")).spec.demand.startswith("Households that will buy coffee for")
+
+
+def test_what_was_struck_out_is_taken_back_by_part_of_its_name(talk: Conversation) -> None:
+    pets(talk)
+    talk.keep("t", ["dog food", "vitamins"])
+    back = talk.say("t", "and cat food too")
+    assert draft(back).spec.demand.startswith("Households that will buy dog food, vitamins or cat food")
+    assert struck(back) == []
+    assert taken_back((Thing(name="fresh turkey", struck=True), Thing(name="pies")), ["pies", "turkey"]) == (
+        "pies",
+        "fresh turkey",
+    )
+
+
+def test_one_thing_alone_is_not_offered_to_be_left_out(talk: Conversation, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = MeantGroup(group="cat food", source="purchases", probability=0.9, because=PETS)
+    understood = Understood(groups=(one, one), entries=(PETS,), sure=True)
+    monkeypatch.setattr(PlantedService, "read", lambda *_: understood)
+    text = pets(talk).text
+    assert "I read “Pet owners” as cat food." in text
+    assert "leave" not in text
 
 
 def test_a_goal_and_the_conditions_hold_when_something_is_struck_out(talk: Conversation) -> None:
