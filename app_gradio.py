@@ -18,7 +18,7 @@ from fastapi.responses import FileResponse
 from gradio.utils import get_upload_folder
 
 from agent.guard import permit
-from agent.page import cards, changes, panel, theme
+from agent.page import cards, changes, panel, readings, theme
 from agent.page.desk import Desk, Opening, sentence
 from agent.page.events import PageEvents
 from agent.page.figures import reach_curve
@@ -27,7 +27,7 @@ from agent.page.layout import Layout
 from agent.page.policy import OnlyFromHere
 from agent.page.transcript import Transcript
 from agent.page.uploads import Uploads
-from agent.state import Reply
+from agent.state import AudienceDraft, Reply
 from encoders.errors import DamagedError, NotThereError, RequestError
 from encoders.settings import settings
 from encoders.workspace import Workspace
@@ -81,6 +81,7 @@ def open_desk() -> Desk:
     from tools.service import AudienceService
 
     service = AudienceService.open(settings())
+    service.begin_to_read()
     return Desk(conversation=Conversation(service, settings()), service=service)
 
 
@@ -181,8 +182,16 @@ class Page(Layout):
             self.percent.input(self.on_drag, [here, self.percent], trigger_mode="always_last", **common),
             self.percent.release(self.on_percent, [here, self.percent], **common),
             gr.on([self.users.submit, self.users.blur], self.on_users, [here, self.users], **common),
+            gr.on(
+                [each.input for each in self.readings],
+                self.on_things,
+                [here, *self.readings],
+                trigger_mode="always_last",
+                **common,
+            ),
         ]
         self.box.stop(self.on_stop, here, cancels=running, **common)
+        self.tick.tick(self.on_tick, **common)
         self.again.click(self.on_again, cancels=running, **common)
         self.forget.click(self.on_forget, here, cancels=running, **common)
 
@@ -201,6 +210,8 @@ class Page(Layout):
             yield {self.notice: "", self.empty: cards.apart("The app is not ready", sentence(error))}
             return
         yield {
+            self.learning: cards.learning(desk.service.learning),
+            self.tick: gr.Timer(active=desk.service.learning is not None),
             self.masthead: cards.masthead(card, reply.talking),
             self.empty: cards.empty(card),
             self.notice: cards.notice(card.notice, "alert"),
@@ -208,6 +219,11 @@ class Page(Layout):
             self.chat: gr.update(examples=[{"text": option} for option in reply.options]),
         }
         yield from self._show(desk, reply)
+
+    def on_tick(self) -> Updates:
+        """Say how far the reader has learned, until it has."""
+        learning = self.opening.desk().service.learning
+        return {self.learning: cards.learning(learning), self.tick: gr.Timer(active=learning is not None)}
 
     def on_say(self, stored: Any, text: str) -> Iterator[Updates]:
         """A request or a follow-up was typed."""
@@ -245,6 +261,18 @@ class Page(Layout):
     def on_sentence(self, stored: Any, text: str) -> Iterator[Updates]:
         """The sentence was rewritten by hand."""
         yield from self._edit(stored, lambda spec, _: changes.demand(spec, text))
+
+    def on_things(self, stored: Any, *kept: list[str]) -> Iterator[Updates]:
+        """Things that were understood were struck out, or taken back."""
+        names = [name for group in kept for name in group]
+        try:
+            draft = self.opening.desk().conversation.current(Transcript.recall(stored).thread).draft
+        except Exception as error:
+            yield {self.notice: cards.notice(sentence(error), "alert")}
+            return
+        said = readings.strike_request(draft.things, names) if draft else ""
+        if said:
+            yield from self._talk(stored, said, lambda desk, thread, _: desk.conversation.keep(thread, names))
 
     def on_conditions(self, stored: Any, kept: list[str]) -> Iterator[Updates]:
         """A condition was clicked away."""
@@ -372,6 +400,17 @@ class Page(Layout):
             self.notice: "",
         }
 
+    def _understood(self, draft: AudienceDraft) -> Updates:
+        """The things of the demand, each of which can be struck out while others are left."""
+        found = readings.chips(draft.things)
+        free = len(draft.things) > 1
+        shown: Updates = {self.understood: gr.update(value=cards.understood(free), visible=bool(found))}
+        for number, part in enumerate(self.readings):
+            one = found[number] if number < len(found) else None
+            names, kept, label = (one.names, one.kept, one.label) if one else ([], [], "")
+            shown[part] = gr.update(choices=names, value=kept, label=label, visible=one is not None, interactive=free)
+        return shown
+
     def _sized(self, desk: Desk, size: SizeEstimate) -> Updates:
         units = panel.units(desk.service)
         return {
@@ -391,6 +430,7 @@ class Page(Layout):
             self.empty: gr.update(visible=False),
             self.audience: gr.update(visible=True),
             self.sentence: draft.spec.demand,
+            **self._understood(draft),
             self.conditions: gr.update(choices=labels, value=labels, visible=bool(labels)),
             self.assumed: gr.update(choices=assumed, value=assumed, visible=bool(assumed)),
             self.percent: max(0.5, round(100 * size.cut, 1)),

@@ -1,6 +1,6 @@
 """Carries a checked step out on the service, and says what came of it. Nothing here saves or exports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from agent import replies
@@ -24,6 +24,7 @@ from agent.speaking import Outcome, Speaker
 from agent.state import Answer, Clarification, Memory, Reply, Version
 from agent.steps import Action, Step
 from agent.weighing import alternatives
+from encoders.errors import RequestError
 from prompts.loader import reply
 from tools.types import AudienceSpec, DataCard
 
@@ -95,6 +96,19 @@ class Acting:
         """Take over what a person changed with the page's own controls."""
         version = self.drafting.by_hand(spec, memory)
         return self._show("edited", memory, version, (), talking)
+
+    def keep(self, names: Sequence[str], memory: Memory, talking: str) -> Outcome:
+        """Leave the demand with those of its things that are named, as if the person had said so.
+
+        Raises:
+            RequestError: it names none of them, or the sentence is the person's own.
+        """
+        now = memory.now
+        groups = [each.name for each in now.draft.things if each.name in names] if now else []
+        if now is None or now.parts is None or not groups:
+            raise RequestError(reply("keep_one"))
+        version, said = self.drafting.amend(Step(action="adjust", groups=groups), None, now)
+        return self._show("changed", memory, version, said, talking)
 
     def say(self, memory: Memory, text: str, options: tuple[str, ...], talking: str) -> Outcome:
         """Say something and leave the audience as it stands."""

@@ -10,11 +10,12 @@ from agent.context import Context
 from agent.guard import check
 from agent.reading.message import ParsedMessage
 from agent.rules.grounding import AT_MOST, Grounded, framed, ground
-from agent.rules.horizon import LONGEST, served
+from agent.rules.horizon import served
 from agent.rules.replying import HORIZONS, NEWNESS
 from agent.rules.wording import listed, plain
 from agent.steps import Step, StepError
 from encoders.language.naming import stems
+from encoders.language.spans import LONGEST_HORIZON
 from prompts.loader import reply
 from tools.attributes import parse_filter, write_filter
 from tools.types import GroupHit
@@ -89,7 +90,7 @@ def _horizon(heard: ParsedMessage, notes: list[str]) -> int | None:
         return None
     days = served(heard.ahead_days)
     if days != heard.ahead_days:
-        key = "horizon_longest" if days == LONGEST else "horizon_shortest"
+        key = "horizon_longest" if days == LONGEST_HORIZON else "horizon_shortest"
         notes.append(reply(key, asked=heard.ahead_days, days=days))
     return days
 

@@ -1,7 +1,7 @@
 """The conversation as a face of it uses it: say something, decide, edit, and come back later."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -95,7 +95,7 @@ class Conversation:
         with self._locks[thread_id]:
             if self._waiting(thread_id) and (word := self._yes_or_no(thread_id, text)):
                 return self._resume(thread_id, word == "yes")
-            return self._run(thread_id, {"text": text, "edit": None}, progress)
+            return self._run(thread_id, {"text": text, "edit": None, "kept": None}, progress)
 
     def decide(self, thread_id: str, approved: bool) -> Reply:
         """Answer what is waiting for a yes; a second answer to the same question changes nothing."""
@@ -107,7 +107,17 @@ class Conversation:
     def edit(self, thread_id: str, spec: AudienceSpec) -> Reply:
         """Set the audience with the page's own controls; no model is asked."""
         with self._locks[thread_id]:
-            return self._run(thread_id, {"text": "", "edit": spec})
+            return self._run(thread_id, {"text": "", "edit": spec, "kept": None})
+
+    def keep(self, thread_id: str, names: Sequence[str]) -> Reply:
+        """Leave the demand with those of its things that are named, see ``Reply.draft.things``; "undo" takes it back.
+
+        Args:
+            thread_id: the conversation.
+            names: the things that stay, or come back; where none of them is known, the reply says so.
+        """
+        with self._locks[thread_id]:
+            return self._run(thread_id, {"text": "", "edit": None, "kept": list(names)})
 
     def current(self, thread_id: str) -> Reply:
         """The last reply, with the audience as it stands, sized anew; a greeting for a new thread."""

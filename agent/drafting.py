@@ -12,6 +12,7 @@ from agent.rules.horizon import restate
 from agent.rules.wording import Parts, listed
 from agent.state import AudienceDraft, Memory, Version
 from agent.steps import Step
+from agent.things import taken_back, things_of, with_items
 from encoders.language.naming import stems
 from prompts.loader import reply, spoken
 from tools.attributes import parse_filter
@@ -75,12 +76,23 @@ class Drafting:
         notes = (step.note, *said) if step.note else said
         language = spoken() or "en"
         draft = AudienceDraft(
-            request=request, language=language, spec=spec, assumptions=tuple(assumed), goal=_goal(step)
+            request=request,
+            language=language,
+            spec=spec,
+            assumptions=tuple(assumed),
+            goal=_goal(step),
+            things=things_of(context, items),
         )
         return self.checked(draft, parts), notes
 
-    def amend(self, step: Step, context: Context, now: Version) -> Drafted:
-        """The audience with everything the step changes, and what has to be said about it."""
+    def amend(self, step: Step, context: Context | None, now: Version) -> Drafted:
+        """The audience with everything the step changes, and what has to be said about it.
+
+        Args:
+            step: the change.
+            context: what was said; None where a control of the page was used.
+            now: the audience before.
+        """
         spec = now.draft.spec
         notes: tuple[str, ...] = ()
         parts, demand = self._reworded(step, now)
@@ -103,8 +115,9 @@ class Drafting:
             step = step.model_copy(update={"goal": goal if goal.money_or_share else None, "users": goal.users})
         spec, said = self._cut(step, spec)
         notes += (step.note,) if step.note else ()
-        changed = {"spec": spec, "saved": None, "assumptions": self._still_assumed(step, now)}
-        draft = now.draft.model_copy(update=changed | {"goal": goal})
+        changed = {"spec": spec, "saved": None, "assumptions": self._still_assumed(step, now), "goal": goal}
+        things = with_items(now.draft.things, parts.items, context) if parts else ()
+        draft = now.draft.model_copy(update=changed | {"things": things})
         return self.checked(draft, parts), notes + said
 
     def by_hand(self, spec: AudienceSpec, memory: Memory) -> Version:
@@ -114,7 +127,8 @@ class Drafting:
             return self.checked(AudienceDraft(request=spec.demand, spec=spec), None)
         same = spec.demand == memory.now.draft.spec.demand
         goal = memory.now.draft.goal if spec.cut == memory.now.draft.spec.cut else None
-        draft = memory.now.draft.model_copy(update={"spec": spec, "saved": None, "goal": goal})
+        things = memory.now.draft.things if same else ()
+        draft = memory.now.draft.model_copy(update={"spec": spec, "saved": None, "goal": goal, "things": things})
         return self.checked(draft, memory.now.parts if same else None)
 
     def checked(self, draft: AudienceDraft, parts: Parts | None) -> Version:
@@ -157,9 +171,11 @@ class Drafting:
             if step.horizon_days:
                 sentence = restate(sentence, step.horizon_days)
             return None, sentence
+        items = taken_back(now.draft.things, step.groups) if step.groups else parts.items
         parts = parts.model_copy(
             update={
-                "items": tuple(step.groups or parts.items),
+                "items": items,
+                "struck": tuple(each.name for each in now.draft.things if each.name not in items),
                 "first_time": step.newness == "first time" if step.newness else parts.first_time,
                 "days": step.horizon_days or parts.days,
                 "join": step.join or parts.join,
@@ -220,8 +236,8 @@ def _behaviours(newcomers: tuple[Behaviour, ...], others: Iterable[Behaviour]) -
     return tuple(dict.fromkeys((*newcomers, *(each for each in others if each.did or each.what not in never))))
 
 
-def _filters(step: Step, context: Context) -> tuple[Filter, ...]:
-    found = [parse_filter(each, context.fields)[0] for each in step.filters or ()]
+def _filters(step: Step, context: Context | None) -> tuple[Filter, ...]:
+    found = [parse_filter(each, context.fields)[0] for each in step.filters or ()] if context else []
     return tuple(each for each in found if each is not None)
 
 

@@ -3,6 +3,7 @@
 START ── guard ─┬─ look ── decide ── act ─┬─ END
 │  (page's own controls)  └─ approve ── END      waits for the person's yes
 ├─ edit ── END
+├─ keep ── END
 └─ END                                           declined, empty, too long, or code
 """
 
@@ -25,7 +26,7 @@ from agent.rules.commands import courteous, hostile
 from agent.rules.grounding import framed, ground
 from agent.rules.languages import code_of, labelled, language
 from agent.rules.phrases import noun_phrases
-from agent.rules.wording import plain
+from agent.rules.wording import listed, plain
 from agent.speaking import Outcome
 from agent.state import Memory, Reply
 from agent.steps import Step
@@ -53,6 +54,7 @@ class Turn(TypedDict, total=False):
     memory: Memory
     text: str
     edit: AudienceSpec | None
+    kept: list[str] | None
     context: Context | None
     step: Step | None
     notes: list[str]
@@ -67,14 +69,15 @@ def build_agent(thinker: Thinker, service: "AudienceService", checkpointer: Base
     """Compile the conversation that ``thinker`` leads over ``service``."""
     nodes = _Nodes(thinker, service)
     graph: StateGraph[Turn, None, Turn, Turn] = StateGraph(Turn)
-    for node in (nodes.guard, nodes.edit, nodes.look, nodes.decide, nodes.act, nodes.approve):
+    for node in (nodes.guard, nodes.edit, nodes.keep, nodes.look, nodes.decide, nodes.act, nodes.approve):
         graph.add_node(node.__name__, traced(f"node {node.__name__}", _spoken(node)))
     graph.add_edge(START, "guard")
-    graph.add_conditional_edges("guard", _after_guard, ["edit", "look", END])
+    graph.add_conditional_edges("guard", _after_guard, ["edit", "keep", "look", END])
     graph.add_edge("look", "decide")
     graph.add_edge("decide", "act")
     graph.add_conditional_edges("act", _after_act, ["approve", END])
     graph.add_edge("edit", END)
+    graph.add_edge("keep", END)
     graph.add_edge("approve", END)
     return graph.compile(checkpointer=checkpointer)
 
@@ -102,6 +105,8 @@ def _spoken(node: _Node) -> _Node:
 def _after_guard(turn: Turn) -> str:
     if turn["step"] is not None:
         return END
+    if turn.get("kept") is not None:
+        return "keep"
     return "edit" if turn.get("edit") else "look"
 
 
@@ -123,14 +128,17 @@ class _Nodes:
         dropped = memory.pending is not None
         memory = memory.model_copy(update={"pending": None})
         text, edit = state.get("text", ""), state.get("edit")
+        said = edit is None and state.get("kept") is None
         now = memory.now.draft.spec if memory.now else None
         heard = text[:LONGEST_REQUEST]
-        polite = not edit and courteous(heard)
-        refusal = check_spec(edit, memory.talk) if edit else None if polite else check_turn(heard, memory.talk, now)
-        problem = "" if edit else self._unreadable(text)
+        polite = said and courteous(heard)
+        refusal = check_spec(edit, memory.talk) if edit else None
+        if said and not polite:
+            refusal = check_turn(heard, memory.talk, now)
+        problem = self._unreadable(text) if said else ""
         notes = [reply("still_pending")] if dropped else []
         if not problem and not refusal:
-            if not edit and not polite:
+            if said and not polite:
                 memory = memory.model_copy(update={"talk": memory.talk.after(text)})
             return {"memory": memory, "step": None, "context": None, "notes": notes, "fell_back": ""}
         if refusal and not problem:
@@ -148,6 +156,18 @@ class _Nodes:
         except AudienceError as error:
             outcome = self.acting.say(memory, str(error), (), self.name)
         return self._done(outcome, "", state["notes"], memory.model)
+
+    def keep(self, state: Turn) -> Turn:
+        """Strike things out of the demand, or take them back, as they were clicked; no model is asked."""
+        names, memory = state["kept"], state["memory"]
+        assert names is not None
+        try:
+            outcome = self.acting.keep(names, memory, self.name)
+        except Unwanted as unwanted:
+            outcome = self._declined(unwanted.refusal, memory)
+        except AudienceError as error:
+            outcome = self.acting.say(memory, str(error), (), self.name)
+        return self._done(outcome, f"only {plain(listed(names, 'and'), 300)}", state["notes"], memory.model)
 
     def look(self, state: Turn) -> Turn:
         """Find in the data what the message may be about."""

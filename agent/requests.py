@@ -136,13 +136,12 @@ def _answer(talk: "Conversation", line: RequestLine) -> Answered:
         log.exception("The request '%s' could not be answered.", line.id)
         return Answered(id=line.id, error=f"It could not be answered ({type(error).__name__}); the log says more.")
     spec = reply.draft.spec if reply.draft else None
-    whole = talk.service.read(line.request) if spec else None
-    named = [each for each in whole.groups if spec and each.group in spec.demand] if whole else []
+    things = reply.draft.things if reply.draft else ()
     return Answered(
         id=line.id,
         demand=spec.demand if spec else None,
         spec=spec,
         questions=tuple(questions),
-        reads_as=tuple(ReadAs(words=each.because, group=each.group) for each in named),
+        reads_as=tuple(ReadAs(words=each.because or each.name, group=each.name) for each in things),
         refused=reply.refused or None,
     )

@@ -25,6 +25,14 @@ class Clarification(_State):
     options: tuple[str, ...] = Field(min_length=2)
 
 
+class Thing(_State):
+    """A thing that the demand names, or named until the person struck it out."""
+
+    name: str = Field(description="as the demand names it")
+    because: str = Field("", description="the entry of the knowledge, or the words, it was found by; empty: its name")
+    struck: bool = Field(False, description="left out by the person, who may take it back")
+
+
 class AudienceDraft(_State):
     """The audience as it stands in the conversation."""
 
@@ -35,6 +43,7 @@ class AudienceDraft(_State):
     goal: Goal | None = Field(None, description="what the audience is for, where the person said so")
     holdout: float | None = Field(None, description="share to keep back when it is saved; None for the usual one")
     name: str = Field("", description="what the person calls it; empty: nothing yet")
+    things: tuple[Thing, ...] = Field((), description="what its demand is made of; none for a sentence by hand")
     saved: SavedAudience | None = None
 
 

@@ -1,9 +1,15 @@
-"""What a whole request means in the data: the reader behind a service, opened when it is first needed."""
+"""What a whole request means in the data: the reader behind a service, opened when it is first needed.
+
+A server opens it in the background instead: nobody waits while it is learned, and what is asked meanwhile is read
+without it.
+"""
 
 import logging
 from functools import cached_property
-from threading import Lock
+from threading import Event, Lock, Thread
+from typing import NamedTuple
 
+from encoders.errors import AudienceError
 from encoders.forecast import Forecaster
 from encoders.history.events import Dataset
 from encoders.language.spelling import Spelling
@@ -17,6 +23,21 @@ from encoders.settings import Settings
 from encoders.workspace import Progress, Workspace, silent
 
 log = logging.getLogger(__name__)
+
+LOADING_SECONDS = 5.0
+"""A request waits so long for a reader that is loaded, which takes a second or two; not for one that is learned."""
+
+
+class Learning(NamedTuple):
+    """What is done so that requests can be read as a whole."""
+
+    doing: str
+    share: float | None
+    """How much of it is done; None: not known, as while a reader that is there is loaded."""
+
+
+class _Stopped(Exception):
+    """Nobody needs the reader any more."""
 
 
 def learn_to_read(workspace: Workspace, settings: Settings, progress: Progress) -> None:
@@ -38,6 +59,23 @@ class Reading:
         self._workspace, self._forecaster, self._seed = workspace, forecaster, seed
         self._reader: Reader | None = None
         self._lock = Lock()
+        self._worker: Thread | None = None
+        self._stop = Event()
+        self.learning: Learning | None = None
+        """What is done in the background; None: nothing, or not any more."""
+
+    def begin(self) -> None:
+        """Open the reader in the background, once."""
+        if self._worker is None:
+            self.learning = Learning("Opening the reader of requests", None)
+            self._worker = Thread(target=self._learn, name="reader", daemon=True)
+            self._worker.start()
+
+    def close(self) -> None:
+        """Stop learning; what was learned so far is lost."""
+        self._stop.set()
+        if self._worker is not None:
+            self._worker.join()
 
     def open(self, progress: Progress = silent) -> Reader:
         """The reader; where the workspace has none yet it is trained now, which takes about a minute.
@@ -53,9 +91,11 @@ class Reading:
                 self._reader = open_reader(self._workspace, name, vocabulary, encoder, self._seed, progress)
             return self._reader
 
-    def read(self, text: str) -> Understood:
-        """Read one request; raises like ``open``."""
-        return self.open().read(self.spelled(text))
+    def read(self, text: str) -> Understood | None:
+        """Read one request; None while the reader is being learned in the background. Raises like ``open``."""
+        if self._worker is not None and self.learning is not None and self.learning.share is None:
+            self._worker.join(LOADING_SECONDS)
+        return None if self.learning is not None else self.open().read(self.spelled(text))
 
     def spelled(self, text: str) -> str:
         """The text with its mistyped words put right by those of the data and of the knowledge."""
@@ -70,3 +110,20 @@ class Reading:
             [*vocabulary.groups, *vocabulary.texts, *checked_table(self._forecaster.dataset.card.name), *known],
             [*stuff.frames, *stuff.nothings, *stuff.elsewhere],
         )
+
+    def _learn(self) -> None:
+        try:
+            self.open(self._tell)
+        except _Stopped:
+            pass
+        except AudienceError as error:
+            log.warning("Whole requests cannot be read: %s", error)  # whoever makes one is told, too
+        except Exception:
+            log.exception("The reader of requests could not be opened.")
+        finally:
+            self.learning = None
+
+    def _tell(self, description: str, fraction: float | None = None, /) -> None:
+        if self._stop.is_set():
+            raise _Stopped
+        self.learning = Learning(description, fraction)

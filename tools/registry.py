@@ -17,6 +17,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict
 
 from encoders.errors import NotThereError, RequestError
+from encoders.language.spans import as_it_was_saved
 from tools.campaign_types import CampaignOutcome
 from tools.database import Database
 from tools.disclosure import Disclosure
@@ -304,7 +305,7 @@ class Registry:
         return [
             SavedAudience.model_validate(
                 {name: row[name] for name in SavedAudience.model_fields}
-                | {"spec": AudienceSpec.model_validate_json(row["spec"]) if row["spec"] else None}
+                | {"spec": _spec_of(row["spec"]) if row["spec"] else None}
                 | {"forecast": Interval.model_validate_json(row["forecast"]) if row["forecast"] else None}
                 | {"notes": json.loads(row["notes"])}
             )
@@ -362,6 +363,11 @@ class Registry:
 
 def _json(model: BaseModel | None) -> str | None:
     return None if model is None else model.model_dump_json()
+
+
+def _spec_of(text: str) -> AudienceSpec:
+    spec = AudienceSpec.model_validate_json(text)
+    return spec.model_copy(update={"demand": as_it_was_saved(spec.demand)})
 
 
 def _digest(*content: object) -> str:

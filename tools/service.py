@@ -13,7 +13,7 @@ from tools.indexing import open_forecaster, read_index
 from tools.keeping import Keeping
 from tools.looking import checked_words
 from tools.population import Population
-from tools.reading import Reading
+from tools.reading import Learning, Reading
 from tools.tenant import Tenants
 from tools.types import DataCard
 
@@ -55,8 +55,10 @@ class AudienceService(Keeping):
         """What the data has; the notice says so where newer data was prepared since it was opened."""
         return super().describe_data().model_copy(update={"notice": self._newer_data()})
 
-    def read(self, text: str) -> Understood:
+    def read(self, text: str) -> Understood | None:
         """What a whole request means in the data: groups, single items, and the knowledge they were found by.
+
+        None while the reader is being learned in the background.
 
         Raises:
             RequestError: the text is too long.
@@ -67,6 +69,15 @@ class AudienceService(Keeping):
     def spelled(self, text: str) -> str:
         """The text with its mistyped words put right by those of the data and of the knowledge."""
         return self._reading.spelled(text)
+
+    def begin_to_read(self) -> None:
+        """Have the reader ready soon: loaded or trained in the background, while requests are read without it."""
+        self._reading.begin()
+
+    @property
+    def learning(self) -> Learning | None:
+        """What the reader is still doing in the background; None: nothing."""
+        return self._reading.learning
 
     @property
     def reading(self) -> Reading:
@@ -93,7 +104,8 @@ class AudienceService(Keeping):
         return f"Newer data was prepared; these answers are from version {version} until the program is started again."
 
     def close(self) -> None:
-        """Let go of the registries, those of all tenants."""
+        """Let go of the registries, those of all tenants, and stop learning to read."""
+        self._reading.close()
         self._tenants.close()
 
     def refresh(

@@ -2,7 +2,7 @@
 
 from encoders.forecast import Forecaster
 from encoders.history.events import HORIZON_DAYS
-from encoders.language.demand import LONGEST_HORIZON
+from encoders.language.spans import LONGEST_HORIZON
 from tools.disclosure import Disclosure
 from tools.reach import curve_point, histogram, reach_curve
 from tools.selection import Selection

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from agent.models import RULES
@@ -12,6 +12,9 @@ from agent.usage import Usage, usage_line
 from prompts.loader import reply
 from tools.disclosure import number_text
 from tools.types import DataCard, ExportFile, Overlap, ProfileRow, SampleUser, SavedAudience, SizeEstimate
+
+if TYPE_CHECKING:
+    from tools.reading import Learning
 
 BAR_LIMIT = 400.0
 """Bars stop growing at four times the average, so that one rare habit does not flatten the others."""
@@ -54,6 +57,15 @@ def notice(text: str, kind: str = "wait") -> str:
         return ""
     role, mark = ("alert", "!") if kind == "alert" else ("status", "")
     return f'<div class="notice {kind}" role="{role}"><i aria-hidden="true">{mark}</i><p>{escape(text)}</p></div>'
+
+
+def learning(state: "Learning | None") -> str:
+    """The small line under the chat while the reader of whole requests learns; nothing once it can read."""
+    if state is None:
+        return ""
+    share = "" if state.share is None else f", {round(100 * state.share)} %"
+    told = f"{escape(state.doing)}{share}. Until then I go by the words one by one; you can ask already."
+    return f'<p class="usage" role="status">{told}</p>'
 
 
 def usage(used: Usage | None) -> str:
@@ -168,6 +180,11 @@ def curve_head() -> str:
         "How far to reach",
         "Move the cut: a small audience is more certain, a large one misses fewer. The band holds in 8 of 10 cases.",
     )
+
+
+def understood(free: bool) -> str:
+    """What stands over the things that a request was read as; ``free``: some can be left out."""
+    return _head("What I understood", "Click a thing to leave it out, and again to take it back." if free else "")
 
 
 def keep_head(kept: SavedAudience | None, units: Units) -> str:

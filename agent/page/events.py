@@ -43,6 +43,7 @@ _ACTS = {
     "on_outcome": "bring an outcome",
     "on_people": "bring people",
     "on_sentence": "edit",
+    "on_things": "edit",
     "on_conditions": "edit",
     "on_assumed": "edit",
     "on_percent": "edit",

@@ -5,7 +5,7 @@ from functools import partial
 import gradio as gr
 from gradio.blocks import Block
 
-from agent.page import cards
+from agent.page import cards, readings
 from encoders.settings import settings
 from tools.platforms import platforms
 
@@ -37,7 +37,8 @@ class Layout:
                     self.empty = _html(cards.empty(None))
                     with gr.Column(visible=False, elem_id="audience") as self.audience:
                         self._lay_out_audience()
-        self.parts = [value for value in vars(self).values() if isinstance(value, Block) and value is not self.blocks]
+        single = [value for value in vars(self).values() if isinstance(value, Block) and value is not self.blocks]
+        self.parts = [*single, *self.readings]
 
     def _lay_out_talk(self) -> None:
         self.chat = gr.Chatbot(
@@ -59,17 +60,25 @@ class Layout:
             elem_id="box",
             interactive=False,
         )
+        self.learning = _html(elem_id="learning")
+        self.tick = gr.Timer(3, active=False)
         self.usage = _html(elem_id="usage")
         self.people = gr.UploadButton(
             "Find people like those of a list", file_types=LISTS, size="sm", elem_id="people", interactive=False
         )
-        self.again = gr.Button("Start a new conversation", size="sm", elem_id="again")
-        self.forget = gr.Button("Delete this conversation", size="sm", elem_id="forget")
+        with gr.Row(elem_id="ending"):
+            self.again = gr.Button("Start a new conversation", size="sm", elem_id="again")
+            self.forget = gr.Button("Delete this conversation", size="sm", elem_id="forget")
 
     def _lay_out_audience(self) -> None:
         with gr.Column(elem_classes="card"):
             self.sentence = gr.Textbox(
                 label="The audience in one sentence", lines=2, max_lines=5, submit_btn="Update", elem_id="sentence"
+            )
+            self.understood = _html(visible=False)
+            self.readings = tuple(
+                gr.CheckboxGroup(visible=False, elem_id=f"reading-{number}", elem_classes="reading")
+                for number in range(readings.MOST)
             )
             self.conditions = gr.CheckboxGroup(label="Conditions (click one to remove it)", elem_id="conditions")
             self.assumed = gr.CheckboxGroup(label="I assumed (click one to change it)", elem_id="assumed")
@@ -97,7 +106,7 @@ class Layout:
                     label="Keep back (in %)",
                     minimum=0,
                     maximum=50,
-                    min_width=110,
+                    min_width=140,
                     elem_id="back",
                 )
                 self.save = gr.Button("Save", variant="primary", min_width=110, elem_id="save")

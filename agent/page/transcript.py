@@ -7,7 +7,7 @@ from uuid import uuid4
 import gradio as gr
 from pydantic import BaseModel, Field, ValidationError
 
-from agent.page.words import literal
+from agent.page.words import literal, together
 
 KEPT_MESSAGES = 80
 SHOWN_CHARACTERS = 1500
@@ -49,7 +49,10 @@ class Transcript(BaseModel):
 
     def messages(self, working: str = "") -> list[gr.ChatMessage]:
         """The chat as Gradio shows it; ``working`` says what is being done right now."""
-        shown = [gr.ChatMessage(content=one.text, role="user" if one.by_person else "assistant") for one in self.said]
+        shown = [
+            gr.ChatMessage(content=together(one.text), role="user" if one.by_person else "assistant")
+            for one in self.said
+        ]
         if shown and self.options:
             shown[-1].options = [{"value": option} for option in self.options]
         if working:

@@ -1,5 +1,6 @@
 """Numbers and dates in the words a marketer reads."""
 
+import re
 from datetime import date
 from string import punctuation
 
@@ -32,6 +33,11 @@ def times(ratio: float) -> str:
 def day(moment: date) -> str:
     """A date as people write it: '1 October 2017'."""
     return f"{moment.day} {moment:%B %Y}"
+
+
+def together(text: str) -> str:
+    """Text in which a number and its percent sign stay on one line."""
+    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)
 
 
 def literal(text: str) -> str:

@@ -74,11 +74,14 @@ def stands_for(context: "Context", items: tuple[str, ...]) -> list[str]:
     """The chain behind things that the reader named: an entry of the knowledge, and what it stands for here."""
     if context.whole is None or items != chosen_by_reader(context):
         return []
-    chains: dict[str, list[str]] = {}
+    chains: dict[str, dict[str, None]] = {}
     for each in context.whole.groups:
         if each.because in context.whole.entries:
-            chains.setdefault(each.because, []).append(plain(each.group))
-    return [reply("stands_for", entry=plain(entry), things=listed(things, "and")) for entry, things in chains.items()]
+            chains.setdefault(each.because, {})[plain(each.group)] = None
+    if len(set(items)) == 1:  # there is nothing to leave out
+        return [reply("read_as", phrase=plain(entry), group=next(iter(things))) for entry, things in chains.items()]
+    lists = {entry: listed([*things], "and") for entry, things in chains.items()}
+    return [reply("stands_for", entry=plain(entry), things=things) for entry, things in lists.items()]
 
 
 def witness(context: "Context", items: tuple[str, ...]) -> str:

@@ -21,13 +21,15 @@ class Parts(BaseModel):
     days: int
     join: Literal["any", "all"] = Field("any", description="all: each item is required of the same user")
     asked: str = Field("", description="the request's own words, where the items are a reading of them that is unsure")
+    struck: tuple[str, ...] = Field((), description="things read from those words that the person left out again")
 
     def sentence(self, unit_plural: str) -> str:
         """The demand, such as "Households that will buy coffee in the next 28 days"."""
         first = " for the first time" if self.first_time else ""
         what = f"{verb(self.action)} {self._named()}"
         who = f"{unit_plural[:1].upper()}{unit_plural[1:]}"
-        return f"{who} that will {what}{quoting(self.asked)}{first} in the next {self.days} days"
+        asked = "" if self.struck else self.asked  # they speak of what was left out, too
+        return f"{who} that will {what}{quoting(asked)}{first} in the next {self.days} days"
 
     def _named(self) -> str:
         return " as well as ".join(self.items) if self.join == "all" else listed(self.items, "or")

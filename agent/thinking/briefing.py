@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agent.context import Context
 from agent.replies import counted
 from agent.thinking.toolbox import sized
-from encoders.language.demand import LONGEST_HORIZON
+from encoders.language.spans import LONGEST_HORIZON
 from prompts.loader import fill
 from tools.types import DataCard, FieldCard
 

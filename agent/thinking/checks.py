@@ -16,7 +16,7 @@ from agent.rules.wording import listed, plain
 from agent.steps import Step, StepError
 from agent.thinking.figures import unknown_numbers
 from encoders.errors import RequestError
-from encoders.language.demand import LONGEST_HORIZON
+from encoders.language.spans import LONGEST_HORIZON
 from prompts.loader import reply
 from tools.attributes import parse_filter, write_filter
 from tools.types import ANYTHING, Behaviour, ItemHit, LifeCycle

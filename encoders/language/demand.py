@@ -11,24 +11,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from encoders.history.events import HORIZON_DAYS
+from encoders.language.spans import AHEAD, horizon_in
 
-LONGEST_HORIZON = 91
 MOST_PARTS = 16
 MOST_PHRASES = 64
 """Each part, and each phrase, is a scan of all items and users; beyond so many the rest stays one phrase."""
 
-_UNITS = {"day": 1, "week": 7, "fortnight": 14, "month": 28, "quarter": 91, "year": 364}
-_NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8}
-_NUMBERS |= {"nine": 9, "ten": 10, "twelve": 12}
-_COUNT = "|".join([r"\d{1,3}", *_NUMBERS])
-
-_HORIZON = re.compile(
-    r"\b(?:(?:with)?in|over|during|for)?\s*(?:the\s+)?(?:next|coming|following|upcoming|this)\s+"
-    rf"(?:(?P<count>{_COUNT})\s+)?(?P<unit>{'|'.join(_UNITS)})s?\b"
-    rf"|\bwithin\s+(?P<count2>{_COUNT})\s+(?P<unit2>{'|'.join(_UNITS)})s?\b"
-    r"|\btomorrow\b",
-    re.IGNORECASE,
-)
 _FIRST_TIME = re.compile(
     r"\b(?:for\s+the\s+(?:very\s+)?first\s+time|first[- ]time"
     r"|(?:who|that)\s+have\s+never\s+(?:bought|done|had)\s+(?:it|them|this)(?:\s+before)?)\b",
@@ -100,19 +88,6 @@ class Demand:
         return tuple(phrase for part in self.parts if not part.negated for phrase in part.phrases)
 
 
-def horizon_in(text: str) -> int | None:
-    """The number of days ``text`` looks ahead, at most ``LONGEST_HORIZON``; None where it does not say."""
-    match = _HORIZON.search(text)
-    if match is None:
-        return None
-    if match[0].lower() == "tomorrow":
-        return 1
-    count = (match["count"] or match["count2"] or "1").lower()
-    unit = (match["unit"] or match["unit2"]).lower()
-    days = (int(count) if count.isdigit() else _NUMBERS[count]) * _UNITS[unit]
-    return max(1, min(days, LONGEST_HORIZON))
-
-
 def quoting(words: str) -> str:
     """What a sentence says behind its things to quote the words that they are a reading of; empty for no words."""
     words = " ".join(words.replace('"', "'").split())
@@ -145,7 +120,7 @@ def read_demand(sentence: str, names: Collection[str] = ()) -> Demand:
         return _holding(sentence, held)
     horizon = horizon_in(sentence)
     first_time = _FIRST_TIME.search(sentence) is not None
-    body = _FIRST_TIME.sub(" ", _HORIZON.sub(" ", sentence))
+    body = _FIRST_TIME.sub(" ", AHEAD.sub(" ", sentence))
     body = _FRAME.sub("", " ".join(body.split()), count=1).strip(" .,;:!?") or sentence
     wanted, *unwanted = _NOT.split(body, maxsplit=MOST_PARTS - 2)
     thing = _PLACE.split(_FRAME.sub("", wanted, count=1), maxsplit=1)[0].strip(" .,")

@@ -38,6 +38,7 @@ _FORMAT = 1
 _OF_A_TRADE = 0.1
 """A trade's knowledge is taken where it names such a share of the groups of the data, or they of its things."""
 _BATCH = 512
+_LEARNING = "Learning to read requests"
 _REMARK = "What the things of the knowledge are in this data; change a line and it stays as you wrote it."
 
 
@@ -123,10 +124,10 @@ def _learn(things: Matrix, examples: Sequence[Example], encoder: TextEncoder, se
     pieces = []
     for start in range(0, len(texts), _BATCH):
         pieces.append(encoder.encode(texts[start : start + _BATCH]))
-        progress("Learning to read requests", 0.8 * min(1.0, (start + _BATCH) / len(texts)))
-    head = Head.fit(np.concatenate(pieces), examples, things, seed)
-    progress("Learning to read requests", 1.0)
-    return head
+        progress(_LEARNING, 0.8 * min(1.0, (start + _BATCH) / len(texts)))
+    return Head.fit(
+        np.concatenate(pieces), examples, things, seed, lambda share: progress(_LEARNING, 0.8 + 0.2 * share)
+    )
 
 
 def _digest(targets: Targets, examples: Sequence[Example], encoder: str, seed: int) -> str:

@@ -6,7 +6,8 @@ The cosine knows every name from the start; the bend learns which words of a req
 stand for. Several seeds are averaged.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from torch.nn import functional
 
 from encoders.language.text import Matrix
 from encoders.reader.texts import Example
+
+Told = Callable[[float], None]
 
 SEEDS = 3
 _HIDDEN = 384
@@ -77,7 +80,9 @@ class Head:
         return cls(members, torch.from_numpy(things))
 
     @classmethod
-    def fit(cls, vectors: Matrix, examples: Sequence[Example], things: Matrix, seed: int) -> "Head":
+    def fit(
+        cls, vectors: Matrix, examples: Sequence[Example], things: Matrix, seed: int, told: Told = lambda share: None
+    ) -> "Head":
         """Learn from examples.
 
         Args:
@@ -85,16 +90,23 @@ class Head:
             examples: B texts with what they mean.
             things: [T, D].
             seed: of the first member; the others count on from it.
+            told: called all along with the share that is done; where it raises, nothing is learned.
         """
         given, known = torch.from_numpy(vectors), torch.from_numpy(things)
-        return cls([_fit(given, examples, known, seed + number) for number in range(SEEDS)], known)
+        members = [_fit(given, examples, known, seed + number, partial(_part, told, number)) for number in range(SEEDS)]
+        return cls(members, known)
+
+
+def _part(told: Told, number: int, share: float) -> None:
+    """Tell of so much of one member."""
+    told((number + share) / SEEDS)
 
 
 def _of(member: nn.Module) -> dict[str, Tensor]:
     return {name: value.contiguous() for name, value in member.state_dict().items()}
 
 
-def _fit(vectors: Tensor, examples: Sequence[Example], things: Tensor, seed: int) -> _Member:
+def _fit(vectors: Tensor, examples: Sequence[Example], things: Tensor, seed: int, told: Told) -> _Member:
     """One member, trained with a seed that decides everything random."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -102,7 +114,8 @@ def _fit(vectors: Tensor, examples: Sequence[Example], things: Tensor, seed: int
         steps = _EPOCHS * max(1, len(examples) // _BATCH)
         optimiser = torch.optim.AdamW(member.parameters(), lr=_RATE, weight_decay=_DECAY)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-        for _ in range(steps):
+        for step in range(steps):
+            told(step / steps)
             rows = torch.randint(len(examples), (_BATCH,))
             noise = _NOISE * functional.normalize(torch.randn(_BATCH, vectors.shape[1]), dim=-1)
             logits = member(functional.normalize(vectors[rows] + noise, dim=-1), things)

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.reading.parse import clauses_of, parse
-from agent.rules.horizon import LONGEST, SHORTEST, ahead, restate, served
+from agent.rules.horizon import ahead, restate, served
+from encoders.language.spans import LONGEST_HORIZON, SHORTEST_HORIZON
 from tools.attributes import parse_filter, read_filters, write_filter
 from tools.stated.past import IT
 from tools.types import ANYTHING, Behaviour, Filter
@@ -187,7 +188,7 @@ def test_the_language_is_noticed(text: str, language: str) -> None:
 @given(st.text(max_size=300))
 def test_any_text_can_be_read(text: str) -> None:
     heard = clauses_of(text, CARD, "English")
-    assert heard.ahead_days is None or SHORTEST <= served(heard.ahead_days) <= LONGEST
+    assert heard.ahead_days is None or SHORTEST_HORIZON <= served(heard.ahead_days) <= LONGEST_HORIZON
     for each in heard.filters:
         assert set(each.values) <= set(FIELDS[each.field])
 

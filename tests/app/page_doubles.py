@@ -11,8 +11,9 @@ from threading import Event
 from typing import Literal
 
 from agent.page.desk import Desk
-from agent.state import AudienceDraft, Clarification, Pending, Reply
+from agent.state import AudienceDraft, Clarification, Pending, Reply, Thing
 from encoders.errors import RequestError, TooSmallError
+from tools.reading import Learning
 from tools.types import (
     AudienceSpec,
     Behaviour,
@@ -64,6 +65,7 @@ class Service:
         self.kept: list[SavedAudience] = []
         self.closed = False
         self.brought: list[str] = []
+        self.learning: Learning | None = None
 
     def describe_data(self) -> DataCard:
         return DataCard(
@@ -221,6 +223,11 @@ class Conversation:
                 request=text,
                 spec=AudienceSpec(demand=DEMAND),
                 assumptions=("'First time' means not in the last 12 weeks.",),
+                things=(
+                    Thing(name="baby food", because="New parents"),
+                    Thing(name=HOSTILE, because="New parents"),
+                    Thing(name="diapers"),
+                ),
             )
             return self._keep(thread, self._show(draft, f"Here is whom I would reach:\n\n**{DEMAND}.**"))
         spec = now.draft.spec
@@ -248,6 +255,15 @@ class Conversation:
         now = self.replies[thread]
         assert now.draft is not None
         return self._keep(thread, self._show(now.draft.model_copy(update={"spec": spec}), "Updated."))
+
+    def keep(self, thread: str, names: Sequence[str]) -> Reply:
+        now = self.replies[thread]
+        assert now.draft is not None
+        if not names:
+            return self._keep(thread, self._show(now.draft, "One thing has to stay."))
+        things = tuple(each.model_copy(update={"struck": each.name not in names}) for each in now.draft.things)
+        spec = now.draft.spec.model_copy(update={"demand": f"Households that will buy {' or '.join(names)}"})
+        return self._keep(thread, self._show(now.draft.model_copy(update={"spec": spec, "things": things}), "Changed."))
 
     def decide(self, thread: str, approved: bool) -> Reply:
         now = self.replies[thread]

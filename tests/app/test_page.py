@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from agent.page.desk import BROKEN, Desk
 from agent.usage import Usage
 from encoders.errors import ModelError
+from tools.reading import Learning
 
 pytestmark = [
     pytest.mark.slow,
@@ -161,6 +162,55 @@ def test_a_condition_is_clicked_away_and_the_sentence_rewritten(serve: Serve, vi
         page.wait_for_timeout(20)
     page.reload()
     expect(page.get_by_label("The audience in one sentence")).to_have_value("Households that will buy cheese")
+
+
+def test_what_was_understood_is_struck_out_and_taken_back_by_pointer_and_by_key(
+    serve: Serve, visit: Visit, desk: Desk
+) -> None:
+    page = visit(serve(lambda: desk))
+    reach_an_audience(page)
+    chat, demand = page.get_by_role("log"), page.get_by_label("The audience in one sentence")
+    food, diapers = (page.get_by_role("checkbox", name=name, exact=True) for name in ("baby food", "diapers"))
+    parents = page.locator("#reading-0")
+    expect(parents).to_contain_text("“New parents” means here")
+    expect(parents.get_by_role("checkbox")).to_have_count(2)
+    expect(food).to_be_checked()
+
+    parents.get_by_text("baby food").click()
+    expect(chat).to_contain_text("Without baby food")
+    expect(demand).to_have_value(f"Households that will buy {HOSTILE} or diapers")
+    expect(food).not_to_be_checked()
+    page.reload()
+    expect(food).not_to_be_checked()
+    expect(diapers).to_be_checked()
+
+    food.focus()
+    food.press("Space")
+    expect(chat).to_contain_text("With baby food again")
+    expect(food).to_be_checked()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    expect(demand).to_have_value("Households that will buy baby food or diapers")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    expect(demand).to_have_value("Households that will buy baby food")
+    parents.get_by_text("baby food").click()
+    expect(chat).to_contain_text("One thing has to stay.")
+    expect(food).to_be_checked()
+
+
+def test_the_page_says_how_far_the_reader_has_learned_and_goes_on_meanwhile(
+    serve: Serve, visit: Visit, desk: Desk
+) -> None:
+    desk.service.learning = Learning("Learning to read requests", 0.042)  # type: ignore[misc]
+    page = visit(serve(lambda: desk))
+    line = page.locator("#learning")
+    expect(line).to_contain_text("Learning to read requests, 4 %. Until then I go by the words one by one")
+    reach_an_audience(page)
+    desk.service.learning = Learning("Learning to read requests", 0.9)  # type: ignore[misc]
+    expect(line).to_contain_text("90 %")
+    desk.service.learning = None  # type: ignore[misc]
+    expect(line).to_be_hidden()
 
 
 def test_what_was_assumed_is_clicked_to_change_it(serve: Serve, visit: Visit, desk: Desk) -> None:

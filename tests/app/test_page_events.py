@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning") 
 
 SESSION = "abc123def45"
 SECRET = "what nobody is told"
-SAY, SAVE, EXPORT, OUTCOME, PEOPLE, CONDITIONS, PERCENT = 3, 6, 7, 8, 9, 13, 16
+SAY, SAVE, EXPORT, OUTCOME, PEOPLE, CONDITIONS, PERCENT, THINGS = 3, 6, 7, 8, 9, 13, 16, 18
 
 
 class Web:
@@ -110,6 +110,7 @@ def test_no_file_of_the_server_comes_down_as_an_argument_of_any_event(web: Web, 
             (SAVE, (None, "name", disguise)),
             (EXPORT, (None, disguise)),
             (CONDITIONS, (None, [disguise] if not isinstance(disguise, list) else disguise)),
+            (THINGS, (None, [disguise] if not isinstance(disguise, list) else disguise, [], [], [])),
             (PERCENT, (None, disguise)),
             (OUTCOME, (None, disguise)),
             (PEOPLE, (None, disguise)),

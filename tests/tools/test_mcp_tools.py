@@ -35,6 +35,8 @@ NO_TOOLS = {
     "reading",
     "reads_as",
     "learn_to_read",
+    "begin_to_read",
+    "learning",
     "delete",
     "delete_export",
     "stated",

@@ -53,6 +53,15 @@ def test_a_saved_audience_comes_back_as_it_was(registry: Registry) -> None:
     assert list(holdout) == hold_out(USERS, 0.1, saved.id)
 
 
+def test_months_of_a_saved_demand_stay_as_long_as_they_were_when_it_was_saved(registry: Registry) -> None:
+    said = "Households that will buy tea"
+    for text, days in (("next month", 28), ("within two months", 56), ("in the next 30 days", 30), ("next week", None)):
+        saved = save(registry, text, spec=AudienceSpec(demand=f"{said} {text} or so"))
+        kept = f"{said} in the next {days} days or so" if days else f"{said} {text} or so"
+        assert saved.spec is not None
+        assert saved.spec.demand == kept
+
+
 def test_saving_under_the_same_name_adds_a_version_and_keeps_the_old_one(registry: Registry) -> None:
     first = save(registry)
     second = save(registry, " baby  FOOD ", members=USERS[:50], spec=None, as_of=date(2017, 11, 1))

@@ -194,10 +194,11 @@ def test_how_far_ahead_a_text_looks(text: str, days: int | None) -> None:
     assert (found.days if found else None) == days
 
 
-def test_only_words_of_the_calendar_are_said_in_days() -> None:
+def test_only_words_of_the_calendar_and_months_are_said_in_days() -> None:
     assert ahead_in_place("tea before Halloween", AS_OF) == "tea in the next 30 days"
     assert ahead_in_place("tea in the next 2 weeks", AS_OF) == "tea in the next 2 weeks"
     assert ahead_in_place("halloween candy", AS_OF) == "halloween candy"
+    assert ahead_in_place("tea next month", AS_OF) == "tea in the next 30 days"
 
 
 @pytest.mark.parametrize(

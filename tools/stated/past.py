@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from encoders.language.spans import COUNT, days_of, number_of
 from prompts.loader import table
 from tools.phrasing import Phrasing, past
-from tools.stated.spans import COUNT, SPAN, ago_days, back_in, number_of
+from tools.stated.spans import SPAN, back_in
 from tools.stated.stages import NOT, PERSON
 from tools.types import ANYTHING, Behaviour, DataCard
 
@@ -151,7 +152,7 @@ class PastReader:
         )
         if match is None:
             return None
-        days = ago_days(match["count"], match["unit"])
+        days = days_of(match["count"], match["unit"])
         return Spotted((Behaviour(did=True, what=_named(match["what"], ANYTHING), days=days, ago=True),), *match.span())
 
     def _amount(self, text: str) -> Spotted | None:
@@ -217,7 +218,7 @@ class PastReader:
             if ago is None:
                 return None
             what = ANYTHING if kind == "ago all" else _named(text[match.end() : match.end() + ago.start()], IT)
-            wanted = Behaviour(did=True, what=what, days=ago_days(ago["count"], ago["unit"]), ago=True)
+            wanted = Behaviour(did=True, what=what, days=days_of(ago["count"], ago["unit"]), ago=True)
             return Spotted((wanted,), match.start(), match.end() + ago.end())
         source, found = self._said_behind(match, source, found)
         did = kind == "did"
@@ -314,7 +315,7 @@ class PastReader:
                 end = start + back[2] if not _counted(piece[back[2] :]) else end
                 piece = piece[: back[2]] if not _counted(piece[back[2] :]) else piece
         if days is None and (each := _EACH.search(piece)):
-            days, piece = ago_days(None, each["unit"]), _blank(piece, *each.span())
+            days, piece = days_of(None, each["unit"]), _blank(piece, *each.span())
         times, piece = _times(piece)
         if bare:
             end = start + back[2] if back else start

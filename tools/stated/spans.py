@@ -1,6 +1,6 @@
 """Spans of time in words, against the as-of date: how far back a condition looks, how far ahead a demand does.
 
-A month is 30 days, a quarter 91, a year 365. What is named by the calendar ("in December", "before Halloween", "this
+Units are those of ``encoders.language.spans``. What is named by the calendar ("in December", "before Halloween", "this
 year") is counted in days from, or to, the as-of date.
 """
 
@@ -9,17 +9,9 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import NamedTuple
 
-UNITS = {
-    "day": 1, "night": 1, "week": 7, "wk": 7, "weekend": 7, "fortnight": 14, "month": 30, "mth": 30, "quarter": 91,
-    "season": 91, "year": 365, "yr": 365,
-}  # fmt: skip
-NUMBERS = {
-    "a": 1, "an": 1, "one": 1, "couple": 2, "couple of": 2, "two": 2, "three": 3, "few": 3, "four": 4, "five": 5,
-    "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12, "twenty": 20, "thirty": 30, "half a": 0.5,
-}  # fmt: skip
-COUNT = r"(?:\d{1,4}|half an?|" + "|".join(sorted(NUMBERS, key=len, reverse=True)) + ")"
-_UNIT = "|".join(sorted(UNITS, key=len, reverse=True))
-SPAN = rf"(?:(?:a\s+)?(?P<count>{COUNT})[\s-]+)?(?:full\s+|whole\s+|good\s+|solid\s+)?(?P<unit>{_UNIT})s?\b"
+from encoders.language.spans import COUNT, UNIT, UNITS, days_of, in_days
+
+SPAN = rf"(?:(?:a\s+)?(?P<count>{COUNT})[\s-]+)?(?:full\s+|whole\s+|good\s+|solid\s+)?(?P<unit>{UNIT})s?\b"
 COUNTED = SPAN.replace(")?(?:full", ")(?:full", 1)
 """A span with its number."""
 
@@ -111,17 +103,12 @@ def back_in(text: str, as_of: date, loosely: bool = False) -> tuple[int, int, in
     match = BACK.search(text)
     if match is None and loosely:
         match = LOOSE_BACK.search(text)
-        return None if match is None else (_days(match["count"], match["unit"]), *match.span())
+        return None if match is None else (days_of(match["count"], match["unit"]), *match.span())
     if match is None:
         return None
     if match["unit"]:
-        return _days(match["count"], match["unit"]), *match.span()
+        return days_of(match["count"], match["unit"]), *match.span()
     return _since(match, as_of), *match.span()
-
-
-def ago_days(count: str | None, unit: str) -> int:
-    """The days of a span: "2 months" are 60."""
-    return _days(count, unit)
 
 
 def ahead_in(text: str, as_of: date) -> Ahead | None:
@@ -135,35 +122,23 @@ def ahead_in(text: str, as_of: date) -> Ahead | None:
         count, unit = match["count"] or match["count2"], match["unit"] or match["unit2"]
         if unit is None:
             unit = "month" if "month" in words else "week"
-        return Ahead(_days(count, unit), *match.span())
+        return Ahead(days_of(count, unit), *match.span())
     said_back = [match.span() for match in BACK.finditer(text)]
     match = next(
         (each for each in _BARE.finditer(text) if not any(a < each.end() and each.start() < b for a, b in said_back)),
         None,
     )
     if match:
-        return Ahead(_days(match["count"], match["unit"] or "fortnight"), *match.span())
+        return Ahead(days_of(match["count"], match["unit"] or "fortnight"), *match.span())
     return None
 
 
 def ahead_in_place(text: str, as_of: date) -> str:
-    """The same text with words of the calendar ("by Christmas") said in days."""
+    """The same text with words of the calendar ("by Christmas") and months said in days."""
     found = _calendar(text, as_of)
     if found is None:
-        return text
+        return in_days(text)
     return f"{text[: found.start]}in the next {found.days} days{text[found.end :]}"
-
-
-def number_of(words: str) -> float:
-    """The number that digits or words stand for."""
-    folded = " ".join(words.lower().split())
-    if folded.startswith("half"):
-        return 0.5
-    return float(folded) if folded.isdigit() else float(NUMBERS[folded])
-
-
-def _days(count: str | None, unit: str) -> int:
-    return max(1, round(number_of(count or "1") * UNITS[unit.lower()]))
 
 
 def _since(match: re.Match[str], as_of: date) -> int:

@@ -4,15 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.language.demand import (
-    LONGEST_HORIZON,
-    MOST_PARTS,
-    MOST_PHRASES,
-    _conjuncts,
-    horizon_in,
-    quoting,
-    read_demand,
-)
+from encoders.language.demand import MOST_PARTS, MOST_PHRASES, _conjuncts, quoting, read_demand
+from encoders.language.spans import LONGEST_HORIZON, horizon_in, in_days
 
 LONGEST = 2_000
 """Characters of a demand."""
@@ -41,6 +34,8 @@ def test_anything_can_be_read(text: str) -> None:
         ("tea drinkers in the coming two weeks", 14),
         ("in the next seven days", 7),
         ("within nine days", 9),
+        ("next month", 30),
+        ("within a couple of months", 60),
         ("in the next quarter", 91),
         ("over the next 6 months", 91),
         ("in the next year", 91),
@@ -52,6 +47,21 @@ def test_anything_can_be_read(text: str) -> None:
 )
 def test_the_horizon_is_read_and_held_in_range(text: str, days: int | None) -> None:
     assert horizon_in(text) == days
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("who will buy tea next month.", "who will buy tea in the next 30 days."),
+        ("Who in the next 2 months will buy tea", "Who in the next 60 days will buy tea"),
+        ("next year, tea", "in the next 365 days, tea"),
+        ("who will buy tea next week", "who will buy tea next week"),
+        ("who bought tea last month", "who bought tea last month"),
+    ],
+)
+def test_months_and_years_are_kept_in_days(said: str, kept: str) -> None:
+    assert in_days(said) == kept
+    assert in_days(kept) == kept
 
 
 @pytest.mark.parametrize(

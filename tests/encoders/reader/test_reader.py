@@ -11,7 +11,7 @@ from encoders.reader.grounding import GROUNDED, ground_things, read_table
 from encoders.reader.head import Head
 from encoders.reader.knowledge import Entry, Phrases
 from encoders.reader.targets import Targets, spoken_name
-from encoders.reader.texts import meant_by, training_texts
+from encoders.reader.texts import Example, meant_by, training_texts
 from encoders.workspace import Workspace
 from tools.reading import Reading
 from tools.service import AudienceService
@@ -185,3 +185,20 @@ def test_that_nothing_is_meant_is_told_from_being_unsure(service: AudienceServic
 def test_requests_are_read_with_their_slips_put_right(service: AudienceService) -> None:
     assert service.spelled("who buys our choclate and wime?") == "who buys our chocolate and wime?"
     assert [each.group for each in service.read("who buys our new choclate?").groups] == ["chocolate"]
+
+
+def test_learning_the_head_tells_how_far_it_is_and_stops_where_that_raises() -> None:
+    examples = [Example("dogs", {0: 1.0}), Example("nothing", {})]
+    vectors, things = np.eye(2, 4, dtype=np.float32), np.eye(3, 4, dtype=np.float32)
+    told: list[float] = []
+    Head.fit(vectors, examples, things, 7, told.append)
+    assert told == sorted(set(told))
+    assert told[0] == 0.0
+    assert 0.9 < told[-1] < 1.0
+
+    def stop(share: float) -> None:
+        if share > 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Head.fit(vectors, examples, things, 7, stop)
