@@ -311,6 +311,10 @@ class Forecaster:
         called = {group for group in called if stems(group) == stems(phrase)} or called
         return np.array([group in called for group in groups]) if called else self._titled(phrase)
 
+    def items_titled(self, name: str) -> Items:
+        """Items of the main source that go by a name, where items are things by themselves."""
+        return np.flatnonzero(self._titled(name) & self.scene.vocabulary.main_items)
+
     def _titled(self, phrase: str) -> npt.NDArray[np.bool_]:
         """Items that are called by a phrase; none where a group is."""
         words = stemmed(phrase)
