@@ -12,19 +12,21 @@ import polars as pl
 import scipy.sparse as sp
 import torch
 from scipy.special import logit
+from torch.nn import functional
 
 from encoders.calibration.calibrate import all_of, at_rate, standardise
 from encoders.errors import ModelError
 from encoders.history.events import Dataset
 from encoders.history.histories import did_any, done_in, level
 from encoders.language.demand import Demand, read_demand
-from encoders.language.naming import names, stems
+from encoders.language.naming import names, stemmed, stems
 from encoders.language.text import JoinedEncoders, TextEncoder, text_encoder
 from encoders.model.dual import EncodedParts, encode_parts
 from encoders.model.match import Placed
 from encoders.model.scene import Scene, read_scene, read_vocabulary
 from encoders.model_folder import TrainedModel, read_model
-from encoders.reader.targets import spoken_name
+from encoders.reader.targets import Targets, spoken_name
+from encoders.reader.titles import Titles
 from encoders.settings import Settings
 from encoders.workspace import Workspace
 
@@ -307,7 +309,30 @@ class Forecaster:
         groups = self.scene.vocabulary.groups
         called = {group for group in set(groups) if names(phrase, group)}
         called = {group for group in called if stems(group) == stems(phrase)} or called
-        return np.array([group in called for group in groups])
+        return np.array([group in called for group in groups]) if called else self._titled(phrase)
+
+    def items_titled(self, name: str) -> Items:
+        """Items of the main source that go by a name, where items are things by themselves."""
+        return np.flatnonzero(self._titled(name) & self.scene.vocabulary.main_items)
+
+    def _titled(self, phrase: str) -> npt.NDArray[np.bool_]:
+        """Items that are called by a phrase; none where a group is."""
+        words = stemmed(phrase)
+        items = () if words in self._group_names else self._called.get(words, ())
+        return np.isin(np.arange(len(self.scene.vocabulary.texts)), items)
+
+    @cached_property
+    def _group_names(self) -> frozenset[tuple[str, ...]]:
+        return frozenset(stemmed(group) for group in set(self.scene.vocabulary.groups))
+
+    @cached_property
+    def _called(self) -> dict[tuple[str, ...], tuple[int, ...]]:
+        """Items by what people call them, where items are things by themselves; elsewhere their group is meant."""
+        vocabulary = self.scene.vocabulary
+        if not Targets.of(vocabulary).singles:
+            return {}
+        names = list(map(spoken_name, vocabulary.texts, vocabulary.groups))
+        return {words: title.items for words, title in Titles(names, range(len(names))).called.items()}
 
     @torch.no_grad()
     def encode(self, demand: Demand, source: int) -> EncodedParts:
@@ -318,12 +343,23 @@ class Forecaster:
             source: the source it speaks of.
         """
         parts, _ = encode_parts(self.encoder, [demand], [source])
+        parts = self._by_their_texts(demand, parts)
         if isinstance(self.encoder, JoinedEncoders):
             first = parts.by_first_alone(self.encoder)
             near, near_first = (self.model.encoder.nearness(self.placed, way).best for way in (parts, first))
             if near_first.mean() > near.mean() + _FOREIGN:
                 return first
         return parts
+
+    def _by_their_texts(self, demand: Demand, parts: EncodedParts) -> EncodedParts:
+        """The same with names of single items read as the whole texts of those: a title by itself says too little."""
+        phrases, vocabulary = parts.phrases.clone(), self.scene.vocabulary
+        for row, phrase in enumerate(phrase for part in demand.parts for phrase in part.phrases):
+            of_source = vocabulary.source_of == parts.source[parts.owner[row]]
+            items = np.flatnonzero(self._titled(phrase) & of_source)
+            if len(items):
+                phrases[row] = functional.normalize(torch.from_numpy(vocabulary.text_vectors[items]).mean(0), dim=-1)
+        return replace(parts, phrases=phrases)
 
     def read(self, sentence: str) -> Demand:
         """A sentence taken apart, the names of the data left whole."""

@@ -90,7 +90,7 @@ def _gone(before: str, after: str) -> str:
 
 def _worded(say: str, text: str) -> re.Match[str] | None:
     return re.search(
-        rf"\b(?P<negated>{_NEGATION}\s+)?{_LIMITS}(?P<said>\b(?:{say})\b){_AFTER}(?!\s+(?:films?|movies?))",
+        rf"\b(?P<negated>{_NEGATION}\s+)?{_LIMITS}(?P<said>(?<!\b\w-)\b(?:{say})\b){_AFTER}(?!\s+(?:films?|movies?))",
         text,
         re.IGNORECASE,
     )
