@@ -38,17 +38,20 @@ def weigh_questions(service: "AudienceService", context: Context, understood: Un
 def alternatives(service: "AudienceService", context: Context, version: Version) -> tuple[Weighed, ...]:
     """The best other readings of a request beside the one that is proposed, each with its size.
 
-    They are groups nearly as near to what was said, of another name. One that would reach nobody is left out.
+    They are groups nearly as near to what was said, of another name; where only conditions were said, what is common.
+    One that would reach nobody is left out.
     """
-    parts = version.parts
+    parts, spec = version.parts, version.draft.spec
     if parts is None:
         return ()
     found = []
-    others = [
-        group for group in context.near_first(NEAR) if not any(stems(group) & stems(item) for item in parts.items)
-    ]
+    near = context.examples if parts.anything else context.near_first(NEAR)
+    others = [group for group in near if not any(stems(group) & stems(item) for item in parts.items)]
+    kept = tuple(each for each in spec.behaviours if each not in parts.newcomers())
     for group in others[:_LOOKED_AT]:
-        size = service.size(spec_of(parts.model_copy(update={"items": (group,)}), context.unit_plural))
+        other = spec_of(parts.model_copy(update={"items": (group,), "asked": ""}), context.unit_plural)
+        limits = {"demand": other.demand, "behaviours": (*other.behaviours, *kept)}
+        size = service.size(spec.model_copy(update=limits))
         if _somebody(size):
             found.append(_weighed(group, size))
     return tuple(found[:_OFFERED])

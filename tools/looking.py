@@ -36,6 +36,7 @@ from tools.types import (
     Explanation,
     GroupHit,
     ItemHit,
+    LifeCycle,
     Overlap,
     ProfileRow,
     SampleUser,
@@ -125,6 +126,14 @@ class Looking:
             RequestError: the sentence says nothing that anybody will do.
         """
         return self._population.stated(spec)
+
+    def meaning(self, stage: LifeCycle) -> str:
+        """What a stage of the life cycle stands for in this data: its thresholds, in words.
+
+        Raises:
+            RequestError: the data has no such thing, or too little of it to say what is usual.
+        """
+        return self._population.conditions.meaning(stage)
 
     def reach_goal(self, spec: AudienceSpec, goal: Goal) -> GoalReached:
         """The cut that reaches a goal, and what it brings.

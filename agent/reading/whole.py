@@ -25,8 +25,9 @@ def read_whole(
     """What the request means; None where an audience is there already, which a message changes.
 
     The reader learned from English; for other languages the multilingual search alone is the better guide. It reads
-    a request as a whole, so one that leaves things out, says what was done before or names no thing is left to syntax,
-    and one that names its things as the data does needs no reader.
+    a request as a whole, so one that leaves things out, says what was done before or names no thing is left to syntax
+    (what is wanted beside a condition on the past is read by itself, and has to be known), and one that names its
+    things as the data does needs no reader.
 
     Args:
         service: whose reader it is.
@@ -37,6 +38,9 @@ def read_whole(
     """
     if memory.now and not memory.question and parsed.intent != "demand":
         return None
+    if parsed.past and parsed.wants and not parsed.foreign and not _named(context, parsed):
+        beside = service.read(" and ".join(parsed.wants))
+        return beside if beside is not None and (beside.entries or beside.sure) else None
     apart = parsed.excluded or parsed.past or parsed.join == "all" or parsed.intent in ("replace", "add", "segments")
     about_people = bool(parsed.filters) and not parsed.wants
     plain_enough = parsed.foreign or apart or about_people or _named(context, parsed)

@@ -94,6 +94,12 @@ def ground_answer(phrase: str, hits: Sequence[GroupHit]) -> tuple[str, ...]:
     return tuple(hit.group for hit in ranked[:2] if hit.similarity >= _AS_GOOD * ranked[0].similarity)
 
 
+def names_a_thing(grounded: Grounded, hits: Sequence[GroupHit]) -> bool:
+    """Whether the data has the thing by its words, or by a meaning that cannot be mistaken."""
+    best = max((hit.similarity for hit in hits), default=0.0)
+    return best >= SURE or any(_shares(grounded.phrase, hit) for hit in hits if hit.group in grounded.groups)
+
+
 def framed(phrase: str, verb: str = "buy") -> str:
     """The sentence a phrase is searched for in."""
     return f"people who will {verb} {phrase}"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from agent.context import Context
 from agent.reading.message import ParsedMessage
-from agent.rules.grounding import AT_MOST, Grounded, ground, ground_answer
+from agent.rules.grounding import AT_MOST, Grounded, ground, ground_answer, names_a_thing
 from agent.rules.refining import refine
 from agent.rules.replying import ALL, DECIDE
 from agent.rules.wording import listed, plain
@@ -39,6 +39,11 @@ class Understood:
     notes: tuple[str, ...] = ()
     settled: frozenset[str] = field(default_factory=frozenset)
     """Topics the person has answered, or left to the agent."""
+
+    @property
+    def about_the_past(self) -> bool:
+        """Whether all that is said of use is what they did before: then those are meant, whatever they do next."""
+        return self.heard.past and set(self.heard.wants) <= set(self.unknown)
 
     @property
     def guessed(self) -> tuple[str, ...]:
@@ -81,9 +86,9 @@ def _changes_subject(parsed: ParsedMessage) -> bool:
 
 def _understand(context: Context, heard: ParsedMessage, request: str) -> Understood:
     """Ground a request, and fold in the answers given so far."""
-    wanted = heard.wants or heard.done
-    grounded = [ground(phrase, context.hits(phrase), bool(heard.foreign)) for phrase in wanted]
-    if grounded and all(each.kind == "unknown" for each in grounded) and _near(context, request):
+    grounded = _wanted(context, heard)
+    nothing = all(each.kind == "unknown" for each in grounded)
+    if grounded and nothing and not heard.past and _near(context, request):
         grounded = [ground(request, context.hits(request))]
     if context.whole is not None and context.whole.groups:
         grounded = [_as_a_whole(context.whole, grounded, heard, request)]
@@ -91,7 +96,7 @@ def _understand(context: Context, heard: ParsedMessage, request: str) -> Underst
         heard=heard,
         items=tuple(dict.fromkeys(each.item for each in grounded if each.kind == "clear")),
         open=tuple(each for each in grounded if each.kind in {"broad", "unclear"}),
-        unknown=tuple(each.phrase for each in grounded if each.kind == "unknown"),
+        unknown=tuple(each.phrase for each in grounded if each.kind == "unknown" and each.phrase not in heard.done),
         notes=tuple(
             reply("read_as", phrase=plain(each.phrase), group=plain(each.item))
             for each in grounded
@@ -117,6 +122,20 @@ def _as_a_whole(whole: Read, apart: Sequence[Grounded], heard: ParsedMessage, re
     if len(offered) == 1:
         return Grounded(phrase, "clear", groups, groups[0])
     return Grounded(phrase, "unclear", offered, read_as=groups)
+
+
+def _wanted(context: Context, heard: ParsedMessage) -> list[Grounded]:
+    """What the wants mean, or where there are none, the things of the conditions.
+
+    Words beside a condition that name nothing of the data are of no use: the condition stands without them.
+    """
+    grounded = [ground(phrase, context.hits(phrase), bool(heard.foreign)) for phrase in heard.wants]
+    if heard.past and context.whole is None:
+        useless = [each for each in grounded if not names_a_thing(each, context.hits(each.phrase))]
+        grounded = [replace(each, kind="unknown", item="") if each in useless else each for each in grounded]
+    if all(each.kind == "unknown" for each in grounded):
+        grounded += [ground(phrase, context.hits(phrase), bool(heard.foreign)) for phrase in heard.done]
+    return grounded
 
 
 def _near(context: Context, request: str) -> bool:

@@ -29,6 +29,11 @@ class Parts(BaseModel):
         who = f"{unit_plural[:1].upper()}{unit_plural[1:]}"
         return f"{who} that will {what}{quoting(self.asked)}{first} in the next {self.days} days"
 
+    @property
+    def anything(self) -> bool:
+        """Whether it names no thing, and the conditions alone say who is meant."""
+        return self.items == (ANYTHING,)
+
     def _named(self) -> str:
         return " as well as ".join(self.items) if self.join == "all" else listed(self.items, "or")
 
@@ -67,7 +72,7 @@ def _filter(each: Filter) -> str:
 
 def _behaviour(each: Behaviour, things: list[str]) -> str:
     """What was done, or not, to several things alike."""
-    what = listed(things, "and") if each.did else f"no {listed(things, 'or')}"
+    what = listed(things, "and") if each.did else f"no {listed(things, 'or')}".replace(f"no {ANYTHING}", "nothing")
     if each.source:
         what += f" ({each.source})"
     if each.ago:

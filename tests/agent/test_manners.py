@@ -74,11 +74,55 @@ def test_a_stage_of_the_life_cycle_is_a_condition(coffee: Conversation) -> None:
     assert spec(reply).life_cycle == (LifeCycle(stage="loyal"),)
 
 
-def test_a_request_about_people_alone_is_asked_what_they_will_do(talk: Conversation) -> None:
+def test_a_request_about_people_alone_is_about_all_of_them(talk: Conversation) -> None:
     reply = talk.say("t", "loyal coffee customers whose age is unknown")
-    if reply.question is not None:
-        reply = talk.say("t", "coffee")
     assert spec(reply).filters == (Filter(field="age", op="is unknown"),)
+    assert spec(reply).life_cycle == (LifeCycle(stage="loyal", what="coffee"),)
+    assert spec(reply).demand == COFFEE
+    assert spec(reply).cut == 1.0
+
+
+@pytest.mark.parametrize(
+    ("said", "stage"),
+    [
+        ("our highest spenders", "high spending"),
+        ("loyal customers", "loyal"),
+        ("customers we are about to lose", "lapsing"),
+        ("new customers this quarter", "new"),
+    ],
+)
+def test_a_life_cycle_alone_is_the_audience_with_its_threshold_said(talk: Conversation, said: str, stage: str) -> None:
+    reply = talk.say("t", said)
+    assert reply.question is None
+    assert [each.stage for each in spec(reply).life_cycle] == [stage]
+    assert spec(reply).demand == "Households that will buy anything in the next 28 days"
+    assert spec(reply).cut is None
+    assert f"“{stage}” means the threshold of {stage}" in reply.text
+    assert "everyone who fits" in reply.text
+    assert any(each.startswith("Rather ") for each in reply.options)
+
+
+def test_a_size_that_is_said_cuts_conditions_alone_too(talk: Conversation) -> None:
+    reply = talk.say("t", "the 200 most likely of our loyal customers")
+    assert reply.size is not None
+    assert reply.size.users == 200
+
+
+def test_a_stage_that_is_added_has_its_threshold_said(coffee: Conversation) -> None:
+    assert "“loyal” means the threshold of loyal" in coffee.say("t", "loyal customers only").text
+
+
+def test_words_beside_a_condition_that_name_nothing_are_said_to_be_unused(talk: Conversation) -> None:
+    reply = talk.say("t", "price-conscious households who bought nothing for 60 days")
+    assert spec(reply).behaviours == (Behaviour(did=False, what="anything", days=60),)
+    assert spec(reply).demand == "Households that will buy anything in the next 28 days"
+    assert "“price-conscious” and left it out" in reply.text
+
+
+def test_a_wish_beside_a_condition_is_still_the_demand(talk: Conversation) -> None:
+    reply = talk.say("t", "loyal customers who will buy dog food")
+    assert spec(reply).demand == "Households that will buy dog food in the next 28 days"
+    assert spec(reply).cut is None
 
 
 def test_what_is_unknown_is_a_condition(coffee: Conversation) -> None:

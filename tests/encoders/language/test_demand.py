@@ -137,3 +137,18 @@ def test_names_of_the_data_stay_whole() -> None:
     ]
     assert demand.sentence == sentence
     assert read_demand(sentence).phrases != demand.phrases
+
+
+@pytest.mark.parametrize(
+    ("sentence", "anything"),
+    [
+        ("Households that will buy anything in the next 28 days", True),
+        ("Viewers that will rate anything at all in the next 7 days", True),
+        ("people who will buy something again", True),
+        ("households that will buy anything but not beer", False),
+        ("both anything and coffee", False),
+        ("Households that will buy anything goes paint", False),
+    ],
+)
+def test_a_demand_for_anything_names_no_thing(sentence: str, anything: bool) -> None:
+    assert read_demand(sentence).anything is anything
