@@ -234,7 +234,7 @@ class Forecaster:
     def grounded(self, words: str, source: int = 0) -> Grounded:
         """Items of a source that a phrase means, best first, and whether the data has such things at all."""
         [belongs] = self.scene.of_source(np.array([source]))
-        demand = _only(words)
+        demand = Demand(words, self.read(words).parts[:1])
         parts = self.encode(demand, source)
         [items] = self._meant(demand, parts, belongs[None])
         near, there = self.model.encoder.nearness(self.placed, parts.apart()), np.flatnonzero(belongs)

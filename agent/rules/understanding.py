@@ -5,11 +5,13 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from agent.context import Context
+from agent.reading.choosing import picked_near
 from agent.reading.message import ParsedMessage
 from agent.rules.grounding import AT_MOST, Grounded, ground, ground_answer, names_a_thing
 from agent.rules.refining import refine
 from agent.rules.replying import ALL, DECIDE
 from agent.rules.wording import listed, plain
+from encoders.language.naming import stems
 from encoders.reader import Understood as Read
 from prompts.loader import reply
 
@@ -143,6 +145,14 @@ def _near(context: Context, request: str) -> bool:
     return max((hit.similarity for hit in context.hits(request)), default=0.0) >= _WHOLE
 
 
+def _near_request(context: Context) -> tuple[str, ...]:
+    """Groups that the request could mean, nearest first: what its reader finds, then what the search does."""
+    read = (*(each.group for each in context.whole.groups), *context.whole.beside) if context.whole else ()
+    phrases = dict.fromkeys((context.request, *context.request_parsed.wants))
+    hits = sorted((hit for each in phrases for hit in context.hits(each)), key=lambda hit: -hit.similarity)
+    return tuple(dict.fromkeys((*read, *(hit.group for hit in hits))))
+
+
 def _answer(context: Context, so_far: Understood, heard: ParsedMessage) -> Understood | None:
     """Fold the answer to the open question in; None when the message is about something else."""
     assert context.question is not None
@@ -163,6 +173,12 @@ def _answer(context: Context, so_far: Understood, heard: ParsedMessage) -> Under
         return after if chosen is not None or (heard.limits and not heard.wants) else None
     options = tuple(option for option in context.question.options if option not in (ALL, DECIDE))
     asked = next((each for each in so_far.open if set(options) <= set(each.groups)), None)
+    near = _near_request(context)
+    named = () if heard.skipped else picked_near(context.text, options, near)
+    if set(named) - set(options):
+        kept = tuple(each for each in heard.excluded if not any(stems(each) & stems(group) for group in near))
+        limits = merged.model_copy(update={"excluded": (*before.excluded, *kept)})
+        return replace(after, heard=limits).having(asked, named)
     if chosen is not None:
         whole = asked is not None and (heard.skipped or (asked.kind == "broad" and chosen == options))
         return after.having(asked, asked.guess if whole and asked else chosen)

@@ -23,6 +23,8 @@ NAMED, BESIDE = 0.06, 0.3
 """A thing is named when it has this share, and this much of the greatest one."""
 _STANDS_OUT = 2.5
 """The greatest share is so many times what chance would give each thing; else nothing is meant."""
+_ASIDE = 0.02
+"""What has this share comes next where nothing that is named is meant: many times what chance gives."""
 MOST = 8
 """Things that one demand names at most."""
 _ENTRY = 0.5
@@ -56,6 +58,8 @@ class Understood(BaseModel):
     """Names of the entries of the knowledge that it speaks of."""
     sure: bool
     """Whether the groups can stand for the request without its own words."""
+    beside: tuple[str, ...] = ()
+    """What it finds next, beside the groups."""
     nearest: tuple[str, ...] = ()
     """What comes nearest where there are no groups, for saying so."""
 
@@ -99,10 +103,14 @@ class Reader:
         by_chance = 1.0 / max(1, len(self.targets))
         if shares[-1] >= shares[order[0]] or shares[order[0]] < _STANDS_OUT * by_chance:
             chosen = []
+        further = (
+            [n for n in order if n < len(self.targets) and shares[n] >= _ASIDE and n not in chosen] if chosen else []
+        )
         near = [n for n in order if n < len(self.targets)][:_NEAREST]
         return Understood(
             groups=tuple(self._meant(n, float(shares[n]), by_entry, text) for n in chosen[:MOST]),
             entries=tuple(entry.name for entry, _ in found),
+            beside=tuple(self.targets.names[n] for n in further),
             sure=float(shares[chosen].sum()) >= SURE,
             nearest=() if chosen else tuple(self.targets.names[n] for n in near),
         )

@@ -1,6 +1,9 @@
 """How the assistant behaves: answers about the audience, choices, orders, goals, courtesy, and nothing that crashes."""
 
 import random
+import re
+from collections.abc import Iterator
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +23,8 @@ from agent.state import Clarification, Memory, Reply
 from agent.thinking.rules import RuleThinker
 from agent.usage import Conduct
 from encoders.errors import AudienceError
+from encoders.reader import Understood
+from encoders.reader.reader import MeantGroup
 from encoders.settings import Settings
 from tools.types import AudienceSpec, Behaviour, Filter, Interval, LifeCycle, SizeEstimate
 
@@ -242,6 +247,60 @@ def test_several_options_none_and_the_difference(talk: Conversation) -> None:
     assert not {"domestic wine", "imported wine"} & set(none.options)
     talk.say("u", "wine buyers")
     assert spec(talk.say("u", "the second")).demand == "Households that will buy imported wine in the next 28 days"
+
+
+PETS = Understood(
+    groups=tuple(
+        MeantGroup(group=group, source="purchases", probability=0.3, because="pet owners")
+        for group in ("dog food", "vitamins")
+    ),
+    entries=(),
+    sure=True,
+    beside=("cat food",),
+)
+
+
+class Reads(PlantedService):
+    """Reads every request as one about pets."""
+
+    def read(self, text: str) -> Understood | None:
+        return PETS
+
+
+@pytest.fixture
+def pets(workspace: Settings) -> Iterator[Conversation]:
+    with closing(Conversation(Reads(), workspace)) as talk:  # type: ignore[arg-type]
+        asked = talk.say("t", "pet owners")
+        assert asked.options[:2] == ("dog food", "vitamins")
+        yield talk
+
+
+def test_an_answer_names_what_is_near_the_request_beyond_the_options(pets: Conversation) -> None:
+    reply = pets.say("t", "cats and dogs, no vitamins")
+    assert spec(reply).demand == "Households that will buy cat food or dog food in the next 28 days"
+    assert spec(reply).behaviours == ()
+
+
+def test_what_comes_after_none_of_these_is_what_the_reader_finds_next(pets: Conversation) -> None:
+    assert pets.say("t", "none of these").options == ("cat food",)
+
+
+def test_a_condition_about_several_groups_is_about_all_of_them(talk: Conversation) -> None:
+    reply = talk.say("t", "people who spent more than $100 on pet food this year")
+    if reply.question:
+        reply = talk.say("t", "All of them")
+    (condition,) = spec(reply).behaviours
+    assert condition.amount == 100
+    assert {"dog food", "cat food"} <= set(re.split(r", | or ", condition.what))
+    assert spec(reply).demand == f"Households that will buy {condition.what} in the next 28 days"
+
+
+def test_a_cost_is_asked_for_and_never_made_up(coffee: Conversation) -> None:
+    asked = coffee.say("t", "how much would it cost to reach them?")
+    assert asked.size is not None
+    assert "What does one contact cost you?" in asked.text
+    made_up = {float(each.replace(",", "")) for each in re.findall(r"\d[\d,]*\.\d\d", asked.text)} - {0.8}
+    assert not made_up
 
 
 def test_segments_are_chosen_among(talk: Conversation) -> None:
