@@ -9,7 +9,7 @@ from agent.guard import Refusal, Talk, check_spec
 from agent.reading.whole import witness
 from agent.replies import counted, goal_text
 from agent.rules.horizon import restate
-from agent.rules.wording import Parts, listed
+from agent.rules.wording import Parts, each_condition, keep_conditions, listed
 from agent.state import AudienceDraft, Memory, Version
 from agent.steps import Step
 from encoders.language.naming import stems
@@ -83,6 +83,9 @@ class Drafting:
     def amend(self, step: Step, context: Context, now: Version) -> Drafted:
         """The audience with everything the step changes, and what has to be said about it."""
         spec = now.draft.spec
+        if lifted := set(each_condition(spec)) & set(step.unfilter or ()):
+            spec = keep_conditions(spec, set(each_condition(spec)) - lifted)
+            step = step.model_copy(update={"unfilter": None})
         notes: tuple[str, ...] = ()
         parts, demand = self._reworded(step, now)
         kept = [each for each in spec.behaviours if now.parts is None or each not in now.parts.newcomers()]

@@ -1,5 +1,6 @@
 """The demand as one sentence, written from parts that were checked against the data."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -62,6 +63,25 @@ def conditions(spec: AudienceSpec) -> list[str]:
     words += [_life_cycle(each) for each in spec.life_cycle]
     words += [f'{"" if each.member else "not "}in "{each.audience}"' for each in spec.memberships]
     return words
+
+
+def each_condition(spec: AudienceSpec) -> list[str]:
+    """Each hard condition of an audience in words, so that each can be removed by itself."""
+    return [_one(kind, one) for kind in _KINDS for one in getattr(spec, kind)]
+
+
+def keep_conditions(spec: AudienceSpec, kept: Collection[str]) -> AudienceSpec:
+    """Only those hard conditions whose words are among ``kept``."""
+    left = {kind: tuple(one for one in getattr(spec, kind) if _one(kind, one) in kept) for kind in _KINDS}
+    return spec.model_copy(update=left)
+
+
+_KINDS = ("filters", "behaviours", "life_cycle", "memberships")
+"""The fields of an audience that hold its conditions."""
+
+
+def _one(kind: str, condition: object) -> str:
+    return conditions(AudienceSpec.model_validate({"demand": "-", kind: (condition,)}))[0]
 
 
 def _filter(each: Filter) -> str:

@@ -295,6 +295,24 @@ def test_a_condition_about_several_groups_is_about_all_of_them(talk: Conversatio
     assert spec(reply).demand == f"Households that will buy {condition.what} in the next 28 days"
 
 
+def test_where_too_few_remain_it_is_said_which_condition_makes_it_larger(workspace: Settings) -> None:
+    class Few(PlantedService):
+        def size(self, spec: AudienceSpec) -> SizeEstimate:
+            nobody = {"eligible": None, "users": None, "responders": None, "lift": None, "all_responders": None}
+            return super().size(spec).model_copy(update=nobody if spec.life_cycle else {})
+
+    with closing(Conversation(Few(), workspace)) as talk:  # type: ignore[arg-type]
+        small = talk.say("t", "loyal customers who are homeowners")
+        assert small.size is not None
+        assert small.size.users is None
+        assert small.options == ("Without “loyal” (500 households)",)
+        larger = talk.say("t", small.options[0])
+        assert spec(larger).life_cycle == ()
+        assert [each.field for each in spec(larger).filters] == ["home ownership"]
+        assert larger.size is not None
+        assert larger.size.users == 500
+
+
 def test_a_cost_is_asked_for_and_never_made_up(coffee: Conversation) -> None:
     asked = coffee.say("t", "how much would it cost to reach them?")
     assert asked.size is not None
