@@ -36,6 +36,7 @@ from tools.types import (
     Explanation,
     GroupHit,
     ItemHit,
+    LifeCycle,
     Overlap,
     ProfileRow,
     SampleUser,
@@ -107,7 +108,7 @@ class Looking:
         """
         spec = self.stated(spec)
         self._population.leave_out_erased(self._tenant.workspace)
-        self._asks_what_is_usual(spec)
+        self._asks_what_is_usual(spec.life_cycle)
         if spec.like or spec.memberships:  # what one tenant calls by a name is another thing to the next
             selection, sentence = self._select(spec), self._population.sentence(spec, self._disclosure)
             size = size_estimate(spec, selection, self._forecaster, self._disclosure, sentence)
@@ -132,6 +133,15 @@ class Looking:
             RequestError: the sentence says nothing that anybody will do.
         """
         return self._population.stated(spec)
+
+    def meaning(self, stage: LifeCycle) -> str:
+        """What a stage of the life cycle stands for in this data: its thresholds, in words.
+
+        Raises:
+            RequestError: the data has no such thing, or too little of it to say what is usual.
+        """
+        self._asks_what_is_usual([stage])
+        return self._population.conditions.meaning(stage, self._disclosure)
 
     def reach_goal(self, spec: AudienceSpec, goal: Goal) -> GoalReached:
         """The cut that reaches a goal, and what it brings.
@@ -283,7 +293,7 @@ class Looking:
 
     def _select(self, spec: AudienceSpec) -> Selection:
         self._population.leave_out_erased(self._tenant.workspace)
-        self._asks_what_is_usual(spec)
+        self._asks_what_is_usual(spec.life_cycle)
         forecast = self._tuned.forecast(spec) if spec.like else self._forecaster.forecast(spec.demand)
         return select(forecast, spec, self._population.conditions, self._disclosure, self._members)
 
@@ -303,10 +313,10 @@ class Looking:
                 found.append(f"The {card.field} of {many} {units} is unknown; they are left out, too.")
         return tuple(found)
 
-    def _asks_what_is_usual(self, spec: AudienceSpec) -> None:
+    def _asks_what_is_usual(self, stages: Sequence[LifeCycle]) -> None:
         """Count the stages of the life cycle that are asked about: thresholds tell, and so does that there are none."""
-        if spec.life_cycle:
-            self._asks(*(("usual", each.model_dump_json()) for each in spec.life_cycle))
+        if stages:
+            self._asks(*(("usual", each.model_dump_json()) for each in stages))
 
     def _asks(self, *questions: Question, counts: int = 1) -> None:
         """Count what a caller below admin asks about groups of users.

@@ -79,7 +79,8 @@ def select(
     population, users = counted(conditions.population, eligible, named, disclosure)
     asked = (*_keys(named), sha256(forecast.probabilities.tobytes()).hexdigest())
     shown = disclosure.ranked(probabilities, users, *asked)
-    recommended = disclosure.cut(recommended_cut(shown, disclosure.smallest))
+    # Where no thing is named, the conditions say who is meant, and nobody who meets them is cut off.
+    recommended = 1.0 if forecast.demand.anything else disclosure.cut(recommended_cut(shown, disclosure.smallest))
     return Selection(
         forecast=forecast,
         ranked=ranked,

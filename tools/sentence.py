@@ -83,7 +83,7 @@ def read(text: str, card: DataCard) -> AudienceSpec:
     rest = ahead_in_place(rest, card.as_of)
     rest = demand if rest == bare else rest + quotation
     if stated and not _wants_something(rest):
-        example = f"that will {Phrasing.of(card).wish(_example(stated, card))} in the next {card.horizon_days} days"
+        example = f"that will {Phrasing.of(card).wish(_example(stated))} in the next {card.horizon_days} days"
         raise RequestError(f"The sentence says what has to hold, but not what they will do; add it, as in '{example}'.")
     return _spec(_joined({"demand": rest + stop} | written, stated.about(_things(rest, card))))
 
@@ -203,11 +203,11 @@ def _wants_something(rest: str) -> bool:
     return any(letter.isalnum() for letter in _NO_WISH.sub(" ", rest))
 
 
-def _example(stated: Stated, card: DataCard) -> str:
-    """What they could do next: the same again, or something common."""
+def _example(stated: Stated) -> str:
+    """What they could do next: the same again, or anything at all."""
     things = (*(each.what for each in stated.behaviours), *(each.what for each in stated.life_cycle))
     done = (each for each in things if each not in (ANYTHING, IT))
-    return next(done, card.top_groups[0] if card.top_groups else ANYTHING)
+    return next(done, ANYTHING)
 
 
 def _things(demand: str, card: DataCard) -> str:

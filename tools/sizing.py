@@ -7,7 +7,7 @@ from tools.disclosure import Disclosure
 from tools.reach import curve_point, histogram, reach_curve
 from tools.selection import Selection
 from tools.stated.spans import ahead_in
-from tools.types import AudienceSpec, CurvePoint, SizeEstimate
+from tools.types import ANYTHING, AudienceSpec, CurvePoint, SizeEstimate
 
 MOST_READ = 8
 
@@ -27,7 +27,8 @@ def size_estimate(
     groups, ranked, spread = forecaster.scene.vocabulary.groups, selection.shown, selection.spread
     point = audience_point(selection, disclosure)
     known = selection.eligible is not None
-    reads_as = dict.fromkeys(groups[item] for item in selection.forecast.items)
+    anything = selection.forecast.demand.anything
+    reads_as = [ANYTHING] if anything else dict.fromkeys(groups[item] for item in selection.forecast.items)
     return SizeEstimate(
         demand=spec.demand,
         sentence=sentence,

@@ -25,8 +25,9 @@ def read_whole(
     """What the request means; None where an audience is there already, which a message changes.
 
     The reader learned from English; for other languages the multilingual search alone is the better guide. What is
-    left out and what was done before is syntax; the reader is given the rest. One that wants several things of the
-    same user, or names no thing, is left to syntax, and one that names its things as the data does needs no reader.
+    left out is syntax: the reader is given the rest. What is wanted beside a condition on the past is read by itself,
+    and has to be known. A request that wants several things of the same user, or names no thing, is left to syntax,
+    and one that names its things as the data does needs no reader.
 
     Args:
         service: whose reader it is.
@@ -37,12 +38,14 @@ def read_whole(
     """
     if memory.now and not memory.question and parsed.intent != "demand":
         return None
-    conditions = bool(parsed.excluded or parsed.past)
-    apart = parsed.join == "all" or parsed.intent in ("replace", "add", "segments")
-    about_people = bool(parsed.filters or conditions) and not parsed.wants
+    if parsed.past and parsed.wants and not parsed.foreign and not _named(context, parsed):
+        beside = service.read(" and ".join(parsed.wants))
+        return beside if beside is not None and beside.groups and (beside.entries or beside.sure) else None
+    apart = parsed.past or parsed.join == "all" or parsed.intent in ("replace", "add", "segments")
+    about_people = bool(parsed.filters or parsed.excluded) and not parsed.wants
     if parsed.foreign or apart or about_people or _named(context, parsed):
         return None
-    return service.read(parsed.rest if conditions else text)
+    return service.read(parsed.rest if parsed.excluded else text)
 
 
 def _named(context: "Context", parsed: ParsedMessage) -> bool:

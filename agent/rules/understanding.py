@@ -6,11 +6,13 @@ from itertools import chain
 from typing import NamedTuple
 
 from agent.context import Context
+from agent.reading.choosing import picked_near
 from agent.reading.message import ParsedMessage
-from agent.rules.grounding import AT_MOST, Grounded, ground, ground_answer
+from agent.rules.grounding import AT_MOST, Grounded, ground, ground_answer, names_a_thing
 from agent.rules.refining import refine
 from agent.rules.replying import ALL, DECIDE
 from agent.rules.wording import listed, plain
+from encoders.language.naming import stems
 from encoders.reader import Understood as Read
 from prompts.loader import reply
 
@@ -43,6 +45,11 @@ class Understood:
     notes: tuple[str, ...] = ()
     settled: frozenset[str] = field(default_factory=frozenset)
     """Topics the person has answered, or left to the agent."""
+
+    @property
+    def about_the_past(self) -> bool:
+        """Whether all that is said of use is what they did before: then those are meant, whatever they do next."""
+        return self.heard.past and set(self.heard.wants) <= set(self.unknown)
 
     @property
     def guessed(self) -> tuple[str, ...]:
@@ -85,9 +92,9 @@ def _changes_subject(parsed: ParsedMessage) -> bool:
 
 def _understand(context: Context, heard: ParsedMessage, request: str) -> Understood:
     """Ground a request, and fold in the answers given so far."""
-    wanted = heard.wants or heard.done
-    grounded = [ground(phrase, context.hits(phrase), bool(heard.foreign)) for phrase in wanted]
-    if grounded and all(each.kind == "unknown" for each in grounded) and _near(context, request):
+    grounded = _wanted(context, heard)
+    nothing = all(each.kind == "unknown" for each in grounded)
+    if grounded and nothing and not heard.past and _near(context, request):
         grounded = [ground(request, context.hits(request))]
     if context.whole is not None and context.whole.groups:
         grounded = [_as_a_whole(context.whole, grounded, request)]
@@ -97,7 +104,7 @@ def _understand(context: Context, heard: ParsedMessage, request: str) -> Underst
         heard=heard,
         items=tuple(dict.fromkeys(each.item for each in grounded if each.kind == "clear")),
         open=tuple(each for each in grounded if each.kind in {"broad", "unclear"}),
-        unknown=tuple(each.phrase for each in grounded if each.kind == "unknown"),
+        unknown=tuple(each.phrase for each in grounded if each.kind == "unknown" and each.phrase not in heard.done),
         notes=tuple(
             reply("read_as", phrase=plain(each.phrase), group=plain(each.item))
             for each in grounded
@@ -136,9 +143,31 @@ def _quoted(apart: Sequence[Grounded], request: str) -> str:
     return listed(named, "and") if named and len(named) == len(apart) <= _SAID else plain(request, _QUOTED)
 
 
+def _wanted(context: Context, heard: ParsedMessage) -> list[Grounded]:
+    """What the wants mean, or where there are none, the things of the conditions.
+
+    Words beside a condition that name nothing of the data are of no use: the condition stands without them.
+    """
+    grounded = [ground(phrase, context.hits(phrase), bool(heard.foreign)) for phrase in heard.wants]
+    if heard.past and context.whole is None:
+        useless = [each for each in grounded if not names_a_thing(each, context.hits(each.phrase))]
+        grounded = [replace(each, kind="unknown", item="") if each in useless else each for each in grounded]
+    if all(each.kind == "unknown" for each in grounded):
+        grounded += [ground(phrase, context.hits(phrase), bool(heard.foreign)) for phrase in heard.done]
+    return grounded
+
+
 def _near(context: Context, request: str) -> bool:
     """Whether the request as a whole is near enough to something, where none of its words is."""
     return max((hit.similarity for hit in context.hits(request)), default=0.0) >= _WHOLE
+
+
+def _near_request(context: Context) -> tuple[str, ...]:
+    """Groups that the request could mean, nearest first: what its reader finds, then what the search does."""
+    read = (*(each.group for each in context.whole.groups), *context.whole.beside) if context.whole else ()
+    phrases = dict.fromkeys((context.request, *context.request_parsed.wants))
+    hits = sorted((hit for each in phrases for hit in context.hits(each)), key=lambda hit: -hit.similarity)
+    return tuple(dict.fromkeys((*read, *(hit.group for hit in hits))))
 
 
 def _answer(context: Context, so_far: Understood, heard: ParsedMessage) -> Understood | None:
@@ -161,6 +190,12 @@ def _answer(context: Context, so_far: Understood, heard: ParsedMessage) -> Under
         return after if chosen is not None or (heard.limits and not heard.wants) else None
     options = tuple(option for option in context.question.options if option not in (ALL, DECIDE))
     asked = next((each for each in so_far.open if set(options) <= set(each.groups)), None)
+    near = _near_request(context)
+    named = () if heard.skipped else picked_near(context.text, options, near)
+    if set(named) - set(options):
+        kept = tuple(each for each in heard.excluded if not any(stems(each) & stems(group) for group in near))
+        limits = merged.model_copy(update={"excluded": (*before.excluded, *kept)})
+        return replace(after, heard=limits).having(asked, named)
     if chosen is not None:
         whole = asked is not None and (heard.skipped or (asked.kind == "broad" and chosen == options))
         return after.having(asked, asked.guess if whole and asked else chosen)

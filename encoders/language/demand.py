@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from encoders.history.events import HORIZON_DAYS
+from encoders.language.naming import ANYTHING
 from encoders.language.spans import AHEAD, horizon_in
 
 MOST_PARTS = 16
@@ -60,6 +61,11 @@ _BOTH_BEHIND = re.compile(r",\s*both$")
 _WITNESS = re.compile(r'\s*\(as in "(?P<words>[^"]*)"\)')
 _HELD = "\N{SYMBOL FOR UNIT SEPARATOR}"
 """Stands, with a number, for a name that is not to be taken apart."""
+_ANYTHING = re.compile(
+    rf"(?:.*\b{_WILL}\s+(?:[\w'-]+\s+){{1,5}})?(?:{ANYTHING}|something)"
+    r"(?:\s+(?:at\s+all|again|else|more))*(?:\s+(?:here|from\s+us|with\s+us))?",
+    re.IGNORECASE,
+)
 _OR = re.compile(r"\s*(?:,\s*or\s+|\s+or\s+|\s+OR\s+|\s*/\s*|\s*,\s*)")
 
 
@@ -69,6 +75,11 @@ class Part:
 
     phrases: tuple[str, ...]
     negated: bool = False
+
+    @property
+    def anything(self) -> bool:
+        """Whether it names no thing, so that whatever they do counts."""
+        return any(_ANYTHING.fullmatch(phrase) for phrase in self.phrases)
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,11 @@ class Demand:
     def phrases(self) -> tuple[str, ...]:
         """Every wanted phrase, in order; what is taken away is not among them."""
         return tuple(phrase for part in self.parts if not part.negated for phrase in part.phrases)
+
+    @property
+    def anything(self) -> bool:
+        """Whether all it asks is that they do anything at all: then it is the conditions that say who is meant."""
+        return len(self.parts) == 1 and self.parts[0].anything
 
 
 def quoting(words: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent.evaluation.train_intents import examples
 from agent.evaluation.utterances import evaluate_utterances, utterance_tables
-from agent.reading.choosing import picked
+from agent.reading.choosing import picked, picked_near
 from agent.reading.intents import INTENTS, Stage, form_of, intent_classifier
 from agent.reading.orders import name_in, steps_back
 from agent.reading.parse import clauses_of, parse
@@ -207,3 +207,24 @@ def test_labelled_messages_are_counted_right(tmp_path: Path) -> None:
     file.write_text('{"id": 1}\n')
     with pytest.raises(RequestError, match="line 1"):
         evaluate_utterances([file])
+
+
+OFFERED = ("pet supplies and toys", "dog food")
+NEAR = ("cat food", "hot dogs", "cat litter", "magazines")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("cats and dogs, not hot dogs obviously", ("cat food", "dog food")),
+        ("cats", ("cat food",)),
+        ("not dogs, cats", ("cat food",)),
+        ("cat litter and dog food", ("cat litter", "dog food")),
+        ("cat food but no litter", ("cat food",)),
+        ("the first and cat litter", ("pet supplies and toys", "cat litter")),
+        ("dogs without hot dogs", ("dog food",)),
+        ("aeroplanes", ()),
+    ],
+)
+def test_an_answer_names_groups_near_the_request_beyond_the_options(said: str, expected: tuple[str, ...]) -> None:
+    assert picked_near(said, OFFERED, NEAR) == expected

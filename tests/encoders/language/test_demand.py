@@ -203,3 +203,18 @@ def test_two_things_at_once_are_told_as_one_pattern_would_tell_them(words: list[
     text = " ".join(words)
     match = re.search(whole, text)
     assert _conjuncts(text) == ([each for each in match.groups() if each is not None] if match else [text])
+
+
+@pytest.mark.parametrize(
+    ("sentence", "anything"),
+    [
+        ("Households that will buy anything in the next 28 days", True),
+        ("Viewers that will rate anything at all in the next 7 days", True),
+        ("people who will buy something again", True),
+        ("households that will buy anything but not beer", False),
+        ("both anything and coffee", False),
+        ("Households that will buy anything goes paint", False),
+    ],
+)
+def test_a_demand_for_anything_names_no_thing(sentence: str, anything: bool) -> None:
+    assert read_demand(sentence).anything is anything
