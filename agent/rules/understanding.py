@@ -22,6 +22,9 @@ _TALK = ("chatter", "courtesy", "help", "none_of_these", "difference")
 _WHOLE = 0.5
 """Similarity from which on a whole request is near a group: it is longer than a name, so chance brings it nearer."""
 
+_MORE = 2
+"""What the reader gives less to than to what it names: so many are offered, the others after "none of these"."""
+
 _SAID = 2
 """Things of a request that a question says again; with more, it says the request itself."""
 
@@ -125,7 +128,7 @@ def _as_a_whole(whole: Read, apart: Sequence[Grounded], request: str) -> Grounde
     """
     groups = tuple(each.group for each in whole.groups)
     called = chain.from_iterable(each.groups for each in apart if _called_so(each))
-    offered = tuple(dict.fromkeys((*groups, *called, *whole.beside)))[:AT_MOST]
+    offered = tuple(dict.fromkeys((*groups, *called, *whole.beside[:_MORE])))[:AT_MOST]
     phrase = next(iter(whole.entries), "") or _quoted(apart, request)
     if len(offered) == 1:
         return Grounded(phrase, "clear", groups, groups[0])
