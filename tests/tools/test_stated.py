@@ -216,3 +216,21 @@ def test_only_words_of_the_calendar_are_said_in_days() -> None:
 def test_how_far_back_a_text_looks(text: str, days: int | None) -> None:
     found = back_in(text, AS_OF)
     assert (found[0] if found else None) == days
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Viewers that will like The Spy Who Loved Me or Goldfinger in the next 28 days",
+        "Viewers that will like The Man Who Would Be King in the next 28 days",
+        "viewers that will like X-Men in the next 28 days",
+        "the X-Men crowd",
+    ],
+)
+def test_words_within_a_name_are_no_conditions(text: str) -> None:
+    assert stated(text, films=True) == []
+
+
+def test_a_name_with_such_a_word_can_be_what_was_done() -> None:
+    [found] = stated("viewers who liked The Man Who Knew Too Much", films=True)
+    assert found["what"].endswith("Man Who Knew Too Much")
