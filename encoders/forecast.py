@@ -321,7 +321,8 @@ class Forecaster:
 
     def _titled(self, phrase: str) -> npt.NDArray[np.bool_]:
         """Items that are called by a phrase; none where a group is."""
-        words = stemmed(phrase)
+        before = self.dataset.card.wordings.get(self.scene.vocabulary.sources[0], "{items}").partition("{items}")[0]
+        words = stemmed(phrase.rpartition(f" will {before}")[2])  # "Viewers that will like Jaws" is one phrase
         items = () if words in self._group_names else self._called.get(words, ())
         return np.isin(np.arange(len(self.scene.vocabulary.texts)), items)
 

@@ -26,6 +26,7 @@ def texts(forecaster: Forecaster, items: np.ndarray) -> list[str]:
         ("2040", ["2040: A Long Way Home"]),
         ("silver kite", ["Silver Kite II", "Silver Kite: The Wind Returns", "The Silver Kite"]),
         ("Silver Kite II", ["Silver Kite II"]),
+        ("Penguins that will buy Silver Kite II", ["Silver Kite II"]),
     ],
 )
 def test_a_title_means_the_item_and_nothing_else(said: str, meant: list[str], films: Forecaster) -> None:
