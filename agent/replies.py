@@ -34,7 +34,7 @@ def examples(card: DataCard) -> tuple[str, ...]:
 def _doing(card: DataCard, what: str) -> str:
     """What users do in the main source, in the words of the data: "buy coffee", "like comedies"."""
     wording = next((each.wording for each in card.sources if each.source == card.main_source), "")
-    return (wording or "do {items}").replace("{items}", what)
+    return (wording or "buy {items}").replace("{items}", what)
 
 
 def size_text(size: SizeEstimate, spec: AudienceSpec, card: DataCard) -> str:

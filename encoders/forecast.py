@@ -19,7 +19,7 @@ from encoders.calibration.returning import Returning, fit_returning
 from encoders.errors import ModelError
 from encoders.history.events import Dataset
 from encoders.history.histories import did_any, done_in, level
-from encoders.language.demand import Demand, read_demand
+from encoders.language.demand import Demand, read_demand, without_witness
 from encoders.language.naming import names, stemmed, stems
 from encoders.language.text import JoinedEncoders, TextEncoder, text_encoder
 from encoders.model.dual import EncodedParts, encode_parts
@@ -213,7 +213,11 @@ class Forecaster:
 
     def source_meant(self, sentence: str) -> int:
         """Index of the source a sentence speaks of: other than the main one where it uses the words of its wording."""
-        said = {word.strip(".,;:!?").rstrip("s") for word in sentence.lower().split()}
+        bare, _ = without_witness(sentence)
+        for phrase in (phrase for part in self.read(bare).parts for phrase in part.phrases):
+            if self._titled(phrase).any():  # Star Wars is no rating by stars
+                bare = bare.replace(phrase, " ")
+        said = {word.strip(".,;:!?").rstrip("s") for word in bare.lower().split()}
         wordings = self.dataset.card.wordings
         main = _words_of(wordings.get(self.scene.vocabulary.sources[0], ""))
         for number, source in enumerate(self.scene.vocabulary.sources[1:], start=1):
@@ -342,7 +346,8 @@ class Forecaster:
 
     def _titled(self, phrase: str) -> npt.NDArray[np.bool_]:
         """Items that are called by a phrase; none where a group is."""
-        words = stemmed(phrase)
+        before = self.dataset.card.wordings.get(self.scene.vocabulary.sources[0], "{items}").partition("{items}")[0]
+        words = stemmed(phrase.rpartition(f" will {before}")[2])  # "Viewers that will like Jaws" is one phrase
         items = () if words in self._group_names else self._called.get(words, ())
         return np.isin(np.arange(len(self.scene.vocabulary.texts)), items)
 

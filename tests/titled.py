@@ -12,6 +12,7 @@ TITLES = {
     "green tea bags": "Moonlit Harbour (1951)",
     "black tea": "2040: A Long Way Home (1968)",
     "peppermint tea": "Silver (1999)",
+    "red wine": "Coupon Wars (1977)",
 }
 """Three of a series, two by themselves, and one of a single word that another title uses."""
 

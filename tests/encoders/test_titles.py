@@ -26,6 +26,7 @@ def texts(forecaster: Forecaster, items: np.ndarray) -> list[str]:
         ("2040", ["2040: A Long Way Home"]),
         ("silver kite", ["Silver Kite II", "Silver Kite: The Wind Returns", "The Silver Kite"]),
         ("Silver Kite II", ["Silver Kite II"]),
+        ("Penguins that will buy Silver Kite II", ["Silver Kite II"]),
     ],
 )
 def test_a_title_means_the_item_and_nothing_else(said: str, meant: list[str], films: Forecaster) -> None:
@@ -45,3 +46,12 @@ def test_a_title_is_read_as_the_whole_text_of_its_item(films: Forecaster) -> Non
 def test_where_items_are_sorts_of_their_group_the_group_is_meant(service: AudienceService) -> None:
     assert not service.forecaster._called
     assert len(service.forecaster.items_meant("coffee")) == 3
+
+
+def test_a_word_of_a_title_names_no_other_source(films: Forecaster) -> None:
+    card = films.dataset.card
+    other = films.scene.vocabulary.sources[1]
+    assert "coupon" in card.wordings[other]
+    assert films.source_meant("Households that will redeem a coupon for Moonlit Harbour in the next 28 days") == 1
+    assert films.source_meant("Households that will buy Coupon Wars in the next 28 days") == 0
+    assert films.source_meant('Households that will buy Moonlit Harbour (as in "a coupon wars night")') == 0

@@ -225,3 +225,21 @@ def test_a_message_of_nothing_but_such_words_is_read_in_one_go(words: str) -> No
     """Words that may stand before a value, again and again, would be tried from each of them to the end."""
     found, _ = read_filters(f"{words} " * 2_000, {"age": ("25-34", "35-44")})
     assert not found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Viewers that will like The Spy Who Loved Me or Goldfinger in the next 28 days",
+        "Viewers that will like The Man Who Would Be King in the next 28 days",
+        "viewers that will like X-Men in the next 28 days",
+        "the X-Men crowd",
+    ],
+)
+def test_words_within_a_name_are_no_conditions(text: str) -> None:
+    assert stated(text, films=True) == []
+
+
+def test_a_name_with_such_a_word_can_be_what_was_done() -> None:
+    [found] = stated("viewers who liked The Man Who Knew Too Much", films=True)
+    assert found["what"].endswith("Man Who Knew Too Much")

@@ -54,6 +54,7 @@ def take_conditions(
     """
     text = text[:LONGEST]
     rest = text.replace(chr(1), " ").replace("’", "'").replace("‘", "'")
+    rest = _NAMED.sub(rf"\g<0>{_WITHIN}", rest)
     memberships, rest = read_memberships(rest, saved)
     behaviours, rest = read_source_users(rest, card)
     stages, rest = read_stages(rest, card.as_of)
@@ -69,10 +70,11 @@ def take_conditions(
     ahead = ahead_in(rest, card.as_of) if horizon else None
     if ahead:
         rest = f"{rest[: ahead.start]} , {rest[ahead.end :]}"
+    rest = rest.replace(_WITHIN, "")
     stated = Stated(
         filters=_some((*unknown, *filters)),
-        behaviours=_some(behaviours),
-        life_cycle=_some(stages),
+        behaviours=_some([each.model_copy(update={"what": each.what.replace(_WITHIN, "")}) for each in behaviours]),
+        life_cycle=_some([each.model_copy(update={"what": each.what.replace(_WITHIN, "")}) for each in stages]),
         memberships=_some(memberships),
         ahead_days=ahead.days if ahead else None,
     )
@@ -80,6 +82,10 @@ def take_conditions(
 
 
 _HIDDEN = re.compile("\x01+")
+_NAMED = re.compile(r"(?<=[a-z] )(?:Who|That|Which|Not|Without)(?= [A-Z])")
+"""A word of a name, such as "The Spy Who Loved Me", which begins no condition."""
+_WITHIN = "\N{MODIFIER LETTER SMALL W}"
+"""Keeps such a word from being read by itself."""
 _WISH = re.compile(
     r"\b(?:will|would|(?:going|likely|about|want|plan)\s+to)\s.*?(?=[,;]|\b(?:in\s+the\s+next|within|who|whose|aged|that\s+are|age)\b|$)",
     re.IGNORECASE | re.DOTALL,
