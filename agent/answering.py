@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from agent import replies
 from agent.context import Context
-from agent.rules.grounding import FLOOR, short_first
+from agent.rules.grounding import shares, short_first
 from agent.rules.replying import ALL, DECIDE, HORIZONS, NEWNESS
 from agent.rules.wording import listed, plain
 from agent.speaking import Outcome, Speaker
@@ -147,12 +147,20 @@ def _difference(speaker: Speaker, context: Context, memory: Memory) -> str:
 def _none_of_these(speaker: Speaker, context: Context, memory: Memory) -> Outcome:
     """Offer others that are near, or ask for other words; what was offered is not offered again."""
     offered = set(memory.question.options) if memory.question else set()
-    hits = [hit for phrase in context.request_parsed.wants for hit in context.hits(phrase) if hit.similarity >= FLOOR]
-    others = tuple(plain(each) for each in dict.fromkeys(hit.group for hit in hits) if each not in offered)[:_EXAMPLES]
+    others = tuple(plain(each) for each in _further(context) if each not in offered)[:_EXAMPLES]
     memory = memory.model_copy(update={"question": None, "request": "", "reading": None, "answers": (), "asked": 0})
     if others:
         return speaker.say(memory, reply("none_others", others=listed(list(others), "or")), others)
     return speaker.say(memory, reply("none_rephrase"), replies.examples(speaker.card))
+
+
+def _further(context: Context) -> tuple[str, ...]:
+    """What the request could mean, best first: what its reader finds; where nobody read it, what shares its words."""
+    whole = context.whole
+    if whole is not None:
+        return tuple(dict.fromkeys((*(each.group for each in whole.groups), *whole.beside)))
+    hits = [hit for phrase in context.request_parsed.wants for hit in context.hits(phrase) if shares(phrase, hit)]
+    return tuple(dict.fromkeys(hit.group for hit in hits))
 
 
 def _courtesy(speaker: Speaker, context: Context, memory: Memory) -> str:

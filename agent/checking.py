@@ -18,7 +18,7 @@ from encoders.language.naming import stems
 from encoders.language.spans import LONGEST_HORIZON
 from prompts.loader import reply
 from tools.attributes import parse_filter, write_filter
-from tools.types import GroupHit
+from tools.types import ANYTHING, GroupHit
 
 Searching = Callable[[str], Sequence[GroupHit]]
 
@@ -41,7 +41,7 @@ def check_step(step: Step, context: Context, search: Searching) -> tuple[Step, t
         "newness": heard.newness or step.newness,
         "horizon_days": _horizon(heard, notes),
         "users": heard.users,
-        "percent": heard.percent,
+        "percent": heard.percent or step.percent,
         "goal": heard.goal,
         "holdout": _share(context),
         "name": step.name if _said(step.name, context.text) else None,
@@ -112,8 +112,8 @@ def _existing(names: list[str] | None, context: Context, search: Searching, note
         known |= {item.lower(): item for item in context.draft.parts.items}
     found: list[str] = []
     for name in names:
-        if name.lower() in known:
-            found.append(known[name.lower()])
+        if name == ANYTHING or name.lower() in known:
+            found.append(known.get(name.lower(), name))
             continue
         meant = _look_up(name, context, search)
         if meant.kind in {"clear", "broad"}:

@@ -9,7 +9,7 @@ from agent.guard import Refusal, Talk, check_spec
 from agent.reading.whole import witness
 from agent.replies import counted, goal_text
 from agent.rules.horizon import restate
-from agent.rules.wording import Parts, listed
+from agent.rules.wording import Parts, each_condition, keep_conditions, listed
 from agent.state import AudienceDraft, Memory, Version
 from agent.steps import Step
 from agent.things import taken_back, things_of, with_items
@@ -61,8 +61,9 @@ class Drafting:
         assumed = []
         if step.horizon_days is None:
             assumed.append(reply("assumed_horizon", days=parts.days))
-        if step.newness is None and not step.behaviours:
+        if step.newness is None and not step.behaviours and not parts.anything:
             assumed.append(reply("assumed_everyone"))
+        assumed += self._stages(step)
         spec = AudienceSpec(
             demand=parts.sentence(self.card.unit_plural),
             filters=_filters(step, context),
@@ -71,7 +72,7 @@ class Drafting:
             memberships=tuple(step.memberships or ()),
         )
         spec, said = self._cut(step, spec)
-        if spec.cut is None and self._takes_everyone(spec):
+        if spec.cut is None and not parts.anything and self._takes_everyone(spec):
             spec, said = _with_cut(spec, 0.5), (*said, reply("nearly_everyone"))
         notes = (step.note, *said) if step.note else said
         language = spoken() or "en"
@@ -94,6 +95,9 @@ class Drafting:
             now: the audience before.
         """
         spec = now.draft.spec
+        if lifted := set(each_condition(spec)) & set(step.unfilter or ()):
+            spec = keep_conditions(spec, set(each_condition(spec)) - lifted)
+            step = step.model_copy(update={"unfilter": None})
         notes: tuple[str, ...] = ()
         parts, demand = self._reworded(step, now)
         kept = [each for each in spec.behaviours if now.parts is None or each not in now.parts.newcomers()]
@@ -115,6 +119,8 @@ class Drafting:
             step = step.model_copy(update={"goal": goal if goal.money_or_share else None, "users": goal.users})
         spec, said = self._cut(step, spec)
         notes += (step.note,) if step.note else ()
+        if stages := self._stages(step):
+            notes += (reply("assumed", assumptions="; ".join(stages)),)
         changed = {"spec": spec, "saved": None, "assumptions": self._still_assumed(step, now), "goal": goal}
         things = with_items(now.draft.things, parts.items, context) if parts else ()
         draft = now.draft.model_copy(update=changed | {"things": things})
@@ -140,6 +146,11 @@ class Drafting:
         if refusal := check_spec(draft.spec, Talk(lines=(draft.request,))):
             raise Unwanted(refusal)
         return Version(draft=draft, parts=parts)
+
+    def _stages(self, step: Step) -> tuple[str, ...]:
+        """What the stages of the life cycle that a step names stand for in the data, to be said as an assumption."""
+        stages = step.life_cycle or ()
+        return tuple(reply("assumed_stage", stage=each.stage, meaning=self.service.meaning(each)) for each in stages)
 
     def _takes_everyone(self, spec: AudienceSpec) -> bool:
         size = self.service.size(spec)

@@ -31,6 +31,8 @@ def look(service: "AudienceService", card: DataCard, memory: Memory, text: str) 
     """Ground what was said in the data, and gather the state of the talk."""
     saved = tuple(each.name for each in service.list_audiences())
     parsed = _parsed(text, card, memory, saved)
+    if parsed.order is None and not parsed.foreign and (spelled := service.spelled(text)) != text:
+        parsed = _parsed(spelled, card, memory, saved)
     text = parsed.text
     request = memory.reading or ParsedMessage()
     if memory.reading is None and memory.request:

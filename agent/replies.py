@@ -25,10 +25,16 @@ def examples(card: DataCard) -> tuple[str, ...]:
     precise, wish, liking = (plain(short[place % len(short)]) for place in range(3))
     units = _capital(card.unit_plural)
     return (
-        reply("example_precise", units=units, group=precise, days=card.horizon_days),
+        reply("example_precise", units=units, doing=_doing(card, precise), days=card.horizon_days),
         reply("example_wish", group=wish),
         reply("example_liking", group=liking),
     )
+
+
+def _doing(card: DataCard, what: str) -> str:
+    """What users do in the main source, in the words of the data: "buy coffee", "like comedies"."""
+    wording = next((each.wording for each in card.sources if each.source == card.main_source), "")
+    return (wording or "do {items}").replace("{items}", what)
 
 
 def size_text(size: SizeEstimate, spec: AudienceSpec, card: DataCard) -> str:
@@ -43,17 +49,29 @@ def size_text(size: SizeEstimate, spec: AudienceSpec, card: DataCard) -> str:
     if size.users is None or size.responders is None or size.lift is None:
         text = reply("size_small", percent=share, population=population, unit_plural=units, conditions=within)
         return " ".join((text, *size.warnings))
-    text = reply(
-        "size",
-        users=count(size.users),
-        population=population,
-        unit_plural=units,
-        conditions=within,
-        percent=share,
-        low=count(size.responders.low),
-        high=count(size.responders.high),
-        lift=f"{size.lift:.1f}",
-    )
+    users, low, high = count(size.users), count(size.responders.low), count(size.responders.high)
+    if size.cut == 1 and limits:
+        text = reply(
+            "size_all",
+            users=users,
+            population=population,
+            unit_plural=units,
+            conditions=f" ({'; '.join(limits)})",
+            low=low,
+            high=high,
+        )
+    else:
+        text = reply(
+            "size",
+            users=users,
+            population=population,
+            unit_plural=units,
+            conditions=within,
+            percent=share,
+            low=low,
+            high=high,
+            lift=f"{size.lift:.1f}",
+        )
     return " ".join((text, *size.warnings))
 
 
@@ -74,7 +92,8 @@ def _translated(version: Version, card: DataCard) -> tuple[str, ...]:
     parts = version.parts
     if not spoken() or parts is None or parts.action != "buy":
         return ()
-    units, items = _capital(card.unit_plural), plain(listed(parts.items, "/"), 300)
+    items = reply("anything") if parts.anything else plain(listed(parts.items, "/"), 300)
+    units = _capital(card.unit_plural)
     key = "sentence_first" if parts.first_time else "sentence"
     return (reply("translated", sentence=reply(key, units=units, items=items, days=parts.days)),)
 
@@ -123,9 +142,11 @@ def next_options(version: Version, size: SizeEstimate, can_undo: bool) -> tuple[
         return (BROADER, UNDO) if can_undo else (BROADER,)
     if version.draft.saved:
         return EXPORT, COMPARE, BROADER, NARROWER
-    first = version.parts is not None and version.parts.first_time
-    newness = EVERYONE if first else FIRST
-    return tuple(each for each in (BROADER, NARROWER, newness, "" if first else LEAVE_OUT, SAVE) if each)
+    parts = version.parts
+    newness: tuple[str, ...] = (EVERYONE,) if parts is not None and parts.first_time else (FIRST, LEAVE_OUT)
+    if parts is not None and parts.anything:  # nobody is new to everything, and last month's buyers are nearly all
+        newness = ()
+    return (*(() if size.cut == 1 else (BROADER,)), NARROWER, *newness, SAVE)
 
 
 def data_text(card: DataCard) -> str:
@@ -158,6 +179,8 @@ def default_name(version: Version) -> str:
     parts = version.parts
     if parts is None:
         return plain(version.draft.spec.demand, 60)
+    if parts.anything and (limits := conditions(version.draft.spec)):
+        return plain(_capital("; ".join(limits)), 60)
     first = ", first time" if parts.first_time else ""
     return plain(_capital(f"{listed(parts.items, 'or')}{first}, next {parts.days} days"), 60)
 

@@ -9,6 +9,7 @@ from agent import replies
 from agent.rules.campaign import LATEST, THIS
 from agent.rules.wording import plain
 from agent.state import Memory, Pending, PendingAction, Reply, Version
+from agent.weighing import loosened
 from encoders.errors import RequestError
 from prompts.loader import reply
 from tools.types import DataCard, SavedAudience
@@ -41,9 +42,10 @@ class Speaker:
         size = self.service.size(version.draft.spec)
         before = (*memory.before, memory.now)[-20:] if memory.now else memory.before
         memory = memory.model_copy(update={"now": version, "before": before, "question": None})
+        looser = () if size.eligible else loosened(self.service, version, self.card.unit_plural)
         return memory, Reply(
             text=replies.draft_text(key, version, size, self.card, notes),
-            options=replies.next_options(version, size, bool(before)),
+            options=(*looser, *replies.next_options(version, size, bool(before))),
             draft=version.draft,
             size=size,
             talking=self.talking,

@@ -11,19 +11,23 @@ import numpy as np
 
 from agent.context import Context, OpenQuestion, Weighed
 from agent.reading.behaviours import behaviours_of
-from agent.replies import nobody_expected
+from agent.replies import count, nobody_expected
 from agent.rules.grounding import NEAR
 from agent.rules.questions import Answering, questions_about
 from agent.rules.understanding import Understood
-from agent.rules.wording import Parts
+from agent.rules.wording import Parts, each_condition, keep_conditions
 from agent.state import Version
 from encoders.language.naming import stems
+from prompts.loader import reply
 from tools.types import AudienceSpec, SizeEstimate
 
 if TYPE_CHECKING:
     from tools.service import AudienceService
 
 _WHOLE = 100
+
+_LOOSENED = 3
+"""Conditions whose removal is offered."""
 
 _LOOKED_AT, _OFFERED = 3, 2
 """Other readings that are sized, and those that are offered."""
@@ -38,20 +42,39 @@ def weigh_questions(service: "AudienceService", context: Context, understood: Un
 def alternatives(service: "AudienceService", context: Context, version: Version) -> tuple[Weighed, ...]:
     """The best other readings of a request beside the one that is proposed, each with its size.
 
-    They are groups nearly as near to what was said, of another name. One that would reach nobody is left out.
+    They are groups nearly as near to what was said, of another name; where only conditions were said, what is common.
+    One that would reach nobody is left out.
     """
-    parts = version.parts
-    if parts is None:
+    parts, spec = version.parts, version.draft.spec
+    if parts is None or (spec.cut == 1 and not parts.anything):  # all who meet conditions on a thing: it was named
         return ()
     found = []
-    others = [
-        group for group in context.near_first(NEAR) if not any(stems(group) & stems(item) for item in parts.items)
-    ]
+    near = context.examples if parts.anything else context.near_first(NEAR)
+    others = [group for group in near if not any(stems(group) & stems(item) for item in parts.items)]
+    kept = tuple(each for each in spec.behaviours if each not in parts.newcomers())
     for group in others[:_LOOKED_AT]:
-        size = service.size(spec_of(parts.model_copy(update={"items": (group,)}), context.unit_plural))
+        other = spec_of(parts.model_copy(update={"items": (group,), "asked": ""}), context.unit_plural)
+        limits = {"demand": other.demand, "behaviours": (*other.behaviours, *kept)}
+        size = service.size(spec.model_copy(update=limits))
         if _somebody(size):
             found.append(_weighed(group, size))
     return tuple(found[:_OFFERED])
+
+
+def loosened(service: "AudienceService", version: Version, unit_plural: str) -> tuple[str, ...]:
+    """What makes an audience that is too small to be counted large enough: each condition whose removal does.
+
+    As clickable answers with the size that each gives, the smallest change first.
+    """
+    spec, found = version.draft.spec, []
+    words = each_condition(spec)
+    for one in words:
+        size = service.size(keep_conditions(spec, [each for each in words if each != one]))
+        if size.users is not None:
+            found.append(
+                (size.users, reply("without", condition=one, users=count(size.users), unit_plural=unit_plural))
+            )
+    return tuple(text for _, text in sorted(found)[:_LOOSENED])
 
 
 def weigh_answers(service: "AudienceService", context: Context, answers: Sequence[str]) -> tuple[Weighed, ...]:

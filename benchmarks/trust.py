@@ -3,7 +3,8 @@
     python benchmarks/trust.py            the noise of counts, files that would become huge, and an erasure
     python benchmarks/trust.py --print    only print it
 
-The erasure is of one user, in a copy of the workspace (AUDIENCE_WORKSPACE), which needs data, a model and an index.
+Responders are those of the workspace (AUDIENCE_WORKSPACE), which needs data, a model and an index; the erasure is of
+one user in a copy of it.
 """
 
 import argparse
@@ -22,16 +23,26 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "tools")]
 import numpy as np  # noqa: E402
 from bombs import bombs, read_apart  # noqa: E402
 
+from encoders.calibration.spread import Vector, responders  # noqa: E402
 from encoders.history.events import Dataset  # noqa: E402
 from encoders.settings import settings  # noqa: E402
 from encoders.workspace import Workspace  # noqa: E402
-from tools.disclosure import Protected  # noqa: E402
+from tools.access.allowance import MOST_QUESTIONS  # noqa: E402
+from tools.disclosure import DIGITS, EDGES, ROUNDED_TO, SCALE, Protected  # noqa: E402
 from tools.forgetting.erasure import erase  # noqa: E402
+from tools.people import MASK_BITS  # noqa: E402
+from tools.service import AudienceService  # noqa: E402
 
 QUESTIONS = 20_000
 """Different questions about as many users."""
 USERS = (60, 150, 500, 2_000)
 MINIMUM = 50
+TRIES = 500
+"""Attacks on a household, half of them on one that is there."""
+GROUP = 150
+FEW_RESPONDERS = 20
+EDITIONS = 40
+"""Draws of the noise of each forecast."""
 _BETWEEN = r"(?<=<!-- {name} -->\n)[\s\S]*?(?=<!-- end of {name} -->)"
 
 
@@ -46,6 +57,107 @@ def errors() -> str:
         said = f"{withheld:.0%}" if withheld >= 0.005 else "under 0.5 %" if withheld else "never"
         lines.append(f"| {users:,} | {np.median(off):.1%} | {np.quantile(off, 0.9):.1%} | {said} |".replace("%", " %"))
     return "\n".join([*lines, "", f"Of {QUESTIONS:,} questions each.", ""]).replace("  %", " %")
+
+
+def odds() -> str:
+    """What the constants of the protection come to, by arithmetic."""
+    two = 1 / (1 + np.exp(-2 * (3 + 1) / SCALE))
+    users = 10**7
+    alike = users * (users - 1) / 2 / 2.0**MASK_BITS
+    exponent = int(np.floor(np.log10(alike)))
+    return (
+        f"The noise is discrete Laplace of scale {SCALE:.0f}, rounded to {ROUNDED_TO}; probabilities are counted in "
+        f"{len(EDGES) - 1} classes, and cuts have {DIGITS} digits. One user more or less changes the odds of a count "
+        f"by at most e^(1/{SCALE:.0f}), of a size with all its figures by at most e^(3/{SCALE:.0f}), with "
+        f"e^(1/{SCALE:.0f}) for each of its conditions: whoever thought 50:50 that a household is in an audience, may "
+        "after two sizes of one "
+        f"condition each think {two:.0%}".replace("%", "")
+        + f":{1 - two:.0%}".replace("%", "")
+        + f". Masks have {MASK_BITS} bits; among {users:,} users, two share one with odds of "
+        f"{alike / 10.0**exponent:.0f} in 10^{-exponent}.\n"
+    )
+
+
+def attack() -> str:
+    """How often somebody is right who spends what a token may ask on one household.
+
+    They know who else is in each group that they ask about, and see the noisy count of a group and the noisy classes
+    of probability as such, of which the answer shows less; half of the time the household is in all of the groups.
+    """
+    numbers = np.arange(-400, 401)
+    laplace = np.exp(-np.abs(numbers) / SCALE) * np.tanh(1 / (2 * SCALE))
+    rng, users, place = np.random.default_rng(0), 500, len(numbers) // 2
+
+    def shown(exact: int) -> dict[int, float]:
+        told: dict[int, float] = {}
+        for number, chance in zip(numbers, laplace, strict=True):
+            answer = ROUNDED_TO * round((exact + number) / ROUNDED_TO)
+            told[answer] = told.get(answer, 0.0) + float(chance)
+        return told
+
+    there, not_there = shown(users), shown(users - 1)
+    lines = []
+    for asked in (2, 20, MOST_QUESTIONS):
+        right = 0
+        for attempt in range(TRIES):
+            inside = bool(rng.integers(2))
+            protected = Protected(MINIMUM, attempt.to_bytes(8, "big"), "edition")
+            evidence = 0.0
+            for number in range(asked):
+                answer = protected.count(users if inside else users - 1, str(number))
+                evidence += np.log(there[answer] / not_there[answer]) if answer in there and answer in not_there else 0
+                noisy = int(protected._noise(1, "classes", str(number))[0]) + inside
+                evidence += np.log(laplace[place + noisy - 1] / laplace[place + noisy])
+            right += (evidence > 0) == inside
+        lines.append(f"{right / TRIES:.0%} after {asked}".replace("%", " %"))
+    return (
+        "Somebody who knows everybody else in the groups that they ask about, and sees more than is shown (the noisy "
+        f"classes as such), is right about one household in {', '.join(lines[:-1])} and {lines[-1]} sizes of different "
+        f"groups, of {TRIES} tries each; guessing is right in 50 %.\n"
+    )
+
+
+def forecasts(workspace: Workspace) -> str:
+    """How far expected responders are off below admin, as a table."""
+    service = AudienceService.open(settings().model_copy(update={"workspace": workspace.path}))
+    card, rng = service.describe_data(), np.random.default_rng(0)
+    rows: dict[str, list[tuple[float, bool]]] = {}
+
+    def look(name: str, chances: Vector, spread: float, question: str) -> None:
+        chances = np.sort(chances)[::-1]
+        exact = float(chances.sum())
+        for edition in range(EDITIONS):
+            protected = Protected(MINIMUM, b"benchmark", str(edition))
+            ranked = protected.ranked(chances, protected.count(len(chances), question), question)
+            if len(ranked):
+                low, mid, high = responders(ranked, protected.spread(spread, ranked))
+                rows.setdefault(name, []).append((abs(mid - exact) / exact, low <= exact <= high))
+
+    wording = service.forecaster.dataset.card.wordings.get(card.main_source, "do {items}")
+    for group in card.top_groups:
+        what = wording.format(items=group)
+        found = service.forecaster.forecast(f"{card.unit_plural.capitalize()} that will {what} in the next 28 days")
+        everyone = found.probabilities[service._population.active]
+        look(f"all {card.unit_plural}", everyone, found.spread, group)
+        for number in range(5):
+            some = rng.choice(everyone, GROUP, replace=False)
+            name = "at least" if some.sum() >= FEW_RESPONDERS else "fewer than"
+            look(f"{GROUP} of them, {name} {FEW_RESPONDERS} expected", some, found.spread, f"{group} {number}")
+        rare = np.sort(everyone)[:GROUP] if everyone.sum() else everyone
+        look(f"the {GROUP} least likely", rare, found.spread, f"{group} rare")
+    service.close()
+    lines = [
+        "| who | forecasts | median error of the responders | 9 of 10 within | the interval has the exact forecast |"
+    ]
+    lines.append("|---|---|---|---|---|")
+    for name, each in rows.items():
+        off = np.array([error for error, _ in each])
+        held = np.mean([within for _, within in each])
+        median, most = (f"{value:.0%}".replace("%", " %") for value in (np.median(off), np.quantile(off, 0.9)))
+        lines.append(
+            f"| {name} | {len(each):,} | {median} | {most} | {held:.0%} |".replace("%", " %").replace("  %", " %")
+        )
+    return "\n".join([*lines, ""])
 
 
 def memory() -> str:
@@ -91,10 +203,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure figures about access and erasures.")
     parser.add_argument("--print", action="store_true", help="write nothing")
     chosen = parser.parse_args()
+    workspace = Workspace(settings().workspace)
     measured = {
+        ("access.md", "odds of counts"): odds(),
+        ("access.md", "attack on counts"): attack(),
+        ("access.md", "errors of responders"): forecasts(workspace),
         ("access.md", "errors of counts"): errors(),
         ("access.md", "memory of tables"): memory(),
-        ("reaching.md", "time of an erasure"): erasure(Workspace(settings().workspace)),
+        ("reaching.md", "time of an erasure"): erasure(workspace),
     }
     for (page, name), text in measured.items():
         sys.stdout.write(f"{page}, {name}:\n{text}\n")

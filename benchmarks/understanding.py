@@ -119,12 +119,19 @@ class Judge:
             return bool(named)
         encode = self.forecaster.encoder.encode
         meant = [self._group_too(item) for item in items]
+        named = [name for name in named if not self._belongs(name, items)]
         near = encode(list(named)) @ encode(meant).T if named else np.zeros((0, 1))
         words = frozenset().union(*map(stems, meant))
         return any(
             name not in items and not stems(name) & words and row.max() < NEAR
             for name, row in zip(named, near, strict=True)
         )
+
+    def _belongs(self, name: str, items: Sequence[str]) -> bool:
+        """Whether a name is that of single items, all of which are among the items or of a group among them."""
+        vocabulary, wanted = self.forecaster.scene.vocabulary, set(items)
+        meant = self.forecaster.items_titled(name)
+        return bool(len(meant)) and all(wanted & {vocabulary.texts[n], vocabulary.groups[n]} for n in meant.tolist())
 
     def _group_too(self, item: str) -> str:
         vocabulary = self.forecaster.scene.vocabulary

@@ -12,19 +12,22 @@ import polars as pl
 import scipy.sparse as sp
 import torch
 from scipy.special import logit
+from torch.nn import functional
 
 from encoders.calibration.calibrate import all_of, at_rate, standardise
+from encoders.calibration.returning import Returning, fit_returning
 from encoders.errors import ModelError
 from encoders.history.events import Dataset
 from encoders.history.histories import did_any, done_in, level
 from encoders.language.demand import Demand, read_demand
-from encoders.language.naming import names, stems
+from encoders.language.naming import names, stemmed, stems
 from encoders.language.text import JoinedEncoders, TextEncoder, text_encoder
 from encoders.model.dual import EncodedParts, encode_parts
 from encoders.model.match import Placed
 from encoders.model.scene import Scene, read_scene, read_vocabulary
 from encoders.model_folder import TrainedModel, read_model
-from encoders.reader.targets import spoken_name
+from encoders.reader.targets import Targets, spoken_name
+from encoders.reader.titles import Titles
 from encoders.settings import Settings
 from encoders.workspace import Workspace
 
@@ -113,6 +116,8 @@ class Forecaster:
         self._indexed = vectors
         self._forecast = lru_cache(maxsize=256)(self._read)
         self._recent = lru_cache(maxsize=8)(self._done_within)
+        self._returning = lru_cache(maxsize=8)(self._fit_returning)
+        self._chance_of_anything = lru_cache(maxsize=32)(self._come_back)
 
     @classmethod
     def open(
@@ -167,17 +172,25 @@ class Forecaster:
         meant = self._meant(demand, parts, belongs)
         recent = self.done_within(demand.horizon_days)[population]
         attention = model.attention(self.scene, parts, near)
-        nearest: list[float] = near.best.tolist()
         calibration = self.model.config.calibration
+        anything = [part.anything for part in demand.parts]
+        nearest = [calibration.plain if anything[k] else best for k, best in enumerate(near.best.tolist())]
         doers = [did_any(recent, items) for items in meant]
         levels = [level(doers[k]) if len(items) else math.nan for k, items in enumerate(meant)]
-        chances = [
-            calibration.probabilities(standardise(raw[:, k], population), levels[k], nearest[k], population)
-            for k in range(len(parts))
-        ]
+        chances = []
+        for k, source in enumerate(parts.source.tolist()):
+            if anything[k]:
+                chances.append(self._chance_of_anything(source, demand.horizon_days))
+                continue
+            standard = standardise(raw[:, k], population)
+            chance = calibration.probabilities(standard, levels[k], nearest[k], population)
+            if self._returning(source).learned:  # nobody does one thing likelier than anything at all
+                chance = np.minimum(chance, self._chance_of_anything(source, demand.horizon_days))
+            chances.append(chance)
         wanted = [k for k, part in enumerate(demand.parts) if not part.negated]
         unwanted = [k for k, part in enumerate(demand.parts) if part.negated]
-        probability, scores = chances[0], raw[:, 0].astype(np.float64)
+        probability = chances[0]
+        scores = self._returning(int(parts.source[0])).scores if anything[0] else raw[:, 0].astype(np.float64)
         if len(parts) > 1:
             together = all_of([chances[k] for k in wanted]) * np.prod([1.0 - chances[k] for k in unwanted], axis=0)
             both = np.all([doers[k] for k in wanted], axis=0) & ~np.any([doers[k] for k in unwanted], axis=0)
@@ -192,7 +205,9 @@ class Forecaster:
             scores = np.where(before, scores - np.ptp(scores) - 1.0, scores)
             probability = np.where(before, 0.0, probability)
         spread = calibration.spread_of(min(nearest), len(parts))
-        weights = attention.items.mean(0)[wanted].mean(0, keepdim=True)
+        looks = attention.items.mean(0)
+        looks[anything] = torch.from_numpy(belongs[anything] / belongs[anything].sum(1, keepdims=True)).to(looks.dtype)
+        weights = looks[wanted].mean(0, keepdim=True)
         related = self.scene.structure.spread(weights)
         return Forecast(demand, scores, probability, spread, items, weights[0].numpy(), related[0].numpy())
 
@@ -221,7 +236,7 @@ class Forecaster:
     def grounded(self, words: str, source: int = 0) -> Grounded:
         """Items of a source that a phrase means, best first, and whether the data has such things at all."""
         [belongs] = self.scene.of_source(np.array([source]))
-        demand = _only(words)
+        demand = Demand(words, self.read(words).parts[:1])
         parts = self.encode(demand, source)
         [items] = self._meant(demand, parts, belongs[None])
         near, there = self.model.encoder.nearness(self.placed, parts.apart()), np.flatnonzero(belongs)
@@ -272,6 +287,15 @@ class Forecaster:
             for k in best
         ]
 
+    def _fit_returning(self, source: int) -> Returning:
+        histories = self.scene.histories
+        name = self.scene.vocabulary.sources[source]
+        return fit_returning(histories.past, histories.user_ids, histories.in_population, name)
+
+    def _come_back(self, source: int, days: int) -> Vector:
+        """``_chance_of_anything`` remembers it: [N], the probability of any event of a source."""
+        return self._returning(source).within(days)
+
     def _done_within(self, days: int | None) -> sp.csr_matrix:
         histories = self.scene.histories
         return done_in(histories.past.events(days).collect(), histories.user_ids, len(self.scene.vocabulary.texts))
@@ -283,6 +307,9 @@ class Forecaster:
         found = []
         for number, part in enumerate(demand.parts):
             phrases = np.flatnonzero(parts.owner.numpy() == number)
+            if part.anything:
+                found.append(np.flatnonzero(belongs[number]).astype(np.int64))
+                continue
             named = [self._named(phrase) & belongs[number] for phrase in part.phrases]
             if len(phrases) != len(named):  # what users have in common is a mixture of all names
                 named = len(phrases) * [np.any(named, axis=0)]
@@ -307,7 +334,30 @@ class Forecaster:
         groups = self.scene.vocabulary.groups
         called = {group for group in set(groups) if names(phrase, group)}
         called = {group for group in called if stems(group) == stems(phrase)} or called
-        return np.array([group in called for group in groups])
+        return np.array([group in called for group in groups]) if called else self._titled(phrase)
+
+    def items_titled(self, name: str) -> Items:
+        """Items of the main source that go by a name, where items are things by themselves."""
+        return np.flatnonzero(self._titled(name) & self.scene.vocabulary.main_items)
+
+    def _titled(self, phrase: str) -> npt.NDArray[np.bool_]:
+        """Items that are called by a phrase; none where a group is."""
+        words = stemmed(phrase)
+        items = () if words in self._group_names else self._called.get(words, ())
+        return np.isin(np.arange(len(self.scene.vocabulary.texts)), items)
+
+    @cached_property
+    def _group_names(self) -> frozenset[tuple[str, ...]]:
+        return frozenset(stemmed(group) for group in set(self.scene.vocabulary.groups))
+
+    @cached_property
+    def _called(self) -> dict[tuple[str, ...], tuple[int, ...]]:
+        """Items by what people call them, where items are things by themselves; elsewhere their group is meant."""
+        vocabulary = self.scene.vocabulary
+        if not Targets.of(vocabulary).singles:
+            return {}
+        names = list(map(spoken_name, vocabulary.texts, vocabulary.groups))
+        return {words: title.items for words, title in Titles(names, range(len(names))).called.items()}
 
     @torch.no_grad()
     def encode(self, demand: Demand, source: int) -> EncodedParts:
@@ -318,12 +368,23 @@ class Forecaster:
             source: the source it speaks of.
         """
         parts, _ = encode_parts(self.encoder, [demand], [source])
+        parts = self._by_their_texts(demand, parts)
         if isinstance(self.encoder, JoinedEncoders):
             first = parts.by_first_alone(self.encoder)
             near, near_first = (self.model.encoder.nearness(self.placed, way).best for way in (parts, first))
             if near_first.mean() > near.mean() + _FOREIGN:
                 return first
         return parts
+
+    def _by_their_texts(self, demand: Demand, parts: EncodedParts) -> EncodedParts:
+        """The same with names of single items read as the whole texts of those: a title by itself says too little."""
+        phrases, vocabulary = parts.phrases.clone(), self.scene.vocabulary
+        for row, phrase in enumerate(phrase for part in demand.parts for phrase in part.phrases):
+            of_source = vocabulary.source_of == parts.source[parts.owner[row]]
+            items = np.flatnonzero(self._titled(phrase) & of_source)
+            if len(items):
+                phrases[row] = functional.normalize(torch.from_numpy(vocabulary.text_vectors[items]).mean(0), dim=-1)
+        return replace(parts, phrases=phrases)
 
     def read(self, sentence: str) -> Demand:
         """A sentence taken apart, the names of the data left whole."""

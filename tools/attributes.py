@@ -16,9 +16,10 @@ Fields = Mapping[str, Sequence[str]]
 _WHO = r"(?:people|persons|ppl|those|anyone|anybody|everyone|ones|customers|households|shoppers|viewers|users)"
 _NEGATION = (
     r"(?:not|no|non|nobody|excluding|exclude|except(?: for)?|without|w/out|leave out|leaving out|minus|drop|remove"
-    rf"|take out|cut|skip|but not)(?:\s+(?:any|the|for|be|being|{_WHO}|who are|that are|aged?|with))*"
+    rf"|take out|cut|skip|but not)(?:\s+(?:any|the|for|be|being|{_WHO}|who are|that are|aged?|with)){{0,9}}"
 )
-_LIMITS = rf"(?:(?P<lead>only|just|for|who are|that are|and|but|with|an?|the|those|{_WHO})\s+)*"
+_LIMITS = rf"(?:(?P<lead>only|just|for|who are|that are|and|but|with|an?|the|those|{_WHO})\s+){{0,9}}"
+"""Bounded, as ``_NEGATION`` is: a text of nothing but such words would be tried from each of them to the end."""
 _AFTER = r"(?:\s+(?:only|alone|people|ones|group|households|bracket|range))*"
 _NUMBER = r"\$?\d[\d,.]*\s?k?\b"
 _SPAN = rf"(?P<low>{_NUMBER})\s*(?:-|–|to|and)\s*(?P<high>{_NUMBER})"
@@ -89,7 +90,7 @@ def _gone(before: str, after: str) -> str:
 
 def _worded(say: str, text: str) -> re.Match[str] | None:
     return re.search(
-        rf"\b(?P<negated>{_NEGATION}\s+)?{_LIMITS}(?P<said>\b(?:{say})\b){_AFTER}(?!\s+(?:films?|movies?))",
+        rf"\b(?P<negated>{_NEGATION}\s+)?{_LIMITS}(?P<said>(?<!\b\w-)\b(?:{say})\b){_AFTER}(?!\s+(?:films?|movies?))",
         text,
         re.IGNORECASE,
     )

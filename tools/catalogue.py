@@ -78,7 +78,7 @@ class Catalogue:
             users=disclosure.count(int(self._search.group_users[number]), lately(source, name)),
             items=self._texts(number)[:_EXAMPLES],
             item_count=len(items),
-            interval_days=gaps if users >= disclosure.minimum else None,
+            interval_days=None if disclosure.count(users, "came back", source, name) is None else gaps,
         )
 
     def _names(self, of: str) -> tuple[str, ...]:

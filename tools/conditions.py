@@ -13,7 +13,8 @@ import polars as pl
 from encoders.errors import RequestError
 from encoders.forecast import Forecast, Forecaster, Items
 from tools.deeds import Deeds
-from tools.life_cycle import Standing, standing
+from tools.disclosure import Disclosure
+from tools.life_cycle import Doers, Standing, standing
 from tools.phrasing import Phrasing
 from tools.types import ANYTHING, AudienceSpec, Behaviour, Filter, LifeCycle, Membership
 
@@ -56,7 +57,7 @@ class Conditions:
 
     def __init__(self, forecaster: Forecaster, fewest: int) -> None:
         """Line the attributes up with the forecaster's users; what fewer than ``fewest`` do has no usual way."""
-        self._forecaster, self._fewest = forecaster, fewest
+        self._forecaster, self._exact = forecaster, Disclosure(fewest)
         self.gone = np.zeros(len(forecaster.scene.histories.user_ids), bool)
         """[N], who was erased since the data was opened."""
         ids = pl.DataFrame({"user_id": forecaster.scene.histories.user_ids})
@@ -75,33 +76,40 @@ class Conditions:
         """[N], who of the population may be in the audience at all."""
         return reduce(np.logical_and, (each.mask for each in conditions), self.population)
 
-    def of(self, spec: AudienceSpec, forecast: Forecast, lookup: Lookup = nobodys) -> tuple[Condition, ...]:
+    def of(
+        self,
+        spec: AudienceSpec,
+        forecast: Forecast,
+        lookup: Lookup = nobodys,
+        disclosure: Disclosure | None = None,
+    ) -> tuple[Condition, ...]:
         """The conditions of a spec.
 
         Args:
             spec: what has to hold.
             forecast: of its demand.
             lookup: finds the saved audiences that it names.
+            disclosure: how thresholds of the life cycle are shown; None: as the owner sees them.
 
         Raises:
             RequestError: one names something the data does not have, or a saved audience that is not there.
         """
         named = [self._filter(each) for each in spec.filters]
         named += [condition for each in spec.behaviours for condition in self._behaviour(each)]
-        named += [condition for each in spec.life_cycle for condition in self._life_cycle(each)]
+        named += [condition for each in spec.life_cycle for condition in self._life_cycle(each, disclosure)]
         named += [self._membership(each, lookup) for each in spec.memberships]
         never = any(not each.did and each.days is None for each in spec.behaviours)
         if forecast.demand.first_time and not never:
             named.append(self._did("has never done it before", False, forecast.items, None))
         return tuple(named)
 
-    def meaning(self, stage: LifeCycle) -> str:
-        """What a stage of the life cycle stands for in this data: its thresholds, in words.
+    def meaning(self, stage: LifeCycle, disclosure: Disclosure | None = None) -> str:
+        """What a stage of the life cycle stands for in this data: its thresholds in words, as they are shown.
 
         Raises:
             RequestError: the data does not say enough.
         """
-        return self._standing(stage, self._items(stage.what, stage.source)).meaning
+        return self._standing(stage, self._items(stage.what, stage.source), disclosure).meaning
 
     # --- attributes -------------------------------------------------------------------------------
 
@@ -194,18 +202,18 @@ class Conditions:
 
     # --- where users stand ------------------------------------------------------------------------
 
-    def _standing(self, wanted: LifeCycle, items: Items) -> Standing:
+    def _standing(self, wanted: LifeCycle, items: Items, disclosure: Disclosure | None) -> Standing:
         if wanted.stage in ("high spending", "low spending"):
             self._check_values(wanted.source)
-        return standing(wanted, self._deeds, items, self.population, self._fewest)
+        return standing(wanted, Doers(self._deeds, items, self.population, disclosure or self._exact, _which(items)))
 
-    def _life_cycle(self, wanted: LifeCycle) -> tuple[Condition, ...]:
+    def _life_cycle(self, wanted: LifeCycle, disclosure: Disclosure | None) -> tuple[Condition, ...]:
         """A stage as the conditions it is made of, so that asking for those is the same question.
 
         Where it must not hold, that is one condition: not all of them.
         """
         items = self._items(wanted.what, wanted.source)
-        found = self._standing(wanted, items)
+        found = self._standing(wanted, items, disclosure)
         pieces = [self._behaviour_of(each, items, wanted.stage) for each in found.behaviours]
         words = self._phrasing.life_cycle(wanted, found.meaning)
         if found.mask is not None:

@@ -29,6 +29,8 @@ class Rhythm(NamedTuple):
     """[N], the median number of days between two of a user's own days; NaN for fewer than three days."""
     stretched: Numbers
     """Every such break over the usual one of its user, sorted: how far people stray from their rhythm."""
+    weights: Numbers
+    """What each of these counts: the breaks of one user together 1."""
 
 
 class Deeds:
@@ -89,9 +91,10 @@ class Deeds:
             .collect()
         )
         each = gaps.join(found.select("user_id", "usual"), on="user_id").drop_nulls(["gap", "usual"])
-        stretched = np.sort((each["gap"] / each["usual"]).to_numpy().astype(np.float64))
+        each = each.select(stretched=pl.col("gap") / pl.col("usual"), weight=1 / pl.len().over("user_id"))
+        stretched, weights = each.sort("stretched").cast(pl.Float64).to_numpy().T
         columns = {name: self._by_user(found.lazy(), name, np.nan) for name in ("first", "last", "usual")}
-        return Rhythm(days=self._by_user(found.lazy(), "days", 0.0), stretched=stretched, **columns)
+        return Rhythm(days=self._by_user(found.lazy(), "days", 0.0), stretched=stretched, weights=weights, **columns)
 
     def _by_user(self, table: pl.LazyFrame, column: str, missing: float) -> Numbers:
         """[N] in the order of the users."""

@@ -15,6 +15,7 @@ from encoders.calibration.spread import Vector
 from tools.types import Interval
 
 Mask = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.float64]
 Users = int | Mask | Collection[str]
 """Users who are counted: a mask over all of them, their ids, or only how many they are."""
 Question = tuple[str, ...]
@@ -122,6 +123,17 @@ class Disclosure:
         """A cut, as it is shown and as it selects."""
         return cut
 
+    def quantile(self, values: Numbers, share: float, *question: str, weights: Numbers | None = None) -> float:
+        """What a share of some values stays below, as a threshold that is said and that selects.
+
+        Args:
+            values: at least one.
+            share: 0 to 1.
+            question: what was asked, in canonical words.
+            weights: of the values, those of one user together 1; None where each user has one value.
+        """
+        return float(np.quantile(values, share))
+
 
 class Protected(Disclosure):
     """Counts as everybody else sees them: withheld, or with noise that stays the same as often as one asks.
@@ -220,6 +232,18 @@ class Protected(Disclosure):
     def cut(self, cut: float) -> float:
         """A few digits of it, so that no user can be isolated between two cuts."""
         return float(f"{cut:.{DIGITS}g}")
+
+    def quantile(self, values: Numbers, share: float, *question: str, weights: Numbers | None = None) -> float:
+        """The value of a user some ranks away: one user more or less moves every rank by one at most.
+
+        The ends are kept clear, where a single user's value would be likely to be shown.
+        """
+        order = np.argsort(values, kind="stable")
+        ranks = np.cumsum(np.ones(len(values)) if weights is None else weights[order])
+        ends = min(float(ROUNDED_TO), ranks[-1] / 2)
+        rank = share * ranks[-1] + float(self._noise(1, "quantile", *question)[0])
+        place = np.searchsorted(ranks, np.clip(rank, ends, ranks[-1] - ends))
+        return float(values[order[min(int(place), len(values) - 1)]])
 
     def _noise(self, size: int, *question: str) -> npt.NDArray[np.int64]:
         """Discrete Laplace noise (the difference of two geometric numbers), [size]."""

@@ -21,6 +21,8 @@ from tools.selection import Selection
 from tools.types import AudienceSpec, Interval, SavedAudience
 from tools.webhooks.events import announce_drift
 
+DRIFT_COUNTS = 9
+"""Figures of users that a report shows, each with noise of its own."""
 MOST_MOVED = 0.2
 """A larger share that moved is drift: with every fifth user another one, a campaign reaches another audience."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +15,7 @@ from tools.deleting import delete_audience, delete_conversation, delete_export
 from tools.deployments import Deployments
 from tools.destinations.exporting import Exports
 from tools.destinations.known import Destinations
-from tools.drift import Drifts
+from tools.drift import DRIFT_COUNTS, Drifts
 from tools.export import exported
 from tools.forgetting.erasure import Receipt, erase
 from tools.looking import Looking
@@ -76,8 +76,9 @@ class Keeping(Looking):
 
     def combined_users(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> int | None:
         """How many users ``combine`` would save, as counts are shown; raises like it."""
-        names, joined, _ = self._joined(operation, audiences)
-        question = ("combined", operation, *names)
+        _, joined, _ = self._joined(operation, audiences)
+        parts = [self._registry.get(each) for each in audiences]
+        question = ("combined", operation, *(f"{each.id} {each.version}" for each in parts))
         self._asks(question)
         kept = self._reaching().kept(joined, "", self.settings.minimum_size, self._exact)
         return self._disclosure.count(kept.users, *question)
@@ -201,7 +202,8 @@ class Keeping(Looking):
     @property
     def drifts(self) -> Drifts:
         """Whether saved audiences are still what was saved."""
-        return Drifts(self._registry, self._population, self._disclosure, self._asked, self.outcomes)
+        asked = partial(self._asked, counts=DRIFT_COUNTS)
+        return Drifts(self._registry, self._population, self._disclosure, asked, self.outcomes)
 
     def keep_upload(self, path: Path) -> str:
         """Take in a file somebody brought; ``uploaded`` finds it by the name that comes back."""
@@ -221,10 +223,10 @@ class Keeping(Looking):
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _asked(self, spec: AudienceSpec) -> Selection:
-        """The users of a spec that the caller asks about."""
+    def _asked(self, spec: AudienceSpec, counts: int = 1) -> Selection:
+        """The users of a spec that the caller asks about, in so many counts."""
         selection = self._select(spec)
-        self._asks(selection.question)
+        self._asks(selection.question, counts=counts)
         return selection
 
     def _shown(self, saved: SavedAudience) -> SavedAudience:
@@ -250,7 +252,7 @@ class Keeping(Looking):
             raise RequestError(f"'{name}' cannot be a part of itself; save it under another name.")
         held_out = {user for each in parts for user in self._registry.members(each.id, each.version)[1]}
         members = {users[row] for row in selection.members}
-        words = self._population.sentence(fixed)
+        words = self._population.sentence(fixed, self._disclosure)
         return self._save(name, fixed, words, members, approved_by, key, share, forecast, refreshes, held_out)
 
     def _save(

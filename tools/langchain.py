@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from encoders.errors import AudienceError
 from tools.service import AudienceService
-from tools.types import AudienceSpec
+from tools.types import AudienceSpec, named
 
 Check = Callable[[AudienceSpec], None]
 """Raises an AudienceError where an audience may not be asked for."""
@@ -77,6 +77,7 @@ def _description(method: Callable[..., Any]) -> str:
 
 
 def _specs(arguments: dict[str, Any]) -> Iterator[AudienceSpec]:
+    yield from named(str(arguments.get("name", "")))
     for value in arguments.values():
         for each in value if isinstance(value, list | tuple) else [value]:
             if isinstance(each, AudienceSpec):

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from encoders.errors import RequestError
 from encoders.forecast import Items
 from tools.deeds import Deeds, Numbers, Rhythm
-from tools.types import Behaviour, LifeCycle, Stage
+from tools.disclosure import Disclosure
+from tools.types import ANYTHING, Behaviour, LifeCycle, Stage
 
 Mask = npt.NDArray[np.bool_]
 
@@ -23,6 +24,10 @@ RECENT_WINDOW = 91
 """The same for those who do it most now, and for those who are new."""
 _LATE, _GONE = 0.9, 0.98
 """Shares of all breaks that are shorter than what counts as late, and as gone."""
+_LATE_FOR_ONE, _GONE_FOR_ONE = 0.75, 0.9
+"""The same for one thing. It is done at longer and less even intervals than anything at all, so that stricter shares
+wait for longer than most histories are; and those they leave come back no less (docs/sentences.md has figures)."""
+_PARTS = {0.75: "3 in 4", 0.9: "9 in 10", 0.98: "49 in 50"}
 LATE_DAYS, GONE_DAYS = 14, 28
 """Silence of fewer days is never late, or gone: weekdays and holidays make such breaks."""
 
@@ -46,7 +51,18 @@ class Doers(NamedTuple):
     items: Items
     population: Mask
     """[N]"""
-    fewest: int
+    disclosure: Disclosure
+    """How their thresholds are shown; what fewer than its minimum do has no usual way."""
+    key: str
+    """Of the items."""
+
+    def quantile(self, values: Numbers, share: float, of: str, weights: Numbers | None = None) -> float:
+        """What that share of some values of theirs stays below."""
+        return self.disclosure.quantile(values, share, "usual", of, self.key, weights=weights)
+
+    def enough(self, users: int, of: str) -> bool:
+        """Whether so many users may be said to have a usual way."""
+        return self.disclosure.count(users, "enough", of, self.key) is not None
 
     def days(self, within: int | None) -> Numbers:
         """On how many days those of the population did it who did it in the window at all."""
@@ -61,7 +77,7 @@ class Doers(NamedTuple):
     def rhythm(self, stage: Stage) -> Rhythm:
         """When they did it, where enough of them did it again and again."""
         rhythm = self.deeds.rhythm(self.items)
-        if np.isfinite(rhythm.usual[self.population]).sum() < self.fewest:
+        if not self.enough(int(np.isfinite(rhythm.usual[self.population]).sum()), "rhythm"):
             raise RequestError(
                 f"Too few have done this on three days or more to say who is {stage}; name something more common, or "
                 "say since when they have not done it."
@@ -69,26 +85,22 @@ class Doers(NamedTuple):
         return rhythm
 
     def _enough(self, found: Numbers, within: int | None) -> Numbers:
-        if len(found) < self.fewest:
+        if not self.enough(len(found), f"days {within}"):
             when = "" if within is None else f" in the last {within} days"
             raise RequestError(f"Too few have done this{when} to say what is usual; name something more common.")
         return found
 
 
-def standing(wanted: LifeCycle, deeds: Deeds, items: Items, population: Mask, fewest: int) -> Standing:
+def standing(wanted: LifeCycle, doers: Doers) -> Standing:
     """What a stage stands for.
 
     Args:
         wanted: the stage, whether it has to hold or not.
-        deeds: what users did.
-        items: with what.
-        population: [N], whose distribution counts.
-        fewest: users who have to have done it before it is said what is usual.
+        doers: whose distribution counts.
 
     Raises:
         RequestError: too few have done it, or too few again and again, to say what is usual.
     """
-    doers = Doers(deeds, items, population, fewest)
     doers.days(None)
     return _STAGES[wanted.stage](wanted, doers)
 
@@ -108,7 +120,7 @@ def _new(wanted: LifeCycle, doers: Doers) -> Standing:
 def _often(share: float, named: str, window: int, least: int) -> "_Stage":
     def stage(wanted: LifeCycle, doers: Doers) -> Standing:
         within = wanted.days or window
-        times = max(least, _whole(doers.days(within), share))
+        times = max(least, _whole(doers, doers.days(within), share, f"days {within}"))
         meaning = f"on at least {times} days in the last {within} days; {named} of those who do"
         return Standing(meaning, (_did(wanted, times=times, days=within),))
 
@@ -117,14 +129,17 @@ def _often(share: float, named: str, window: int, least: int) -> "_Stage":
 
 def _loyal(wanted: LifeCycle, doers: Doers) -> Standing:
     within = wanted.days or WINDOW
-    times = max(3, _whole(doers.days(within), 0.75))
+    times = max(3, _whole(doers, doers.days(within), 0.75, f"days {within}"))
     rhythm = doers.deeds.rhythm(doers.items)
     usual = rhythm.usual[doers.population & (doers.deeds.days(doers.items, within) >= times)]
     usual = usual[np.isfinite(usual)]
-    if not len(usual):
-        raise RequestError(f"Nobody has done this on {times} days of the last {within}; look further back.")
-    pace = float(np.quantile(usual, 0.75))
-    recent = max(LATE_DAYS, int(np.ceil(pace * _stretch(rhythm, _LATE))))
+    if not doers.enough(len(usual), f"loyal {times} {within}"):
+        raise RequestError(
+            f"Too few have done this on {times} days of the last {within} to say who is loyal; look further back, or "
+            "name something more common."
+        )
+    pace = doers.quantile(usual, 0.75, f"pace {times} {within}")
+    recent = max(LATE_DAYS, int(np.ceil(pace * _stretch(doers, rhythm, _LATE))))
     return Standing(
         f"on at least {times} days in the last {within} days, and again in the last {recent} days; the top quarter of "
         "those who do, none of them late",
@@ -148,60 +163,69 @@ def _low_spending(wanted: LifeCycle, doers: Doers) -> Standing:
 
 def _amount(doers: Doers, within: int, share: float) -> float:
     """What that share of those who do it stay below, in two digits."""
-    return max(0.01, float(f"{np.quantile(doers.values(within), share):.2g}"))
+    return max(0.01, float(f"{doers.quantile(doers.values(within), share, f'worth {within} {share}'):.2g}"))
 
 
 def _due(wanted: LifeCycle, doers: Doers) -> Standing:
     rhythm = doers.rhythm(wanted.stage)
-    late = _stretch(rhythm, _LATE)
+    share, _ = _shares(wanted)
+    late = _stretch(doers, rhythm, share)
     with np.errstate(invalid="ignore"):
         mask = (rhythm.last >= rhythm.usual) & (rhythm.last <= np.maximum(LATE_DAYS, late * rhythm.usual))
-    meaning = f"their own usual interval is over, but not yet {late:g} times it, as 9 in 10 breaks are"
+    meaning = f"their own usual interval is over, but not yet {late:g} times it, as {_PARTS[share]} breaks are"
     return Standing(meaning, key=f"due {late:g}", mask=mask)
 
 
 def _lapsing(wanted: LifeCycle, doers: Doers) -> Standing:
     rhythm = doers.rhythm(wanted.stage)
-    late, gone = _stretch(rhythm, _LATE), _stretch(rhythm, _GONE)
+    share, most = _shares(wanted)
+    late, gone = _stretch(doers, rhythm, share), _stretch(doers, rhythm, most)
     with np.errstate(invalid="ignore"):
         over = rhythm.last > np.maximum(LATE_DAYS, late * rhythm.usual)
         mask = over & (rhythm.last <= np.maximum(GONE_DAYS, gone * rhythm.usual))
     meaning = (
-        f"silent for more than {late:g} times their own usual interval, which 9 in 10 breaks are not, and for more "
-        f"than {LATE_DAYS} days, but not for {gone:g} times yet"
+        f"silent for more than {late:g} times their own usual interval, which {_PARTS[share]} breaks are not, and for "
+        f"more than {LATE_DAYS} days, but not for {gone:g} times yet"
     )
     return Standing(meaning, key=f"lapsing {late:g} {gone:g}", mask=mask)
 
 
 def _lapsed(wanted: LifeCycle, doers: Doers) -> Standing:
     rhythm = doers.rhythm(wanted.stage)
-    gone = _stretch(rhythm, _GONE)
+    _, share = _shares(wanted)
+    gone = _stretch(doers, rhythm, share)
     with np.errstate(invalid="ignore"):
         mask = rhythm.last > np.maximum(GONE_DAYS, gone * rhythm.usual)
     meaning = (
-        f"on at least 3 days, then silent for more than {gone:g} times their own usual interval, which 49 in 50 breaks "
-        f"are not, and for more than {GONE_DAYS} days"
+        f"on at least 3 days, then silent for more than {gone:g} times their own usual interval, which {_PARTS[share]} "
+        f"breaks are not, and for more than {GONE_DAYS} days"
     )
     return Standing(meaning, key=f"lapsed {gone:g}", mask=mask)
 
 
 def _inactive(wanted: LifeCycle, doers: Doers) -> Standing:
     last = doers.deeds.rhythm(doers.items).last[doers.population]
-    days = wanted.days or max(1, _whole(last[np.isfinite(last)], 0.9))
+    days = wanted.days or max(1, _whole(doers, last[np.isfinite(last)], 0.9, "last"))
     quietest = "" if wanted.days else "; longer than 9 in 10"
     meaning = f"the last time more than {days} days ago{quietest}"
     return Standing(meaning, (_did(wanted), _did(wanted, did=False, days=days)))
 
 
-def _stretch(rhythm: Rhythm, share: float) -> float:
+def _shares(wanted: LifeCycle) -> tuple[float, float]:
+    """Shares of all breaks that stay below what is late, and what is gone."""
+    return (_LATE, _GONE) if wanted.what == ANYTHING else (_LATE_FOR_ONE, _GONE_FOR_ONE)
+
+
+def _stretch(doers: Doers, rhythm: Rhythm, share: float) -> float:
     """How many times the usual interval that share of all breaks stay below, in steps of a half."""
     if not len(rhythm.stretched):
         return 1.0
-    return max(1.0, float(np.ceil(2 * np.quantile(rhythm.stretched, share)) / 2))
+    stretched = doers.quantile(rhythm.stretched, share, f"stretched {share}", rhythm.weights)
+    return max(1.0, float(np.ceil(2 * stretched) / 2))
 
 
-def _whole(days: npt.NDArray[np.float64], share: float) -> int:
-    return int(np.ceil(np.quantile(days, share)))
+def _whole(doers: Doers, days: Numbers, share: float, of: str) -> int:
+    return int(np.ceil(doers.quantile(days, share, f"{of} {share}")))
 
 
 _Stage = Callable[[LifeCycle, Doers], Standing]

@@ -26,7 +26,7 @@ from tools.population import Population
 from tools.profile import Profile
 from tools.saved import saved_question
 from tools.selection import Selection, select
-from tools.sizing import size_estimate
+from tools.sizing import MOST_READ, size_estimate
 from tools.skew import skew_report
 from tools.tenant import Tenant
 from tools.types import (
@@ -36,6 +36,7 @@ from tools.types import (
     Explanation,
     GroupHit,
     ItemHit,
+    LifeCycle,
     Overlap,
     ProfileRow,
     SampleUser,
@@ -107,14 +108,21 @@ class Looking:
         """
         spec = self.stated(spec)
         self._population.leave_out_erased(self._tenant.workspace)
+        self._asks_what_is_usual(spec.life_cycle)
         if spec.like or spec.memberships:  # what one tenant calls by a name is another thing to the next
-            selection, sentence = self._select(spec), self._population.sentence(spec)
-            size, asked = size_estimate(spec, selection, self._forecaster, self._disclosure, sentence), selection.asked
+            selection, sentence = self._select(spec), self._population.sentence(spec, self._disclosure)
+            size = size_estimate(spec, selection, self._forecaster, self._disclosure, sentence)
+            asked: tuple[Question, ...] = (selection.asked, *selection.counts)
         else:
             size, asked = self._population.size(spec, self._disclosure)
-        if size.conditions or spec.like:
-            self._asks(asked)
+        self._asks(*asked)
         return size.model_copy(update={"warnings": (*size.warnings, *self._unknown(spec))})
+
+    def reads_as(self, spec: AudienceSpec) -> tuple[str, ...]:
+        """The groups that the sentence of an audience means, best first; of its users nothing is said."""
+        groups = self._forecaster.scene.vocabulary.groups
+        forecast = self._tuned.forecast(spec) if spec.like else self._forecaster.forecast(self.stated(spec).demand)
+        return tuple(dict.fromkeys(groups[item] for item in forecast.items))[:MOST_READ]
 
     def stated(self, spec: AudienceSpec) -> AudienceSpec:
         """The same audience, with what its sentence says beside the demand as conditions; see ``tools.sentence.read``.
@@ -126,6 +134,15 @@ class Looking:
         """
         return self._population.stated(spec)
 
+    def meaning(self, stage: LifeCycle) -> str:
+        """What a stage of the life cycle stands for in this data: its thresholds, in words.
+
+        Raises:
+            RequestError: the data has no such thing, or too little of it to say what is usual.
+        """
+        self._asks_what_is_usual([stage])
+        return self._population.conditions.meaning(stage, self._disclosure)
+
     def reach_goal(self, spec: AudienceSpec, goal: Goal) -> GoalReached:
         """The cut that reaches a goal, and what it brings.
 
@@ -134,8 +151,7 @@ class Looking:
         """
         spec = self.stated(spec)
         selection = self._select(spec)
-        if selection.conditions or spec.like:
-            self._asks(selection.asked)
+        self._asks(selection.asked)
         return reach_goal(goal, selection.shown, selection.spread, self._disclosure.smallest)
 
     def preview(self, spec: AudienceSpec, count: int = 5) -> tuple[SampleUser, ...]:
@@ -157,6 +173,7 @@ class Looking:
         Raises:
             TooSmallError: the audience is below the minimum size.
         """
+        limit = max(1, limit)
         selection = self._large_enough(self._select(self.stated(spec)), limit)
         everyone = self._population
         profile = Profile(selection.inside, everyone.active, self._disclosure, selection.question)
@@ -276,6 +293,7 @@ class Looking:
 
     def _select(self, spec: AudienceSpec) -> Selection:
         self._population.leave_out_erased(self._tenant.workspace)
+        self._asks_what_is_usual(spec.life_cycle)
         forecast = self._tuned.forecast(spec) if spec.like else self._forecaster.forecast(spec.demand)
         return select(forecast, spec, self._population.conditions, self._disclosure, self._members)
 
@@ -295,18 +313,24 @@ class Looking:
                 found.append(f"The {card.field} of {many} {units} is unknown; they are left out, too.")
         return tuple(found)
 
-    def _asks(self, question: Question, counts: int = 1) -> None:
-        """Count a group of users that a caller below admin asks about.
+    def _asks_what_is_usual(self, stages: Sequence[LifeCycle]) -> None:
+        """Count the stages of the life cycle that are asked about: thresholds tell, and so does that there are none."""
+        if stages:
+            self._asks(*(("usual", each.model_dump_json()) for each in stages))
+
+    def _asks(self, *questions: Question, counts: int = 1) -> None:
+        """Count what a caller below admin asks about groups of users.
 
         Args:
-            question: who they are, in canonical words.
-            counts: how many counts, in which one user may stand again and again, the answer shows.
+            questions: who they are, in canonical words, and what is asked about them.
+            counts: how many counts, in which one user may stand again and again, the answer shows to each.
 
         Raises:
             TooManyCallsError: they were too many within a day.
         """
         if not self._disclosure.exact:
-            self._tenant.allowance.ask(self._caller.name, self._population.protected.fingerprint(*question), counts)
+            asked = [self._population.protected.fingerprint(*each) for each in questions]
+            self._tenant.allowance.ask(self._caller.name, asked, counts)
 
     @property
     def _digits(self) -> int | None:
@@ -336,7 +360,7 @@ class Looking:
         return tuned.model_copy(update=shown | {"seeds": seeds})
 
     def _large_enough(self, selection: Selection, counts: int = 1) -> Selection:
-        self._asks(selection.question, counts)
+        self._asks(selection.question, counts=counts)
         self._check_size(selection.inside, selection.asked)
         return selection
 
@@ -362,8 +386,7 @@ class Looking:
         users_a, users_b = (disclosure.count(each.users, *each.question) for each in (a, b))
         together = tuple(sorted({a.question, b.question}))
         question = together[0] if len(together) == 1 else ("both", *together[0], "and", *together[1])
-        for each in {a.question, b.question, question}:
-            self._asks(each)
+        self._asks(*{a.question, b.question, question})
         smaller = None if users_a is None or users_b is None else min(users_a, users_b)
         both = disclosure.part(a.users & b.users, smaller, *question)
         either = None if users_a is None or users_b is None else users_a + users_b - (both or 0)
@@ -376,7 +399,7 @@ class Looking:
     def _reasons_out(self, spec: AudienceSpec, forecast: Forecast, row: int) -> list[str]:
         inactive = f"not active in the {ACTIVE_DAYS} days before {self._population.as_of}"
         reasons = [] if self._population.active[row] else [inactive]
-        conditions = self._population.conditions.of(spec, forecast, self._members)
+        conditions = self._population.conditions.of(spec, forecast, self._members, self._disclosure)
         reasons += [f"does not meet the condition: {each.words}" for each in conditions if not each.mask[row]]
         return reasons or ["the probability is below the cut"]
 

@@ -11,13 +11,13 @@ from tools.wording import why
 
 UNKNOWN = "\0"
 """Before what stands for no user: no id has it."""
-_BITS = 80
+MASK_BITS = 80
 """Of a mask: among ten million users, two share one with odds of 4 in 10 ** 11."""
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32, without the letters that look like others."""
 _WRITTEN = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _DIGITS)
 _READ = str.maketrans("ILO", "110", "- ")
-_LETTERS, _GROUP = _BITS // 5, 4
+_LETTERS, _GROUP = MASK_BITS // 5, 4
 
 
 class People:
@@ -86,6 +86,6 @@ class People:
 def masks_of(key: bytes, user: str) -> tuple[str, ...]:
     """What stands for the id of a user, the same without hyphens, and what stood for it before 0.2."""
     digest = hmac.digest(key, user.encode(), "sha256")
-    letters = base64.b32encode(digest[: _BITS // 8]).decode("ascii").translate(_WRITTEN)
+    letters = base64.b32encode(digest[: MASK_BITS // 8]).decode("ascii").translate(_WRITTEN)
     groups = (letters[start : start + _GROUP] for start in range(0, len(letters), _GROUP))
     return "-".join(groups), letters, digest.hex()[:6].upper()

@@ -1,7 +1,7 @@
 """Everyone an audience can be picked from: the users as of one day, what they have, and what they did lately."""
 
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -83,18 +83,19 @@ class Population:
             self.card_for.cache_clear()
         self._looked_at = changed
 
-    def _size(self, spec: AudienceSpec, disclosure: Disclosure) -> tuple[SizeEstimate, Question]:
+    def _size(self, spec: AudienceSpec, disclosure: Disclosure) -> tuple[SizeEstimate, tuple[Question, ...]]:
         """``size`` remembers it: pages and agents ask for the same again and again. Not for tuned demands."""
         selection = select(self.forecaster.forecast(spec.demand), spec, self.conditions, disclosure)
-        return size_estimate(spec, selection, self.forecaster, disclosure, self.sentence(spec)), selection.asked
+        size = size_estimate(spec, selection, self.forecaster, disclosure, self.sentence(spec, disclosure))
+        return size, (selection.asked, *selection.counts)
 
     def _stated(self, spec: AudienceSpec) -> AudienceSpec:
         """``stated`` remembers it: see ``tools.sentence.with_conditions``."""
         return with_conditions(spec, self.card)
 
-    def sentence(self, spec: AudienceSpec) -> str:
+    def sentence(self, spec: AudienceSpec, disclosure: Disclosure) -> str:
         """Everything that decides who is in, in one sentence, with what its stages of the life cycle stand for."""
-        return write(spec, self.card, self.conditions.meaning)
+        return write(spec, self.card, partial(self.conditions.meaning, disclosure=disclosure))
 
     def _card(self, disclosure: Disclosure) -> DataCard:
         return describe(self.forecaster, self.conditions, self.search, disclosure)

@@ -5,15 +5,20 @@ without it.
 """
 
 import logging
+from functools import cached_property
 from threading import Event, Lock, Thread
 from typing import NamedTuple
 
 from encoders.errors import AudienceError
 from encoders.forecast import Forecaster
 from encoders.history.events import Dataset
+from encoders.language.spelling import Spelling
 from encoders.language.text import text_encoder
 from encoders.model.scene import read_vocabulary
 from encoders.reader import Reader, Understood, open_reader
+from encoders.reader.grounding import checked_table
+from encoders.reader.knowledge import trades
+from encoders.reader.texts import material
 from encoders.settings import Settings
 from encoders.workspace import Progress, Workspace, silent
 
@@ -90,7 +95,21 @@ class Reading:
         """Read one request; None while the reader is being learned in the background. Raises like ``open``."""
         if self._worker is not None and self.learning is not None and self.learning.share is None:
             self._worker.join(LOADING_SECONDS)
-        return None if self.learning is not None else self.open().read(text)
+        return None if self.learning is not None else self.open().read(self.spelled(text))
+
+    def spelled(self, text: str) -> str:
+        """The text with its mistyped words put right by those of the data and of the knowledge."""
+        return self._spelling.corrected(text)
+
+    @cached_property
+    def _spelling(self) -> Spelling:
+        vocabulary, stuff = self._forecaster.scene.vocabulary, material()
+        entries = [entry for each in trades().values() for entry in each]
+        known = [text for entry in entries for text in (*entry.says, *entry.things)]
+        return Spelling(
+            [*vocabulary.groups, *vocabulary.texts, *checked_table(self._forecaster.dataset.card.name), *known],
+            [*stuff.frames, *stuff.nothings, *stuff.elsewhere],
+        )
 
     def _learn(self) -> None:
         try:

@@ -34,6 +34,8 @@ class Selection:
     """How far the number of responders may be off beyond chance."""
     asked: Question
     """The conditions and the ranking, in canonical words."""
+    counts: tuple[Question, ...]
+    """What else is counted to show it: each condition by itself, where there are several."""
 
     @property
     def members(self) -> npt.NDArray[np.int64]:
@@ -68,7 +70,7 @@ def select(
     Raises:
         RequestError: a condition names something the data does not have.
     """
-    named = conditions.of(spec, forecast, lookup)
+    named = conditions.of(spec, forecast, lookup, disclosure)
     eligible = conditions.eligible(named)
     rows = np.flatnonzero(eligible)
     order = np.lexsort((rows, -forecast.scores[rows], -forecast.probabilities[rows]))
@@ -77,7 +79,8 @@ def select(
     population, users = counted(conditions.population, eligible, named, disclosure)
     asked = (*_keys(named), sha256(forecast.probabilities.tobytes()).hexdigest())
     shown = disclosure.ranked(probabilities, users, *asked)
-    recommended = disclosure.cut(recommended_cut(shown, disclosure.smallest))
+    # Where no thing is named, the conditions say who is meant, and nobody who meets them is cut off.
+    recommended = 1.0 if forecast.demand.anything else disclosure.cut(recommended_cut(shown, disclosure.smallest))
     return Selection(
         forecast=forecast,
         ranked=ranked,
@@ -89,6 +92,7 @@ def select(
         shown=shown,
         spread=disclosure.spread(forecast.spread, shown),
         asked=asked,
+        counts=tuple((key,) for key in _keys(named)) if len(named) > 1 else (),
     )
 
 

@@ -20,7 +20,7 @@ from tools.clauses import QUOTED, Clause, read_clause, unquoted
 from tools.phrasing import Name, Phrasing, quoted
 from tools.stated.past import IT
 from tools.stated.spans import ahead_in_place
-from tools.stated.taking import Stated, take_conditions
+from tools.stated.taking import LONGEST, Stated, take_conditions
 from tools.types import ANYTHING, AudienceSpec, Behaviour, DataCard, Filter, LifeCycle, Membership
 
 __all__ = ["Stated", "read", "take_conditions", "write"]
@@ -77,11 +77,13 @@ def read(text: str, card: DataCard) -> AudienceSpec:
     if not any(letter.isalnum() for letter in demand):
         raise RequestError("The sentence names nothing that anybody will do; say who will do what, and by when.")
     bare, quotation = without_witness(demand)
+    if len(bare) > LONGEST:
+        raise RequestError(f"The sentence has {len(bare):,} characters; at most {LONGEST:,} can be read.")
     stated, rest = take_conditions(bare, card, horizon=False, loosely=False)
     rest = ahead_in_place(rest, card.as_of)
     rest = demand if rest == bare else rest + quotation
     if stated and not _wants_something(rest):
-        example = f"that will {Phrasing.of(card).wish(_example(stated, card))} in the next {card.horizon_days} days"
+        example = f"that will {Phrasing.of(card).wish(_example(stated))} in the next {card.horizon_days} days"
         raise RequestError(f"The sentence says what has to hold, but not what they will do; add it, as in '{example}'.")
     return _spec(_joined({"demand": rest + stop} | written, stated.about(_things(rest, card))))
 
@@ -201,11 +203,11 @@ def _wants_something(rest: str) -> bool:
     return any(letter.isalnum() for letter in _NO_WISH.sub(" ", rest))
 
 
-def _example(stated: Stated, card: DataCard) -> str:
-    """What they could do next: the same again, or something common."""
+def _example(stated: Stated) -> str:
+    """What they could do next: the same again, or anything at all."""
     things = (*(each.what for each in stated.behaviours), *(each.what for each in stated.life_cycle))
     done = (each for each in things if each not in (ANYTHING, IT))
-    return next(done, card.top_groups[0] if card.top_groups else ANYTHING)
+    return next(done, ANYTHING)
 
 
 def _things(demand: str, card: DataCard) -> str:

@@ -66,6 +66,10 @@ class AudienceService(Keeping):
         """
         return self._reading.read(checked_words(text))
 
+    def spelled(self, text: str) -> str:
+        """The text with its mistyped words put right by those of the data and of the knowledge."""
+        return self._reading.spelled(text)
+
     def begin_to_read(self) -> None:
         """Have the reader ready soon: loaded or trained in the background, while requests are read without it."""
         self._reading.begin()

@@ -7,9 +7,9 @@ from tools.disclosure import Disclosure
 from tools.reach import curve_point, histogram, reach_curve
 from tools.selection import Selection
 from tools.stated.spans import ahead_in
-from tools.types import AudienceSpec, CurvePoint, SizeEstimate
+from tools.types import ANYTHING, AudienceSpec, CurvePoint, SizeEstimate
 
-_READS_AS = 8
+MOST_READ = 8
 
 
 def size_estimate(
@@ -27,11 +27,12 @@ def size_estimate(
     groups, ranked, spread = forecaster.scene.vocabulary.groups, selection.shown, selection.spread
     point = audience_point(selection, disclosure)
     known = selection.eligible is not None
-    reads_as = dict.fromkeys(groups[item] for item in selection.forecast.items)
+    anything = selection.forecast.demand.anything
+    reads_as = [ANYTHING] if anything else dict.fromkeys(groups[item] for item in selection.forecast.items)
     return SizeEstimate(
         demand=spec.demand,
         sentence=sentence,
-        reads_as=tuple(reads_as)[:_READS_AS],
+        reads_as=tuple(reads_as)[:MOST_READ],
         horizon_days=selection.forecast.demand.horizon_days,
         as_of=forecaster.scene.histories.past.as_of,
         population=selection.population,

@@ -8,15 +8,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from encoders.language.naming import ANYTHING as ANYTHING
+
 Count = Annotated[int | None, Field(description="null: withheld, for it is below the minimum size")]
 """A count of users as it may be shown, see ``tools.disclosure``."""
 
 
 MOST_CONDITIONS = 20
 """Conditions of one kind in a spec: each is looked up in all of the data."""
-
-ANYTHING = "anything"
-"""As what was done: every item of a source."""
 
 
 class _Model(BaseModel):
@@ -89,7 +88,7 @@ class LifeCycle(_Model):
 
     stage: Stage
     holds: bool = Field(True, strict=True, description="false: users of whom it does not hold")
-    what: str = Field("anything", min_length=1, max_length=500, description="as in a behaviour")
+    what: str = Field(ANYTHING, min_length=1, max_length=500, description="as in a behaviour")
     source: str = Field("", max_length=200, description="as in a behaviour")
     days: int | None = Field(
         None, ge=1, le=36_500, strict=True, description="the days looked back at, where the stage looks at a window"
@@ -115,6 +114,11 @@ class AudienceSpec(_Model):
         None, ge=0, le=1, strict=True, description="share of eligible users to keep; None: as recommended"
     )
     like: str = Field("", max_length=60, description="name of the tuned demand that ranks the users; else the sentence")
+
+
+def named(name: str) -> tuple[AudienceSpec, ...]:
+    """What a name to be given says by itself, to be checked as an audience is: platforms and other agents read it."""
+    return (AudienceSpec(demand=name),) if name.strip() else ()
 
 
 # --- what the service answers -------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Train the classifier of intents and write it into ``agent/reading``: ``python -m agent.evaluation.train_intents``.
 
-It learns from the messages in ``prompts/intents`` with their slots filled, sloppily typed as people type; nothing else
-is read. The same seeds give the same weights.
+It learns from the messages in ``prompts/intents`` with their slots filled, sloppily typed as people type, and, as first
+requests with much around the wish, from what the reader of whole requests learns from (``encoders.reader``). The same
+seeds give the same weights.
 """
 
 import random
@@ -19,6 +20,8 @@ from torch.nn import functional
 
 from agent.reading.intents import CHANGES, ENCODERS, INTENTS, Intent, Matrix, Stage, form_of, shortened
 from encoders.language.text import text_encoder
+from encoders.reader.knowledge import trades
+from encoders.reader.texts import material
 from prompts.loader import LANGUAGES, table
 
 _SEEDS = (0, 1, 2)
@@ -26,6 +29,8 @@ _HIDDEN = 96
 _EPOCHS = 14
 _BATCH = 256
 _FILLINGS = {"en": 4, "other": 4}
+_PHRASES = 400
+"""Occasions and habits that are learned as requests."""
 _STAGES: dict[str, tuple[Stage, ...]] = {
     "demand": ("fresh", "fresh", "fresh", "fresh", "draft", "draft", "question"),
     "choose": ("question",),
@@ -89,7 +94,25 @@ def main() -> None:
 
 
 def examples() -> Iterator[Example]:
-    """Every message of ``prompts/intents``, filled and typed in several ways."""
+    """Every message of ``prompts/intents``, filled and typed in several ways, and long-winded first requests."""
+    yield from _of_files()
+    yield from _long_winded()
+
+
+def _long_winded() -> Iterator[Example]:
+    """Requests in frames of chatter, and by an occasion or a habit alone: a demand, whatever words stand around it."""
+    draw = random.Random(1)
+    named = [each.strip() for each in table("intents/en")["slots"]["thing"].split(";")]
+    phrases = [text for entries in trades().values() for entry in entries for text in entry.says]
+    phrases += [text for entry in material().phrases for text in entry.says]
+    for frame in material().frames:
+        for thing in draw.sample((draw.choice(named), draw.choice(phrases)), 1):
+            yield Example(_typed(frame.replace("{x}", thing), "demand", "en", draw), "fresh", (), "demand")
+    for text in draw.sample(phrases, min(_PHRASES, len(phrases))):
+        yield Example(_typed(text, "demand", "en", draw), "fresh", (), "demand")
+
+
+def _of_files() -> Iterator[Example]:
     draw = random.Random(0)
     for language in ("en", *LANGUAGES):
         found = table(f"intents/{language}")

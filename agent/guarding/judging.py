@@ -77,7 +77,14 @@ def _quoted(told: tuple[str, ...], opinions: list[Opinion], place: int) -> str:
 
 
 def _sentences(piece: str) -> tuple[str, ...]:
-    return () if _courteous(piece) else sentences(read(piece).repaired)
+    """What the classifier reads: without words that say how people buy, or that they like healthy food."""
+    return () if _courteous(piece) else sentences(_plain().sub(" ", read(piece).repaired))
+
+
+@lru_cache
+def _plain() -> re.Pattern[str]:
+    either = "|".join(table("guard")["plain"])
+    return re.compile(rf"\b(?:{either})(?!\w)", re.IGNORECASE)
 
 
 @lru_cache

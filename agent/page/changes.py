@@ -24,13 +24,12 @@ def demand(spec: AudienceSpec, text: str) -> AudienceSpec:
 
 def conditions(spec: AudienceSpec) -> list[str]:
     """Each hard condition of an audience in words, so that each can be removed by itself."""
-    return [_words(kind, one) for kind in _KINDS for one in getattr(spec, kind)]
+    return wording.each_condition(spec)
 
 
 def keep_conditions(spec: AudienceSpec, kept: Sequence[str]) -> AudienceSpec:
     """Only those hard conditions whose words are among ``kept``."""
-    left = {kind: tuple(one for one in getattr(spec, kind) if _words(kind, one) in kept) for kind in _KINDS}
-    return spec.model_copy(update=left)
+    return wording.keep_conditions(spec, kept)
 
 
 def cut_to_percent(spec: AudienceSpec, size: SizeEstimate, percent: float) -> AudienceSpec:
@@ -79,11 +78,3 @@ def outcome_request(audience: str, file: str) -> str:
 def like_request(file: str) -> str:
     """What an uploaded list of users says to the conversation."""
     return f"People like these: {file}"
-
-
-_KINDS = ("filters", "behaviours", "life_cycle", "memberships")
-"""The fields of an audience that hold its conditions."""
-
-
-def _words(kind: str, condition: object) -> str:
-    return wording.conditions(AudienceSpec.model_validate({"demand": "-", kind: (condition,)}))[0]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from agent.context import Context
 from agent.reading.message import ParsedMessage
 from agent.rules.grounding import ground
+from agent.rules.wording import listed
 from tools.stated.past import IT
 from tools.types import ANYTHING, Behaviour, LifeCycle, Membership
 
@@ -57,5 +58,7 @@ def _things(what: str, context: Context, items: Sequence[str], nowhere: list[str
     meant = ground(what, context.hits(what))
     if meant.kind == "unknown":
         nowhere.append(what)
-    else:
-        yield meant.item or (what if meant.kind == "broad" else meant.groups[0])
+        return
+    # A word for several groups is one condition about all of them, as the demand has them where it is about the same.
+    several = tuple(item for item in items if item in meant.groups) or meant.guess
+    yield meant.item or (what if meant.kind == "broad" else listed(several, "or"))

@@ -31,6 +31,39 @@ def picked(text: str, options: Sequence[str]) -> tuple[str, ...] | None:
     return real if _search("all", text) else None
 
 
+def picked_near(text: str, options: Sequence[str], near: Sequence[str]) -> tuple[str, ...]:
+    """Groups that the words of an answer name, among the options and all others near the request.
+
+    Each piece of the answer ("cats and dogs") names the group that shares most of its words: options before others,
+    then the nearest. What is negated ("not hot dogs") is left out.
+
+    Args:
+        text: the answer.
+        options: what the question offers.
+        near: groups near the request, nearest first.
+    """
+    taken, refused = _pieces(text)
+    groups = tuple(dict.fromkeys((*options, *near)))
+    out = {group for group in groups for words in refused if words <= stems(group) or stems(group) <= words}
+    found: list[str] = []
+    for words in taken:
+        shared = {group: len(words & stems(group)) for group in groups if words & stems(group) and group not in out}
+        most = [group for group, count in shared.items() if count == max(shared.values())]
+        found += [group for group in most if group in options] or most[:1]
+    return tuple(dict.fromkeys((*_placed(text, tuple(options)), *found))) if found else ()
+
+
+def _pieces(text: str) -> tuple[list[frozenset[str]], list[frozenset[str]]]:
+    """The words of each piece of an answer: of what it takes, and of what it refuses."""
+    taken, refused = [], []
+    for piece in re.split(table("choosing")["pieces"], text, flags=re.IGNORECASE):
+        match = _search("refused", piece) or _search("without", piece)
+        before, after = (piece, "") if match is None else (piece[: match.start()], piece[match.end() :])
+        taken.append(stems(before))
+        refused.append(stems(after))
+    return [words for words in taken if words], [words for words in refused if words]
+
+
 def skips(text: str) -> bool:
     """Whether a message leaves the answer to the assistant."""
     return _search("skip", text) is not None

@@ -24,6 +24,7 @@ class ParsedMessage(BaseModel):
     probability: float = Field(1.0, description="of the intent; 1 where it is told by its form")
     order: Step | None = Field(None, description="what it tells the assistant to do, with its arguments")
     wants: tuple[str, ...] = Field((), description="the words that name what is wanted")
+    rest: str = Field("", description="the message without what is left out, conditions, times and numbers")
     join: Literal["any", "all"] = Field("any", description="all: each of the wants is required of the same user")
     excluded: tuple[str, ...] = Field((), description="things the people must never have done")
     behaviours: tuple[Behaviour, ...] = Field((), description="the past; a thing that is not named is ``IT``")

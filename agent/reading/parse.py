@@ -29,6 +29,9 @@ _NAMING: frozenset[Intent] = frozenset({"demand", "add", "replace", "exclude", "
 
 _MARKS = str.maketrans({"，": ", ", "、": ", ", "。": ". ", "；": "; ", "：": ": ", "？": "?", "！": "!"})
 
+_SEAM = re.compile(r"(?:\s*,\s+){2,}")
+"""What clauses leave behind that were taken out."""
+
 _SHORT = 3
 """Words of a message that can be nothing but the order it reads like."""
 
@@ -133,6 +136,7 @@ def clauses_of(text: str, card: DataCard, spoken: str, saved: Sequence[str] = ()
     return ParsedMessage(
         language=spoken,
         wants=wants,
+        rest=_SEAM.sub(", ", text).strip(" ,"),
         join=join,
         excluded=excluded,
         behaviours=tuple(dict.fromkeys(behaviours)),

@@ -24,8 +24,9 @@ def read_whole(
 ) -> Understood | None:
     """What the request means; None where an audience is there already, which a message changes.
 
-    The reader learned from English; for other languages the multilingual search alone is the better guide. It reads
-    a request as a whole, so one that leaves things out, says what was done before or names no thing is left to syntax,
+    The reader learned from English; for other languages the multilingual search alone is the better guide. What is
+    left out is syntax: the reader is given the rest. What is wanted beside a condition on the past is read by itself,
+    and has to be known. A request that wants several things of the same user, or names no thing, is left to syntax,
     and one that names its things as the data does needs no reader.
 
     Args:
@@ -37,10 +38,14 @@ def read_whole(
     """
     if memory.now and not memory.question and parsed.intent != "demand":
         return None
-    apart = parsed.excluded or parsed.past or parsed.join == "all" or parsed.intent in ("replace", "add", "segments")
-    about_people = bool(parsed.filters) and not parsed.wants
-    plain_enough = parsed.foreign or apart or about_people or _named(context, parsed)
-    return None if plain_enough else service.read(text)
+    if parsed.past and parsed.wants and not parsed.foreign and not _named(context, parsed):
+        beside = service.read(" and ".join(parsed.wants))
+        return beside if beside is not None and beside.groups and (beside.entries or beside.sure) else None
+    apart = parsed.past or parsed.join == "all" or parsed.intent in ("replace", "add", "segments")
+    about_people = bool(parsed.filters or parsed.excluded) and not parsed.wants
+    if parsed.foreign or apart or about_people or _named(context, parsed):
+        return None
+    return service.read(parsed.rest if parsed.excluded else text)
 
 
 def _named(context: "Context", parsed: ParsedMessage) -> bool:

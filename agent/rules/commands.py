@@ -67,6 +67,8 @@ def _step(do: str, said: dict[str, str], saved: Sequence[str]) -> Step:
     if do == "unfilter":
         field = said.get("after") or rest
         return Step(action="filter", unfilter=[field] if field else [])
+    if do == "lift":
+        return Step(action="filter", unfilter=[said["rest"]])
     if do == "compare":
         return Step(action="compare", audience=_audiences(rest, saved))
     if do == "save":

@@ -11,9 +11,13 @@ from agent.steps import Step
 from encoders.language.naming import stems
 from prompts.loader import reply, spoken
 from tools.attributes import write_filter
+from tools.types import ANYTHING
 
 LEAST_CHANGE = 0.15
 """A question is worth a person's time when so large a share of the users depends on the answer."""
+
+_ALL = 100
+"""Percent of those who fit: whoever is meant by conditions alone is in, however likely."""
 
 SEGMENTS = 6
 """Audiences that are proposed beside each other at most."""
@@ -39,19 +43,16 @@ def _next(context: Context, understood: Understood, fresh: bool) -> Step:
     """Ask what would change the audience most, or propose."""
     heard, left = understood.heard, context.questions_left
     read = chosen_by_reader(context)
-    if not (understood.items or heard.filters or heard.past) and (said := nothing_near(context)):
+    conditions = bool(heard.filters or heard.past or heard.excluded)
+    if not (understood.items or conditions) and (said := nothing_near(context)):
         return Step(action="answer", say=said)
     if not understood.guessed and not read:
-        if not heard.filters and not heard.past:
-            return _nothing_found(context, understood)
-        if left and "meaning" not in understood.settled:
-            return _ask_anything(context, fresh)
+        return _propose(context, understood, (ANYTHING,), fresh) if conditions else _nothing_found(context, understood)
     asked = next(iter(context.open_questions), None)
     if asked is not None and asked.change >= LEAST_CHANGE and left and len(asked.options) > 1:
         options = [option.answer for option in asked.options]
         return Step(action="ask", topic=asked.topic, question=asked.question, options=options, new_request=fresh)
-    items = read or understood.guessed or context.examples[:1]
-    return _propose(context, understood, items, fresh) if items else Step(action="answer", topic="unknown")
+    return _propose(context, understood, read or understood.guessed, fresh)
 
 
 def _nothing_found(context: Context, understood: Understood) -> Step:
@@ -72,7 +73,11 @@ def _propose(context: Context, understood: Understood, items: tuple[str, ...], f
         notes.append(reply("left_out", words=plain(listed(list(dict.fromkeys(left_out)), "and"))))
     if heard.missing:
         notes.append(missing_text(context, heard))
-    if heard.past and not heard.wants:
+    conditions_alone = understood.about_the_past and items != (ANYTHING,)
+    if items == (ANYTHING,):
+        action = _verb(context, fresh) or context.actions.get(context.main_source, "buy")
+        notes.append(reply("anything_offered", verb=verb(action)))
+    elif conditions_alone:
         notes.append(reply("past_offered", items=plain(listed(list(items), "or"))))
     return Step(
         action="propose",
@@ -86,7 +91,7 @@ def _propose(context: Context, understood: Understood, items: tuple[str, ...], f
         life_cycle=list(held.life_cycle) or None,
         memberships=list(held.memberships) or None,
         users=heard.users,
-        percent=heard.percent,
+        percent=heard.percent or (_ALL if conditions_alone and not (heard.users or heard.goal) else None),
         goal=heard.goal,
         new_request=fresh,
         note=" ".join(notes)[:600] or None,
@@ -107,12 +112,3 @@ def _verb(context: Context, fresh: bool) -> str | None:
     """The action a request names beside the usual one ("who will redeem coupons for cereal")."""
     said = stems(context.text if fresh else context.request)
     return next((action for source, action in context.actions.items() if said & stems(f"{source} {action}")), None)
-
-
-def _ask_anything(context: Context, fresh: bool) -> Step:
-    options = list(context.examples[:4])
-    if len(options) <= 1:
-        return Step(action="answer", topic="unknown")
-    action = verb(context.actions.get(context.main_source, "buy"))
-    question = reply("ask_anything", unit_plural=context.unit_plural, verb=action)
-    return Step(action="ask", topic="meaning", question=question, options=options, new_request=fresh)

@@ -74,7 +74,7 @@ def ground(phrase: str, hits: Sequence[GroupHit], foreign: bool = False) -> Grou
     if best.similarity < FLOOR and not any(stems(phrase) <= stems(" ".join((hit.group, *hit.items))) for hit in ranked):
         return Grounded(phrase, "unknown", tuple(hit.group for hit in ranked[:3]))
     kindred = [hit for hit in ranked if hit.similarity >= KINDRED * best.similarity]
-    sharing = [hit for hit in kindred if _shares(phrase, hit)]
+    sharing = [hit for hit in kindred if shares(phrase, hit)]
     if best.similarity >= SURE:
         sharing, least = [] if named else sharing, _AS_GOOD
     else:
@@ -94,6 +94,12 @@ def ground_answer(phrase: str, hits: Sequence[GroupHit]) -> tuple[str, ...]:
     return tuple(hit.group for hit in ranked[:2] if hit.similarity >= _AS_GOOD * ranked[0].similarity)
 
 
+def names_a_thing(grounded: Grounded, hits: Sequence[GroupHit]) -> bool:
+    """Whether the data has the thing by its words, or by a meaning that cannot be mistaken."""
+    best = max((hit.similarity for hit in hits), default=0.0)
+    return best >= SURE or any(shares(grounded.phrase, hit) for hit in hits if hit.group in grounded.groups)
+
+
 def framed(phrase: str, verb: str = "buy") -> str:
     """The sentence a phrase is searched for in."""
     return f"people who will {verb} {phrase}"
@@ -104,7 +110,7 @@ def short_first(groups: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(groups, key=lambda group: len(parts_of(group)) > 1))
 
 
-def _shares(phrase: str, hit: GroupHit) -> bool:
+def shares(phrase: str, hit: GroupHit) -> bool:
     """Whether the group's name, or half of its items, use a word of the phrase; "baby carrots" alone do not count."""
     wanted = stems(phrase)
     return bool(wanted & stems(hit.group)) or 2 * sum(bool(wanted & stems(item)) for item in hit.items) > len(hit.items)

@@ -11,6 +11,7 @@ from agent.steps import Action, Step
 from encoders.language.naming import stems
 from prompts.loader import reply, table
 from tools.attributes import write_filter
+from tools.types import ANYTHING
 
 _AMENDING = frozenset({"people", "past", "time", "size", "goal", "exclude"})
 
@@ -39,7 +40,7 @@ def _other_things(context: Context, items: tuple[str, ...]) -> Step | None:
     named = _grounded(context, parsed.wants)
     if not named:
         return nothing_such(context, parsed.wants)
-    kept = items if parsed.intent == "add" else ()
+    kept = items if parsed.intent == "add" and items != (ANYTHING,) else ()
     return _amended(context, parsed, items).model_copy(
         update={"action": "adjust", "groups": list(dict.fromkeys((*kept, *named))), "join": parsed.join}
     )

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import NamedTuple
 
 from agent.context import Context
+from agent.reading.choosing import picked_near
 from agent.reading.message import ParsedMessage
-from agent.rules.grounding import AT_MOST, Grounded, ground, ground_answer
+from agent.rules.grounding import AT_MOST, Grounded, ground, ground_answer, names_a_thing
 from agent.rules.refining import refine
 from agent.rules.replying import ALL, DECIDE
 from agent.rules.wording import listed, plain
+from encoders.language.naming import stems
 from encoders.reader import Understood as Read
 from prompts.loader import reply
 
@@ -19,8 +22,11 @@ _TALK = ("chatter", "courtesy", "help", "none_of_these", "difference")
 _WHOLE = 0.5
 """Similarity from which on a whole request is near a group: it is longer than a name, so chance brings it nearer."""
 
-_SAID = 3
-"""Things of a request that are said again in a question about it."""
+_SAID = 2
+"""Things of a request that a question says again; with more, it says the request itself."""
+
+_QUOTED = 60
+"""Characters of it."""
 
 _SURE = 0.7
 """From here on, a message that reads like a request is one, though a question is open."""
@@ -39,6 +45,11 @@ class Understood:
     notes: tuple[str, ...] = ()
     settled: frozenset[str] = field(default_factory=frozenset)
     """Topics the person has answered, or left to the agent."""
+
+    @property
+    def about_the_past(self) -> bool:
+        """Whether all that is said of use is what they did before: then those are meant, whatever they do next."""
+        return self.heard.past and set(self.heard.wants) <= set(self.unknown)
 
     @property
     def guessed(self) -> tuple[str, ...]:
@@ -81,17 +92,19 @@ def _changes_subject(parsed: ParsedMessage) -> bool:
 
 def _understand(context: Context, heard: ParsedMessage, request: str) -> Understood:
     """Ground a request, and fold in the answers given so far."""
-    wanted = heard.wants or heard.done
-    grounded = [ground(phrase, context.hits(phrase), bool(heard.foreign)) for phrase in wanted]
-    if grounded and all(each.kind == "unknown" for each in grounded) and _near(context, request):
+    grounded = _wanted(context, heard)
+    nothing = all(each.kind == "unknown" for each in grounded)
+    if grounded and nothing and not heard.past and _near(context, request):
         grounded = [ground(request, context.hits(request))]
     if context.whole is not None and context.whole.groups:
-        grounded = [_as_a_whole(context.whole, grounded, heard, request)]
+        grounded = [_as_a_whole(context.whole, grounded, request)]
+    elif context.whole is not None and context.whole.sure:
+        grounded = [each if _called_so(each) else replace(each, kind="unknown", item="") for each in grounded]
     understood = Understood(
         heard=heard,
         items=tuple(dict.fromkeys(each.item for each in grounded if each.kind == "clear")),
         open=tuple(each for each in grounded if each.kind in {"broad", "unclear"}),
-        unknown=tuple(each.phrase for each in grounded if each.kind == "unknown"),
+        unknown=tuple(each.phrase for each in grounded if each.kind == "unknown" and each.phrase not in heard.done),
         notes=tuple(
             reply("read_as", phrase=plain(each.phrase), group=plain(each.item))
             for each in grounded
@@ -105,23 +118,56 @@ def _understand(context: Context, heard: ParsedMessage, request: str) -> Underst
     return understood
 
 
-def _as_a_whole(whole: Read, apart: Sequence[Grounded], heard: ParsedMessage, request: str) -> Grounded:
+def _as_a_whole(whole: Read, apart: Sequence[Grounded], request: str) -> Grounded:
     """What the reader of the data made of the request: one thing, or several that could be told apart.
 
-    What the words by themselves could mean can be chosen as well, unless the knowledge says what they stand for.
+    What the reader gives less to can be chosen as well, and what is called as the request's own words call it.
     """
-    phrase = next(iter(whole.entries), "") or listed(heard.wants[:_SAID], "and") or plain(request, 60)
     groups = tuple(each.group for each in whole.groups)
-    others = () if whole.entries else (group for each in apart if each.kind != "unknown" for group in each.groups)
-    offered = tuple(dict.fromkeys((*groups, *others)))[:AT_MOST]
+    called = chain.from_iterable(each.groups for each in apart if _called_so(each))
+    offered = tuple(dict.fromkeys((*groups, *called, *whole.beside)))[:AT_MOST]
+    phrase = next(iter(whole.entries), "") or _quoted(apart, request)
     if len(offered) == 1:
         return Grounded(phrase, "clear", groups, groups[0])
     return Grounded(phrase, "unclear", offered, read_as=groups)
 
 
+def _called_so(grounded: Grounded) -> bool:
+    """Whether the data itself calls something by these words."""
+    return grounded.kind in ("clear", "broad") and grounded.item == grounded.phrase
+
+
+def _quoted(apart: Sequence[Grounded], request: str) -> str:
+    """The words that a question about a request says again: those for its things, where all of them name some."""
+    named = [each.phrase for each in apart if each.kind != "unknown"]
+    return listed(named, "and") if named and len(named) == len(apart) <= _SAID else plain(request, _QUOTED)
+
+
+def _wanted(context: Context, heard: ParsedMessage) -> list[Grounded]:
+    """What the wants mean, or where there are none, the things of the conditions.
+
+    Words beside a condition that name nothing of the data are of no use: the condition stands without them.
+    """
+    grounded = [ground(phrase, context.hits(phrase), bool(heard.foreign)) for phrase in heard.wants]
+    if heard.past and context.whole is None:
+        useless = [each for each in grounded if not names_a_thing(each, context.hits(each.phrase))]
+        grounded = [replace(each, kind="unknown", item="") if each in useless else each for each in grounded]
+    if all(each.kind == "unknown" for each in grounded):
+        grounded += [ground(phrase, context.hits(phrase), bool(heard.foreign)) for phrase in heard.done]
+    return grounded
+
+
 def _near(context: Context, request: str) -> bool:
     """Whether the request as a whole is near enough to something, where none of its words is."""
     return max((hit.similarity for hit in context.hits(request)), default=0.0) >= _WHOLE
+
+
+def _near_request(context: Context) -> tuple[str, ...]:
+    """Groups that the request could mean, nearest first: what its reader finds, then what the search does."""
+    read = (*(each.group for each in context.whole.groups), *context.whole.beside) if context.whole else ()
+    phrases = dict.fromkeys((context.request, *context.request_parsed.wants))
+    hits = sorted((hit for each in phrases for hit in context.hits(each)), key=lambda hit: -hit.similarity)
+    return tuple(dict.fromkeys((*read, *(hit.group for hit in hits))))
 
 
 def _answer(context: Context, so_far: Understood, heard: ParsedMessage) -> Understood | None:
@@ -144,6 +190,12 @@ def _answer(context: Context, so_far: Understood, heard: ParsedMessage) -> Under
         return after if chosen is not None or (heard.limits and not heard.wants) else None
     options = tuple(option for option in context.question.options if option not in (ALL, DECIDE))
     asked = next((each for each in so_far.open if set(options) <= set(each.groups)), None)
+    near = _near_request(context)
+    named = () if heard.skipped else picked_near(context.text, options, near)
+    if set(named) - set(options):
+        kept = tuple(each for each in heard.excluded if not any(stems(each) & stems(group) for group in near))
+        limits = merged.model_copy(update={"excluded": (*before.excluded, *kept)})
+        return replace(after, heard=limits).having(asked, named)
     if chosen is not None:
         whole = asked is not None and (heard.skipped or (asked.kind == "broad" and chosen == options))
         return after.having(asked, asked.guess if whole and asked else chosen)

@@ -1,5 +1,6 @@
 """The demand as one sentence, written from parts that were checked against the data."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,6 +32,11 @@ class Parts(BaseModel):
         asked = "" if self.struck else self.asked  # they speak of what was left out, too
         return f"{who} that will {what}{quoting(asked)}{first} in the next {self.days} days"
 
+    @property
+    def anything(self) -> bool:
+        """Whether it names no thing, and the conditions alone say who is meant."""
+        return self.items == (ANYTHING,)
+
     def _named(self) -> str:
         return " as well as ".join(self.items) if self.join == "all" else listed(self.items, "or")
 
@@ -61,6 +67,25 @@ def conditions(spec: AudienceSpec) -> list[str]:
     return words
 
 
+def each_condition(spec: AudienceSpec) -> list[str]:
+    """Each hard condition of an audience in words, so that each can be removed by itself."""
+    return [_one(kind, one) for kind in _KINDS for one in getattr(spec, kind)]
+
+
+def keep_conditions(spec: AudienceSpec, kept: Collection[str]) -> AudienceSpec:
+    """Only those hard conditions whose words are among ``kept``."""
+    left = {kind: tuple(one for one in getattr(spec, kind) if _one(kind, one) in kept) for kind in _KINDS}
+    return spec.model_copy(update=left)
+
+
+_KINDS = ("filters", "behaviours", "life_cycle", "memberships")
+"""The fields of an audience that hold its conditions."""
+
+
+def _one(kind: str, condition: object) -> str:
+    return conditions(AudienceSpec.model_validate({"demand": "-", kind: (condition,)}))[0]
+
+
 def _filter(each: Filter) -> str:
     if not each.values:
         return f"{each.field}: {each.op.removeprefix('is ')}"
@@ -69,7 +94,7 @@ def _filter(each: Filter) -> str:
 
 def _behaviour(each: Behaviour, things: list[str]) -> str:
     """What was done, or not, to several things alike."""
-    what = listed(things, "and") if each.did else f"no {listed(things, 'or')}"
+    what = listed(things, "and") if each.did else f"no {listed(things, 'or')}".replace(f"no {ANYTHING}", "nothing")
     if each.source:
         what += f" ({each.source})"
     if each.ago:

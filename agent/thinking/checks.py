@@ -103,7 +103,7 @@ class Checker:
         """The names of groups or items that the data has, as it writes them."""
         found = []
         for name in names or ():
-            if exact := self.exact(name):
+            if exact := ANYTHING if name == ANYTHING else self.exact(name):
                 found.append(exact)
             elif check(name) is None:
                 notes.append(reply("no_group", words=plain(name), nearest=self.nearest(name)))

@@ -11,7 +11,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from encoders.history.events import HORIZON_DAYS
+from encoders.language.naming import ANYTHING
 from encoders.language.spans import AHEAD, horizon_in
+
+MOST_PARTS = 16
+MOST_PHRASES = 64
+"""Each part, and each phrase, is a scan of all items and users; beyond so many the rest stays one phrase."""
 
 _FIRST_TIME = re.compile(
     r"\b(?:for\s+the\s+(?:very\s+)?first\s+time|first[- ]time"
@@ -49,10 +54,18 @@ _NOT = re.compile(
 _SORT = re.compile(r"^(?:the\s+)?(?P<which>.*?)\s*\b(?:ones?|kinds?|sorts?|types?|stuff|variety)\b", re.IGNORECASE)
 _PLACE = re.compile(r"\s+(?:in|at|from|for|with|of|on)\s+", re.IGNORECASE)
 _JOINED = r"AND|as\s+well\s+as|together\s+with|along\s+with|alongside|plus|and\s+also|and,?\s+in\s+addition,?"
-_BOTH = re.compile(rf"\bboth\s+(.+?)\s+and\s+(.+)$|(.+?),?\s+(?:{_JOINED})\s+(.+)$|(.+?)\s+and\s+(.+?),\s*both$")
+_JOINT = re.compile(rf",?\s+(?:{_JOINED})\s+(?=\S)")
+_AND = re.compile(r"\s+and\s+(?=\S)")
+_BOTH = re.compile(r"\bboth\s+")
+_BOTH_BEHIND = re.compile(r",\s*both$")
 _WITNESS = re.compile(r'\s*\(as in "(?P<words>[^"]*)"\)')
 _HELD = "\N{SYMBOL FOR UNIT SEPARATOR}"
 """Stands, with a number, for a name that is not to be taken apart."""
+_ANYTHING = re.compile(
+    rf"(?:.*\b{_WILL}\s+(?:[\w'-]+\s+){{1,5}})?(?:{ANYTHING}|something)"
+    r"(?:\s+(?:at\s+all|again|else|more))*(?:\s+(?:here|from\s+us|with\s+us))?",
+    re.IGNORECASE,
+)
 _OR = re.compile(r"\s*(?:,\s*or\s+|\s+or\s+|\s+OR\s+|\s*/\s*|\s*,\s*)")
 
 
@@ -62,6 +75,11 @@ class Part:
 
     phrases: tuple[str, ...]
     negated: bool = False
+
+    @property
+    def anything(self) -> bool:
+        """Whether it names no thing, so that whatever they do counts."""
+        return any(_ANYTHING.fullmatch(phrase) for phrase in self.phrases)
 
 
 @dataclass(frozen=True)
@@ -79,6 +97,11 @@ class Demand:
     def phrases(self) -> tuple[str, ...]:
         """Every wanted phrase, in order; what is taken away is not among them."""
         return tuple(phrase for part in self.parts if not part.negated for phrase in part.phrases)
+
+    @property
+    def anything(self) -> bool:
+        """Whether all it asks is that they do anything at all: then it is the conditions that say who is meant."""
+        return len(self.parts) == 1 and self.parts[0].anything
 
 
 def quoting(words: str) -> str:
@@ -107,17 +130,22 @@ def read_demand(sentence: str, names: Collection[str] = ()) -> Demand:
     if quoted is not None:
         rest = read_demand(f"{sentence[: quoted.start()]}{sentence[quoted.end() :]}", names)
         return replace(rest, witness=quoted["words"].strip())
-    held = [name for name in sorted(names, key=len, reverse=True) if name.lower() in sentence.lower()]
+    lower = sentence.lower()
+    held = [name for name in sorted(names, key=len, reverse=True) if name.lower() in lower]
     if held:
         return _holding(sentence, held)
     horizon = horizon_in(sentence)
     first_time = _FIRST_TIME.search(sentence) is not None
     body = _FIRST_TIME.sub(" ", AHEAD.sub(" ", sentence))
     body = _FRAME.sub("", " ".join(body.split()), count=1).strip(" .,;:!?") or sentence
-    wanted, *unwanted = _NOT.split(body)
-    parts = [Part(_alternatives(piece)) for piece in _conjuncts(wanted) if piece.strip(" .,")]
-    left_out = [_complete(piece.strip(" .,"), wanted) for piece in unwanted if piece.strip(" .,")]
-    parts += [Part(_alternatives(piece), negated=True) for piece in dict.fromkeys(left_out)]
+    wanted, *unwanted = _NOT.split(body, maxsplit=MOST_PARTS - 2)
+    thing = _PLACE.split(_FRAME.sub("", wanted, count=1), maxsplit=1)[0].strip(" .,")
+    left_out = dict.fromkeys(_complete(piece.strip(" .,"), thing) for piece in unwanted if piece.strip(" .,"))
+    said = [(piece, False) for piece in _conjuncts(wanted) if piece.strip(" .,")] + [(each, True) for each in left_out]
+    parts, room = [], MOST_PHRASES
+    for piece, negated in said:
+        parts.append(Part(_alternatives(piece, max(room, 1)), negated))
+        room -= len(parts[-1].phrases)
     if not any(not part.negated for part in parts):
         parts = [Part((sentence,))]
     return Demand(sentence, tuple(parts), horizon or HORIZON_DAYS, first_time)
@@ -125,7 +153,7 @@ def read_demand(sentence: str, names: Collection[str] = ()) -> Demand:
 
 def _holding(sentence: str, names: list[str]) -> Demand:
     """The same with each of ``names`` as one word."""
-    hidden = sentence
+    hidden = sentence.replace(_HELD, " ")
     for number, name in enumerate(names):
         hidden = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", f"{_HELD}{number}{_HELD}", hidden, flags=re.IGNORECASE)
     read = read_demand(hidden)
@@ -137,9 +165,8 @@ def _holding(sentence: str, names: list[str]) -> Demand:
     return replace(read, sentence=sentence, parts=parts)
 
 
-def _complete(left_out: str, wanted: str) -> str:
+def _complete(left_out: str, thing: str) -> str:
     """Say in full what is left out: "fresh fish but not the frozen kind" leaves out "frozen fish"."""
-    thing = _PLACE.split(_FRAME.sub("", wanted, count=1))[0].strip(" .,")
     if _PLACE.match(f" {left_out}"):
         return f"{thing} {left_out}"
     match = _SORT.match(left_out)
@@ -149,12 +176,23 @@ def _complete(left_out: str, wanted: str) -> str:
 
 
 def _conjuncts(text: str) -> list[str]:
-    match = _BOTH.search(text)
-    if match is None:
-        return [text]
-    return [piece for piece in match.groups() if piece is not None]
+    """The two things that a text asks for at once; the text alone where it asks for one.
+
+    Each word is looked for by itself: one pattern for all of it would try every pair of places in the text.
+    """
+    both = _BOTH.search(text)
+    between = _AND.search(text, both.end() + 1) if both else None
+    told = [text[both.end() : between.start()], text[between.end() :]] if both and between else []
+    if told and text.startswith(both[0] if both else ""):
+        return told
+    if joint := _JOINT.search(text, 1):
+        return [text[: joint.start()], text[joint.end() :]]
+    behind = _BOTH_BEHIND.search(text)
+    if behind and (between := _AND.search(text, 1, behind.start())):
+        return [text[: between.start()], text[between.end() : behind.start()]]
+    return told or [text]
 
 
-def _alternatives(text: str) -> tuple[str, ...]:
-    pieces = [_FRAME.sub("", piece, count=1).strip(" .,;:!?") for piece in _OR.split(text)]
-    return tuple(piece for piece in pieces if piece) or (text.strip(),)
+def _alternatives(text: str, most: int) -> tuple[str, ...]:
+    pieces = [_FRAME.sub("", piece, count=1).strip(" .,;:!?") for piece in _OR.split(text, maxsplit=most - 1)]
+    return tuple(dict.fromkeys(piece for piece in pieces if piece)) or (text.strip(),)

@@ -5,6 +5,9 @@ Encoders see that "wine" is near "american wine"; that it is also the name of "i
 
 import re
 
+ANYTHING = "anything"
+"""As what is done: every item of a source."""
+
 _POSSESSIVE = re.compile(r"['’]s\b|['’](?=\s|$)")
 _SEPARATOR = re.compile(r"\s*(?:,|/|&|:|\band\b|\bor\b)\s*")
 

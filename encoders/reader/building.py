@@ -66,13 +66,14 @@ def open_reader(
     targets = Targets.of(vocabulary)
     own = read_glossary(workspace.path)
     ours = [entry for name, entries in trades().items() if _fits(entries, targets) for entry in entries]
+    others = [text for entries in trades().values() for entry in entries if entry not in ours for text in entry.says]
     table = dict(checked_table(data_name)) or _table_of(workspace, ours, targets, encoder, progress)
     head = _head(workspace, targets, training_texts(ours, table, targets, seed), encoder, seed, progress)
     unknown = sorted({thing for entry in own for thing in entry.things} - set(table))
     table |= ground_things(unknown, targets, encoder)
     known = [entry for entry in (*own, *ours) if meant_by(entry, table, targets)]
     ordinary = (*material().frames, *material().nothings, *targets.texts[: targets.groups])
-    return Reader(targets, head, encoder, known, table, Phrases(known, ordinary, own))
+    return Reader(targets, head, encoder, known, table, Phrases(known, ordinary, own), (*ordinary, *others))
 
 
 def _fits(entries: Sequence[Entry], targets: Targets) -> bool:

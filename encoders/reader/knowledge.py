@@ -28,6 +28,8 @@ GLOSSARY = "glossary.toml"
 """A company's own entries, in its workspace."""
 
 _LONGEST = 120
+_TASTES = ("fandom", "taste")
+"""Kinds of entries that a name stands for whether its fans are spoken of or not."""
 _Text = Annotated[str, Field(min_length=1, max_length=_LONGEST)]
 
 
@@ -117,7 +119,7 @@ class Phrases:
             ordinary: texts whose words alone fire nothing, such as chatter and the names of groups.
             own: those of the entries that a company wrote, which knows what its words mean: they fire in any case.
         """
-        given = {entry.name for entry in own}
+        self.own = given = frozenset(entry.name for entry in own)
         common = {word for text in ordinary for word in stemmed(text)}
         uses: dict[str, set[str]] = {}
         for entry in entries:
@@ -131,6 +133,9 @@ class Phrases:
                 alone = len(words) == 1 and entry.name not in given and (words[0] in common or len(uses[words[0]]) > 1)
                 if words and not alone:
                     self._entry.setdefault(words, entry)
+                name = words[:-1] if words[-1:] == ("fan",) and entry.kind in _TASTES else ()
+                if len(name) > 1 or (name and uses[name[0]] == {entry.name} and name[0] not in common):
+                    self._entry.setdefault(name, entry)  # "Hitchcock fans" are those of "a Hitchcock evening"
         self._longest = max(map(len, self._entry), default=0)
 
     def find(self, text: str) -> list[tuple[Entry, str]]:

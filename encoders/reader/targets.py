@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from encoders.language.naming import parts_of, stemmed, stems
 from encoders.model.match import Vocabulary
+from encoders.reader.titles import Titles
 
 Matrix = npt.NDArray[np.float32]
 
@@ -88,6 +89,12 @@ class Targets:
                 if words:
                     found.setdefault(words, []).append(number)
         return {words: tuple(numbers) for words, numbers in found.items()}
+
+    @cached_property
+    def titles(self) -> Titles:
+        """The items by what people call them, where they are things by themselves."""
+        items = range(self.groups, len(self))
+        return Titles([self.names[number] for number in items], items)
 
     def numbers(self, names: Iterable[str]) -> tuple[int, ...]:
         """The numbers of groups, and of items by their whole texts; what the data has not is left out."""

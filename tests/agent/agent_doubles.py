@@ -31,6 +31,7 @@ from tools.types import (
     GroupHit,
     Interval,
     ItemHit,
+    LifeCycle,
     Overlap,
     ProfileRow,
     SavedAudience,
@@ -98,6 +99,10 @@ class PlantedService:
     def read(self, text: str) -> Understood | None:
         """No reader: what a request means is left to the rules."""
 
+    def spelled(self, text: str) -> str:
+        """Nothing is put right."""
+        return text
+
     def learn_to_read(self, progress: object) -> None:
         """There is nothing to learn."""
 
@@ -152,6 +157,9 @@ class PlantedService:
     def stated(self, spec: AudienceSpec) -> AudienceSpec:
         return spec
 
+    def meaning(self, stage: LifeCycle) -> str:
+        return f"the threshold of {stage.stage}"
+
     def size(self, spec: AudienceSpec) -> SizeEstimate:
         eligible = POPULATION
         for condition in spec.filters:
@@ -161,7 +169,7 @@ class PlantedService:
             eligible = eligible * len(condition.values) // len(fields[condition.field])
         for _ in spec.behaviours:
             eligible = eligible * 3 // 4
-        recommended = 0.1
+        recommended = 1.0 if "anything" in spec.demand else 0.1
         cut = recommended if spec.cut is None else spec.cut
         users = round(eligible * cut)
         chance = Interval(low=0.2, mid=0.25, high=0.3)

@@ -146,10 +146,18 @@ def test_an_answer_in_own_words_is_looked_up(talk: Conversation) -> None:
     assert spec(reply).demand == "Households that will buy infant formula in the next 28 days"
 
 
-def test_a_filter_without_a_behaviour_is_asked_about(talk: Conversation) -> None:
-    asked = talk.say("t", "homeowners aged 35-44")
-    assert asked.question is not None
-    reply = talk.say("t", "coffee")
+def test_conditions_alone_are_the_audience_and_what_they_do_next_is_an_option(talk: Conversation) -> None:
+    proposed = talk.say("t", "homeowners aged 35-44")
+    assert proposed.question is None
+    assert spec(proposed).demand == "Households that will buy anything in the next 28 days"
+    assert proposed.size is not None
+    assert proposed.size.users == proposed.size.eligible
+    assert "everyone who fits (home ownership: homeowner; age: 35-44)" in proposed.text
+    rather = next(each for each in proposed.options if each.startswith("Rather "))
+    assert not {"Broader", "First-time buyers only", "Leave out last month's buyers"} & set(proposed.options)
+    assert talk.say("t", "also coffee").draft != proposed.draft
+    reply = talk.say("t", "rather coffee")
+    assert rather
     assert spec(reply).demand == "Households that will buy coffee in the next 28 days"
     assert {each.field for each in spec(reply).filters} == {"home ownership", "age"}
 

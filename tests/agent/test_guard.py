@@ -1,6 +1,6 @@
 import pytest
 
-from agent.guard import check, check_spec
+from agent.guard import Talk, check, check_spec, check_turn
 from tools.types import AudienceSpec, Behaviour, Filter
 
 DECLINED = {
@@ -75,3 +75,44 @@ def test_age_is_a_filter_for_groceries_but_not_for_loans() -> None:
     refusal = check_spec(AudienceSpec(demand="Households that will take out loans", filters=age))
     assert refusal is not None
     assert refusal.key == "age_familial_status"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("coffee drinkers", "loyal ones only", "only women"),
+        ("loyal customers", "only women"),
+        ("our regular shoppers", "men only"),
+        ("health-conscious people",),
+        ("health conscious shoppers", "only women"),
+        ("people who care about healthy eating",),
+        ("wellness-minded families", "loyal ones only"),
+    ],
+)
+def test_how_people_buy_and_a_liking_for_healthy_food_are_innocent(lines: tuple[str, ...]) -> None:
+    talk = Talk()
+    for line in lines:
+        assert check_turn(line, talk) is None, line
+        talk = talk.after(line)
+
+
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        (("health-conscious people", "with diabetes"), "health_data"),
+        (("health-conscious diabetics",), "health_data"),
+        (("people in poor health",), "health_data"),
+        (("people concerned about their health condition",), "health_data"),
+        (("loyal customers", "only the gay ones"), "sex_life_sexual_orientation"),
+        (("people loyal to their church",), "religious_beliefs"),
+        (("women", "only the black ones"), "racial_ethnic_origin"),
+    ],
+)
+def test_words_of_buying_and_of_healthy_food_hide_nothing(lines: tuple[str, ...], key: str) -> None:
+    talk = Talk()
+    *before, last = lines
+    for line in before:
+        talk = talk.after(line)
+    refusal = check_turn(last, talk)
+    assert refusal is not None
+    assert refusal.key == key

@@ -1,6 +1,9 @@
 """How the assistant behaves: answers about the audience, choices, orders, goals, courtesy, and nothing that crashes."""
 
 import random
+import re
+from collections.abc import Iterator
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +23,8 @@ from agent.state import Clarification, Memory, Reply
 from agent.thinking.rules import RuleThinker
 from agent.usage import Conduct
 from encoders.errors import AudienceError
+from encoders.reader import Understood
+from encoders.reader.reader import MeantGroup
 from encoders.settings import Settings
 from tools.types import AudienceSpec, Behaviour, Filter, Interval, LifeCycle, SizeEstimate
 
@@ -74,11 +79,55 @@ def test_a_stage_of_the_life_cycle_is_a_condition(coffee: Conversation) -> None:
     assert spec(reply).life_cycle == (LifeCycle(stage="loyal"),)
 
 
-def test_a_request_about_people_alone_is_asked_what_they_will_do(talk: Conversation) -> None:
+def test_a_request_about_people_alone_is_about_all_of_them(talk: Conversation) -> None:
     reply = talk.say("t", "loyal coffee customers whose age is unknown")
-    if reply.question is not None:
-        reply = talk.say("t", "coffee")
     assert spec(reply).filters == (Filter(field="age", op="is unknown"),)
+    assert spec(reply).life_cycle == (LifeCycle(stage="loyal", what="coffee"),)
+    assert spec(reply).demand == COFFEE
+    assert spec(reply).cut == 1.0
+
+
+@pytest.mark.parametrize(
+    ("said", "stage"),
+    [
+        ("our highest spenders", "high spending"),
+        ("loyal customers", "loyal"),
+        ("customers we are about to lose", "lapsing"),
+        ("new customers this quarter", "new"),
+    ],
+)
+def test_a_life_cycle_alone_is_the_audience_with_its_threshold_said(talk: Conversation, said: str, stage: str) -> None:
+    reply = talk.say("t", said)
+    assert reply.question is None
+    assert [each.stage for each in spec(reply).life_cycle] == [stage]
+    assert spec(reply).demand == "Households that will buy anything in the next 28 days"
+    assert spec(reply).cut is None
+    assert f"“{stage}” means the threshold of {stage}" in reply.text
+    assert "everyone who fits" in reply.text
+    assert any(each.startswith("Rather ") for each in reply.options)
+
+
+def test_a_size_that_is_said_cuts_conditions_alone_too(talk: Conversation) -> None:
+    reply = talk.say("t", "the 200 most likely of our loyal customers")
+    assert reply.size is not None
+    assert reply.size.users == 200
+
+
+def test_a_stage_that_is_added_has_its_threshold_said(coffee: Conversation) -> None:
+    assert "“loyal” means the threshold of loyal" in coffee.say("t", "loyal customers only").text
+
+
+def test_words_beside_a_condition_that_name_nothing_are_said_to_be_unused(talk: Conversation) -> None:
+    reply = talk.say("t", "price-conscious households who bought nothing for 60 days")
+    assert spec(reply).behaviours == (Behaviour(did=False, what="anything", days=60),)
+    assert spec(reply).demand == "Households that will buy anything in the next 28 days"
+    assert "“price-conscious” and left it out" in reply.text
+
+
+def test_a_wish_beside_a_condition_is_still_the_demand(talk: Conversation) -> None:
+    reply = talk.say("t", "loyal customers who will buy dog food")
+    assert spec(reply).demand == "Households that will buy dog food in the next 28 days"
+    assert spec(reply).cut is None
 
 
 def test_what_is_unknown_is_a_condition(coffee: Conversation) -> None:
@@ -198,6 +247,78 @@ def test_several_options_none_and_the_difference(talk: Conversation) -> None:
     assert not {"domestic wine", "imported wine"} & set(none.options)
     talk.say("u", "wine buyers")
     assert spec(talk.say("u", "the second")).demand == "Households that will buy imported wine in the next 28 days"
+
+
+PETS = Understood(
+    groups=tuple(
+        MeantGroup(group=group, source="purchases", probability=0.3, because="pet owners")
+        for group in ("dog food", "vitamins")
+    ),
+    entries=(),
+    sure=True,
+    beside=("cat food",),
+)
+
+
+class Reads(PlantedService):
+    """Reads every request as one about pets."""
+
+    def read(self, text: str) -> Understood | None:
+        return PETS
+
+
+@pytest.fixture
+def pets(workspace: Settings) -> Iterator[Conversation]:
+    with closing(Conversation(Reads(), workspace)) as talk:  # type: ignore[arg-type]
+        asked = talk.say("t", "pet owners")
+        assert asked.options[:2] == ("dog food", "vitamins")
+        yield talk
+
+
+def test_an_answer_names_what_is_near_the_request_beyond_the_options(pets: Conversation) -> None:
+    reply = pets.say("t", "cats and dogs, no vitamins")
+    assert spec(reply).demand == "Households that will buy cat food or dog food in the next 28 days"
+    assert spec(reply).behaviours == ()
+
+
+def test_what_comes_after_none_of_these_is_what_the_reader_finds_next(pets: Conversation) -> None:
+    assert pets.say("t", "none of these").options == ("cat food",)
+
+
+def test_a_condition_about_several_groups_is_about_all_of_them(talk: Conversation) -> None:
+    reply = talk.say("t", "people who spent more than $100 on pet food this year")
+    if reply.question:
+        reply = talk.say("t", "All of them")
+    (condition,) = spec(reply).behaviours
+    assert condition.amount == 100
+    assert {"dog food", "cat food"} <= set(re.split(r", | or ", condition.what))
+    assert spec(reply).demand == f"Households that will buy {condition.what} in the next 28 days"
+
+
+def test_where_too_few_remain_it_is_said_which_condition_makes_it_larger(workspace: Settings) -> None:
+    class Few(PlantedService):
+        def size(self, spec: AudienceSpec) -> SizeEstimate:
+            nobody = {"eligible": None, "users": None, "responders": None, "lift": None, "all_responders": None}
+            return super().size(spec).model_copy(update=nobody if spec.life_cycle else {})
+
+    with closing(Conversation(Few(), workspace)) as talk:  # type: ignore[arg-type]
+        small = talk.say("t", "loyal customers who are homeowners")
+        assert small.size is not None
+        assert small.size.users is None
+        assert small.options == ("Without “loyal” (500 households)",)
+        larger = talk.say("t", small.options[0])
+        assert spec(larger).life_cycle == ()
+        assert [each.field for each in spec(larger).filters] == ["home ownership"]
+        assert larger.size is not None
+        assert larger.size.users == 500
+
+
+def test_a_cost_is_asked_for_and_never_made_up(coffee: Conversation) -> None:
+    asked = coffee.say("t", "how much would it cost to reach them?")
+    assert asked.size is not None
+    assert "What does one contact cost you?" in asked.text
+    made_up = {float(each.replace(",", "")) for each in re.findall(r"\d[\d,]*\.\d\d", asked.text)} - {0.8}
+    assert not made_up
 
 
 def test_segments_are_chosen_among(talk: Conversation) -> None:

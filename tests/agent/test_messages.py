@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent.evaluation.train_intents import examples
 from agent.evaluation.utterances import evaluate_utterances, utterance_tables
-from agent.reading.choosing import picked
+from agent.reading.choosing import picked, picked_near
 from agent.reading.intents import INTENTS, Stage, form_of, intent_classifier
 from agent.reading.orders import name_in, steps_back
 from agent.reading.parse import clauses_of, parse
@@ -31,6 +31,30 @@ def test_the_messages_that_are_learned_from_are_the_same_every_time() -> None:
     first = list(examples())
     assert first == list(examples())
     assert {each.intent for each in first} == set(INTENTS)
+
+
+REQUESTS = Path(__file__).parents[2] / "benchmarks" / "requests"
+
+
+def test_long_winded_requests_are_requests() -> None:
+    lines = [line for file in sorted(REQUESTS.glob("*.jsonl")) for line in file.read_text("utf-8").splitlines()]
+    texts = [json.loads(line)["request"] for line in lines]
+    found = intent_classifier().guesses([(text, "fresh", ()) for text in texts])
+    assert sum(each.intent == "demand" for each in found) >= 0.98 * len(texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("hummus people, not 'deli shoppers'", "hummus people"),
+        ("who likes cocoa and has not bought tea in the last 60 days", "who likes cocoa"),
+        ("toffee fans in the next two weeks", "toffee fans"),
+    ],
+)
+def test_what_is_left_of_a_message_is_what_it_wants(text: str, rest: str) -> None:
+    parsed = parse(text, CARD, "fresh")
+    assert rest in parsed.rest
+    assert not {"deli", "tea", "weeks"} & set(parsed.rest.split())
 
 
 @pytest.mark.parametrize(
@@ -183,3 +207,24 @@ def test_labelled_messages_are_counted_right(tmp_path: Path) -> None:
     file.write_text('{"id": 1}\n')
     with pytest.raises(RequestError, match="line 1"):
         evaluate_utterances([file])
+
+
+OFFERED = ("pet supplies and toys", "dog food")
+NEAR = ("cat food", "hot dogs", "cat litter", "magazines")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("cats and dogs, not hot dogs obviously", ("cat food", "dog food")),
+        ("cats", ("cat food",)),
+        ("not dogs, cats", ("cat food",)),
+        ("cat litter and dog food", ("cat litter", "dog food")),
+        ("cat food but no litter", ("cat food",)),
+        ("the first and cat litter", ("pet supplies and toys", "cat litter")),
+        ("dogs without hot dogs", ("dog food",)),
+        ("aeroplanes", ()),
+    ],
+)
+def test_an_answer_names_groups_near_the_request_beyond_the_options(said: str, expected: tuple[str, ...]) -> None:
+    assert picked_near(said, OFFERED, NEAR) == expected

@@ -1,5 +1,6 @@
 """The README's figures are the measured ones, written by the command."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import ablations  # noqa: E402 - they lie outside the packages
 import conversation  # noqa: E402
 import figures  # noqa: E402
+import trust  # noqa: E402
 
 from encoders.benchmark.tables import with_interval  # noqa: E402
 
@@ -41,3 +43,14 @@ def test_the_page_of_the_conversation_holds_what_was_measured() -> None:
         "run: python benchmarks/conversation.py --render"
     )
     assert all(f"| {kind} | " in conversation.page() for kind in ("vague", "precise", "foreign", "sensitive"))
+
+
+def test_the_page_of_access_says_what_the_protection_comes_to_and_all_figures_are_between_markers() -> None:
+    page = (ROOT / "docs" / "access.md").read_text("utf-8")
+    remedy = "run: python benchmarks/trust.py"
+    assert trust.odds() in page, remedy
+    for name in ("attack on counts", "errors of counts", "errors of responders", "memory of tables"):
+        [written] = re.findall(trust._BETWEEN.format(name=name), page)
+        assert any(letter.isdigit() for letter in written), remedy
+        page = page.replace(written, "")
+    assert not re.search(r"\d %|percent|of three|of two|a fifth|by half", page), "a figure that no command prints"

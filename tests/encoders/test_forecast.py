@@ -1,6 +1,7 @@
 """What the trained model finds in the planted world, where the right audience is known."""
 
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -209,3 +210,40 @@ def test_who_did_it_before_stays_out_whatever_is_quoted(forecaster: Forecaster) 
     assert out.any()
     assert (quoted.probabilities[out] == 0.0).all()
     assert quoted.scores[out].max() < quoted.scores[~out].min()
+
+
+ANY = "Households that will buy anything in the next {days} days"
+
+
+@pytest.mark.parametrize("days", [7, 28, 60, 91])
+def test_nobody_does_one_thing_likelier_than_anything(forecaster: Forecaster, days: int) -> None:
+    anything = forecaster.forecast(ANY.format(days=days)).probabilities
+    groups = sorted(set(forecaster.scene.vocabulary.groups))
+    for group in groups:
+        one = forecaster.forecast(f"Households that will buy {group} in the next {days} days").probabilities
+        assert (one <= anything + 1e-9).all(), group
+
+
+def test_a_longer_time_never_has_fewer_who_do_anything(forecaster: Forecaster) -> None:
+    chances = [forecaster.forecast(ANY.format(days=days)).probabilities for days in (1, 7, 14, 28, 45, 91)]
+    for sooner, later in pairwise(chances):
+        assert (sooner <= later + 1e-12).all()
+
+
+def test_who_does_anything_is_forecast_about_right(forecaster: Forecaster) -> None:
+    histories, dataset = forecaster.scene.histories, forecaster.dataset
+    forecast = forecaster.forecast(ANY.format(days=28))
+    future = dataset.outcome(histories.past.as_of, 28).filter(pl.col("source") == dataset.card.main_source)
+    came = np.array([user in set(future["user_id"]) for user in histories.user_ids])[histories.in_population]
+    low, _, high = responders(forecast.probabilities[histories.in_population], forecast.spread)
+    assert low <= came.sum() <= high
+    assert len(forecast.items) == len(np.flatnonzero(forecaster.scene.of_source(np.array([0]))[0]))
+
+
+def test_anything_but_a_thing_is_less_than_anything(forecaster: Forecaster) -> None:
+    anything = forecaster.forecast(ANY.format(days=28)).probabilities
+    but = forecaster.forecast("Households that will buy anything but not coffee in the next 28 days").probabilities
+    both = forecaster.forecast("Households that will buy anything as well as coffee in the next 28 days").probabilities
+    coffee = forecaster.forecast("Households that will buy coffee in the next 28 days").probabilities
+    assert (but <= anything + 1e-9).all()
+    assert (both <= coffee + 1e-9).all()

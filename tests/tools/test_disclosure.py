@@ -176,7 +176,7 @@ def figures(service: AudienceService, spec: AudienceSpec, key: bytes) -> dict[st
 def agent(service: AudienceService) -> AudienceService:
     """The service as somebody below admin sees it, who may ask for ever."""
     seen = service.of(AGENT)
-    seen._asks = lambda question, counts=1: None  # type: ignore[method-assign]
+    seen._asks = lambda *questions, counts=1: None  # type: ignore[method-assign]
     return seen
 
 
@@ -314,35 +314,63 @@ def test_below_the_minimum_nothing_is_answered_whoever_asks(service: AudienceSer
 
 def test_a_token_asks_about_so_many_groups_a_day_and_again_for_free(tmp_path: Path) -> None:
     book, now = Allowance(tmp_path / "allowance.db"), datetime(2026, 1, 1, tzinfo=UTC)
-    for number in range(allowance.MOST_GROUPS - 12):
-        book.ask("agent", number.to_bytes(2, "big"), now=now + timedelta(minutes=number))
+    for number in range(allowance.MOST_QUESTIONS - 12):
+        book.ask("agent", [number.to_bytes(2, "big")], now=now + timedelta(minutes=number))
     later = now + timedelta(hours=12)
     with pytest.raises(TooManyCallsError):
-        book.ask("agent", b"a profile", 13, later)
-    book.ask("agent", b"a profile", 12, later)
-    book.ask("agent", b"a profile", 12, later)
-    book.ask("agent", (0).to_bytes(2, "big"), now=later)
-    with pytest.raises(TooManyCallsError, match=r"200 different groups of users within a day.*come back in 12 hours"):
-        book.ask("agent", b"another", now=later)
-    book.ask("other", b"another", now=later)
+        book.ask("agent", [b"a profile"], 13, later)
+    book.ask("agent", [b"a profile"], 12, later)
+    book.ask("agent", [b"a profile"], 12, later)
+    book.ask("agent", [(0).to_bytes(2, "big")], now=later)
+    with pytest.raises(TooManyCallsError, match=r"200 different questions about groups.*come back in 12 hours"):
+        book.ask("agent", [b"another"], now=later)
+    book.ask("other", [b"another"], now=later)
     book.close()
     again = Allowance(tmp_path / "allowance.db")
     with pytest.raises(TooManyCallsError) as refused:
-        again.ask("agent", b"another", now=now + WINDOW - timedelta(seconds=1))
+        again.ask("agent", [b"another"], now=now + WINDOW - timedelta(seconds=1))
     assert refused.value.retry_after == 1
-    again.ask("agent", b"another", now=now + WINDOW)
+    again.ask("agent", [b"another"], now=now + WINDOW)
     again.close()
 
 
-def test_only_groups_are_counted_and_the_owner_asks_for_ever(
+def test_every_count_of_an_answer_takes_one_of_the_questions_and_the_owner_asks_for_ever(
     own: AudienceService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(allowance, "MOST_GROUPS", 1)
-    agent, filters = own.of(AGENT), [(Filter(field="income", values=(value,)),) for value in ("high", "low")]
-    for group in HABITS:
-        agent.size(AudienceSpec(demand=f"people who will buy {group}"))
-    one, other = (AudienceSpec(demand=BREAD, filters=each) for each in filters)
-    assert agent.size(one) == agent.size(one)
-    with pytest.raises(TooManyCallsError):
-        agent.size(other)
-    assert own.size(other).eligible
+    """Each demand draws noise of its own, also on everyone; each of several conditions is counted by itself, too."""
+    monkeypatch.setattr(allowance, "MOST_QUESTIONS", 5)
+    agent, filters = own.of(AGENT), [Filter(field="income", values=(value,)) for value in ("high", "low")]
+    north = Filter(field="region", values=("north",))
+    for _ in range(2):
+        agent.size(AudienceSpec(demand=BREAD))
+        agent.size(AudienceSpec(demand=BREAD, filters=(filters[0],)))
+        agent.size(AudienceSpec(demand=BREAD, filters=(filters[0], north)))
+    for other in (AudienceSpec(demand="people who will buy tea"), AudienceSpec(demand=BREAD, filters=(filters[1],))):
+        with pytest.raises(TooManyCallsError):
+            agent.size(other)
+        with pytest.raises(TooManyCallsError):
+            agent.reach_goal(other, Goal(users=100))
+        assert own.size(other).eligible
+
+
+def test_looking_for_signals_takes_no_question_for_what_is_not_shown(
+    own: AudienceService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(allowance, "MOST_QUESTIONS", 0)
+    spec = AudienceSpec(demand=BREAD, filters=(Filter(field="income", values=("high",)),))
+    assert own.of(AGENT).reads_as(spec) == own.size(spec).reads_as
+
+
+def test_another_version_of_a_part_is_another_question(own: AudienceService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the same noise, the difference of two versions would be exact."""
+    agent, asked = own.of(AGENT), list[tuple[str, ...]]()
+    monkeypatch.setattr(agent, "_asks", lambda *questions, counts=1: asked.extend(counts * list(questions)))
+    own.save(AudienceSpec(demand="people who will buy tea", cut=0.5), "b", "Ada")
+    for cut in (0.5, 0.6):
+        own.save(AudienceSpec(demand=BREAD, cut=cut), "a", "Ada")
+        agent.combined_users("or", ["a", "b"])
+    assert len(set(asked)) == 2
+    shown = agent.drifts.check("a").model_dump()
+    figures = ["users", "users_now", "stayed", "came", "left", "moved", "forecast", "forecast_now"]
+    assert len(figures) + len({"counted"}) == len(asked) - 2
+    assert shown.keys() > set(figures)

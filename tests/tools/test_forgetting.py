@@ -19,6 +19,8 @@ from agent.labelling.ledger import Ledger as LabelLedger
 from encoders.checksums import write_checksums
 from encoders.errors import RequestError
 from encoders.forgotten import Forgotten
+from encoders.reader.grounding import GROUNDED
+from encoders.reader.knowledge import GLOSSARY
 from encoders.sources.write import version_of_tables
 from encoders.workspace import Workspace
 from tools import store_process
@@ -132,6 +134,8 @@ def jobs_and_labels(workspace: Workspace) -> None:
     for folder, name in (("checkpoints", "half.safetensors"), ("gradio/ab12", "seeds.txt"), ("cache", "x.bin")):
         (workspace.path / folder).mkdir(parents=True, exist_ok=True)
         (workspace.path / folder / name).write_bytes(b"\x00\x01" + USER.encode() + b"\x00")
+    for name in (GLOSSARY, GROUNDED):
+        (workspace.path / name).write_text(f'# as {USER} said\n[[entry]]\nname = "a"\nsays = ["what {USER} buys"]\n')
     (workspace.path / "serve.log").write_text(f"2024-07-01 could not send to {EMAIL}\n")
 
 
@@ -177,7 +181,15 @@ def test_no_byte_of_the_workspace_names_a_user_who_was_erased(everywhere: Worksp
     for place in (
         *("chroma/chroma.sqlite3", "registry.db", "tenants/shop/registry.db", "checkpoints.db", "jobs.db"),
         *("data/events.parquet", "data/users.parquet", "data/contacts.parquet", "labels/spring/labels.parquet"),
-        *("labels/ledger.db", "serve.log", "cache/x.bin", "gradio/ab12/seeds.txt", "checkpoints/half.safetensors"),
+        *(
+            "labels/ledger.db",
+            "serve.log",
+            GLOSSARY,
+            GROUNDED,
+            "cache/x.bin",
+            "gradio/ab12/seeds.txt",
+            "checkpoints/half.safetensors",
+        ),
     ):
         assert any(each.startswith(place) for each in before), (place, before)
     assert sum("exports/" in each for each in before) == 4
@@ -211,6 +223,7 @@ def goes_on(workspace: Workspace) -> None:
             reply = talk.current("thread")
             assert reply.draft
             assert "buy coffee" in talk.say("other", "people who will buy coffee next month").text
+    assert (workspace.path / GLOSSARY).read_text().endswith('says = ["what [erased] buys"]\n')
     with Registry(workspace.registry) as registry, pytest.raises(sqlite3.IntegrityError, match="never changed"):
         registry.database._db.execute("UPDATE audit SET actor = 'x'")
     [label] = pl.read_parquet(workspace.path / "labels/spring/labels.parquet").to_dicts()

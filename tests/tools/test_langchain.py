@@ -130,6 +130,8 @@ def test_nothing_gets_past_the_check(own: AudienceService) -> None:
     }.items():
         assert called(tools, name, spec=DOGS, **more).content == "Not here."
     assert called(tools, "compare", audiences=[DOGS, DOGS]).content == "Not here."
+    named = {"operation": "or", "audiences": ["a", "b"], "name": "c", "approved_by": "Robin"}
+    assert called(tools, "combine", **named).content == "Not here."
     assert own.list_audiences() == ()
 
 

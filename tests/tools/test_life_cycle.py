@@ -77,6 +77,11 @@ def test_whoever_lapsed_is_silent_for_longer_than_is_usual_for_them(service: Aud
     assert len(lapsed & habit) <= 0.1 * len(habit)
 
 
+def test_one_thing_counts_as_gone_sooner_than_everything(service: AudienceService) -> None:
+    assert "9 in 10 breaks are not" in service.meaning(LifeCycle(stage="lapsed", what="coffee"))
+    assert "49 in 50 breaks are not" in service.meaning(LifeCycle(stage="lapsed"))
+
+
 def test_spending_is_in_the_values_of_events(service: AudienceService, world: World) -> None:
     worth: dict[str, float] = {}
     for user, value in events(world, "", 182).select("user_id", "value").iter_rows():

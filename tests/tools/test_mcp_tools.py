@@ -33,6 +33,7 @@ NO_TOOLS = {
     "delete_conversation",
     "read",
     "reading",
+    "reads_as",
     "learn_to_read",
     "begin_to_read",
     "learning",
@@ -259,6 +260,18 @@ def test_an_audience_that_is_declined_is_neither_looked_at_nor_saved(own: Audien
         arguments |= {"demand": SPEC.demand} if name == "tune" else {}
         assert fault(ask(lambda: own, name, arguments, declines)) == f"Not {SPEC.demand}."
     assert own.list_audiences() == ()
+
+
+def test_names_pass_the_check_as_demands_do(own: AudienceService) -> None:
+    def declines(spec: AudienceSpec) -> None:
+        if spec.demand == "People with cancer":
+            raise RequestError("Not by that name.")
+
+    rest = {"name": "People with cancer", "approved_by": "Ada", "key": "k", "spec": SPEC, "seeds": ["h001"]}
+    rest |= {"operation": "or", "audiences": ["a", "b"]}
+    for name in ("save", "combine", "tune"):
+        arguments = {each: rest[each] for each in listed()[name].input_schema["required"]}
+        assert fault(ask(lambda: own, name, arguments, declines)) == "Not by that name."
 
 
 def test_until_the_service_is_open_a_call_says_so() -> None:

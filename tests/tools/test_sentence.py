@@ -14,7 +14,17 @@ from encoders.errors import RequestError
 from tools.saved import canonical
 from tools.sentence import read, take_conditions, with_conditions, write
 from tools.service import AudienceService
-from tools.types import ANYTHING, AudienceSpec, Behaviour, DataCard, Filter, LifeCycle, Membership, Stage
+from tools.types import (
+    ANYTHING,
+    MOST_CONDITIONS,
+    AudienceSpec,
+    Behaviour,
+    DataCard,
+    Filter,
+    LifeCycle,
+    Membership,
+    Stage,
+)
 
 STAGES: tuple[Stage, ...] = Stage.__args__  # type: ignore[attr-defined]
 COFFEE = "Households that will buy coffee in the next 28 days"
@@ -268,3 +278,19 @@ def test_an_audience_saved_before_is_still_the_same_question() -> None:
     assert "ago" in canonical(
         spec.model_copy(update={"behaviours": (Behaviour(did=True, what="x", days=1, ago=True),)})
     )
+
+
+@pytest.mark.parametrize("clause", ["who did not buy thing{} in the last 30 days", "but not in 'List {}'"])
+def test_conditions_are_all_taken_or_the_sentence_is_refused(clause: str) -> None:
+    """A condition that is dropped unsaid reaches people who were to be left out."""
+
+    def sentence(conditions: int) -> str:
+        clauses = (clause.format(chr(97 + number)) for number in range(conditions))
+        return ", ".join(["Households that will buy coffee in the next 28 days", *clauses])
+
+    found = read(sentence(MOST_CONDITIONS), SHOP)
+    assert len(found.behaviours) + len(found.memberships) == MOST_CONDITIONS
+    with pytest.raises(RequestError, match="at most 20"):
+        read(sentence(MOST_CONDITIONS + 1), SHOP)
+    with pytest.raises(RequestError, match="at most 4,000"):
+        read(sentence(1) + " or tea" * 1_000, SHOP)

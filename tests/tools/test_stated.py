@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentence_cards import FILMS, SHOP
 
+from tools.attributes import read_filters
 from tools.sentence import take_conditions
 from tools.stated.past import IT
 from tools.stated.spans import ahead_in, ahead_in_place, back_in
@@ -217,3 +218,10 @@ def test_only_words_of_the_calendar_and_months_are_said_in_days() -> None:
 def test_how_far_back_a_text_looks(text: str, days: int | None) -> None:
     found = back_in(text, AS_OF)
     assert (found[0] if found else None) == days
+
+
+@pytest.mark.parametrize("words", ["a and", "not any", "and", "only the people who are"])
+def test_a_message_of_nothing_but_such_words_is_read_in_one_go(words: str) -> None:
+    """Words that may stand before a value, again and again, would be tried from each of them to the end."""
+    found, _ = read_filters(f"{words} " * 2_000, {"age": ("25-34", "35-44")})
+    assert not found

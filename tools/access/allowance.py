@@ -1,14 +1,15 @@
-"""How many groups of users a token may ask about in a day: noise on counts wears away where one asks for ever."""
+"""How much a token may ask about groups of users in a day: noise on counts wears away where one asks for ever."""
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from encoders.errors import TooManyCallsError
 from tools.database import Database
 
-MOST_GROUPS = 200
-"""Different groups of users that one token may ask about within ``WINDOW``; asking again about one is free."""
+MOST_QUESTIONS = 200
+"""Different questions about groups of users that one token may ask within ``WINDOW``; asking one again is free."""
 WINDOW = timedelta(days=1)
 
 _LOST = "how much each token has asked about today is counted anew"
@@ -40,37 +41,38 @@ class Allowance:
         """Close the file."""
         self._db.close()
 
-    def ask(self, caller: str, question: bytes, counts: int = 1, now: datetime | None = None) -> None:
-        """Let a caller ask about one group of users.
+    def ask(self, caller: str, questions: Sequence[bytes], counts: int = 1, now: datetime | None = None) -> None:
+        """Let a caller ask all of some questions, or none.
 
         Args:
             caller: the name of the token.
-            question: what tells the group from others; nothing else is kept of it.
-            counts: how many counts the answer shows, each of which takes one of the groups that may be asked about.
+            questions: what tells each from others; nothing else is kept of it.
+            counts: how many counts the answer to each shows; each of them takes one of the questions.
             now: for tests.
 
         Raises:
-            TooManyCallsError: the caller has asked about too many groups; the text says when to come back.
+            TooManyCallsError: the caller has asked too much; the text says when to come back.
         """
         now = now or datetime.now(UTC)
         since = (now - WINDOW).isoformat()
-        wanted = [f"{question.hex()}{number or ''}" for number in range(min(counts, MOST_GROUPS))]
+        each = range(min(max(1, counts), MOST_QUESTIONS))
+        wanted = dict.fromkeys(f"{question.hex()}{number or ''}" for question in questions for number in each)
         with self._db.reading():
-            new = [each for each in wanted if not self._asked(caller, each, since)]
+            new = [one for one in wanted if not self._asked(caller, one, since)]
         if not new:
             return
         with self._db.transaction(flushed=False):
             self._db.run("DELETE FROM asked WHERE caller = ? AND first <= ?", (caller, since))
             [row] = self._db.run("SELECT COUNT(*) AS asked, MIN(first) AS first FROM asked WHERE caller = ?", (caller,))
-            if row["asked"] + len(new) <= MOST_GROUPS:
+            if row["asked"] + len(new) <= MOST_QUESTIONS:
                 self._db.run_many(
-                    "INSERT OR IGNORE INTO asked VALUES (?, ?, ?)", [(caller, each, now.isoformat()) for each in new]
+                    "INSERT OR IGNORE INTO asked VALUES (?, ?, ?)", [(caller, one, now.isoformat()) for one in new]
                 )
                 return
         wait = math.ceil((datetime.fromisoformat(row["first"]) + WINDOW - now).total_seconds())
         raise TooManyCallsError(
-            f"This token has asked about {MOST_GROUPS} different groups of users within a day, which is as many as may "
-            f"be asked about, to protect single people; ask about these again, or come back in {_in_words(wait)}.",
+            f"This token may ask {MOST_QUESTIONS} different questions about groups of users within a day, to protect "
+            f"single people, and too few are left for this; ask the same again, or come back in {_in_words(wait)}.",
             wait,
         )
 

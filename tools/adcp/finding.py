@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 
-from encoders.errors import AudienceError
+from encoders.errors import AudienceError, ModelError, RequestError
 from encoders.history.events import HORIZON_DAYS
 from encoders.language.naming import stems
 from tools.adcp.errors import TaskError
-from tools.adcp.segments import Segment, Segments, of_sentence, sized
+from tools.adcp.segments import Segment, Segments, of_sentence
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 
@@ -36,17 +36,24 @@ def matching(words: str, segments: Segments, service: AudienceService, check: Ch
 
     A sentence that is saved as it stands is that saved audience.
     """
-    said, meant = stems(words), set(service.size(AudienceSpec(demand=words)).reads_as)
+    said, meant = stems(words), set(service.reads_as(AudienceSpec(demand=words)))
     seen = set()
     for each in segments.saved:
-        size = sized(each, service)
-        if said & stems(each.name) or (size and meant & set(size.reads_as)):
+        if said & stems(each.name) or meant & set(_reads_as(each, service)):
             seen.add(_plain(each))
             yield each
     for each in (of_sentence(words), *_near(words, service, check)):
         if _plain(each) not in seen:
             seen.add(_plain(each))
             yield each
+
+
+def _reads_as(segment: Segment, service: AudienceService) -> tuple[str, ...]:
+    """The groups that a saved signal means; none for a combination, and for one in terms that are no longer there."""
+    try:
+        return service.reads_as(segment.spec) if segment.spec else ()
+    except (RequestError, ModelError):
+        return ()
 
 
 def _near(words: str, service: AudienceService, check: Check) -> Iterator[Segment]:

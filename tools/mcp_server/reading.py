@@ -23,6 +23,7 @@ from tools.types import (
     SizeEstimate,
     SkewReport,
     TunedSummary,
+    named,
 )
 
 Opened = Callable[[], AudienceService]
@@ -43,9 +44,9 @@ class Tools:
         self._opened = opened
         self._check = check
 
-    def _service(self, *specs: AudienceSpec) -> AudienceService:
-        """The service, once each of the specs is seen to be allowed."""
-        for spec in specs:
+    def _service(self, *specs: AudienceSpec, name: str = "") -> AudienceService:
+        """The service, once each of the specs, and a name to be given, is seen to be allowed."""
+        for spec in (*specs, *named(name)):
             self._check(spec)
         return self._opened()
 

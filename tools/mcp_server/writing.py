@@ -67,13 +67,13 @@ class WritingTools(Tools):
 
         Size it first, show the person what it is, and ask for a yes.
         """
-        return self._service(spec).save(spec, name, approved_by, key, holdout)
+        return self._service(spec, name=name).save(spec, name, approved_by, key, holdout)
 
     def combine(
         self, operation: Operation, audiences: SavedNames, name: NewName, approved_by: ApprovedBy, key: Key
     ) -> SavedAudience:
         """Save a new audience made from saved ones; 'combined_users' says beforehand how many it would have."""
-        return self._service().combine(operation, audiences, name, approved_by, key)
+        return self._service(name=name).combine(operation, audiences, name, approved_by, key)
 
     def export(self, audience: AudienceName, key: Key, format: Format = "csv", platform: Platform = "") -> ExportFile:
         """Write a saved audience, without its holdout, to a file on the machine of this server, and send it if wanted.
@@ -125,7 +125,7 @@ class WritingTools(Tools):
         An earlier one of that name is replaced. A spec uses it with 'like' set to its name and the 'demand' answered.
         """
         specs = () if demand is None else (AudienceSpec(demand=demand),)
-        return await _telling(context, "Tuning", lambda: self._service(*specs).tune(name, demand, seeds))
+        return await _telling(context, "Tuning", lambda: self._service(*specs, name=name).tune(name, demand, seeds))
 
     async def refresh(
         self,

@@ -64,7 +64,7 @@ class Keeping(Resources):
 
         A name that exists gets its next version. Size it first, show a person what it is, and ask for a yes.
         """
-        service = self.face.service(new.spec)
+        service = self.face.service(new.spec, name=new.name)
 
         def work() -> SavedAudience:
             return service.save(new.spec, new.name, new.approved_by, key, new.holdout)
@@ -73,7 +73,7 @@ class Keeping(Resources):
 
     def combine(self, new: NewCombination, key: IdempotencyKey, request: Request, response: Response) -> SavedAudience:
         """Save a new audience made from saved ones."""
-        service = self.face.service()
+        service = self.face.service(name=new.name)
 
         def work() -> SavedAudience:
             return service.combine(new.operation, new.audiences, new.name, new.approved_by, key)

@@ -19,7 +19,7 @@ from tools.mcp_server.reading import Check, Opened
 from tools.rest.jobs import Jobs
 from tools.rest.ledger import Answer
 from tools.service import AudienceService
-from tools.types import AudienceSpec
+from tools.types import AudienceSpec, named
 
 Named = Annotated[
     str, Path(min_length=1, max_length=200, description="A saved audience, by id or name.", examples=["Coffee"])
@@ -37,9 +37,9 @@ class Face:
         self._lock = Lock()
         self._jobs: Jobs | None = None
 
-    def service(self, *specs: AudienceSpec) -> AudienceService:
-        """The service as the caller sees it, once each of the specs is seen to be allowed."""
-        for spec in specs:
+    def service(self, *specs: AudienceSpec, name: str = "") -> AudienceService:
+        """The service as the caller sees it, once each of the specs, and a name to be given, is seen to be allowed."""
+        for spec in (*specs, *named(name)):
             self._check(spec)
         return self.opened()
 

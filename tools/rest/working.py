@@ -45,7 +45,8 @@ class Working(Resources):
 
         Answers with a job. An earlier demand of that name is replaced when the job is done; give its ETag.
         """
-        service = self.face.service(*(() if new.demand is None else (AudienceSpec(demand=new.demand),)))
+        specs = () if new.demand is None else (AudienceSpec(demand=new.demand),)
+        service = self.face.service(*specs, name=name)
 
         def start() -> Job:
             may_replace(_tag(service, name), if_match)

@@ -10,10 +10,10 @@ from tools.attributes import Fields, fields_of, read_filters
 from tools.stated.past import IT, PastReader
 from tools.stated.spans import ahead_in
 from tools.stated.stages import read_memberships, read_source_users, read_stages
-from tools.types import MOST_CONDITIONS, Behaviour, DataCard, Filter, LifeCycle, Membership
+from tools.types import Behaviour, DataCard, Filter, LifeCycle, Membership
 
 _Each = TypeVar("_Each")
-_LONGEST = 4_000
+LONGEST = 4_000
 """Characters that are looked through: more than a demand or a message has."""
 
 
@@ -45,14 +45,14 @@ def take_conditions(
     """The conditions that an English text states, and the text without their words.
 
     Args:
-        text: a message or a sentence.
+        text: a message or a sentence, of at most ``LONGEST`` characters; what it says beyond is not read.
         card: the data: its sources with their wordings, its attributes, its as-of date.
         saved: names of saved audiences that may be spoken of without quotes.
         horizon: whether words about the time ahead are taken out as well.
         loosely: whether words that only stand for values of attributes ("families", "young") limit whom the text means;
             otherwise values have to be named.
     """
-    text = text[:_LONGEST]
+    text = text[:LONGEST]
     rest = text.replace(chr(1), " ").replace("’", "'").replace("‘", "'")
     memberships, rest = read_memberships(rest, saved)
     behaviours, rest = read_source_users(rest, card)
@@ -134,7 +134,7 @@ def take_unknown(text: str, card: DataCard) -> tuple[tuple[Filter, ...], str]:
 
 
 def _some(found: Sequence[_Each]) -> tuple[_Each, ...]:
-    return tuple(dict.fromkeys(found))[:MOST_CONDITIONS]
+    return tuple(dict.fromkeys(found))
 
 
 _JOINT = r"(?:and|but|or|who|that|which|whose|with|only|just|have|has|are|is|they|also)"

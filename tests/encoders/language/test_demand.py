@@ -1,9 +1,14 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.language.demand import quoting, read_demand
+from encoders.language.demand import MOST_PARTS, MOST_PHRASES, _conjuncts, quoting, read_demand
 from encoders.language.spans import LONGEST_HORIZON, horizon_in, in_days
+
+LONGEST = 2_000
+"""Characters of a demand."""
 
 VOCABULARY = (
     "people who will buy both and or but not without next coming this within 0 3 999 two week month quarter days for "
@@ -155,3 +160,61 @@ def test_names_of_the_data_stay_whole() -> None:
     ]
     assert demand.sentence == sentence
     assert read_demand(sentence).phrases != demand.phrases
+
+
+HELD = "\N{SYMBOL FOR UNIT SEPARATOR}7"
+JOINTS = (",", '"', "(", ")", "[", "/", HELD, "and", "AND", "or", "not", "both", "but not", "tea")
+"""What a sentence is taken apart at, and the mark that stands for a name of the data while it is."""
+
+
+@given(st.lists(st.sampled_from(JOINTS), min_size=1, max_size=2000), st.booleans())
+def test_however_often_a_text_is_joined_it_has_so_many_parts(pieces: list[str], spaced: bool) -> None:
+    """Every part is a scan of all users, and every phrase one of all items."""
+    text = (" " if spaced else "").join(pieces)[:LONGEST]
+    demand = read_demand(text, ("tea, not green", "tea or (", "7"))
+    assert len(demand.parts) <= MOST_PARTS
+    phrases = [phrase for part in demand.parts for phrase in part.phrases]
+    assert len(phrases) < MOST_PHRASES + MOST_PARTS
+    assert sum(map(len, phrases)) <= MOST_PARTS * 2 * LONGEST
+
+
+def test_what_is_said_beyond_the_last_phrase_stays_in_it() -> None:
+    things = [f"thing {number}" for number in range(2 * MOST_PHRASES)]
+    [part] = read_demand(", ".join(things)).parts
+    assert list(part.phrases) == [*things[: MOST_PHRASES - 1], ", ".join(things[MOST_PHRASES - 1 :])]
+    left_out = [f"thing {number}" for number in range(2 * MOST_PARTS)]
+    wanted, *unwanted = read_demand("tea, but not " + ", but not ".join(left_out)).parts
+    assert wanted.phrases == ("tea",)
+    assert len(unwanted) == MOST_PARTS - 2
+    phrases = " ".join(phrase for part in unwanted for phrase in part.phrases)
+    assert all(each in phrases for each in left_out)
+
+
+@pytest.mark.parametrize("word", JOINTS)
+def test_a_long_text_is_read_in_one_go(word: str) -> None:
+    """Whatever tries every pair of places in it would not come to an end."""
+    assert read_demand(f"{word} " * 100_000).phrases
+
+
+@given(st.lists(st.sampled_from(("tea", "both", "and", "AND", "plus", "x,", "and also", ", both")), max_size=9))
+def test_two_things_at_once_are_told_as_one_pattern_would_tell_them(words: list[str]) -> None:
+    joined = r"AND|as\s+well\s+as|together\s+with|along\s+with|alongside|plus|and\s+also|and,?\s+in\s+addition,?"
+    whole = rf"\bboth\s+(.+?)\s+and\s+(.+)$|(.+?),?\s+(?:{joined})\s+(.+)$|(.+?)\s+and\s+(.+?),\s*both$"
+    text = " ".join(words)
+    match = re.search(whole, text)
+    assert _conjuncts(text) == ([each for each in match.groups() if each is not None] if match else [text])
+
+
+@pytest.mark.parametrize(
+    ("sentence", "anything"),
+    [
+        ("Households that will buy anything in the next 28 days", True),
+        ("Viewers that will rate anything at all in the next 7 days", True),
+        ("people who will buy something again", True),
+        ("households that will buy anything but not beer", False),
+        ("both anything and coffee", False),
+        ("Households that will buy anything goes paint", False),
+    ],
+)
+def test_a_demand_for_anything_names_no_thing(sentence: str, anything: bool) -> None:
+    assert read_demand(sentence).anything is anything

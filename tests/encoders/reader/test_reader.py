@@ -9,7 +9,7 @@ from planted import world_settings
 from encoders.reader import Reader, open_reader
 from encoders.reader.grounding import GROUNDED, ground_things, read_table
 from encoders.reader.head import Head
-from encoders.reader.knowledge import Entry
+from encoders.reader.knowledge import Entry, Phrases
 from encoders.reader.targets import Targets, spoken_name
 from encoders.reader.texts import Example, meant_by, training_texts
 from encoders.workspace import Workspace
@@ -134,6 +134,57 @@ def test_a_line_more_leaves_the_other_texts_as_they_were(service: AudienceServic
 )
 def test_items_are_called_by_their_own_name(text: str, group: str, name: str) -> None:
     assert spoken_name(text, group) == name
+
+
+def _reader_that_gives(shares: dict[str, float], targets: Targets, entries: tuple[Entry, ...] = ()) -> Reader:
+    """A reader whose head always gives these shares of the groups, and the rest to nothing."""
+    row = np.zeros((1, len(targets) + 1), np.float32)
+    for group, share in shares.items():
+        row[0, targets.place[group]] = share
+    row[0, -1] = 1.0 - row.sum()
+
+    class Given:
+        def read(self, vectors: object) -> object:
+            return row
+
+    class Mute:
+        def encode(self, texts: object) -> object:
+            return None
+
+    return Reader(targets, Given(), Mute(), entries, {}, Phrases(entries))  # type: ignore[arg-type]
+
+
+def test_a_group_that_is_called_by_its_name_is_named_though_another_stands_out(service: AudienceService) -> None:
+    targets = Targets.of(service.forecaster.scene.vocabulary)
+    reader = _reader_that_gives({"cat food": 0.6, "dog food": 0.1, "wine": 0.05, "coffee": 0.001}, targets)
+    chatter = reader.read("the dog food people are angry, and so am I")
+    assert [each.group for each in chatter.groups] == ["cat food", "dog food"]
+    assert chatter.beside == ("wine",)
+    assert [each.group for each in reader.read("angry people").groups] == ["cat food"]
+
+
+def test_an_entry_fires_only_where_the_whole_request_is_about_what_it_stands_for(service: AudienceService) -> None:
+    targets = Targets.of(service.forecaster.scene.vocabulary)
+    landlord = Entry(name="Landlords", says=("my landlord",), things=("laundry",))
+    request = "my landlord is my client, he bottles wine"
+    against = _reader_that_gives({"wine": 0.8}, targets, (landlord,)).read(request)
+    assert (against.entries, [each.group for each in against.groups]) == ((), ["wine"])
+    both = _reader_that_gives({"wine": 0.5, "laundry": 0.2}, targets, (landlord,)).read(request)
+    assert both.entries == ("Landlords",)
+
+
+def test_that_nothing_is_meant_is_told_from_being_unsure(service: AudienceService) -> None:
+    targets = Targets.of(service.forecaster.scene.vocabulary)
+    nothing = _reader_that_gives({"wine": 0.01}, targets).read("piano lessons")
+    assert (nothing.groups, nothing.sure) == ((), True)
+    even = dict.fromkeys(targets.names[: targets.groups], 1.0 / targets.groups)
+    unsure = _reader_that_gives(even, targets).read("all and sundry")
+    assert (unsure.groups, unsure.sure) == ((), False)
+
+
+def test_requests_are_read_with_their_slips_put_right(service: AudienceService) -> None:
+    assert service.spelled("who buys our choclate and wime?") == "who buys our chocolate and wime?"
+    assert [each.group for each in service.read("who buys our new choclate?").groups] == ["chocolate"]
 
 
 def test_learning_the_head_tells_how_far_it_is_and_stops_where_that_raises() -> None:

@@ -222,3 +222,19 @@ def test_nothing_gets_past_the_check(own: AudienceService) -> None:
     tuned = asked.put("/demands/x", json={"seeds": ["h001"], "demand": SPEC["demand"]}, headers=key("k"))
     assert problem(tuned, 422) == f"Not {SPEC['demand']}."
     assert own.list_audiences() == ()
+
+
+def test_names_pass_the_check_as_demands_do(own: AudienceService) -> None:
+    """Platforms and other agents read them, and so does whoever is reached by one."""
+
+    def declines(spec: AudienceSpec) -> None:
+        if spec.demand == "People with cancer":
+            raise RequestError("Not by that name.")
+
+    asked, name = TestClient(make_api(lambda: own, declines, Gate(Nowhere))), "People with cancer"
+    combined = {"operation": "or", "audiences": ["a", "b"], "name": name, "approved_by": "Robin"}
+    answers = [asked.post("/audiences", json=SAVE | {"name": name}, headers=key("k"))]
+    answers.append(asked.post("/combinations", json=combined, headers=key("l")))
+    answers.append(asked.put(f"/demands/{name}", json={"seeds": ["h001"]}, headers=key("m")))
+    assert {problem(each, 422) for each in answers} == {"Not by that name."}
+    assert own.list_audiences() == ()

@@ -15,7 +15,7 @@ from rest_doubles import SAVE, SEEDS, SPEC, key, problem
 from singled import singled_out
 
 from encoders.workspace import Workspace
-from tools.access.allowance import MOST_GROUPS
+from tools.access.allowance import MOST_QUESTIONS
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
 from tools.registry import Registry
@@ -34,7 +34,7 @@ def arrive(address: str, own: AudienceService) -> Iterator[Arrive]:
             with Tokens(Workspace(own.settings.workspace).tokens) as tokens:
                 token = tokens.create(name, scopes, **more)
             headers = {"Authorization": f"Bearer {token}"}
-            return clients.enter_context(httpx2.Client(base_url=address, headers=headers))
+            return clients.enter_context(httpx2.Client(base_url=address, headers=headers, timeout=60.0))
 
         yield client
 
@@ -159,10 +159,10 @@ def test_a_token_for_sizes_alone_learns_nothing_of_one_household(arrive: Arrive,
         refused = web.post("explanations", json={"user_id": named, "spec": everyone})
         assert "needs a token with the scope 'preview'" in problem(refused, 403)
     others = [{"did": False, "what": what, "days": days} for what in sorted(HABITS) for days in range(1, 30)]
-    assert len(others) > MOST_GROUPS
+    assert len(others) > MOST_QUESTIONS
     asked = [web.post("sizes", json={**everyone, "behaviours": [other]}) for other in others]
     assert asked[-1].status_code == 429
-    assert "different groups of users within a day" in problem(asked[-1], 429)
+    assert "different questions about groups of users within a day" in problem(asked[-1], 429)
     said = " ".join(answer.text for answer in asked)
     assert user not in said
     assert mask not in said

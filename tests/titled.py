@@ -1,0 +1,37 @@
+"""The planted shop with titles for its items, which are then things by themselves, as films are."""
+
+from dataclasses import replace
+
+from encoders.forecast import Forecaster
+from encoders.model.match import Vocabulary
+
+TITLES = {
+    "ground coffee": "The Silver Kite (1977)",
+    "espresso beans": "Silver Kite: The Wind Returns (1980)",
+    "decaf coffee pods": "Silver Kite II (1983)",
+    "green tea bags": "Moonlit Harbour (1951)",
+    "black tea": "2040: A Long Way Home (1968)",
+    "peppermint tea": "Silver (1999)",
+}
+"""Three of a series, two by themselves, and one of a single word that another title uses."""
+
+
+def titled(forecaster: Forecaster) -> Forecaster:
+    """The same forecaster over items with titles: those above, and "Untitled 7 (1990)" for the others."""
+    scene = forecaster.scene
+    return Forecaster(
+        forecaster.model,
+        replace(scene, vocabulary=with_titles(forecaster)),
+        forecaster.encoder,
+        forecaster.user_vectors,
+    )
+
+
+def with_titles(forecaster: Forecaster) -> Vocabulary:
+    """The vocabulary of the planted shop with titles."""
+    known = forecaster.scene.vocabulary
+    texts = [
+        f"{TITLES.get(text, f'Untitled {number} (1990)')}: {group} of the {number}s"
+        for number, (text, group) in enumerate(zip(known.texts, known.groups, strict=True))
+    ]
+    return replace(known, texts=texts, text_vectors=forecaster.encoder.encode(texts))
