@@ -271,7 +271,9 @@ class Page(Layout):
             yield {self.notice: cards.notice(sentence(error), "alert")}
             return
         said = readings.strike_request(draft.things, names) if draft else ""
-        if said:
+        if not said:  # yield all the same: Gradio empties the page after a handler that yields nothing
+            yield self._understood(draft) if draft else {}
+        else:
             yield from self._talk(stored, said, lambda desk, thread, _: desk.conversation.keep(thread, names))
 
     def on_conditions(self, stored: Any, kept: list[str]) -> Iterator[Updates]:
@@ -286,7 +288,9 @@ class Page(Layout):
             yield {self.notice: cards.notice(sentence(error), "alert")}
             return
         dropped = [each for each in draft.assumptions if each not in kept] if draft else []
-        if dropped:
+        if not dropped:
+            yield {self.assumed: gr.update(value=list(draft.assumptions))} if draft else {}
+        else:
             yield from self.on_say(stored, changes.reopen_request(dropped[0]))
 
     def on_percent(self, stored: Any, percent: float) -> Iterator[Updates]:

@@ -187,6 +187,7 @@ def test_what_was_understood_is_struck_out_and_taken_back_by_pointer_and_by_key(
     food.focus()
     food.press("Space")
     expect(chat).to_contain_text("With baby food again")
+    expect(demand).to_have_value(f"Households that will buy {HOSTILE} or baby food or diapers")
     expect(food).to_be_checked()
     page.keyboard.press("Tab")
     page.keyboard.press("Space")

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from browsing import Serve
 from gradio.utils import get_upload_folder
+from page_doubles import HOSTILE
 
 from agent.page.desk import Desk
 from agent.page.events import COOKIE
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning") 
 
 SESSION = "abc123def45"
 SECRET = "what nobody is told"
-SAY, SAVE, EXPORT, OUTCOME, PEOPLE, CONDITIONS, PERCENT, THINGS = 3, 6, 7, 8, 9, 13, 16, 18
+LOAD, SAY, SAVE, EXPORT, OUTCOME, PEOPLE, CONDITIONS, ASSUMED, PERCENT, THINGS = 0, 3, 6, 7, 8, 9, 13, 14, 16, 18
 
 
 class Web:
@@ -99,6 +100,21 @@ def disguises(path: Path) -> list[Any]:
         str(path),
         f"file://{path}",
     ]
+
+
+def test_a_click_that_changes_nothing_leaves_the_page_as_it_is(web: Web, desk: Desk) -> None:
+    """Gradio empties every part of the page where a handler yields nothing at all."""
+    stored = {"thread": "0" * 32, "said": [], "options": []}
+    for text in ("baby", "the first"):
+        desk.conversation.say("0" * 32, text)
+    web.send(LOAD, stored)
+    web.hear()
+    assert web.send(THINGS, stored, ["baby food", HOSTILE], ["diapers"], [], []).status_code == 200
+    assert '"value":["diapers"]' in web.hear().replace(": ", ":")
+    draft = desk.conversation.current("0" * 32).draft
+    assert draft is not None
+    assert web.send(ASSUMED, stored, list(draft.assumptions)).status_code == 200
+    assert f'"value":{json.dumps(list(draft.assumptions))}' in web.hear().replace(": ", ":")
 
 
 def test_no_file_of_the_server_comes_down_as_an_argument_of_any_event(web: Web, secret: Path) -> None:
