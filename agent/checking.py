@@ -107,7 +107,8 @@ def _existing(names: list[str] | None, context: Context, search: Searching, note
     known = {hit.group.lower(): hit.group for each in context.searches for hit in each.hits}
     known |= {group.lower(): group for group in context.examples}
     if context.whole:
-        known |= {each.group.lower(): each.group for each in context.whole.groups}
+        whole = (*(each.group for each in context.whole.groups), *context.whole.beside, *context.whole.nearest)
+        known |= {name.lower(): name for name in whole}
     if context.draft and context.draft.parts:
         known |= {item.lower(): item for item in context.draft.parts.items}
     found: list[str] = []

@@ -27,6 +27,16 @@ _BARE = 0.2
 """Share of the texts that stand alone, without a frame."""
 _FADING = 0.85
 """How much less a thing of an entry counts than the one before it."""
+_OF_THEMSELVES = 8
+"""One text in so many comes again from somebody who says what they themselves sell."""
+_ASIDES = (
+    "we sell {trade}. {x}",
+    "{trade} brand here: {x}",
+    "{x} - it is for our {trade} client",
+    "our shop does {trade}, and we look for people who'd like {x}",
+    "{trade} maker, the customers are {x}",
+    "for the launch of {trade} we want {x}, you know the type",
+)
 _SYLLABLES = (
     "ba",
     "dor",
@@ -113,7 +123,9 @@ def training_texts(entries: Sequence[Entry], table: Table, targets: Targets, see
     drawn = sorted(wanted, key=lambda each: _draw(seed, each[0]))[: (PER_GROUP - _NAMES - 1) * targets.groups]
     again = [Example(_framed(name, stuff, (seed, turn)), meant) for turn in range(_NAMES) for name, meant in names]
     examples = [*again, *(Example(_framed(text, stuff, (seed,)), meant) for text, meant in (*pairs, *drawn))]
-    return [*examples, *_of_nothing(stuff, random, max(40, len(examples) // 8), seed)]
+    examples += _of_nothing(stuff, random, max(40, len(examples) // 6), seed)
+    aside = [each._replace(text=_beside_a_trade(each.text, stuff, seed)) for each in examples if _speaks(each, seed)]
+    return [*examples, *aside]
 
 
 def _evened(items: dict[str, dict[int, float]]) -> list[tuple[str, dict[int, float]]]:
@@ -131,6 +143,18 @@ def _framed(text: str, stuff: Material, turn: tuple[int, ...]) -> str:
     if drawn % 100 < 100 * _BARE:
         return text
     return stuff.frames[drawn // 100 % len(stuff.frames)].replace("{x}", text)
+
+
+def _speaks(example: Example, seed: int) -> bool:
+    """Whether whoever says this speaks of their own trade as well."""
+    return _draw(seed, "trade", example.text) % _OF_THEMSELVES == 0
+
+
+def _beside_a_trade(text: str, stuff: Material, seed: int) -> str:
+    """The same said by somebody who sells what the data knows nothing of: that is not what they want people for."""
+    drawn = _draw(seed, "aside", text)
+    trade = stuff.elsewhere[drawn % len(stuff.elsewhere)]
+    return _ASIDES[drawn // 1000 % len(_ASIDES)].replace("{trade}", trade).replace("{x}", text)
 
 
 def _of_nothing(stuff: Material, random: np.random.Generator, count: int, seed: int) -> list[Example]:

@@ -11,7 +11,7 @@ from encoders.reader.grounding import GROUNDED, ground_things, read_table
 from encoders.reader.head import Head
 from encoders.reader.knowledge import Entry, Phrases
 from encoders.reader.targets import Targets, spoken_name
-from encoders.reader.texts import Example, meant_by, training_texts
+from encoders.reader.texts import Example, material, meant_by, training_texts
 from encoders.workspace import Workspace
 from tools.reading import Reading
 from tools.service import AudienceService
@@ -202,3 +202,19 @@ def test_learning_the_head_tells_how_far_it_is_and_stops_where_that_raises() -> 
 
     with pytest.raises(KeyboardInterrupt):
         Head.fit(vectors, examples, things, 7, stop)
+
+
+def test_who_speaks_of_their_own_trade_wants_what_they_wanted_before(service: AudienceService) -> None:
+    targets = Targets.of(service.forecaster.scene.vocabulary)
+    texts = training_texts([], {}, targets, 7)
+    meant = {each.text: each.meant for each in texts}
+    beside = [
+        (each, text.removeprefix(start))
+        for text, each in meant.items()
+        for trade in dict.fromkeys(material().elsewhere)
+        for start in (f"we sell {trade}. ", f"{trade} brand here: ")
+        if text.startswith(start)
+    ]
+    assert len(beside) > 5
+    assert all(each == meant[rest] for each, rest in beside)
+    assert {bool(each) for each, _ in beside} == {True, False}
