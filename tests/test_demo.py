@@ -12,6 +12,8 @@ from encoders.workspace import Workspace
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the demo is trained first
+
 FIRST_ALONE = {
     "Leute, die Windeln kaufen": "baby diapers",
     "hogares que comprarán cerveza": "beer and ale",
@@ -22,7 +24,6 @@ AS_OF = date(2017, 10, 1)
 BABY = AudienceSpec(demand="Households that will buy baby food or diapers in the next 28 days")
 
 
-@pytest.mark.slow
 def test_the_demo_answers_the_story(demo_workspace: Workspace) -> None:
     chosen = Settings(workspace=demo_workspace.path, _env_file=None)
     service = AudienceService.open(chosen)
@@ -38,7 +39,6 @@ def test_the_demo_answers_the_story(demo_workspace: Workspace) -> None:
     service.close()
 
 
-@pytest.mark.slow
 def test_then_october_comes(demo_workspace: Workspace) -> None:
     """The best tenth of an audience responds far more often than the rest, in weeks nobody had seen."""
     chosen = Settings(workspace=demo_workspace.path, _env_file=None)
@@ -56,7 +56,6 @@ def test_then_october_comes(demo_workspace: Workspace) -> None:
     service.close()
 
 
-@pytest.mark.slow
 def test_a_demand_in_another_language_is_read_by_the_encoder_that_knows_it(demo_workspace: Workspace) -> None:
     service = AudienceService.open(Settings(workspace=demo_workspace.path, _env_file=None))
     forecaster = service._forecaster
@@ -70,7 +69,6 @@ def test_a_demand_in_another_language_is_read_by_the_encoder_that_knows_it(demo_
     service.close()
 
 
-@pytest.mark.slow
 def test_a_second_demo_prepares_nothing_again(demo_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def state() -> dict[str, int]:
         files = [*demo_workspace.data.iterdir(), *demo_workspace.models_folder.glob("*/*")]

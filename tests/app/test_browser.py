@@ -17,7 +17,7 @@ from playwright.sync_api import Locator, Page, expect
 from encoders.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the demo is trained first
 
 
 @contextmanager

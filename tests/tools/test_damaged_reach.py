@@ -130,7 +130,7 @@ def test_damaged_counts_of_calls_begin_anew(
     damage(path)
     opened = kind(path)
     if isinstance(opened, Allowance):
-        opened.ask("token", b"question")
+        opened.ask("token", [b"question"])
     else:
         assert opened.hit("token", 1) == 0
     opened.close()

@@ -33,6 +33,8 @@ NO_TOOLS = {
     "delete_conversation",
     "read",
     "reading",
+    "spelled",
+    "meaning",
     "reads_as",
     "learn_to_read",
     "begin_to_read",
