@@ -162,7 +162,7 @@ class Drafting:
             return ()
         settled = {
             reply("assumed_horizon", days=now.parts.days): step.horizon_days,
-            reply("assumed_everyone"): step.newness or step.behaviours or step.behaviours,
+            reply("assumed_everyone"): step.newness or step.behaviours,
         }
         return tuple(each for each in now.draft.assumptions if not settled.get(each))
 

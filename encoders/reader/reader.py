@@ -23,6 +23,8 @@ SURE = 0.85
 """The reading is sure when so much of it goes to what is named."""
 NAMED, BESIDE = 0.06, 0.5
 """A thing is named when it has this share, and this much of the greatest one."""
+_BESIDE_OF_ENTRY = 0.3
+"""The same for what an entry stands for: a Thanksgiving dinner is turkey as well as what the word dinner brings in."""
 OFFERED, CHOICES = 0.02, 4
 """Others are offered beside what is named from this share on, so many at most."""
 _NAMED_SINGLE, _BESIDE_SINGLE = 0.04, 0.2
@@ -133,7 +135,7 @@ class Reader:
         shares, by_entry = self._mixed(head, found)
         titles = self._titles(text, shares)
         ranked = self._ranked(self._with_titles(shares, titles), titles, self._gathered(head, bool(titles)))
-        chosen = self._chosen(ranked, float(shares[-1]), self._called(text))
+        chosen = self._chosen(ranked, float(shares[-1]), self._called(text), by_entry)
         others = [each.name for each in ranked if each not in chosen and each.share >= OFFERED]
         return Understood(
             groups=tuple(self._meant(each, by_entry, text) for each in chosen),
@@ -143,7 +145,9 @@ class Reader:
             nearest=() if chosen else tuple(each.name for each in ranked[:_NEAREST]),
         )
 
-    def _chosen(self, ranked: Sequence[_Ranked], nothing: float, called: Collection[int]) -> list[_Ranked]:
+    def _chosen(
+        self, ranked: Sequence[_Ranked], nothing: float, called: Collection[int], known: Collection[int]
+    ) -> list[_Ranked]:
         """What is named of ``ranked``, the greatest share first; none where the request means nothing here."""
         least, beside = (_NAMED_SINGLE, _BESIDE_SINGLE) if self.targets.singles else (NAMED, BESIDE)
         greatest = max((each.share for each in ranked if not each.said), default=0.0)
@@ -152,8 +156,9 @@ class Reader:
             return []
         if nothing >= (_NOTHING if self.targets.singles else greatest) and not ranked[0].said:
             return []
-        least = max(least, beside * greatest)
-        return [each for each in ranked[:MOST] if each.share >= (OFFERED if each.number in called else least)]
+        of_entry = max(least, min(beside, _BESIDE_OF_ENTRY) * greatest)
+        bounds = dict.fromkeys(known, of_entry) | dict.fromkeys(called, OFFERED)
+        return [each for each in ranked[:MOST] if each.share >= bounds.get(each.number, max(least, beside * greatest))]
 
     def _titles(self, text: str, shares: Matrix) -> list[Found]:
         """Single items that the request names; by one word ("Dave") only where the head sees them too."""

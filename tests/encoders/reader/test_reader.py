@@ -173,6 +173,17 @@ def test_an_entry_fires_only_where_the_whole_request_is_about_what_it_stands_for
     assert both.entries == ("Landlords",)
 
 
+def test_what_an_entry_stands_for_stays_together(service: AudienceService) -> None:
+    targets = Targets.of(service.forecaster.scene.vocabulary)
+    feast = Entry(name="Feast", says=("our feast",), things=("wine", "bread"))
+    shares = {"coffee": 0.5, "wine": 0.1, "cat food": 0.2}
+    together = _reader_that_gives(shares, targets, (feast,)).read("our feast")
+    assert {"coffee", "wine"} <= {each.group for each in together.groups}
+    assert "cat food" not in {each.group for each in together.groups}
+    apart = _reader_that_gives(shares, targets).read("our feast")
+    assert [each.group for each in apart.groups] == ["coffee"]
+
+
 def test_that_nothing_is_meant_is_told_from_being_unsure(service: AudienceService) -> None:
     targets = Targets.of(service.forecaster.scene.vocabulary)
     nothing = _reader_that_gives({"wine": 0.01}, targets).read("piano lessons")
