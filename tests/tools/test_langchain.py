@@ -15,7 +15,7 @@ from agent.guard import permit
 from encoders.errors import RequestError
 from encoders.settings import settings
 from encoders.workspace import Workspace
-from tools.langchain import targeting_tools
+from tools.interfaces.langchain import targeting_tools
 from tools.service import AudienceService
 from tools.types import AudienceSpec, DataCard, Filter, SavedAudience, SizeEstimate
 

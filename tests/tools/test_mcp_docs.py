@@ -7,7 +7,7 @@ from mcp_types import Tool
 
 from tools.access.gate import Gate
 from tools.adcp.tasks import TASKS
-from tools.mcp_server.server import make_server
+from tools.interfaces.mcp.server import make_server
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 

@@ -13,10 +13,10 @@ import encoders.errors
 from encoders.errors import BROKEN, AudienceError, RequestError, TooManyCallsError, WorkspaceError
 from tools.access.gate import Gate
 from tools.goals import Goal
-from tools.mcp_server.reading import READING
-from tools.mcp_server.writing import WRITING
-from tools.rest.api import make_api
-from tools.rest.problems import KINDS, problem_of
+from tools.interfaces.rest.api import make_api
+from tools.jobs.problems import KINDS, problem_of
+from tools.operations.operation import Interface
+from tools.operations.table import offered
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 
@@ -39,14 +39,9 @@ def described() -> dict[str, Any]:
     return app.openapi()
 
 
-def test_every_tool_for_agents_is_a_resource() -> None:
+def test_every_operation_is_a_resource() -> None:
     operations = {each["operationId"] for path in described()["paths"].values() for each in path.values()}
-    assert READING.keys() | WRITING.keys() <= operations
-    assert operations - READING.keys() - WRITING.keys() == {
-        *("health", "problems", "capabilities", "saved", "saved_version", "exported", "job", "list_jobs", "cancel"),
-        *("webhooks", "add_webhook", "remove_webhook", "deliveries"),
-        *("delete_audience", "delete_export", "delete_conversation", "forget"),
-    }
+    assert operations == {"health", "problems", *(each.name for each in offered(Interface.REST))}
 
 
 def test_the_description_says_what_each_answers_and_takes() -> None:
