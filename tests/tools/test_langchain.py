@@ -16,8 +16,9 @@ from encoders.errors import RequestError
 from encoders.settings import settings
 from encoders.workspace import Workspace
 from tools.interfaces.langchain import targeting_tools
+from tools.pages import AudiencePage
 from tools.service import AudienceService
-from tools.types import AudienceSpec, DataCard, Filter, SavedAudience, SizeEstimate
+from tools.types import AudienceSpec, DataCard, Filter, SizeEstimate
 
 PAGE = Path(__file__).parents[2] / "docs" / "langchain.md"
 DOGS = {"demand": "Households that will buy dog food in the next 28 days"}
@@ -84,8 +85,8 @@ def test_a_campaign_from_the_goal_to_the_file(tools: list[StructuredTool], own: 
     ).artifact
     assert joined.users <= overlap.both < joined.users + MINIMUM
     listed = called(tools, "list_audiences")
-    assert TypeAdapter(tuple[SavedAudience, ...]).validate_json(str(listed.content)) == own.list_audiences()
-    assert [each.name for each in listed.artifact] == ["Both", "Cats", "Dogs"]
+    assert AudiencePage.model_validate_json(str(listed.content)).audiences == own.list_audiences()
+    assert [each.name for each in listed.artifact.audiences] == ["Both", "Cats", "Dogs"]
     file = called(tools, "export", audience="Dogs", key="k4").artifact
     assert Path(file.path).is_file()
     assert file.rows + sum(each.users for each in file.left_out) == saved.users - saved.holdout
@@ -98,7 +99,12 @@ def test_a_campaign_from_the_goal_to_the_file(tools: list[StructuredTool], own: 
         ("explain", {"user_id": "x1", "spec": DOGS}, "There is no household 'x1'"),
         ("preview", {"spec": {**DOGS, "cut": 0.001}}, "Make it broader."),
         ("size", {"spec": {**DOGS, "filters": [{"field": "shoe size", "values": ["9"]}]}}, "shoe size"),
-        ("save", {"spec": DOGS, "name": "Dogs", "approved_by": ""}, "approve"),
+        (
+            "save",
+            {"spec": DOGS, "name": "Dogs", "approved_by": ""},
+            "approved_by: String should have at least 1 character.",
+        ),
+        ("size", {}, "spec: Field required."),
         ("size", {"spec": {"demand": "pregnant women"}}, ""),
         ("compare", {"audiences": ["Dogs", {"demand": "pregnant women"}]}, ""),
     ],

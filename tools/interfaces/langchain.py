@@ -1,10 +1,11 @@
 """Operations as LangChain tools, which any agent can bind."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import MinLen
 from langchain_core.tools import StructuredTool, ToolException
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 from pydantic_core import to_json
 
 from encoders.errors import AudienceError
@@ -45,8 +46,9 @@ def _arguments(operation: Operation) -> type[BaseModel]:
     """The input with a key that may be left out: inside one program no answer is lost on the way."""
     if _KEY not in operation.input.model_fields:
         return operation.input
-    [kind] = [each.annotation for each in operation.parameters if each.name == _KEY]
-    key: Any = (kind, "")
+    about = operation.input.model_fields[_KEY]
+    limits = [each for each in about.metadata if not isinstance(each, MinLen)]
+    key: Any = (Annotated[str, *limits, Field(description=about.description)], "")
     return create_model(operation.input.__name__, __base__=operation.input, **{_KEY: key})
 
 

@@ -9,41 +9,19 @@ from tools.campaign_types import CampaignOutcome, Refreshed
 from tools.forgetting.erasure import Receipt
 from tools.jobs.jobs import Jobs
 from tools.jobs.ledger import Job, JobPage
-from tools.operations.inputs import (
-    Address,
-    ApprovedBy,
-    AudienceName,
-    Combining,
-    Conversation,
-    Cursor,
-    Day,
-    Events,
-    FileName,
-    FirstDemand,
-    Format,
-    Holdout,
-    JobId,
-    Key,
-    Latest,
-    Limit,
-    NewName,
-    NewTunedName,
-    Platform,
-    Responders,
-    SavedNames,
-    Seeds,
-    Spec,
-    UserIds,
-    Version,
-    WebhookId,
-)
+from tools.operations import inputs
 from tools.service import AudienceService
 from tools.types import ExportFile, SavedAudience, TunedSummary
 from tools.webhooks.types import EVENTS, Delivery, NewSubscription, Subscription
 
 
 def save(
-    service: AudienceService, spec: Spec, name: NewName, approved_by: ApprovedBy, key: Key, holdout: Holdout = None
+    service: AudienceService,
+    spec: inputs.Spec,
+    name: inputs.NewName,
+    approved_by: inputs.ApprovedBy,
+    key: inputs.Key,
+    holdout: inputs.Holdout = None,
 ) -> SavedAudience:
     """Save an audience as a snapshot, with a part of its users held out so that the uplift can be measured.
 
@@ -54,18 +32,22 @@ def save(
 
 def combine(
     service: AudienceService,
-    operation: Combining,
-    audiences: SavedNames,
-    name: NewName,
-    approved_by: ApprovedBy,
-    key: Key,
+    operation: inputs.Combining,
+    audiences: inputs.SavedNames,
+    name: inputs.NewName,
+    approved_by: inputs.ApprovedBy,
+    key: inputs.Key,
 ) -> SavedAudience:
     """Save a new audience made from saved ones; 'combined_users' says beforehand how many it would have."""
     return service.combine(operation, audiences, name, approved_by, key)
 
 
 def export(
-    service: AudienceService, audience: AudienceName, key: Key, format: Format = "csv", platform: Platform = ""
+    service: AudienceService,
+    audience: inputs.AudienceName,
+    key: inputs.Key,
+    format: inputs.Format = "csv",
+    platform: inputs.Platform = "",
 ) -> ExportFile:
     """Write a saved audience, without its holdout, to a file on the machine of this server, and send it if wanted.
 
@@ -75,17 +57,17 @@ def export(
     return service.export(audience, format, key, platform)
 
 
-def exported(service: AudienceService, name: FileName) -> Path:
+def exported(service: AudienceService, name: inputs.FileName) -> Path:
     """The file of an export."""
     return service.exported(name)
 
 
 def record_outcome(
     service: AudienceService,
-    audience: AudienceName,
-    approved_by: ApprovedBy,
-    responders_csv: Responders = None,
-    version: Version = None,
+    audience: inputs.AudienceName,
+    approved_by: inputs.ApprovedBy,
+    responders_csv: inputs.Responders = None,
+    version: inputs.Version = None,
 ) -> CampaignOutcome:
     """Record who responded, and answer with the uplift over the holdout and the forecast beside it.
 
@@ -102,9 +84,9 @@ def record_outcome(
 
 def tune(
     service: AudienceService,
-    name: NewTunedName,
-    seeds: Seeds,
-    demand: FirstDemand = None,
+    name: inputs.NewTunedName,
+    seeds: inputs.Seeds,
+    demand: inputs.FirstDemand = None,
     progress: Progress = silent,
 ) -> TunedSummary:
     """Fit a demand to a few users who are known to be meant, to find more like them. It takes a while.
@@ -121,10 +103,10 @@ def tuned_alone(_: AudienceService, given: Any) -> tuple[str, Any]:
 
 def refresh(
     service: AudienceService,
-    audience: AudienceName,
-    approved_by: ApprovedBy,
-    key: Key,
-    as_of: Day = None,
+    audience: inputs.AudienceName,
+    approved_by: inputs.ApprovedBy,
+    key: inputs.Key,
+    as_of: inputs.Day = None,
     progress: Progress = silent,
 ) -> Refreshed:
     """Save the same spec again as of a later day, as its next version, and say who came and who left.
@@ -141,17 +123,17 @@ def refreshed_alone(service: AudienceService, given: Any) -> tuple[str, Any]:
     return audience, given.model_copy(update={"audience": audience})
 
 
-def list_jobs(_: AudienceService, jobs: Jobs, limit: Limit = 20, cursor: Cursor = "") -> JobPage:
+def list_jobs(_: AudienceService, jobs: Jobs, limit: inputs.Limit = 20, cursor: inputs.Cursor = "") -> JobPage:
     """The jobs that you asked for, newest first, a page at a time; an admin sees those of the tenant."""
     return jobs.page(limit, cursor)
 
 
-def job(_: AudienceService, jobs: Jobs, job: JobId) -> Job:
+def job(_: AudienceService, jobs: Jobs, job: inputs.JobId) -> Job:
     """Where a job stands, and once it has ended, what it gave or why it gave nothing."""
     return jobs.job(job)
 
 
-def cancel(_: AudienceService, jobs: Jobs, job: JobId) -> Job:
+def cancel(_: AudienceService, jobs: Jobs, job: inputs.JobId) -> Job:
     """Have a job end; one that is at work stops at the next point where nothing is lost.
 
     The answer says where it stands now: a job that has ended stays as it is.
@@ -162,7 +144,7 @@ def cancel(_: AudienceService, jobs: Jobs, job: JobId) -> Job:
 # --- what is to be gone ---------------------------------------------------------------------------
 
 
-def delete_audience(service: AudienceService, audience: AudienceName) -> SavedAudience:
+def delete_audience(service: AudienceService, audience: inputs.AudienceName) -> SavedAudience:
     """Delete a saved audience with all its versions, outcomes and files; its audit lines stay, without members.
 
     Ask the person before you call. Answers with its newest version as it was.
@@ -170,12 +152,12 @@ def delete_audience(service: AudienceService, audience: AudienceName) -> SavedAu
     return service.delete(audience)
 
 
-def delete_export(service: AudienceService, name: FileName) -> None:
+def delete_export(service: AudienceService, name: inputs.FileName) -> None:
     """Delete the file of an export before it is deleted by itself."""
     service.delete_export(name)
 
 
-def delete_conversation(service: AudienceService, conversation: Conversation) -> None:
+def delete_conversation(service: AudienceService, conversation: inputs.Conversation) -> None:
     """Delete a conversation of the page; audiences that were saved in it stay.
 
     For an admin token without a tenant. Audit lines of the page say its id: 'chat ID'.
@@ -183,7 +165,7 @@ def delete_conversation(service: AudienceService, conversation: Conversation) ->
     service.delete_conversation(conversation)
 
 
-def forget(service: AudienceService, users: UserIds, approved_by: ApprovedBy) -> Receipt:
+def forget(service: AudienceService, users: inputs.UserIds, approved_by: inputs.ApprovedBy) -> Receipt:
     """Erase users from everything in the workspace, in every tenant, and from all data that is prepared later.
 
     For an admin token without a tenant. It takes a while and cannot be undone; repeated, it goes on where it was
@@ -200,7 +182,7 @@ def webhooks(service: AudienceService) -> tuple[Subscription, ...]:
     return service.webhooks.subscriptions()
 
 
-def add_webhook(service: AudienceService, url: Address, events: Events = EVENTS) -> NewSubscription:
+def add_webhook(service: AudienceService, url: inputs.Address, events: inputs.Events = EVENTS) -> NewSubscription:
     """Tell an address of what happens to saved audiences, with signed messages, at least once each.
 
     The answer has the secret that messages are signed with; it is not shown again. The same address twice is
@@ -209,11 +191,11 @@ def add_webhook(service: AudienceService, url: Address, events: Events = EVENTS)
     return service.webhooks.add(url, events)
 
 
-def remove_webhook(service: AudienceService, webhook: WebhookId) -> Subscription:
+def remove_webhook(service: AudienceService, webhook: inputs.WebhookId) -> Subscription:
     """Tell an address nothing more; what was waiting for it is given up."""
     return service.webhooks.remove(webhook)
 
 
-def deliveries(service: AudienceService, limit: Latest = 50) -> tuple[Delivery, ...]:
+def deliveries(service: AudienceService, limit: inputs.Latest = 50) -> tuple[Delivery, ...]:
     """The latest messages to webhooks and what became of each, newest first."""
     return service.webhooks.deliveries(limit)

@@ -96,10 +96,10 @@ class Operation:
     run: Callable[..., Any]
     title: str
     scope: Scope
-    effect: Effect
     http: Http
     example: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of one call, for the documentation and the tests."""
+    effect: Effect = Effect.READ
     not_over: Mapping[Interface, str] = field(default_factory=dict)
     """Interfaces that do not offer it, and why."""
 
