@@ -80,7 +80,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         asking.refresh_day, "Show the day of a refresh", Scope.READ,
-        Http("GET", "/audiences/{audience}/refresh-day", tag="Work"), _COFFEE,
+        Http("GET", "/audiences/{audience}/refresh-day", tag="Work"), _COFFEE | {"as_of": "2017-11-01"},
     ),
     Operation(
         asking.drift, "Check a saved audience for drift", Scope.SIZE,
