@@ -23,3 +23,12 @@ def test_an_operation_that_is_missing_somewhere_says_why() -> None:
         for interface, why in operation.not_over.items():
             page = (DOCS / f"{interface.lower()}.md").read_text("utf-8")
             assert f"- `{operation.name}` is not offered: {why}." in page
+
+
+def test_what_contributors_are_shown_is_what_is_there() -> None:
+    text = (DOCS.parent / "CONTRIBUTING.md").read_text("utf-8")
+    shown = text.partition("```diff\n+++ ")[2].partition("```")[0].split("+++ ")
+    assert len(shown) == 2
+    for part in shown:
+        path, *lines = part.splitlines()
+        assert "\n".join(line.removeprefix("+") for line in lines) in (DOCS.parent / path).read_text("utf-8")
