@@ -40,10 +40,10 @@ from tools.access.names import Names
 from tools.access.tokens import Tokens
 from tools.access.trail import FOLDED_SECONDS, Trail
 from tools.export import exported as exported_file
-from tools.mcp_server.http import OverHttp
-from tools.mcp_server.server import make_server
+from tools.interfaces.mcp.http import OverHttp
+from tools.interfaces.mcp.server import make_server
+from tools.interfaces.rest.api import make_api
 from tools.registry import Registry
-from tools.rest.api import make_api
 from tools.retention import Keeper
 from tools.types import AudienceSpec, SavedAudience, SizeEstimate
 from tools.webhooks.courier import Courier

@@ -27,8 +27,8 @@ from encoders.workspace import Workspace
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
 from tools.export import exported
+from tools.jobs.ledger import Ledger
 from tools.registry import Registry
-from tools.rest.ledger import Ledger
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 from tools.webhooks.courier import deliver_due

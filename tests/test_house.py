@@ -36,6 +36,19 @@ def test_imports_run_down_only(path: Path) -> None:
     assert ours <= MAY_IMPORT[floor]
 
 
+def modules(path: Path) -> set[str]:
+    """Modules that a file imports from, anywhere in it."""
+    tree = ast.walk(ast.parse((ROOT / path).read_text("utf-8")))
+    return {node.module or "" for node in tree if isinstance(node, ast.ImportFrom)}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parts[0] == "tools"], ids=str)
+def test_interfaces_stand_on_operations_and_nothing_on_them(path: Path) -> None:
+    floors = ("tools.interfaces", "tools.operations")
+    higher = {"interfaces": (), "operations": floors[:1]}.get(path.parts[1], floors)
+    assert not [each for each in modules(path) if each.startswith(higher)]
+
+
 def test_one_file_knows_chroma() -> None:
     assert [path for path in FILES if "chromadb" in imported(path)] == [Path("tools/store.py")]
 

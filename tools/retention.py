@@ -21,9 +21,9 @@ from tools.background import Background
 from tools.database import Database
 from tools.deleting import delete_threads, threads
 from tools.export import expired
+from tools.jobs.ledger import LOST as JOBS_LOST
+from tools.jobs.ledger import TABLES as JOB_TABLES
 from tools.registry_tables import TABLES as REGISTRY_TABLES
-from tools.rest.ledger import LOST as JOBS_LOST
-from tools.rest.ledger import TABLES as JOB_TABLES
 
 log = logging.getLogger(__name__)
 

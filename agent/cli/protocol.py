@@ -17,7 +17,7 @@ def mcp() -> None:
     from agent.guard import permit
     from tools.access.gate import Gate
     from tools.access.trail import Trail
-    from tools.mcp_server.server import make_server
+    from tools.interfaces.mcp.server import make_server
     from tools.registry import Registry
 
     service, trail = Lazily(settings), Trail(lambda tenant: Registry(workspace.of_tenant(tenant).registry))

@@ -19,8 +19,8 @@ from agent.page.desk import NOT_YET, Desk, Opening
 from encoders.errors import ModelError, WorkspaceError
 from encoders.workspace import Workspace
 from tools.adcp.tasks import TASKS
-from tools.mcp_server.reading import READING
-from tools.mcp_server.writing import WRITING
+from tools.operations.operation import Interface
+from tools.operations.table import offered
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 
@@ -48,7 +48,10 @@ def test_another_agent_sizes_and_saves_over_http(
     save = {"spec": SPEC.model_dump(mode="json"), "name": "Coffee", "approved_by": "Ada", "key": "once"}
 
     async def work(client: Client) -> None:
-        assert [tool.name for tool in (await client.list_tools()).tools] == [*READING, *WRITING, *TASKS]
+        assert [tool.name for tool in (await client.list_tools()).tools] == [
+            *(each.name for each in offered(Interface.MCP)),
+            *TASKS,
+        ]
         sized = await client.call_tool("size", {"spec": save["spec"]})
         assert sized.structured_content == to_jsonable_python(service.size(SPEC))
         again = [(await client.call_tool("save", save)).structured_content for _ in range(2)]

@@ -60,7 +60,7 @@ def test_every_resource_is_an_operation_with_its_gate(app: FastAPI) -> None:
             route = getattr(route, "original_route", route)
             assert isinstance(route, APIRoute)
             names = {getattr(each.dependency, "__qualname__", "") for each in route.dependencies}
-            assert "Face.admits.<locals>.admitted" in names, path
+            assert "Context.admits.<locals>.admitted" in names, path
 
 
 def test_gradio_checks_paths_and_sizes_itself_as_a_second_wall(app: FastAPI) -> None:

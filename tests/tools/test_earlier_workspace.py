@@ -16,9 +16,9 @@ from encoders.workspace import Workspace
 from tools.access.caller import Scope
 from tools.access.tokens import _TABLES as TOKEN_TABLES
 from tools.access.tokens import Tokens
+from tools.jobs.ledger import TABLES as JOB_TABLES
+from tools.jobs.ledger import Ledger
 from tools.registry_tables import TABLES
-from tools.rest.ledger import TABLES as JOB_TABLES
-from tools.rest.ledger import Ledger
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 

@@ -29,8 +29,8 @@ from tools.forgetting import erasure
 from tools.forgetting.erasure import Receipt, erase
 from tools.forgetting.vectors import erase_from_index
 from tools.indexing import build_index
+from tools.jobs.ledger import Job, Ledger
 from tools.registry import Registry
-from tools.rest.ledger import Job, Ledger
 from tools.service import AudienceService
 from tools.store import VectorStore
 from tools.types import AudienceSpec

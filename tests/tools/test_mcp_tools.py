@@ -18,51 +18,16 @@ from encoders.errors import BROKEN, RequestError, WorkspaceError
 from tools.access.gate import Gate
 from tools.adcp.tasks import TASKS
 from tools.goals import Goal
-from tools.mcp_server.reading import READING, Check, Opened
-from tools.mcp_server.server import make_server
-from tools.mcp_server.writing import WRITING
+from tools.interfaces.mcp.server import make_server
+from tools.operations.operation import Check, Effect, Interface, Opened
+from tools.operations.table import BY_NAME, offered
 from tools.registry import Registry
 from tools.service import AudienceService
 from tools.types import AudienceSpec, SavedAudience
 
 SPEC = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.3)
 WIDER = SPEC.model_copy(update={"cut": 0.6})
-NO_TOOLS = {
-    "browse",
-    "describe_group",
-    "delete_conversation",
-    "read",
-    "reading",
-    "spelled",
-    "meaning",
-    "reads_as",
-    "learn_to_read",
-    "begin_to_read",
-    "learning",
-    "delete",
-    "delete_export",
-    "stated",
-    "forget",
-    "reachable",
-    "saved",
-    "exported",
-    "open",
-    "close",
-    "of",
-    "record_call",
-    "forecaster",
-    "outcomes",
-    "keep_upload",
-    "uploaded",
-} | {
-    "demand_vector",
-    "common_vector",
-    "deployments",
-    "drifts",
-    "webhooks",
-}
-"""How the service is opened, seen, measured; vectors; files, which `record_outcome` brings; who is told; and
-where signals are in use."""
+OFFERED = [each.name for each in offered(Interface.MCP)]
 
 
 def anything_goes(spec: AudienceSpec) -> None:
@@ -123,45 +88,24 @@ def listed() -> dict[str, Tool]:
     return {tool.name: tool for tool in tools if tool.name not in TASKS}
 
 
-def test_every_capability_of_the_service_is_a_tool() -> None:
-    capabilities = {name for name in dir(AudienceService) if not name.startswith("_")} - NO_TOOLS
-    assert listed().keys() == capabilities | {"outcome", "record_outcome", "drift"}
-    assert list(listed()) == [*READING, *WRITING]
+def test_every_operation_is_a_tool() -> None:
+    assert list(listed()) == OFFERED
 
 
-@pytest.mark.parametrize("name", [*READING, *WRITING])
+@pytest.mark.parametrize("name", OFFERED)
 def test_a_tool_says_what_it_does_takes_and_answers(name: str) -> None:
-    tool = listed()[name]
+    tool, effect = listed()[name], BY_NAME[name].effect
     hints = tool.annotations
     assert hints
     assert hints.title
-    assert (hints.read_only_hint, hints.destructive_hint or False) == (name in READING, name == "tune")
+    assert hints.read_only_hint == (effect is Effect.READ)
+    assert (hints.destructive_hint or False) == (name in {"tune", "delete_audience", "delete_export", "remove_webhook"})
     assert (hints.idempotent_hint, hints.open_world_hint) == (True, name == "export")
     assert tool.description
     assert tool.description.endswith(".")
     assert tool.output_schema
     assert all("description" in each or "$ref" in each for each in tool.input_schema["properties"].values())
     assert ("key" in tool.input_schema.get("required", ())) == (name in {"save", "combine", "export", "refresh"})
-
-
-def test_the_reading_tools_answer_like_the_service(service: AudienceService) -> None:
-    user, goal = "h001", Goal(users=60)
-    both = (SPEC, WIDER)
-    calls: dict[str, tuple[Any, dict[str, Any]]] = {
-        "describe_data": (service.describe_data(), {}),
-        "search_items": (service.search_items("coffee", 3), {"words": "coffee", "limit": 3}),
-        "search_groups": (service.search_groups("coffee"), {"words": "coffee"}),
-        "size": (service.size(SPEC), {"spec": SPEC}),
-        "reach_goal": (service.reach_goal(SPEC, goal), {"spec": SPEC, "goal": goal}),
-        "preview": (service.preview(SPEC, 4), {"spec": SPEC, "count": 4}),
-        "profile": (service.profile(SPEC, 7), {"spec": SPEC, "limit": 7}),
-        "skew": (service.skew(SPEC), {"spec": SPEC}),
-        "explain": (service.explain(user, SPEC), {"user_id": user, "spec": SPEC}),
-        "compare": (service.compare(both), {"audiences": both}),
-        "destinations": (service.destinations.list(), {}),
-    }
-    for name, (expected, arguments) in calls.items():
-        assert answer(service, name, **arguments) == to_jsonable_python(expected), name
 
 
 def test_a_preview_names_nobody(service: AudienceService) -> None:
@@ -186,7 +130,7 @@ def test_a_saved_audience_is_combined_exported_measured_and_refreshed(own: Audie
     answer(own, "save", spec=SPEC, name="Coffee", approved_by="Ada", key="a")
     answer(own, "save", spec=WIDER, name="Wide", approved_by="Ada", key="b")
     rest = {"operation": "not", "audiences": ["Wide", "Coffee"]}
-    there = answer(own, "combined_users", **rest)
+    there = answer(own, "combined_users", **rest)["users"]
     assert answer(own, "combine", **rest, name="Rest", approved_by="Ada", key="c")["users"] == there > 0
     assert answer(own, "compare", audiences=["Wide", "Rest"])["overlaps"][0]["both"] == there
     file = answer(own, "export", audience="Coffee", key="d")
@@ -221,7 +165,7 @@ def test_tuning_tells_that_it_is_at_work(own: AudienceService) -> None:
 
     found = apart.run(tune())
     assert not found.is_error, found.content
-    assert told[0] == "Tuning"
+    assert told[0] == "Tune a demand to known users"
     assert found.structured_content
     kept = to_jsonable_python(own.tuned("regulars"))
     assert answer(own, "tuned", name="regulars") == kept == found.structured_content | {"warnings": []}

@@ -15,8 +15,8 @@ from encoders.settings import Settings
 from encoders.workspace import Workspace
 from tools.deleting import delete_conversation, threads
 from tools.export import KEPT_DAYS
+from tools.jobs.ledger import JobProgress, Ledger, State
 from tools.registry import Registry
-from tools.rest.ledger import JobProgress, Ledger, State
 from tools.retention import Keeper, drop_old
 from tools.webhooks.outbox import Outbox, announce
 

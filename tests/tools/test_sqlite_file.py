@@ -19,8 +19,8 @@ from tools import backups
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
 from tools.backups import kept_files, newest_backup, restore
+from tools.jobs.ledger import Ledger
 from tools.registry import Registry
-from tools.rest.ledger import Ledger
 
 Damage = Callable[[Path, float], None]
 

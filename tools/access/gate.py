@@ -5,9 +5,8 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from encoders.errors import AccessError, AudienceError, NotAllowedError, TooManyCallsError
-from tools.access.caller import Caller, current, mark_audited
+from tools.access.caller import Caller, Scope, current, mark_audited
 from tools.access.limits import CallLimits
-from tools.access.scopes import needed
 
 
 class Audited(Protocol):
@@ -31,11 +30,12 @@ class Gate:
         self._limits = limits or CallLimits()
 
     @contextmanager
-    def admitted(self, operation: str) -> Iterator[None]:
+    def admitted(self, operation: str, scope: Scope | None) -> Iterator[None]:
         """Make one call of the current caller inside the block.
 
         Args:
             operation: as the tools are called: 'size'.
+            scope: what it needs; None where any token will do.
 
         Raises:
             NotAllowedError: the token lacks the scope.
@@ -44,7 +44,7 @@ class Gate:
         audited, caller = self._audited(), current()
         mark_audited()
         try:
-            self._check(caller, operation)
+            self._check(caller, operation, scope)
             yield
         except AudienceError as error:
             audited.record_call(operation, "refused" if isinstance(error, AccessError) else "declined")
@@ -54,7 +54,7 @@ class Gate:
             raise
         audited.record_call(operation, "answered")
 
-    def _check(self, caller: Caller, operation: str) -> None:
+    def _check(self, caller: Caller, operation: str, scope: Scope | None) -> None:
         """Count the call first: one that is refused was a call as well."""
         # Clients list the tools before each call, so that is counted apart.
         counted = f"{caller.name} {operation}" if operation == "list_tools" else caller.name
@@ -62,7 +62,6 @@ class Gate:
             raise TooManyCallsError(
                 f"This token may call {caller.per_minute} times a minute; call again in {wait} seconds.", wait
             )
-        scope = needed(operation)
         if scope is not None and not caller.may(scope):
             have = ", ".join(sorted(caller.scopes))
             raise NotAllowedError(f"'{operation}' needs a token with the scope '{scope}'; this one has {have}.")

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from encoders.errors import AccessError, RequestError
 from encoders.settings import Settings
+from tools.access.caller import Scope
 from tools.access.gate import Gate
 from tools.adcp.accounts import listed, synced
 from tools.adcp.activation import Activation
@@ -34,11 +35,12 @@ logger = logging.getLogger(__name__)
 
 
 class Task(NamedTuple):
-    """What a model reads about a task, and what it takes in."""
+    """What a model reads about a task, what it takes in, and the scope it needs."""
 
     title: str
     description: str
     request: type[Request]
+    scope: Scope
     reads: bool = True
 
 
@@ -47,25 +49,32 @@ TASKS = {
         "AdCP: what this agent offers",
         "What this agent speaks of AdCP, the Ad Context Protocol: its versions, and that it offers signals.",
         CapabilitiesRequest,
+        Scope.READ,
     ),
     "get_signals": Task(
         "AdCP: find signals",
         "AdCP Signals: audiences for a description in plain words ('signal_spec'), sized, priced, and ready for "
         "activate_signal. Also by their ids, or wholesale: all that are saved.",
         SignalsRequest,
+        Scope.SIZE,
     ),
     "activate_signal": Task(
         "AdCP: activate a signal",
         "AdCP Signals: put a signal of get_signals to use at platforms or other agents, or stop that. A signal that is "
         "not saved yet is saved, with its holdout. Ask the person before you call.",
         ActivationRequest,
+        Scope.ACTIVATE,
         reads=False,
     ),
     "list_accounts": Task(
-        "AdCP: list accounts", "AdCP: the accounts you named with sync_accounts, in pages.", AccountsRequest
+        "AdCP: list accounts", "AdCP: the accounts you named with sync_accounts, in pages.", AccountsRequest, Scope.READ
     ),
     "sync_accounts": Task(
-        "AdCP: name accounts", "AdCP: name the brands you act for, and who pays.", SyncRequest, reads=False
+        "AdCP: name accounts",
+        "AdCP: name the brands you act for, and who pays.",
+        SyncRequest,
+        Scope.ACTIVATE,
+        reads=False,
     ),
 }
 """Each task under its name, in the order they are listed."""
@@ -112,7 +121,7 @@ class Protocol:
                     f"There is no '{name[:60]}' here.",
                     suggestion="get_adcp_capabilities says what is offered, the list of tools has the rest",
                 )
-            with self._gate.admitted(name):
+            with self._gate.admitted(name, TASKS[name].scope):
                 content = await asyncio.to_thread(self._answer, name, arguments)
         except (RequestError, AccessError, TaskError) as error:
             content = _failed(as_task_error(error))

@@ -17,8 +17,8 @@ from pydantic_core import to_jsonable_python
 
 from encoders.workspace import Workspace
 from tools.adcp.tasks import TASKS
-from tools.mcp_server.reading import READING
-from tools.mcp_server.writing import WRITING
+from tools.operations.operation import Interface
+from tools.operations.table import offered
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 
@@ -53,7 +53,7 @@ def test_another_agent_sizes_and_saves_over_stdio(own_workspace: Workspace, mode
     async def talk() -> list[CallToolResult]:
         async with Client(command(own_workspace.path), mode=mode) as client:
             listed = await client.list_tools()
-            assert [tool.name for tool in listed.tools] == [*READING, *WRITING, *TASKS]
+            assert [tool.name for tool in listed.tools] == [*(each.name for each in offered(Interface.MCP)), *TASKS]
             return [
                 await client.call_tool("size", {"spec": save["spec"]}),
                 await client.call_tool("size", {"spec": declined}),

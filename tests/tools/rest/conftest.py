@@ -10,7 +10,7 @@ from agent.guard import permit
 from encoders.workspace import Workspace
 from tools.access.gate import Gate
 from tools.access.tokens import Tokens
-from tools.rest.api import make_api
+from tools.interfaces.rest.api import make_api
 from tools.service import AudienceService
 
 

@@ -22,8 +22,8 @@ from tools.access.limits import CallLimits
 from tools.access.names import Names
 from tools.access.tokens import Tokens
 from tools.access.trail import Trail
+from tools.interfaces.rest.api import make_api
 from tools.registry import Registry
-from tools.rest.api import make_api
 from tools.service import AudienceService
 
 SPEC: dict[str, Any] = {"demand": "Households that will buy coffee in the next 28 days", "cut": 0.3}

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from agent.guard import permit
 from tools.access.gate import Gate
-from tools.rest.api import make_api
+from tools.interfaces.rest.api import make_api
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 

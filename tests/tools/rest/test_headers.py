@@ -10,8 +10,8 @@ from rest_doubles import SAVE, SEEDS, Nowhere, ended, key, problem
 from starlette.testclient import TestClient
 
 from tools.access.gate import Gate
+from tools.interfaces.rest.api import make_api
 from tools.registry import Registry
-from tools.rest.api import make_api
 from tools.service import AudienceService
 from tools.types import SavedAudience
 

@@ -20,15 +20,15 @@ from encoders.tuning import tune
 from encoders.workspace import Workspace
 from tools.access.caller import Caller, acting_as
 from tools.access.gate import Gate
-from tools.rest.api import make_api
-from tools.rest.jobs import Jobs
+from tools.interfaces.rest.api import make_api
+from tools.jobs.jobs import Jobs
 from tools.service import AudienceService
 
 TUNE = {"seeds": SEEDS}
 HANGS = """
 import sys, threading
 from encoders.workspace import Workspace
-from tools.rest.jobs import Jobs
+from tools.jobs.jobs import Jobs
 
 def work(progress):
     progress("At work", 0.5)

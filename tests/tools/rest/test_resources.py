@@ -12,15 +12,12 @@ from starlette.testclient import TestClient
 import encoders.errors
 from encoders.errors import BROKEN, AudienceError, RequestError, TooManyCallsError, WorkspaceError
 from tools.access.gate import Gate
-from tools.goals import Goal
-from tools.mcp_server.reading import READING
-from tools.mcp_server.writing import WRITING
-from tools.rest.api import make_api
-from tools.rest.problems import KINDS, problem_of
+from tools.interfaces.rest.api import make_api
+from tools.jobs.problems import KINDS, problem_of
+from tools.operations.operation import Interface
+from tools.operations.table import offered
 from tools.service import AudienceService
 from tools.types import AudienceSpec
-
-COFFEE = AudienceSpec(**SPEC)
 
 
 def anything_goes(spec: AudienceSpec) -> None:
@@ -39,14 +36,9 @@ def described() -> dict[str, Any]:
     return app.openapi()
 
 
-def test_every_tool_for_agents_is_a_resource() -> None:
+def test_every_operation_is_a_resource() -> None:
     operations = {each["operationId"] for path in described()["paths"].values() for each in path.values()}
-    assert READING.keys() | WRITING.keys() <= operations
-    assert operations - READING.keys() - WRITING.keys() == {
-        *("health", "problems", "capabilities", "saved", "saved_version", "exported", "job", "list_jobs", "cancel"),
-        *("webhooks", "add_webhook", "remove_webhook", "deliveries"),
-        *("delete_audience", "delete_export", "delete_conversation", "forget"),
-    }
+    assert operations == {"health", "problems", *(each.name for each in offered(Interface.REST))}
 
 
 def test_the_description_says_what_each_answers_and_takes() -> None:
@@ -63,23 +55,7 @@ def test_the_description_says_what_each_answers_and_takes() -> None:
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
-def test_reading_answers_like_the_service(web: TestClient, own: AudienceService) -> None:
-    goal = Goal(users=60)
-    pairs: list[tuple[Any, Any]] = [
-        (web.get("/data"), own.describe_data()),
-        (web.get("/items", params={"words": "coffee", "limit": 3}), own.search_items("coffee", 3)),
-        (web.get("/groups", params={"words": "coffee", "limit": 3}), own.search_groups("coffee", 3)),
-        (web.post("/sizes", json=SPEC), own.size(COFFEE)),
-        (web.post("/goals", json={"spec": SPEC, "goal": {"users": 60}}), own.reach_goal(COFFEE, goal)),
-        (web.post("/previews", params={"count": 2}, json=SPEC), own.preview(COFFEE, 2)),
-        (web.post("/profiles", params={"limit": 3}, json=SPEC), own.profile(COFFEE, 3)),
-        (web.post("/skews", json=SPEC), own.skew(COFFEE)),
-        (web.post("/explanations", json={"user_id": "h100", "spec": SPEC}), own.explain("h100", COFFEE)),
-        (web.post("/comparisons", json={"audiences": [SPEC, SPEC]}), own.compare([COFFEE, COFFEE])),
-    ]
-    for found, answer in pairs:
-        assert found.status_code == 200, found.text
-        assert found.json() == to_jsonable_python(answer)
+def test_the_web_says_what_answers_here(web: TestClient, own: AudienceService) -> None:
     assert web.get("/health").json() == {"ready": True}
     assert web.get("/capabilities").json()["model_version"] == own.describe_data().model_version
 

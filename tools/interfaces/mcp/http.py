@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from tools.mcp_server.server import AudienceServer
+from tools.interfaces.mcp.server import AudienceServer
 
 
 class OverHttp:

@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 from fastapi import Header, HTTPException, Request, Response
 from pydantic import BaseModel
 
+from tools.operations.operation import Operation
+
 Answer = TypeVar("Answer", bound=BaseModel)
 
 IdempotencyKey = Annotated[
@@ -57,7 +59,7 @@ def unless_known(answer: Answer, known: str | None, response: Response) -> Answe
 
 
 def may_replace(there: str | None, expected: str | None) -> None:
-    """See to it that nobody replaces what she has not seen.
+    """Enforce If-Match: nobody replaces what they have not seen.
 
     Args:
         there: the entity tag of what is there; None for nothing.
@@ -72,6 +74,11 @@ def may_replace(there: str | None, expected: str | None) -> None:
         raise HTTPException(428, "There is one of that name; give its ETag in If-Match to replace or delete it.")
     if there is not None and not matches(expected, there):
         raise HTTPException(412, "It has changed since; read it again and give its new ETag in If-Match.")
+
+
+def is_paged(operation: Operation) -> bool:
+    """Whether an operation answers a page of a list."""
+    return "next_cursor" in getattr(operation.output, "model_fields", {})
 
 
 def link_next(request: Request, response: Response, cursor: str) -> None:

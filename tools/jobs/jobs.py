@@ -11,14 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from contextvars import copy_context
 from threading import Lock
-from typing import Literal
 
 from encoders.errors import AudienceError, WorkspaceError
 from encoders.workspace import Progress, Workspace
 from tools.access.caller import Scope, current
 from tools.campaign_types import Refreshed
-from tools.rest.ledger import Job, JobPage, JobProgress, Ledger, State
-from tools.rest.problems import problem_of
+from tools.jobs.ledger import Job, JobPage, JobProgress, Ledger, State
+from tools.jobs.problems import problem_of
 from tools.types import TunedSummary
 
 log = logging.getLogger(__name__)
@@ -47,7 +46,7 @@ class Jobs:
         self._lock = Lock()
         self._runs = self._closing = False
 
-    def start(self, kind: Literal["tune", "refresh"], subject: str, work: Work) -> Job:
+    def start(self, kind: str, subject: str, work: Work) -> Job:
         """Take on a job of the current caller.
 
         Args:

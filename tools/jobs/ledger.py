@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from encoders.errors import BusyError, NotThereError, RequestError
 from tools.campaign_types import Refreshed
 from tools.database import Database
-from tools.rest.problems import Problem
+from tools.jobs.problems import Problem
 from tools.types import TunedSummary
 
 TABLES = (

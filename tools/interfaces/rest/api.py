@@ -6,23 +6,41 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, ConfigDict
 
 from tools.access.gate import Gate
-from tools.mcp_server.reading import Check, Opened
-from tools.rest.bodies import Health, KindOfProblem
-from tools.rest.keeping import Keeping
-from tools.rest.looking import Looking
-from tools.rest.openapi import VERSION, describe
-from tools.rest.problems import KINDS, handle_problems
-from tools.rest.routes import Face
-from tools.rest.telling import Telling
-from tools.rest.working import Working
+from tools.interfaces.rest.context import Context
+from tools.interfaces.rest.openapi import describe
+from tools.interfaces.rest.problems import handle_problems
+from tools.interfaces.rest.routes import add_route
+from tools.jobs.problems import KINDS
+from tools.operations.operation import Check, Interface, Opened
+from tools.operations.table import offered
+from tools.pages import VERSION
 
 _TOKEN = HTTPBearer(
     auto_error=False,
     scheme_name="bearer",
     description="A token made by 'audience token create'; needed on a public address, or once there was one.",
 )
+
+
+class Health(BaseModel):
+    """Whether requests can be answered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ready: bool
+
+
+class KindOfProblem(BaseModel):
+    """A kind of problem."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str
+    title: str
+    status: int
 
 
 def make_api(opened: Opened, check: Check, gate: Gate) -> FastAPI:
@@ -36,12 +54,12 @@ def make_api(opened: Opened, check: Check, gate: Gate) -> FastAPI:
         check: asked about every audience before it is looked at or saved.
         gate: put around every call.
     """
-    face = Face(opened, check, gate)
+    context = Context(opened, check, gate)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        face.close()
+        context.close()
 
     app = FastAPI(
         title="Audience",
@@ -68,8 +86,8 @@ def make_api(opened: Opened, check: Check, gate: Gate) -> FastAPI:
             KindOfProblem(type=f"{where}#{kind.name}", title=kind.title, status=kind.status) for kind in KINDS.values()
         )
 
-    for resources in (Looking(face), Keeping(face), Working(face), Telling(face)):
-        app.include_router(resources.router())
+    for operation in offered(Interface.REST):
+        add_route(app, operation, context)
     describe(app)
     return app
 

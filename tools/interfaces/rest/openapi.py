@@ -5,10 +5,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from tools.rest.problems import MEDIA_TYPE, Problem
-
-VERSION = "1"
-"""Of the resources: raised when a caller would have to change."""
+from tools.interfaces.rest.headers import is_paged
+from tools.interfaces.rest.problems import MEDIA_TYPE
+from tools.jobs.problems import Problem
+from tools.operations.table import BY_NAME
 
 ABOUT = """Finds, sizes, explains and saves audiences: the users of one data set who are likely to do something next.
 
@@ -63,9 +63,10 @@ def _complete(operation: Document) -> None:
     if "304" in answers:
         answers["304"] = {"description": "You have it already.", "headers": _headers("ETag")}
         answers["200"]["headers"] = _headers("ETag")
-    if operation["operationId"] == "list_audiences":
-        answers["200"]["headers"] |= _headers("Link")
-    if "201" in answers and operation["operationId"] not in ("record_outcome", "forget"):
+    about = BY_NAME.get(operation["operationId"])
+    if about is not None and is_paged(about):
+        answers["200"]["headers"] = answers["200"].get("headers", {}) | _headers("Link")
+    if about is not None and about.http.place:
         answers["201"]["headers"] = _headers("Location")
     if "202" in answers:
         answers["202"]["headers"] = _headers("Location", "Retry-After")

@@ -1,0 +1,34 @@
+"""The tables of the documentation are those of the operations."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.operations.table import OPERATIONS
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
+
+from operation_tables import DOCS, TABLES, written
+
+
+@pytest.mark.parametrize(("page", "name"), TABLES)
+def test_a_page_has_every_operation_as_it_is(page: str, name: str) -> None:
+    text = (DOCS / page).read_text("utf-8")
+    assert written(text, name, TABLES[page, name]()) == text, "run: python docs/operation_tables.py"
+
+
+def test_an_operation_that_is_missing_somewhere_says_why() -> None:
+    for operation in OPERATIONS:
+        for interface, why in operation.not_over.items():
+            page = (DOCS / f"{interface.lower()}.md").read_text("utf-8")
+            assert f"- `{operation.name}` is not offered: {why}." in page
+
+
+def test_what_contributors_are_shown_is_what_is_there() -> None:
+    text = (DOCS.parent / "CONTRIBUTING.md").read_text("utf-8")
+    shown = text.partition("```diff\n+++ ")[2].partition("```")[0].split("+++ ")
+    assert len(shown) == 2
+    for part in shown:
+        path, *lines = part.splitlines()
+        assert "\n".join(line.removeprefix("+") for line in lines) in (DOCS.parent / path).read_text("utf-8")

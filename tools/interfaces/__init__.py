@@ -1,0 +1,1 @@
+"""How operations are offered to others; each interface is generated from ``tools.operations.table``."""

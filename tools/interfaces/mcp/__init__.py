@@ -1,0 +1,1 @@
+"""Operations as tools of the Model Context Protocol."""

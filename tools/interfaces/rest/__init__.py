@@ -1,0 +1,1 @@
+"""Operations as resources over HTTP: no logic of their own, only how the web says it."""

@@ -1,0 +1,1 @@
+"""What may be asked of the service: each operation is one function and one row of ``tools.operations.table``."""

@@ -1,0 +1,181 @@
+"""Operations that look at the data and at audiences as they would be: the docstring of each is what callers read."""
+
+from tools.campaign_types import CampaignOutcome, Drift
+from tools.catalogue import GroupCard, Shelf
+from tools.destinations.known import DestinationCard
+from tools.goals import Goal, GoalReached
+from tools.operations import inputs
+from tools.pages import VERSION, AudiencePage, Capabilities, CombinedUsers, RefreshDay, audience_page
+from tools.platforms import platforms
+from tools.service import AudienceService
+from tools.types import (
+    Comparison,
+    DataCard,
+    Explanation,
+    GroupHit,
+    ItemHit,
+    ProfileRow,
+    SampleUser,
+    SavedAudience,
+    SizeEstimate,
+    SkewReport,
+    TunedSummary,
+)
+
+
+def capabilities(service: AudienceService) -> Capabilities:
+    """Which version, model and data answer here, and what may be asked of them."""
+    card = service.describe_data()
+    return Capabilities(
+        version=VERSION,
+        model_version=card.model_version,
+        data_version=card.data_version,
+        as_of=card.as_of,
+        minimum_size=service.settings.minimum_size,
+        formats=("csv", "parquet"),
+        platforms=tuple(platforms()),
+    )
+
+
+def describe_data(service: AudienceService) -> DataCard:
+    """What the data has: sources, attributes with their values, common item groups, dates.
+
+    Begin here. Filters may only name these attributes and values. The answer says what one user is called (a
+    household, say), how many there are, and the as-of date: nothing later is known.
+    """
+    return service.describe_data()
+
+
+def search_items(service: AudienceService, words: inputs.Words, limit: inputs.Hits = 10) -> tuple[ItemHit, ...]:
+    """Items of the data that are near some words, best first, with how many users and events they had lately.
+
+    Use it to see whether, and under which names, the data knows what somebody wants to promote.
+    """
+    return service.search_items(words, limit)
+
+
+def search_groups(service: AudienceService, words: inputs.Words, limit: inputs.Hits = 8) -> tuple[GroupHit, ...]:
+    """Groups of items (product categories, say) that are near some words, best first, with their best items.
+
+    Use it before you write a demand: words that several groups fit are worth a question to the person.
+    """
+    return service.search_groups(words, limit)
+
+
+def browse(
+    service: AudienceService, of: inputs.CatalogueName = "", page: inputs.Page = 0, limit: inputs.Hits = 12
+) -> Shelf:
+    """Names in the catalogue, a page at a time: the sources, the groups of a source, or the items of a group."""
+    return service.browse(of, page, limit)
+
+
+def describe_group(service: AudienceService, group: inputs.GroupName) -> GroupCard:
+    """What is known of a group: its common items, who did it lately, and how often people come back for it."""
+    return service.describe_group(group)
+
+
+def size(service: AudienceService, spec: inputs.Spec) -> SizeEstimate:
+    """How many users an audience has, how many of them are expected to respond, and where else one could cut.
+
+    Every expectation comes with its 80 % interval; 'reads_as' lists the item groups the sentence was understood
+    as, so check them; 'warnings' is worth passing on. Nothing is saved.
+    """
+    return service.size(spec)
+
+
+def reach_goal(service: AudienceService, spec: inputs.Spec, goal: Goal) -> GoalReached:
+    """The cut that reaches a goal (so many users, a share of responders, or money), and what it brings.
+
+    Put the 'cut' of the answer into the spec to work with that audience. The cut of the spec itself is not read.
+    """
+    return service.reach_goal(spec, goal)
+
+
+def preview(service: AudienceService, spec: inputs.Spec, count: inputs.Users = 5) -> tuple[SampleUser, ...]:
+    """A few users from the top to the bottom of an audience, masked, with the past events that put them there.
+
+    Audiences below the minimum size are not shown.
+    """
+    return service.preview(spec, count)
+
+
+def profile(service: AudienceService, spec: inputs.Spec, limit: inputs.Hits = 12) -> tuple[ProfileRow, ...]:
+    """What is more common in an audience than among everyone, most first; an index of 100 is like everyone."""
+    return service.profile(spec, limit)
+
+
+def skew(service: AudienceService, spec: inputs.Spec) -> SkewReport:
+    """Whom an audience takes more often than others, by each attribute of the data.
+
+    The verdict 'below' means that a value is selected less than four fifths as often as the one selected most:
+    say so to the person before the audience is saved.
+    """
+    return service.skew(spec)
+
+
+def explain(service: AudienceService, user_id: inputs.UserId, spec: inputs.Spec) -> Explanation:
+    """Why one user is in an audience, or why not, from the user's own past events."""
+    return service.explain(user_id, spec)
+
+
+def compare(service: AudienceService, audiences: inputs.Specs) -> Comparison:
+    """How far audiences overlap, for every pair of them."""
+    return service.compare(audiences)
+
+
+def combined_users(
+    service: AudienceService, operation: inputs.Combining, audiences: inputs.SavedNames
+) -> CombinedUsers:
+    """How many users 'combine' would save; null for fewer than the minimum size."""
+    return CombinedUsers(users=service.combined_users(operation, audiences))
+
+
+def tuned(service: AudienceService, name: inputs.TunedName) -> TunedSummary:
+    """What is kept under the name of a tuned demand; a spec uses it with 'like' and with this 'demand'."""
+    return service.tuned(name)
+
+
+def list_audiences(service: AudienceService, limit: inputs.Limit = 20, cursor: inputs.Cursor = "") -> AudiencePage:
+    """The newest version of every saved audience, by name, a page at a time.
+
+    'next_cursor' gives the next page; it is empty on the last.
+    """
+    return audience_page(service.list_audiences(), limit, cursor)
+
+
+def saved(service: AudienceService, audience: inputs.AudienceName, version: inputs.Version = None) -> SavedAudience:
+    """A saved audience, in its newest version unless another is asked for."""
+    return service.saved(audience, version)
+
+
+def saved_version(service: AudienceService, audience: inputs.AudienceName, version: inputs.OneVersion) -> SavedAudience:
+    """One version of a saved audience; it never changes."""
+    return service.saved(audience, version)
+
+
+def outcome(
+    service: AudienceService, audience: inputs.AudienceName, version: inputs.Version = None
+) -> CampaignOutcome | None:
+    """How a saved audience did, as recorded last: responders, uplift over the holdout, and the forecast beside it.
+
+    Null where nothing was recorded; 'record_outcome' does that.
+    """
+    return service.outcomes.last(audience, version)
+
+
+def refresh_day(service: AudienceService, audience: inputs.AudienceName, as_of: inputs.Day = None) -> RefreshDay:
+    """The day 'refresh' would save a saved audience at; an error says why it cannot be refreshed."""
+    return RefreshDay(day=service.refresh_day(audience, as_of))
+
+
+def drift(service: AudienceService, audience: inputs.AudienceName) -> Drift:
+    """Whether a saved audience is still what was saved: who would come and leave now, and did its forecast hold.
+
+    'reasons' is empty where it is; otherwise say so to the person, and offer 'refresh'.
+    """
+    return service.drifts.check(audience)
+
+
+def destinations(service: AudienceService) -> tuple[DestinationCard, ...]:
+    """Where 'export' can send or write an audience for: ad platforms, the person's own systems, plugins."""
+    return service.destinations.list()

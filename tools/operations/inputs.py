@@ -1,0 +1,143 @@
+"""What operations take in, with the words a person or a model reads about it."""
+
+from datetime import date
+from enum import Enum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tools.keeping import MOST_HELD_OUT
+from tools.types import AudienceSpec
+from tools.webhooks.types import EVENTS, Event
+
+
+class Guarded(Enum):
+    """Marks a text that has to pass the check which audiences pass; they are checked in this order."""
+
+    DEMAND = "demand"
+    NAME = "name"
+
+
+Spec = Annotated[
+    AudienceSpec,
+    Field(
+        description="The audience. 'demand' is one precise sentence about what users will do next, its horizon "
+        "included: 'Households that will buy coffee in the next 28 days'. It may go on with conditions ('who bought "
+        "tea in the last 30 days'); filters, behaviours, life_cycle and memberships are hard conditions on attributes, "
+        "on the past, on where users stand and on saved audiences. 'cut' is the share of the eligible users to keep, "
+        "0 to 1."
+    ),
+]
+Specs = Annotated[
+    tuple[AudienceSpec | Annotated[str, Field(max_length=200)], ...],
+    Field(min_length=2, max_length=20, description="Each a spec, or the name or id of a saved audience."),
+]
+Words = Annotated[str, Field(min_length=1, max_length=2000, description="Plain words, such as 'baby food'.")]
+Hits = Annotated[int, Field(ge=1, le=50, description="How many at most.")]
+Users = Annotated[int, Field(ge=1, le=20, description="How many users.")]
+UserId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        description="As 'preview' shows it; with the scope admin also as in the data.",
+    ),
+]
+CatalogueName = Annotated[
+    str, Field(max_length=500, description="A source or a group, as 'browse' names it; empty for the sources.")
+]
+GroupName = Annotated[
+    str, Field(min_length=1, max_length=500, description="A group, as 'browse' and 'search_groups' name it.")
+]
+Page = Annotated[int, Field(ge=0, le=1_000_000, description="Which page, from 0.")]
+
+# --- saved audiences ------------------------------------------------------------------------------
+
+AudienceName = Annotated[str, Field(min_length=1, max_length=200, description="A saved audience, by name or id.")]
+SavedNames = Annotated[
+    tuple[AudienceName, ...], Field(min_length=2, max_length=20, description="Saved audiences, by name or id.")
+]
+Combining = Annotated[
+    Literal["and", "or", "not"],
+    Field(description="'and': in all of them; 'or': in any of them; 'not': in the first and in no other"),
+]
+Version = Annotated[int | None, Field(ge=1, description="A version of it; null for the newest.")]
+OneVersion = Annotated[int, Field(ge=1, description="Which version.")]
+Day = Annotated[date | None, Field(description="The day to refresh it at; null for the day the data set names.")]
+Limit = Annotated[int, Field(ge=1, le=100, description="How many on a page.")]
+Cursor = Annotated[
+    str, Field(max_length=200, description="'next_cursor' of the page before; empty for the first page.")
+]
+NewName = Annotated[
+    str,
+    Field(min_length=1, max_length=120, description="What it is called; a name that exists gets its next version."),
+    Guarded.NAME,
+]
+ApprovedBy = Annotated[
+    str, Field(min_length=1, max_length=120, description="The person who said yes to this. Ask before you call.")
+]
+Key = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=255,
+        description="An idempotency key, a new one for each thing to be done. Repeat a call whose answer was lost with "
+        "the same key: it is done once.",
+    ),
+]
+Holdout = Annotated[
+    float | None,
+    Field(ge=0, le=MOST_HELD_OUT, description="Share of its users to keep back; null for the usual share."),
+]
+Platform = Annotated[
+    str,
+    Field(
+        max_length=60,
+        description="What it is for, by its 'key' in 'destinations': google, meta, tiktok, linkedin, or one of the "
+        "person's own, which it is sent to at once; empty for a plain file.",
+    ),
+]
+Format = Annotated[Literal["csv", "parquet"], Field(description="Platforms take CSV alone.")]
+FileName = Annotated[str, Field(max_length=100, description="The 'name' of the file of an export.")]
+Responders = Annotated[
+    str | None,
+    Field(
+        max_length=3_000_000,
+        description="Who responded, as CSV text with a column 'user_id' (masks; with the scope admin ids, too) "
+        "and, if known, 'date' and 'value'; null to count them in the data's own events, once the horizon is over.",
+    ),
+]
+
+# --- tuned demands, jobs, webhooks, erasing -------------------------------------------------------
+
+TunedName = Annotated[
+    str, Field(min_length=1, max_length=60, description="A tuned demand, by the name that 'like' in a spec calls it.")
+]
+NewTunedName = Annotated[
+    str, Field(min_length=1, max_length=60, description="What 'like' in a spec will call it."), Guarded.NAME
+]
+Seeds = Annotated[
+    tuple[str, ...] | AudienceName,
+    Field(
+        description="At least five users who are known to be meant, as 'preview' shows them (with the scope admin "
+        "their ids, too), or the name or id of a saved audience."
+    ),
+]
+FirstDemand = Annotated[
+    str | None,
+    Field(min_length=1, max_length=2000, description="The sentence to begin with; null for none."),
+    Guarded.DEMAND,
+]
+JobId = Annotated[str, Field(max_length=100, description="The 'id' of the job.")]
+WebhookId = Annotated[str, Field(max_length=100, description="The 'id' of the webhook.")]
+Address = Annotated[str, Field(min_length=1, max_length=2000, description="Where to send to: http or https.")]
+Events = Annotated[
+    tuple[Event, ...],
+    Field(min_length=1, max_length=len(EVENTS), description="What it is told of; without: all of them."),
+]
+Latest = Annotated[int, Field(ge=1, le=500, description="How many at most, the latest of them.")]
+Conversation = Annotated[str, Field(min_length=1, max_length=100, description="Its id, as the audit says it.")]
+UserIds = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=200)], ...],
+    Field(min_length=1, max_length=1000, description="Their ids in the data."),
+]
