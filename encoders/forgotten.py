@@ -88,7 +88,7 @@ def forget(workspace: Workspace, users: Iterable[str], contacts: Iterable[tuple[
         "contacts": (theirs := sorted(before.contacts | {_keyed(key, kind, same) for kind, same in contacts})),
         "digest": _digest(key, everyone, theirs),
     }
-    with atomic_file(_path(workspace), mode=0o600) as part:
+    with atomic_file(_path(workspace)) as part:
         part.write_text(json.dumps(listed, indent=1) + "\n", "utf-8")
     return hashes
 

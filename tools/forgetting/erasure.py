@@ -103,7 +103,7 @@ def erase(
             not_ours=(*_NOT_OURS, *([_CHROMA_SERVER] if settings.chroma_url else [])),
         )
         target = whole.receipts / f"{receipt.time:%Y%m%dT%H%M%S}-{receipt.id}.json"
-        with atomic_file(target, mode=0o600) as part:
+        with atomic_file(target) as part:
             part.write_text(receipt.model_dump_json(indent=1) + "\n", "utf-8")
         _write_audit(whole, receipt)
         progress("Done", 1.0)

@@ -13,6 +13,7 @@ import polars as pl
 from encoders.checksums import is_sealed, seal, unseal
 from encoders.workspace import atomic_file
 from tools.forgetting.databases import erase_from_database
+from tools.forgetting.settings_files import without_named_tables
 from tools.forgetting.traces import Traces
 
 _LINES = (".csv", ".tsv", ".txt")
@@ -54,11 +55,11 @@ def erase_from_file(path: Path, traces: Traces, made_again: bool = False, ending
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """Write a file anew under the permissions and the date it has: what is kept for some days is kept no longer."""
+    """Write a file anew under the date it has: what is kept for some days is kept no longer."""
     before, sealed = path.stat(), is_sealed(path)
     if sealed:
         unseal(path)
-    with atomic_file(path, mode=before.st_mode & 0o777) as part:
+    with atomic_file(path) as part:
         yield part
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     if sealed:
@@ -83,6 +84,10 @@ def _from_bytes(ending: str, data: bytes, traces: Traces) -> tuple[int, bytes]:
         by_lines = _without_objects if ending.lower() in (".jsonl", ".ndjson") else _without_rows
         rows, left = by_lines(text, traces)
         data = left.encode() if rows else data
+    if ending.lower() == ".toml":
+        with suppress(ValueError):  # what is no TOML is a text like any other
+            rows, left = without_named_tables(data.decode("utf-8-sig"), traces)
+            data = left.encode() if rows else data
     redacted = traces.in_file(data)
     return rows + (redacted != data), redacted
 
