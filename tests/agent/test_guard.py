@@ -116,3 +116,22 @@ def test_words_of_buying_and_of_healthy_food_hide_nothing(lines: tuple[str, ...]
     refusal = check_turn(last, talk)
     assert refusal is not None
     assert refusal.key == key
+
+
+@pytest.mark.parametrize(
+    ("text", "hints", "neutral"),
+    [
+        ("pregnant women", ("baby food", "diapers", "prenatal vitamins"), ("dog food", "packaged bread")),
+        ("people who are muslim", ("halal meat", "lamb"), ("packaged cheese", "eggs")),
+        ("gay men who will buy dog food", ("gay romances",), ("dog food", "toilet paper")),
+        ("alcoholics", ("beer", "alcohol-free beer"), ("eggs", "onions")),
+        ("mexican families", ("mexican and international foods",), ("eggs", "frozen pizza")),
+    ],
+)
+def test_what_stands_for_a_trait_is_told_from_what_everybody_does(
+    text: str, hints: tuple[str, ...], neutral: tuple[str, ...]
+) -> None:
+    refusal = check(text)
+    assert refusal is not None
+    assert {thing: refusal.hinted_at(thing) for thing in hints} == dict.fromkeys(hints, True)
+    assert {thing: refusal.hinted_at(thing) for thing in neutral} == dict.fromkeys(neutral, False)
