@@ -230,7 +230,7 @@ class _Nodes:
         return reply(kind, example=example) if kind else ""
 
     def _declined(self, refusal: Refusal, memory: Memory) -> Outcome:
-        """Say why, and offer what else was asked for, and what most users do; nothing that would stand for the trait."""
+        """Say why, and offer what else was asked for and what most users do, but nothing that stands for the trait."""
         asked = dict.fromkeys(noun_phrases(refusal.rest))
         found = [ground(words, self.service.search_groups(framed(words), 12)) for words in asked]
         things = dict.fromkeys(plain(each) for each in (*(each.item for each in found), *self.card.top_groups) if each)

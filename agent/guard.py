@@ -18,7 +18,7 @@ from tools.types import AudienceSpec
 
 _LINES = 6
 _NEAR = 0.3
-"""Cosine of two texts from which on one may stand for the other: "baby food" for "pregnant", not "dog food" for "gay"."""
+"""Cosine of two texts from which on one may stand for the other, as "baby food" does for "pregnant"."""
 _HINT = -2.0
 """Score from which on the classifier sees something of a trait in a thing."""
 

@@ -135,3 +135,41 @@ def test_what_stands_for_a_trait_is_told_from_what_everybody_does(
     assert refusal is not None
     assert {thing: refusal.hinted_at(thing) for thing in hints} == dict.fromkeys(hints, True)
     assert {thing: refusal.hinted_at(thing) for thing in neutral} == dict.fromkeys(neutral, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Viewers that will like a neurotic comedy in the next 28 days",
+        "films about neurosis",
+        "dark dramas about addiction and recovery",
+        "viewers of films about alcoholics",
+        "viewers who like schizophrenic plots",
+        "political satire like Dr. Strangelove",
+        "Iranian films",
+        "ein Film über Schizophrenie",
+        "des comédies névrotiques",
+        "películas sobre alcohólicos",
+        "arroz con judías blancas",
+        "a pregnant pause in our advert, for people who buy wine",
+    ],
+)
+def test_what_a_film_is_about_is_no_trait_of_those_who_watch_it(text: str) -> None:
+    assert check(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "alcoholics who watch films",
+        "depressed people who watch comedies",
+        "schizophrenic movie fans",
+        "viewers who are diabetic comedy watchers",
+        "people with cancer, for a drama",
+        "viewers of comedies who have cancer",
+        "Iranian viewers",
+        "neurotic people",
+    ],
+)
+def test_those_who_watch_are_still_people(text: str) -> None:
+    assert check(text) is not None
