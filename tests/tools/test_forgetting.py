@@ -37,6 +37,7 @@ from tools.types import AudienceSpec
 
 USER, EMAIL, PHONE = "cust-7f3a9", "Erase.Me+shop@gmail.com", "+49 170 2345678"
 SPELLINGS = (USER, EMAIL, "eraseme@gmail.com", PHONE, "+491702345678")
+OTHER_ENTRY = '[[entry]]\nname = "b"\nsays = ["brunch"]\nthings = ["eggs"]\n'
 COFFEE = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.5)
 SHOP = Caller(name="agent", tenant="shop", scopes=frozenset(Scope))
 
@@ -134,8 +135,9 @@ def jobs_and_labels(workspace: Workspace) -> None:
     for folder, name in (("checkpoints", "half.safetensors"), ("gradio/ab12", "seeds.txt"), ("cache", "x.bin")):
         (workspace.path / folder).mkdir(parents=True, exist_ok=True)
         (workspace.path / folder / name).write_bytes(b"\x00\x01" + USER.encode() + b"\x00")
+    named = f'# as {USER} said\n[[entry]]\nname = "a"\nsays = ["what {USER} buys"]\nthings = ["tea"]\n'
     for name in (GLOSSARY, GROUNDED):
-        (workspace.path / name).write_text(f'# as {USER} said\n[[entry]]\nname = "a"\nsays = ["what {USER} buys"]\n')
+        (workspace.path / name).write_text(named + OTHER_ENTRY)
     (workspace.path / "serve.log").write_text(f"2024-07-01 could not send to {EMAIL}\n")
 
 
@@ -223,7 +225,7 @@ def goes_on(workspace: Workspace) -> None:
             reply = talk.current("thread")
             assert reply.draft
             assert "buy coffee" in talk.say("other", "people who will buy coffee next month").text
-    assert (workspace.path / GLOSSARY).read_text().endswith('says = ["what [erased] buys"]\n')
+    assert (workspace.path / GLOSSARY).read_text() == OTHER_ENTRY
     with Registry(workspace.registry) as registry, pytest.raises(sqlite3.IntegrityError, match="never changed"):
         registry.database._db.execute("UPDATE audit SET actor = 'x'")
     [label] = pl.read_parquet(workspace.path / "labels/spring/labels.parquet").to_dicts()
@@ -243,6 +245,23 @@ def test_files_that_are_brought_after_an_erasure_are_kept_without_the_user(every
     assert set(after) == {*before, said}
     assert naming(everywhere) == []
     goes_on(everywhere)
+
+
+def test_what_was_set_aside_names_nobody_either(everywhere: Workspace) -> None:
+    """Also by an id that may be any number: in bytes that nobody can read, only the file as a whole can go."""
+    aside, user = everywhere.path / "damaged", "1207"
+    index = aside / "chroma-20260101T000000-ab12"
+    index.mkdir(parents=True)
+    with closing(sqlite3.connect(index / "chroma.sqlite3")) as db:
+        db.execute("CREATE TABLE embeddings (embedding_id TEXT)")
+        db.execute("INSERT INTO embeddings VALUES (?)", (user,))
+        db.commit()
+    torn = aside / "jobs.db-20260101T000000-cd34"
+    torn.write_bytes(b"SQLite format 3\x00" + b"\xff" * 4000 + user.encode())
+    (aside / "jobs.db-20260101T000000-ef56").write_bytes(b"SQLite format 3\x00" + b"\xff" * 4000)
+    erase(everywhere, world_settings(everywhere.path), [user], "Ada")
+    left = {path.name: path.read_bytes() for path in aside.rglob("*") if path.is_file()}
+    assert set(left) == {"jobs.db-20260101T000000-ef56"}
 
 
 def test_a_file_in_utf_16_is_read_as_well(everywhere: Workspace) -> None:

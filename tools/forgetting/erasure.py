@@ -34,6 +34,7 @@ _PASSED_OVER = frozenset({"data", "chroma", "llm", "locks", "erasures"})
 _KEYS = frozenset({"mask.key", "forgotten.json"})
 _MADE_AGAIN = frozenset({"cache", "checkpoints", "gradio"})
 """Copies, and what is computed anew where it is missing."""
+_SET_ASIDE = "damaged"
 _NOT_OURS = (
     "The tables that the data is prepared from, and every file outside the workspace, are not changed; the next "
     "preparation leaves these users out again.",
@@ -118,7 +119,7 @@ def _erase_places(workspace: Workspace, settings: Settings, traces: Traces, prog
     for number, path in enumerate(files):
         progress("Erasing them from files", 0.3 + 0.5 * number / len(files))
         inside = path.relative_to(workspace.path)
-        if path.is_file() and (found := erase_from_file(path, traces, inside.parts[0] in _MADE_AGAIN)):
+        if path.is_file() and (found := _erase_place(path, inside, traces)):
             yield Place(path=str(inside), changes=found)
     progress("Erasing them from the prepared data", 0.8)
     for folder in prepared_folders(workspace.path / "data"):
@@ -134,6 +135,16 @@ def _files(root: Path) -> Iterator[Path]:
             continue
         if path.name not in _KEYS and not path.name.endswith(("-wal", "-shm", ".lock")):
             yield path
+
+
+def _erase_place(path: Path, inside: Path, traces: Traces) -> int:
+    top = inside.parts[0]
+    if top == _SET_ASIDE and inside.parts[1].startswith("chroma-"):  # it was built again since
+        named = traces.mentioned(path.read_bytes())
+        if named:
+            path.unlink()
+        return int(named)
+    return erase_from_file(path, traces, top in _MADE_AGAIN, of_use=top != _SET_ASIDE)
 
 
 def _shown(folder: Path, root: Path) -> str:

@@ -21,7 +21,7 @@ _SEPARATORS = ",;\t|"
 _SQLITE, _PARQUET = b"SQLite format 3\x00", b"PAR1"
 
 
-def erase_from_file(path: Path, traces: Traces, made_again: bool = False, ending: str = "") -> int:
+def erase_from_file(path: Path, traces: Traces, made_again: bool = False, ending: str = "", of_use: bool = True) -> int:
     """Erase users from one file; how many rows or values that were.
 
     Args:
@@ -29,6 +29,7 @@ def erase_from_file(path: Path, traces: Traces, made_again: bool = False, ending
         traces: how the users are recognised.
         made_again: it is a copy, or is computed anew where it is missing, so it is deleted whole.
         ending: of a file that is under another name for now.
+        of_use: where it is a damaged database that may name them, overwrite what surely does; otherwise delete it.
 
     Raises:
         WorkspaceError: it may not be written; it is as it was.
@@ -36,7 +37,7 @@ def erase_from_file(path: Path, traces: Traces, made_again: bool = False, ending
     with path.open("rb") as file:
         magic = file.read(16)
     if magic == _SQLITE and not made_again:
-        return erase_from_database(path, traces)
+        return erase_from_database(path, traces, of_use)
     if magic[:4] == _PARQUET:
         found, table = _from_parquet(path, traces)
         if found and not made_again:
