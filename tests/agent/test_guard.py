@@ -173,3 +173,33 @@ def test_what_a_film_is_about_is_no_trait_of_those_who_watch_it(text: str) -> No
 )
 def test_those_who_watch_are_still_people(text: str) -> None:
     assert check(text) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "people who keep Shabbat",
+        "shoppers who eat no food in daylight during Ramadan",
+        "people who say grace before every meal",
+        "customers on the waiting list for a new kidney",
+        "people who prick their finger before meals",
+        "men who moved in with their boyfriends",
+        "customers who walked out over pay last month",
+        "people who opened the locker with their palm",
+        "Leute, die einen Treppenlift haben",
+        "les gens qui attendent une greffe de rein",
+        "personas que ayunan desde el alba hasta la puesta del sol",
+        "睡觉戴呼吸机的人",
+    ],
+)
+def test_what_people_do_because_of_a_trait_gives_it_away(text: str) -> None:
+    assert check(text) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Black Sabbath vinyl collectors", "fast food lovers", "jeunes familles qui achètent du thé", "party banners",
+     "trasplantes de plantas de interior", "carteles del partido de fútbol"],
+)  # fmt: skip
+def test_words_like_those_of_what_people_do_are_innocent(text: str) -> None:
+    assert check(text) is None
