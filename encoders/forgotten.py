@@ -17,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from encoders.errors import WorkspaceError
 from encoders.workspace import Workspace, atomic_file
 
+MASK = "mask"
+"""The kind of contact that a mask is: nobody is reached by it, but files that are brought may name somebody so."""
+
 
 class _Listed(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

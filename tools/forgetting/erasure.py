@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from encoders.contacts import KINDS, ContactFormat
 from encoders.errors import RequestError
-from encoders.forgotten import forget
+from encoders.forgotten import MASK, forget
 from encoders.history.events import Dataset
 from encoders.settings import Settings
 from encoders.sources.erasing import erase_from_folder, prepared_folders
@@ -91,7 +91,7 @@ def erase(
     with whole.lock("forget"), whole.lock("prepare"):  # a preparation under way would bring them back
         progress("Putting them on the list of those who are forgotten", 0.0)
         traces = _traces(whole, wanted)
-        hashes = forget(whole, wanted, _never_again(whole, wanted))
+        hashes = forget(whole, wanted, _never_again(whole, wanted) | _masks(whole, wanted))
         sent_to = _sent_to(whole, traces)
         places = list(_erase_places(whole, settings, traces, progress))
         receipt = Receipt(
@@ -175,6 +175,11 @@ def _never_again(workspace: Workspace, users: list[str]) -> set[tuple[str, str]]
         for kind, pairs in _contacts(data.contacts, users, form, alone=False).items():
             found |= {(kind, same) for same, _ in pairs}
     return found
+
+
+def _masks(workspace: Workspace, users: list[str]) -> set[tuple[str, str]]:
+    """What the users may be called in files that are brought; not the six signs of 0.1, which any number may be."""
+    return {(MASK, mask) for user in users for mask in masks_of(workspace.mask_key(), user)[:2]}
 
 
 def _contacts(
