@@ -73,12 +73,11 @@ def odds() -> str:
         "after two sizes of one "
         f"condition each think {two:.0%}".replace("%", "")
         + f":{1 - two:.0%}".replace("%", "")
-        + f". Below {MINIMUM + sure} users each count changes them by as much again, because it may be withheld. Of a "
-        f"group that has the minimum size with a household and not without it, {CERTAIN:.1%} are shown".replace(
-            "%", " %"
-        )
-        + " and say for certain that the household is in it; among the questions of a day that is at least one of as "
-        f"many such groups in {1 - (1 - CERTAIN) ** MOST_QUESTIONS:.0%} of tries".replace("%", " %")
+        + f". Below {MINIMUM + sure} users each count changes them by as much again, because it may be withheld. "
+        "A group that has the minimum size with a household and not without it is shown "
+        f"{CERTAIN * 1000:.0f} time in 1,000, which says for certain that the household is there; "
+        "of as many such groups as a token may ask about in a day, at least one is in "
+        f"{100 * (1 - (1 - CERTAIN) ** MOST_QUESTIONS):.0f} of 100 tries"
         + f". Masks have {MASK_BITS} bits; among {users:,} users, two share one with odds of "
         f"{alike / 10.0**exponent:.0f} in 10^{-exponent}.\n"
     )
