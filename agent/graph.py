@@ -46,6 +46,8 @@ LONGEST_REQUEST = 2000
 """Characters of a message that are read; a longer one is answered, and left alone."""
 
 _LINES = 8
+_OFFERED = 3
+"""Sentences that are offered in place of one that is declined."""
 
 
 class Turn(TypedDict, total=False):
@@ -228,17 +230,19 @@ class _Nodes:
         return reply(kind, example=example) if kind else ""
 
     def _declined(self, refusal: Refusal, memory: Memory) -> Outcome:
-        """Say why, and offer neighbours that the data has."""
-        wanted = (*noun_phrases(refusal.rest), *refusal.instead)
-        found = [ground(words, self.service.search_groups(framed(words), 12)) for words in dict.fromkeys(wanted)]
-        sentences = dict.fromkeys(
-            f"{self.card.unit_plural.capitalize()} that will buy {plain(each.item)}" for each in found if each.item
-        )
-        offers = tuple(each for each in sentences if check(each) is None)[:3]
+        """Say why, and offer what else was asked for and what most users do, but nothing that stands for the trait."""
+        asked = dict.fromkeys(noun_phrases(refusal.rest))
+        found = [ground(words, self.service.search_groups(framed(words), 12)) for words in asked]
+        things = dict.fromkeys(plain(each) for each in (*(each.item for each in found), *self.card.top_groups) if each)
+        units, offers = self.card.unit_plural.capitalize(), list[str]()
+        for thing in things:
+            sentence = f"{units} that will {replies.doing(self.card, thing)}"
+            if len(offers) < _OFFERED and not refusal.hinted_at(thing) and check(sentence) is None:
+                offers.append(sentence)
         text = refusal.reason
         if offers:
             text += " " + reply("refused_neighbour", sentence=offers[0])
-        memory, shown = self.acting.say(memory, text, offers, self.name)
+        memory, shown = self.acting.say(memory, text, tuple(offers), self.name)
         return memory, shown.model_copy(update={"refused": refusal.key})
 
     def _done(self, outcome: Outcome, text: str, notes: list[str], conduct: Conduct) -> Turn:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.guarding.classifier import classifier
 from agent.guarding.judging import judged, pieces
 from agent.guarding.lists import Found, Listed
 from agent.guarding.reading import read
@@ -16,19 +17,31 @@ from prompts.loader import reply, table
 from tools.types import AudienceSpec
 
 _LINES = 6
+_NEAR = 0.3
+"""Cosine of two texts from which on one may stand for the other, as "baby food" does for "pregnant"."""
+_HINT = -2.0
+"""Score from which on the classifier sees something of a trait in a thing."""
 
 
 class Refusal(BaseModel):
-    """Why a demand is declined, and words for what may be asked for instead."""
+    """Why a demand is declined."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     key: str
     """Name of the restricted attribute, as advertising protocols write it."""
     reason: str
-    instead: tuple[str, ...] = ()
+    words: str = ""
+    """What it was declined for."""
     rest: str = ""
-    """The text without the words it was declined for."""
+    """The text without these words."""
+
+    def hinted_at(self, thing: str) -> bool:
+        """Whether a thing is near to what was declined, so that people who do it may stand for people who have it."""
+        said = classifier().opinions([thing])[0]
+        if said.category == self.key and said.score > _HINT:
+            return True
+        return any(classifier().likeness(each, thing) > _NEAR for each in (self.words, self.key.replace("_", " ")))
 
 
 class Talk(BaseModel):
@@ -120,10 +133,10 @@ def _refusal(found: Found, offer: str = "") -> Refusal:
     offers = table("guard")["offers"]
     if found.key == offers["key"]:
         reason = reply("refused_offer", words=offer or found.words)
-        return Refusal(key=offers["key"], reason=reason, instead=tuple(offers["instead"]))
+        return Refusal(key=offers["key"], reason=reason, words=found.words)
     category = next(each for each in table("guard")["categories"] if each["key"] == found.key)
     reason = reply("refused", words=found.words, name=category["name"])
-    return Refusal(key=found.key, reason=reason, instead=tuple(category["instead"]), rest=found.rest)
+    return Refusal(key=found.key, reason=reason, words=found.words, rest=found.rest)
 
 
 def _check_follow_up(words: _Words, earlier: Sequence[str]) -> Refusal | None:

@@ -25,13 +25,13 @@ def examples(card: DataCard) -> tuple[str, ...]:
     precise, wish, liking = (plain(short[place % len(short)]) for place in range(3))
     units = _capital(card.unit_plural)
     return (
-        reply("example_precise", units=units, doing=_doing(card, precise), days=card.horizon_days),
+        reply("example_precise", units=units, doing=doing(card, precise), days=card.horizon_days),
         reply("example_wish", group=wish),
         reply("example_liking", group=liking),
     )
 
 
-def _doing(card: DataCard, what: str) -> str:
+def doing(card: DataCard, what: str) -> str:
     """What users do in the main source, in the words of the data: "buy coffee", "like comedies"."""
     wording = next((each.wording for each in card.sources if each.source == card.main_source), "")
     return (wording or "buy {items}").replace("{items}", what)

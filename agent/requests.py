@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agent.rules.replying import DECIDE
 from agent.state import Clarification, Reply
 from encoders.errors import AudienceError, DataError
-from encoders.workspace import Progress, atomic_file, silent
+from encoders.workspace import SHARED, Progress, atomic_file, silent
 from tools.types import AudienceSpec
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def answer_file(talk: "Conversation", requests: Path, out: Path, progress: Progr
     for number, line in enumerate(lines):
         answers.append(line if isinstance(line, Answered) else _answer(talk, line))
         progress("Answering", (number + 1) / len(lines))
-    with atomic_file(out) as part:
+    with atomic_file(out, SHARED) as part:
         part.write_text("".join(f"{each.model_dump_json()}\n" for each in answers), "utf-8")
     return len(answers), sum(each.error is not None for each in answers)
 

@@ -28,14 +28,14 @@ from encoders.history.events import Dataset  # noqa: E402
 from encoders.settings import settings  # noqa: E402
 from encoders.workspace import Workspace  # noqa: E402
 from tools.access.allowance import MOST_QUESTIONS  # noqa: E402
-from tools.disclosure import DIGITS, EDGES, ROUNDED_TO, SCALE, Protected  # noqa: E402
+from tools.disclosure import CERTAIN, DIGITS, EDGES, ROUNDED_TO, SCALE, Protected  # noqa: E402
 from tools.forgetting.erasure import erase  # noqa: E402
 from tools.people import MASK_BITS  # noqa: E402
 from tools.service import AudienceService  # noqa: E402
 
 QUESTIONS = 20_000
 """Different questions about as many users."""
-USERS = (60, 150, 500, 2_000)
+USERS = (60, 90, 150, 500, 2_000)
 MINIMUM = 50
 TRIES = 500
 """Attacks on a household, half of them on one that is there."""
@@ -62,7 +62,7 @@ def errors() -> str:
 def odds() -> str:
     """What the constants of the protection come to, by arithmetic."""
     two = 1 / (1 + np.exp(-2 * (3 + 1) / SCALE))
-    users = 10**7
+    users, sure = 10**7, Protected(MINIMUM, b"", "").always_shown - MINIMUM
     alike = users * (users - 1) / 2 / 2.0**MASK_BITS
     exponent = int(np.floor(np.log10(alike)))
     return (
@@ -73,6 +73,11 @@ def odds() -> str:
         "after two sizes of one "
         f"condition each think {two:.0%}".replace("%", "")
         + f":{1 - two:.0%}".replace("%", "")
+        + f". Below {MINIMUM + sure} users each count changes them by as much again, because it may be withheld. "
+        "A group that has the minimum size with a household and not without it is shown "
+        f"{CERTAIN * 1000:.0f} time in 1,000, which says for certain that the household is there; "
+        "of as many such groups as a token may ask about in a day, at least one is in "
+        f"{100 * (1 - (1 - CERTAIN) ** MOST_QUESTIONS):.0f} of 100 tries"
         + f". Masks have {MASK_BITS} bits; among {users:,} users, two share one with odds of "
         f"{alike / 10.0**exponent:.0f} in 10^{-exponent}.\n"
     )

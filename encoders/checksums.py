@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from encoders.errors import WorkspaceError
-from encoders.workspace import PRIVATE, atomic_file
+from encoders.workspace import atomic_file
 
 CHECKSUMS = "checksums.json"
 
@@ -69,7 +69,7 @@ def sum_of(path: Path) -> Path:
 
 def seal(path: Path) -> None:
     """Note the digest of ``path``, which nobody has open."""
-    with suppress(OSError, WorkspaceError), atomic_file(sum_of(path), PRIVATE) as part:
+    with suppress(OSError, WorkspaceError), atomic_file(sum_of(path)) as part:
         part.write_text(sha256_of(path), "utf-8")
 
 

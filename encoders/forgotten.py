@@ -17,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from encoders.errors import WorkspaceError
 from encoders.workspace import Workspace, atomic_file
 
+MASK = "mask"
+"""The kind of contact that a mask is: nobody is reached by it, but files that are brought may name somebody so."""
+
 
 class _Listed(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -88,7 +91,7 @@ def forget(workspace: Workspace, users: Iterable[str], contacts: Iterable[tuple[
         "contacts": (theirs := sorted(before.contacts | {_keyed(key, kind, same) for kind, same in contacts})),
         "digest": _digest(key, everyone, theirs),
     }
-    with atomic_file(_path(workspace), mode=0o600) as part:
+    with atomic_file(_path(workspace)) as part:
         part.write_text(json.dumps(listed, indent=1) + "\n", "utf-8")
     return hashes
 

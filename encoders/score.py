@@ -13,7 +13,7 @@ from encoders.history.events import Dataset
 from encoders.model_folder import usable_model
 from encoders.settings import Settings
 from encoders.train import train
-from encoders.workspace import Progress, Workspace, atomic_file, silent
+from encoders.workspace import SHARED, Progress, Workspace, atomic_file, silent
 
 
 class DemandLine(BaseModel):
@@ -99,6 +99,6 @@ def score_file(
         )
         progress("Scoring demands", (number + 1) / len(demands))
     table = pl.concat(tables)
-    with atomic_file(out_path) as part:
+    with atomic_file(out_path, SHARED) as part:
         table.write_parquet(part)
     return len(table)

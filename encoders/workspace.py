@@ -64,7 +64,9 @@ MODEL_FILES = ("config.json", "model.safetensors", "report.json")
 """A model folder is whole when it holds these."""
 
 PRIVATE = 0o600
-"""Permissions of what only the owner of a workspace may read, whatever the umask."""
+"""Permissions of every file in a workspace: its owner alone may read it, whatever the umask."""
+SHARED = 0o666
+"""Permissions, before the umask, of a file that somebody asked to have elsewhere."""
 
 KEY_BYTES = 32
 """Length of the key that ids are masked with."""
@@ -72,9 +74,11 @@ KEY_BYTES = 32
 _CURRENT = "current"
 _OPEN_TO_OTHERS = 0o077
 _SECRETS = (
-    *("*.db", "*.db-*", "mask.key*", "exports/*", "uploads/*", "labels/ledger.db*", "labels/*/*.parquet"),
-    *("data/*.parquet", "data/*/*.parquet", "chroma/*", "chroma/*/*"),
+    *("*.db", "*.db-*", "mask.key*", "grounded.toml", ".*.lock", "exports/*", "uploads/*", "tuned/*", "labels/*"),
+    *("labels/*/*", "data/*", "data/*/*", "models/*", "models/*/*", "chroma/*", "chroma/*/*"),
+    *("cache/*", "checkpoints/*", "erasures/*", "locks/*"),
 )
+"""What was written here by earlier versions, which left some of it open to others."""
 _SIGNS = ("mask.key", "registry.db", "tokens.db", "data/current", "data/dataset.json")
 """What only a workspace has; a folder with none of them may be anybody's, and keeps its permissions."""
 
@@ -141,12 +145,12 @@ def _fault(error: Exception) -> int:
 
 
 @contextmanager
-def atomic_file(target: Path, mode: int = 0o666) -> Iterator[Path]:
+def atomic_file(target: Path, mode: int = PRIVATE) -> Iterator[Path]:
     """Give a path to write to; it takes the place of ``target`` when the block ends without an error.
 
     Args:
         target: where the file shall be; the folder is made where missing, for its owner alone.
-        mode: permissions, before the umask.
+        mode: permissions, before the umask; ``SHARED`` for a file outside the workspace.
 
     Raises:
         WorkspaceError: the disk is full or may not be written; ``target`` is as it was before.
@@ -219,7 +223,8 @@ def set_aside(path: Path, into: Path, lost: str) -> None:
                 each.rename(into / f"{target.name}{each.name.removeprefix(path.name)}")
         path.rename(target)
         said = f"{path} was damaged and is now {target}: {lost}."
-        target.with_name(f"{target.name}.txt").write_text(f"{said}\n", "utf-8")
+        with atomic_file(target.with_name(f"{target.name}.txt")) as part:
+            part.write_text(f"{said}\n", "utf-8")
     log.warning("%s", said)
 
 
@@ -386,7 +391,7 @@ class Workspace:
         owner = folder / f"{name}.pid"
         with plain_faults(folder):
             make_folder(folder)
-            lock = FileLock(folder / f"{name}.lock", timeout=patience, thread_local=False)
+            lock = FileLock(folder / f"{name}.lock", timeout=patience, mode=PRIVATE, thread_local=False)
             try:
                 lock.acquire()
             except Timeout:

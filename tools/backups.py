@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from encoders.checksums import seal, seal_is_broken, sum_of, unseal
 from encoders.errors import WorkspaceError
-from encoders.workspace import PRIVATE, atomic_file, set_aside
+from encoders.workspace import atomic_file, set_aside
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
     target = path.with_name(f"{path.name}-backup-{datetime.now(UTC):%Y-%m-%d}")
     try:
         unseal(target)
-        with atomic_file(target, PRIVATE) as part, closing(sqlite3.connect(part, isolation_level=None)) as copy:
+        with atomic_file(target) as part, closing(sqlite3.connect(part, isolation_level=None)) as copy:
             connection.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
             if (found := copy.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
@@ -113,7 +113,7 @@ def restore(path: Path) -> Backup | None:
     if path.exists():
         set_aside(path, path.parent / "damaged", f"the backup of {backup.made:%Y-%m-%d %H:%M:%S} UTC took its place")
     unseal(path)
-    with atomic_file(path, PRIVATE) as part:
+    with atomic_file(path) as part:
         part.write_bytes(backup.path.read_bytes())
     return backup
 

@@ -7,6 +7,7 @@ that differ by one user, it can hardly be told whether that user is counted.
 
 import hmac
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,8 @@ Question = tuple[str, ...]
 SCALE = 8.0
 """Of the noise on a count: one user more or less changes the odds of any answer by at most e ** (1 / SCALE)."""
 ROUNDED_TO = 5
+CERTAIN = 0.001
+"""How likely one answer tells a user for certain at most, since only groups that are large enough are ever shown."""
 DIGITS = 3
 """Significant digits of a cut."""
 EDGES = (0, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.4, 0.55, 0.75, 1.0)
@@ -158,19 +161,25 @@ class Protected(Disclosure):
     @property
     def smallest(self) -> int:
         """As many as are nearly always shown."""
-        return self.minimum + round(2 * SCALE)
+        return self.minimum + int(np.searchsorted(_shown_above(), _NEARLY))
+
+    @property
+    def always_shown(self) -> int:
+        """From so many on, a group is shown whatever was asked."""
+        return self.minimum + len(_shown_above()) - 1
 
     def count(self, users: Users, *question: str) -> int | None:
-        """How many users, within a few; None for fewer than the minimum, and now and then for a few more.
+        """How many users, within a few; None for fewer than the minimum, and often for some more.
 
         How many more belongs to the question, as the noise does: whoever scans the cuts of one question finds one edge,
         and does not know at how many users it lies. Drawn anew for each group of users, the pattern of what is withheld
         along the cuts would give the exact size of the whole.
         """
-        number = _number(users)
-        above = self._random("minimum", *question).geometric(_STOP) - 1
-        if number < self.minimum + above:
+        above = _number(users) - self.minimum
+        chances = _shown_above()
+        if above < 0 or self._random("minimum", *question).random() >= chances[min(above, len(chances) - 1)]:
             return None
+        number = _number(users)
         rounded = ROUNDED_TO * round((number + self._noise(1, "count", *question)[0]) / ROUNDED_TO)
         return int(max(self.minimum, rounded))
 
@@ -259,6 +268,23 @@ class Protected(Disclosure):
 
 
 _STOP = 1 - np.exp(-1 / SCALE)
+_NEARLY = 0.98
+
+
+@lru_cache
+def _shown_above() -> npt.NDArray[np.float64]:
+    """How likely a group is shown, by how many users it has above the minimum; the last of them, 1, holds for all more.
+
+    With each user it grows by what the odds may change, and by ``CERTAIN`` beside that. No rule that shows nothing
+    below the minimum may show more: Desfontaines, Voss, Gipson and Mandayam, Differentially private partition
+    selection, 2022. Where the first users above it made a group likely to be shown, an answer about 49 users whom one
+    knows and one more would say for certain that the one is there.
+    """
+    grows, chances = float(np.exp(1 / SCALE)), [CERTAIN]
+    while chances[-1] < 1:
+        last = chances[-1]
+        chances.append(min(grows * last + CERTAIN, 1 - (1 - last - CERTAIN) / grows, 1.0))
+    return np.array(chances)
 
 
 def _number(users: Users) -> int:

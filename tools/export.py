@@ -94,7 +94,7 @@ def export_audience(
 
 def _written(table: pl.DataFrame, target: Path, format: Literal["csv", "parquet"]) -> str:
     """Write a table, whole or not at all; the digest of the file, which is kept beside it as well."""
-    with atomic_file(target, mode=0o600) as part:
+    with atomic_file(target) as part:
         if format == "csv" and "user_id" in table.columns:
             marked = pl.col("user_id").str.contains(_FORMULA)
             safe = pl.when(marked).then("'" + pl.col("user_id")).otherwise(pl.col("user_id"))

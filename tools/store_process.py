@@ -130,6 +130,19 @@ def read_apart(workspace: Workspace, url: str, name: str, users: UserRecords, pr
     return answer
 
 
+def contents_apart(workspace: Workspace) -> list[CollectionCopy]:
+    """``VectorStore.contents`` in another process: opening an index may write to it, memory never filled included.
+
+    Raises:
+        BrokenIndexError: it crashed.
+        WorkspaceError: another process owns the folder.
+    """
+    _helper.end()
+    contents: list[CollectionCopy] = _helper.ask(("contents", workspace.path))
+    _helper.end()
+    return contents
+
+
 def rewrite_apart(workspace: Workspace, folder: Path, collections: Iterable[CollectionCopy]) -> None:
     """Write collections into the empty ``folder``, in a process that knows of nobody but those in them.
 
@@ -184,6 +197,9 @@ def _end_with(parent: int) -> None:
 
 
 def _answer(pipe: Connection, kind: str, *question: Any) -> Any:
+    if kind == "contents":
+        with VectorStore(Workspace(*question), patience=PATIENCE) as store:
+            return list(store.contents())
     return _rewrite(*question) if kind == "rewrite" else _write(pipe, kind, *question)
 
 

@@ -42,7 +42,7 @@ def keep_upload(workspace: Workspace, path: Path) -> str:
         raise RequestError(f"That file has over {UPLOAD_BYTES // 1_000_000} MB; bring only the columns needed.")
     with path.open("rb") as file:
         name = f"{file_digest(file, 'sha256').hexdigest()[:12]}{ending}"
-    with atomic_file(workspace.uploads / name, mode=0o600) as part:
+    with atomic_file(workspace.uploads / name) as part:
         copyfile(path, part)
         leave_out_erased(workspace, part, ending)
     return name

@@ -39,13 +39,13 @@ def record(
     _, settings = open_workspace()
     from agent.recording import read_requests
     from agent.recording import record as run
-    from encoders.workspace import atomic_file
+    from encoders.workspace import SHARED, atomic_file
     from tools.service import AudienceService
 
     asked = read_requests(requests)
     with progress_bar() as progress, closing(AudienceService.open(settings)) as service:
         recorded = list(run(service, settings, asked, progress))
-    with atomic_file(out) as part:
+    with atomic_file(out, SHARED) as part:
         part.write_text("".join(f"{each.model_dump_json()}\n" for each in recorded), "utf-8")
     proposed = sum(each.spec is not None for each in recorded)
     answers = sum(len(each.answers) for each in recorded)

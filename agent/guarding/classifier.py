@@ -91,6 +91,10 @@ class Classifier:
             return [known[each] if each in known else self.opinions([each])[0] for each in asked]
         return [self._known[each] for each in asked]
 
+    def likeness(self, one: str, other: str) -> float:
+        """Cosine of two texts, the mean of what the encoders say."""
+        return float(np.mean([np.dot(*encoder.encode([one, other])) for encoder in self._encoders]))
+
     def _judged(self, sentences: list[str]) -> list[Opinion]:
         vectors = np.concatenate([encoder.encode(sentences) for encoder in self._encoders], axis=1)
         scores, best = scored(forward(self._weights, vectors))

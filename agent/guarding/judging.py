@@ -42,6 +42,14 @@ def pieces(text: str) -> Iterator[str]:
 
 
 def _judged(piece: str) -> Found | None:
+    found = _verdict(piece)
+    if found is None or found.key not in table("guard")["works"]["categories"]:
+        return found
+    rest = _works().sub(lambda work: work["before"] or work["after"] or work["made"], piece)
+    return found if rest == piece else _verdict(rest)
+
+
+def _verdict(piece: str) -> Found | None:
     if _courteous(piece):
         return None
     found, settings = listed(piece), classifier().settings
@@ -85,6 +93,23 @@ def _sentences(piece: str) -> tuple[str, ...]:
 def _plain() -> re.Pattern[str]:
     either = "|".join(table("guard")["plain"])
     return re.compile(rf"\b(?:{either})(?!\w)", re.IGNORECASE)
+
+
+@lru_cache
+def _works() -> re.Pattern[str]:
+    """Films and the like, with the words that say what they are about; never with those that say who watches them."""
+    works = table("guard")["works"]
+    noun, made_of, about, watchers = ("|".join(works[name]) for name in ("nouns", "made_of", "about", "watchers"))
+    ends = r"(?=\s*(?:$|[.,;:!?\n]|\b(?:who|that|which|and|but|with|in the|die|der|und|qui|que|et|y)\b))"
+    describes = "".join(
+        rf"(?<!\b{word} )" for word in ("are", "is", "were", "being", "has", "have", "sind", "sont", "son")
+    )
+    return re.compile(
+        rf"(?:{describes}\b[\w-]+ )?\b(?P<after>{noun}|{made_of}) (?:{about})(?: [\w'’-]+){{1,7}}?{ends}"
+        rf"|\b(?P<made>{made_of}) [\w-]+"
+        rf"|{describes}\b[\w-]+ (?P<before>{noun})\b(?![ -](?:{watchers})\b)",
+        re.IGNORECASE,
+    )
 
 
 @lru_cache

@@ -89,7 +89,7 @@ def erase_from_folder(folder: Path, users: Collection[str]) -> int:
         with plain_faults(folder):
             (folder / CHECKSUMS).unlink(missing_ok=True)
         for path in (path for path in tables if rows[path.name]):
-            with atomic_file(path, mode=path.stat().st_mode & 0o777) as part:
+            with atomic_file(path) as part:
                 pl.scan_parquet(path).filter(~mine.fill_null(False)).sink_parquet(part)
         _rewrite_version(folder)
         write_checksums(folder)

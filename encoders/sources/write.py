@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from encoders.checksums import write_checksums
 from encoders.errors import DataError, WorkspaceError
 from encoders.history.events import EVENT_SCHEMA, ITEM_SCHEMA, DatasetCard
-from encoders.workspace import Progress, atomic_folder, plain_faults, silent
+from encoders.workspace import PRIVATE, Progress, atomic_folder, plain_faults, silent
 
 ITEM_KEY = ["source", "text", "group"]
 """What makes an item: the same words for the same kind of doing are one item."""
@@ -69,7 +69,8 @@ def write_folder(folder: Path, tables: Tables, about: About, progress: Progress 
     with plain_faults(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0), atomic_folder(folder) as building:
+        lock = FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0, mode=PRIVATE)
+        with lock, atomic_folder(folder) as building:
             card = _write_tables(building, tables, about, progress)
             progress("Checking and storing the prepared data", 0.9)
             (building / "dataset.json").write_text(card.model_dump_json(indent=2), "utf-8")

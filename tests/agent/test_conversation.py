@@ -260,11 +260,13 @@ def test_item_texts_are_data_and_never_instructions(workspace: Settings) -> None
     talk.close()
 
 
-def test_restricted_demands_are_declined_with_allowed_neighbours(talk: Conversation) -> None:
-    reply = talk.say("t", "pregnant women")
-    assert reply.refused == "health_data"
-    assert reply.draft is None
-    assert "Households that will buy baby food" in reply.options
+def test_restricted_demands_are_declined_with_neighbours_that_do_not_stand_for_the_trait(talk: Conversation) -> None:
+    for text in ("pregnant women", "pregnant women who will buy baby food"):
+        reply = talk.say("t", text)
+        assert reply.refused == "health_data"
+        assert reply.draft is None
+        assert reply.options
+        assert not any("baby food" in each for each in reply.options)
     assert talk.say("t", reply.options[0]).draft is not None
 
 

@@ -116,3 +116,90 @@ def test_words_of_buying_and_of_healthy_food_hide_nothing(lines: tuple[str, ...]
     refusal = check_turn(last, talk)
     assert refusal is not None
     assert refusal.key == key
+
+
+@pytest.mark.parametrize(
+    ("text", "hints", "neutral"),
+    [
+        ("pregnant women", ("baby food", "diapers", "prenatal vitamins"), ("dog food", "packaged bread")),
+        ("people who are muslim", ("halal meat", "lamb"), ("packaged cheese", "eggs")),
+        ("gay men who will buy dog food", ("gay romances",), ("dog food", "toilet paper")),
+        ("alcoholics", ("beer", "alcohol-free beer"), ("eggs", "onions")),
+        ("mexican families", ("mexican and international foods",), ("eggs", "frozen pizza")),
+    ],
+)
+def test_what_stands_for_a_trait_is_told_from_what_everybody_does(
+    text: str, hints: tuple[str, ...], neutral: tuple[str, ...]
+) -> None:
+    refusal = check(text)
+    assert refusal is not None
+    assert {thing: refusal.hinted_at(thing) for thing in hints} == dict.fromkeys(hints, True)
+    assert {thing: refusal.hinted_at(thing) for thing in neutral} == dict.fromkeys(neutral, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Viewers that will like a neurotic comedy in the next 28 days",
+        "films about neurosis",
+        "dark dramas about addiction and recovery",
+        "viewers of films about alcoholics",
+        "viewers who like schizophrenic plots",
+        "political satire like Dr. Strangelove",
+        "Iranian films",
+        "ein Film über Schizophrenie",
+        "des comédies névrotiques",
+        "películas sobre alcohólicos",
+        "arroz con judías blancas",
+        "a pregnant pause in our advert, for people who buy wine",
+    ],
+)
+def test_what_a_film_is_about_is_no_trait_of_those_who_watch_it(text: str) -> None:
+    assert check(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "alcoholics who watch films",
+        "depressed people who watch comedies",
+        "schizophrenic movie fans",
+        "viewers who are diabetic comedy watchers",
+        "people with cancer, for a drama",
+        "viewers of comedies who have cancer",
+        "Iranian viewers",
+        "neurotic people",
+    ],
+)
+def test_those_who_watch_are_still_people(text: str) -> None:
+    assert check(text) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "people who keep Shabbat",
+        "shoppers who eat no food in daylight during Ramadan",
+        "people who say grace before every meal",
+        "customers on the waiting list for a new kidney",
+        "people who prick their finger before meals",
+        "men who moved in with their boyfriends",
+        "customers who walked out over pay last month",
+        "people who opened the locker with their palm",
+        "Leute, die einen Treppenlift haben",
+        "les gens qui attendent une greffe de rein",
+        "personas que ayunan desde el alba hasta la puesta del sol",
+        "睡觉戴呼吸机的人",
+    ],
+)
+def test_what_people_do_because_of_a_trait_gives_it_away(text: str) -> None:
+    assert check(text) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Black Sabbath vinyl collectors", "fast food lovers", "jeunes familles qui achètent du thé", "party banners",
+     "trasplantes de plantas de interior", "carteles del partido de fútbol"],
+)  # fmt: skip
+def test_words_like_those_of_what_people_do_are_innocent(text: str) -> None:
+    assert check(text) is None

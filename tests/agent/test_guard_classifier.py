@@ -79,7 +79,6 @@ def test_plain_wording_that_no_list_knows_is_declined_for_its_trait(text: str, k
     refusal = check(text)
     assert refusal is not None
     assert refusal.key == key
-    assert refusal.instead
 
 
 @pytest.mark.parametrize("text", COURTESIES)

@@ -11,8 +11,10 @@ import polars as pl
 import pytest
 from faulty import flip
 
+from encoders.checksums import write_checksums
 from encoders.errors import DiskError, ModelError, WorkspaceError
-from encoders.workspace import MODEL_FILES, Workspace, atomic_file, atomic_folder, plain_faults
+from encoders.reader.grounding import GROUNDED, write_table
+from encoders.workspace import MODEL_FILES, SHARED, Workspace, atomic_file, atomic_folder, plain_faults, set_aside
 
 
 def run_and_kill(code: str, *arguments: object) -> None:
@@ -78,10 +80,39 @@ def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
 
 
 def test_a_private_file_is_private_from_its_first_byte(tmp_path: Path) -> None:
-    with atomic_file(tmp_path / "secret", mode=0o600) as part:
+    with atomic_file(tmp_path / "secret") as part:
         pl.DataFrame({"a": [1]}).write_csv(part)
         assert stat.S_IMODE(part.stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
+
+
+def test_a_file_for_elsewhere_has_the_permissions_that_the_umask_leaves(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with atomic_file(tmp_path / "answers.jsonl", SHARED) as part:
+            part.write_text("{}")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "answers.jsonl").stat().st_mode) == 0o644
+
+
+def test_nothing_that_is_written_is_open_to_others(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        workspace = Workspace(tmp_path / "workspace")
+        with workspace.lock("train"), atomic_folder(workspace.models_folder / "m1") as part:
+            (part / "config.json").write_text("{}")
+        write_checksums(workspace.models_folder / "m1")
+        write_table(workspace.path / GROUNDED, {"scones": ("bread",)}, "made")
+        workspace.mask_key()
+        with atomic_file(workspace.path / "jobs.db") as part:
+            part.write_text("damaged")
+        set_aside(workspace.path / "jobs.db", workspace.path / "damaged", "jobs begin anew")
+    finally:
+        os.umask(before)
+    written = list(workspace.path.rglob("*"))
+    assert len(written) > 8
+    assert [path for path in written if path.stat().st_mode & 0o077] == []
 
 
 def write_and_fail(path: Path) -> None:
@@ -266,8 +297,9 @@ def test_opening_takes_the_permissions_of_others_off_what_is_private(tmp_path: P
     private = (
         *("registry.db", "registry.db-wal", "tokens.db", "mask.key", "exports/a.csv", "uploads/b.csv"),
         *("data/contacts.parquet", "data/v1-ab/users.parquet", "chroma/chroma.sqlite3", "labels/spring/labels.parquet"),
+        *("models/m1/config.json", "data/current", "data/v1-ab/dataset.json", "locks/train.lock", "grounded.toml"),
     )
-    public = ("models/m1/config.json", "notes.txt")
+    public = ("glossary.toml", "notes.txt")
     for name in (*private, *public):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")

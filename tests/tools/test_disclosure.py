@@ -14,7 +14,7 @@ from encoders.errors import TooManyCallsError, TooSmallError
 from tools.access import allowance
 from tools.access.allowance import WINDOW, Allowance
 from tools.access.caller import Caller, Scope
-from tools.disclosure import EDGES, ROUNDED_TO, SCALE, Disclosure, Protected
+from tools.disclosure import CERTAIN, EDGES, ROUNDED_TO, SCALE, Disclosure, Protected, _shown_above
 from tools.goals import Goal
 from tools.selection import select
 from tools.service import AudienceService
@@ -80,6 +80,30 @@ def test_the_very_minimum_cannot_be_looked_for() -> None:
     assert min(edges) >= MINIMUM
     assert max(np.bincount(edges)) < 0.25 * len(edges)
     assert np.std(edges) > 5
+
+
+def test_a_group_of_the_very_minimum_is_hardly_ever_shown() -> None:
+    """Whoever knows 49 of its users would else be told for certain that one more is there, by being answered at all."""
+    keys = [number.to_bytes(32, "big") for number in range(4000)]
+    shown = [np.mean([protected(key).count(users, "who") is not None for key in keys]) for users in (50, 51)]
+    assert max(shown) < 0.006
+    assert all(protected(key).count(200, "who") is not None for key in keys)
+
+
+@given(st.integers(0, 400))
+def test_whether_a_group_is_shown_tells_one_user_by_no_more_than_the_noise(users: int) -> None:
+    """But with the odds of ``CERTAIN``; both ways: being shown, and being withheld."""
+    one, more = (chance_to_be_shown(number) for number in (users, users + 1))
+    grows = np.exp(1 / SCALE)
+    assert one <= more <= grows * one + CERTAIN + 1e-12
+    assert 1 - one <= grows * (1 - more) + CERTAIN + 1e-12
+    assert (one > 0) == (users >= 50)
+
+
+def chance_to_be_shown(users: int) -> float:
+    """By arithmetic, where the chance is drawn from an even distribution."""
+    chances = _shown_above()
+    return 0.0 if users < 50 else float(chances[min(users - 50, len(chances) - 1)])
 
 
 @given(st.integers(50, 2000), st.integers(0, 2**31))

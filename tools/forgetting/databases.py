@@ -18,8 +18,14 @@ _WAIT = 30.0
 """Seconds to wait for others who use the file."""
 
 
-def erase_from_database(path: Path, traces: Traces) -> int:
+def erase_from_database(path: Path, traces: Traces, of_use: bool = True) -> int:
     """Erase users from a SQLite file; how many rows and values that were.
+
+    Args:
+        path: the file.
+        traces: how the users are recognised.
+        of_use: whether a damaged one is kept, with signs over what surely names them; otherwise it is deleted, as short
+            ids cannot be told from other bytes in it.
 
     Raises:
         WorkspaceError: somebody else is writing to it, or it may not be written; run it again.
@@ -37,6 +43,10 @@ def erase_from_database(path: Path, traces: Traces) -> int:
         raise WorkspaceError(f"{path} cannot be written right now ({error}); run the command again.") from error
     except sqlite3.DatabaseError:  # damaged: what can be seen of it is overwritten where it stands
         data = path.read_bytes()
+        if not of_use and _still_there(path, traces):
+            for each in (path, *_logs(path)):
+                each.unlink(missing_ok=True)
+            return 1
         cleaned = traces.overwritten(data)
         if cleaned != data:
             path.write_bytes(cleaned)
@@ -106,5 +116,8 @@ def _recount(db: sqlite3.Connection, tables: set[str]) -> None:
 
 def _still_there(path: Path, traces: Traces) -> bool:
     """Whether bytes of the users are left in the file or its log, as a run that was killed leaves them."""
-    files = (path, path.with_name(f"{path.name}-wal"))
-    return any(each.is_file() and traces.mentioned(each.read_bytes()) for each in files)
+    return any(each.is_file() and traces.mentioned(each.read_bytes()) for each in (path, *_logs(path)))
+
+
+def _logs(path: Path) -> tuple[Path, ...]:
+    return tuple(path.with_name(f"{path.name}{ending}") for ending in ("-wal", "-shm"))

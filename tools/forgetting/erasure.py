@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from encoders.contacts import KINDS, ContactFormat
 from encoders.errors import RequestError
-from encoders.forgotten import forget
+from encoders.forgotten import MASK, forget
 from encoders.history.events import Dataset
 from encoders.settings import Settings
 from encoders.sources.erasing import erase_from_folder, prepared_folders
@@ -34,6 +34,7 @@ _PASSED_OVER = frozenset({"data", "chroma", "llm", "locks", "erasures"})
 _KEYS = frozenset({"mask.key", "forgotten.json"})
 _MADE_AGAIN = frozenset({"cache", "checkpoints", "gradio"})
 """Copies, and what is computed anew where it is missing."""
+_SET_ASIDE = "damaged"
 _NOT_OURS = (
     "The tables that the data is prepared from, and every file outside the workspace, are not changed; the next "
     "preparation leaves these users out again.",
@@ -90,7 +91,7 @@ def erase(
     with whole.lock("forget"), whole.lock("prepare"):  # a preparation under way would bring them back
         progress("Putting them on the list of those who are forgotten", 0.0)
         traces = _traces(whole, wanted)
-        hashes = forget(whole, wanted, _never_again(whole, wanted))
+        hashes = forget(whole, wanted, _never_again(whole, wanted) | _masks(whole, wanted))
         sent_to = _sent_to(whole, traces)
         places = list(_erase_places(whole, settings, traces, progress))
         receipt = Receipt(
@@ -103,7 +104,7 @@ def erase(
             not_ours=(*_NOT_OURS, *([_CHROMA_SERVER] if settings.chroma_url else [])),
         )
         target = whole.receipts / f"{receipt.time:%Y%m%dT%H%M%S}-{receipt.id}.json"
-        with atomic_file(target, mode=0o600) as part:
+        with atomic_file(target) as part:
             part.write_text(receipt.model_dump_json(indent=1) + "\n", "utf-8")
         _write_audit(whole, receipt)
         progress("Done", 1.0)
@@ -118,7 +119,7 @@ def _erase_places(workspace: Workspace, settings: Settings, traces: Traces, prog
     for number, path in enumerate(files):
         progress("Erasing them from files", 0.3 + 0.5 * number / len(files))
         inside = path.relative_to(workspace.path)
-        if path.is_file() and (found := erase_from_file(path, traces, inside.parts[0] in _MADE_AGAIN)):
+        if path.is_file() and (found := _erase_place(path, inside, traces)):
             yield Place(path=str(inside), changes=found)
     progress("Erasing them from the prepared data", 0.8)
     for folder in prepared_folders(workspace.path / "data"):
@@ -134,6 +135,16 @@ def _files(root: Path) -> Iterator[Path]:
             continue
         if path.name not in _KEYS and not path.name.endswith(("-wal", "-shm", ".lock")):
             yield path
+
+
+def _erase_place(path: Path, inside: Path, traces: Traces) -> int:
+    top = inside.parts[0]
+    if top == _SET_ASIDE and inside.parts[1].startswith("chroma-"):  # it was built again since
+        named = traces.mentioned(path.read_bytes())
+        if named:
+            path.unlink()
+        return int(named)
+    return erase_from_file(path, traces, top in _MADE_AGAIN, of_use=top != _SET_ASIDE)
 
 
 def _shown(folder: Path, root: Path) -> str:
@@ -164,6 +175,11 @@ def _never_again(workspace: Workspace, users: list[str]) -> set[tuple[str, str]]
         for kind, pairs in _contacts(data.contacts, users, form, alone=False).items():
             found |= {(kind, same) for same, _ in pairs}
     return found
+
+
+def _masks(workspace: Workspace, users: list[str]) -> set[tuple[str, str]]:
+    """What the users may be called in files that are brought; not the six signs of 0.1, which any number may be."""
+    return {(MASK, mask) for user in users for mask in masks_of(workspace.mask_key(), user)[:2]}
 
 
 def _contacts(

@@ -13,6 +13,7 @@ import polars as pl
 from encoders.checksums import is_sealed, seal, unseal
 from encoders.workspace import atomic_file
 from tools.forgetting.databases import erase_from_database
+from tools.forgetting.settings_files import without_named_tables
 from tools.forgetting.traces import Traces
 
 _LINES = (".csv", ".tsv", ".txt")
@@ -20,7 +21,7 @@ _SEPARATORS = ",;\t|"
 _SQLITE, _PARQUET = b"SQLite format 3\x00", b"PAR1"
 
 
-def erase_from_file(path: Path, traces: Traces, made_again: bool = False, ending: str = "") -> int:
+def erase_from_file(path: Path, traces: Traces, made_again: bool = False, ending: str = "", of_use: bool = True) -> int:
     """Erase users from one file; how many rows or values that were.
 
     Args:
@@ -28,6 +29,7 @@ def erase_from_file(path: Path, traces: Traces, made_again: bool = False, ending
         traces: how the users are recognised.
         made_again: it is a copy, or is computed anew where it is missing, so it is deleted whole.
         ending: of a file that is under another name for now.
+        of_use: where it is a damaged database that may name them, overwrite what surely does; otherwise delete it.
 
     Raises:
         WorkspaceError: it may not be written; it is as it was.
@@ -35,7 +37,7 @@ def erase_from_file(path: Path, traces: Traces, made_again: bool = False, ending
     with path.open("rb") as file:
         magic = file.read(16)
     if magic == _SQLITE and not made_again:
-        return erase_from_database(path, traces)
+        return erase_from_database(path, traces, of_use)
     if magic[:4] == _PARQUET:
         found, table = _from_parquet(path, traces)
         if found and not made_again:
@@ -54,11 +56,11 @@ def erase_from_file(path: Path, traces: Traces, made_again: bool = False, ending
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """Write a file anew under the permissions and the date it has: what is kept for some days is kept no longer."""
+    """Write a file anew under the date it has: what is kept for some days is kept no longer."""
     before, sealed = path.stat(), is_sealed(path)
     if sealed:
         unseal(path)
-    with atomic_file(path, mode=before.st_mode & 0o777) as part:
+    with atomic_file(path) as part:
         yield part
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     if sealed:
@@ -83,6 +85,10 @@ def _from_bytes(ending: str, data: bytes, traces: Traces) -> tuple[int, bytes]:
         by_lines = _without_objects if ending.lower() in (".jsonl", ".ndjson") else _without_rows
         rows, left = by_lines(text, traces)
         data = left.encode() if rows else data
+    if ending.lower() == ".toml":
+        with suppress(ValueError):  # what is no TOML is a text like any other
+            rows, left = without_named_tables(data.decode("utf-8-sig"), traces)
+            data = left.encode() if rows else data
     redacted = traces.in_file(data)
     return rows + (redacted != data), redacted
 

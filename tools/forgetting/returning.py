@@ -11,7 +11,7 @@ import polars as pl
 
 from encoders.contacts import KINDS, ContactFormat
 from encoders.errors import AudienceError
-from encoders.forgotten import Forgotten
+from encoders.forgotten import MASK, Forgotten
 from encoders.history.events import Dataset
 from encoders.workspace import Workspace
 from tools.forgetting.files import erase_from_file
@@ -39,17 +39,19 @@ def leave_out_erased(workspace: Workspace, path: Path, ending: str) -> int:
         return 0
     form = _format(workspace)
     users: set[str] = set()
+    masks: set[str] = set()
     contacts: dict[str, set[tuple[str, str]]] = {kind: set() for kind in KINDS}
     for cell in _cells(path):
+        masks |= {each for each in cell.split()[-1:] if forgotten.has_contact(MASK, each.upper())}
         users |= forgotten.among({cell, cell.removeprefix("'"), cell.removesuffix(".0")})
         for kind in KINDS:
             same = form.same(kind, cell) if _may_be(kind, cell) else None
             if same and forgotten.has_contact(kind, same):
                 contacts[kind].add((same, cell))
-    if not users and not any(contacts.values()):
+    if not users and not masks and not any(contacts.values()):
         return 0
     key = workspace.mask_key()
-    masks = [mask for user in users for mask in masks_of(key, user)]
+    masks |= {mask for user in users for mask in masks_of(key, user)}
     return erase_from_file(path, traces_of(users, contacts, form, masks, ()), ending=ending)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from encoders.settings import Settings
 from encoders.workspace import Workspace, atomic_folder
 from tools.store import VectorStore
-from tools.store_process import rewrite_apart
+from tools.store_process import contents_apart, rewrite_apart
 
 
 def erase_from_index(workspace: Workspace, settings: Settings, users: Collection[str]) -> int:
@@ -21,10 +21,10 @@ def erase_from_index(workspace: Workspace, settings: Settings, users: Collection
     """
     if not settings.chroma_url and not (workspace.chroma / "chroma.sqlite3").is_file():
         return 0
-    with VectorStore(workspace, settings.chroma_url) as store:
-        if settings.chroma_url:
+    if settings.chroma_url:
+        with VectorStore(workspace, settings.chroma_url) as store:
             return store.delete_users(sorted(users))
-        before = list(store.contents())
+    before = contents_apart(workspace)
     after = [each.without(users) for each in before]
     found = sum(len(one.ids) - len(other.ids) for one, other in zip(before, after, strict=True))
     if found:
