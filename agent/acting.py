@@ -12,7 +12,7 @@ from agent.campaign.holding import heard_share, hold_back, with_share
 from agent.campaign.likeness import people_like
 from agent.campaign.outcomes import ask_outcome
 from agent.campaign.refreshing import ask_refresh
-from agent.campaign.renaming import rename
+from agent.campaign.renaming import ask_rename
 from agent.campaign.saving import ask_save
 from agent.campaign.segments import segments
 from agent.context import Context
@@ -42,7 +42,7 @@ _CAPABILITIES: dict[Action, Callable[[Speaker, Step, Context, Memory], Outcome]]
     "like": people_like,
     "angles": message_angles,
     "skew": say_skew,
-    "rename": rename,
+    "rename": ask_rename,
     "segments": segments,
 }
 

@@ -4,14 +4,17 @@ from collections.abc import Callable
 
 from agent import replies
 from agent.context import Context
+from agent.guard import check
 from agent.rules.grounding import shares, short_first
 from agent.rules.replying import ALL, DECIDE, HORIZONS, NEWNESS
 from agent.rules.wording import listed, plain
 from agent.speaking import Outcome, Speaker
 from agent.state import Memory
-from agent.steps import Step, Topic
+from agent.steps import ABOUT_AUDIENCE, Step, Topic
+from encoders.language.naming import stems
+from encoders.reader.targets import spoken_name
 from prompts.loader import reply
-from tools.types import SizeEstimate
+from tools.types import ProfileRow, SizeEstimate
 
 _LISTED = 12
 """Saved audiences that are listed."""
@@ -19,17 +22,18 @@ _LISTED = 12
 _EXAMPLES = 4
 """Items that show what a group holds."""
 
+_PROFILE, _PROFILE_READ = 6, 16
+"""Rows of the profile that are told, and those that are looked at for them."""
+
 
 def answer(speaker: Speaker, step: Step, context: Context, memory: Memory) -> Outcome:
     """Answer, and leave the audience and an open question as they stand."""
-    card, options = speaker.card, replies.examples(speaker.card)
-    if memory.question:
-        options = memory.question.options
-    elif memory.now:
-        options = ()
-    topic = step.topic
+    card, topic = speaker.card, step.topic
+    options = () if memory.now else replies.examples(card)
     if step.action == "decline":
         text = plain(step.say, 400) if step.say else reply("declined", unit_plural=card.unit_plural)
+    elif topic in ABOUT_AUDIENCE and memory.now is None and memory.question is not None:
+        text = _about_options(speaker, context, memory, topic)
     elif topic in _ABOUT:
         text = _ABOUT[topic](speaker, context, memory)
     elif topic == "none":
@@ -58,7 +62,7 @@ def _sized(speaker: Speaker, memory: Memory) -> SizeEstimate | None:
 
 def _accuracy(speaker: Speaker, context: Context, memory: Memory) -> str:
     size = _sized(speaker, memory)
-    if size is None or size.responders is None or size.precision is None:
+    if size is None or size.responders is None or size.precision is None or size.lift is None:
         return _without_figures(memory, speaker)
     text = reply(
         "about_accuracy",
@@ -68,12 +72,16 @@ def _accuracy(speaker: Speaker, context: Context, memory: Memory) -> str:
         high=replies.count(size.responders.high),
         least=replies.percent(size.precision.low),
         most=replies.percent(size.precision.high),
-        lift=f"{size.lift:.1f}",
+        lift=replies.decimal(size.lift, 1),
     )
     return " ".join((text, *size.warnings))
 
 
 def _lift(speaker: Speaker, context: Context, memory: Memory) -> str:
+    stages = memory.now.draft.spec.life_cycle if memory.now else ()
+    if named := [each for each in stages if stems(each.stage) <= stems(context.text)]:
+        meanings = (reply("assumed_stage", stage=each.stage, meaning=speaker.service.meaning(each)) for each in named)
+        return "; ".join(dict.fromkeys(meanings)) + "."
     size = _sized(speaker, memory)
     if size is None or size.responders is None or not size.lift:
         return " ".join((reply("about_lift"), _without_figures(memory, speaker)))
@@ -84,7 +92,7 @@ def _lift(speaker: Speaker, context: Context, memory: Memory) -> str:
         unit_plural=units,
         found=replies.count(found),
         random=replies.count(found / size.lift),
-        lift=f"{size.lift:.1f}",
+        lift=replies.decimal(size.lift, 1),
     )
     return " ".join((reply("about_lift"), here))
 
@@ -95,9 +103,49 @@ def _cost(speaker: Speaker, context: Context, memory: Memory) -> str:
         return _without_figures(memory, speaker)
     goal = memory.now.draft.goal if memory.now else None
     if goal is not None and goal.cost is not None:
-        cost = f"{goal.cost * (size.users or 0):,.2f}"
+        cost = replies.decimal(goal.cost * (size.users or 0), 2)
         return reply("about_cost_here", users=replies.count(size.users or 0), cost=cost, one=f"{goal.cost:g}")
     return reply("about_cost", users=replies.count(size.users or 0), unit_plural=speaker.card.unit_plural)
+
+
+def _about_options(speaker: Speaker, context: Context, memory: Memory, topic: Topic | None) -> str:
+    """What is asked of an audience while only a question stands: who, or how many, each of its answers is."""
+    assert memory.question is not None
+    if topic == "people" or memory.question.topic != "meaning":
+        told = _difference(speaker, context, memory)
+    else:
+        real = [each for each in memory.question.options if each not in (ALL, DECIDE)]
+        told = replies.question_text(memory.question, context.weighed(real), speaker.card)
+    interval = [reply("about_interval")] if topic in ("accuracy", "size") else []
+    return "\n\n".join((reply("about_options"), told, *interval))
+
+
+def _people(speaker: Speaker, context: Context, memory: Memory) -> str:
+    """Who is in the audience: how it was chosen, and what sets these people apart from everyone."""
+    if memory.now is None:
+        return reply("no_draft")
+    spec, card = memory.now.draft.spec, speaker.card
+    size = speaker.service.size(spec)
+    text = replies.size_text(size, spec, card)
+    if not size.users:
+        return text
+    rows = [
+        each for each in speaker.service.profile(spec, _PROFILE_READ) if check(f"{each.field} {each.value}") is None
+    ]
+    lines = [_set_apart(each) for each in rows[:_PROFILE]]
+    return (
+        "\n\n".join((text, "\n".join((reply("about_people", unit_plural=card.unit_plural), *lines)))) if lines else text
+    )
+
+
+def _set_apart(row: ProfileRow) -> str:
+    name = plain(f"{row.field}: {row.value}" if row.kind == "attribute" else row.value)
+    return reply(
+        "about_people_row",
+        name=name,
+        share=replies.percent(row.audience_share),
+        everyone=replies.percent(row.everyone_share),
+    )
 
 
 def _size(speaker: Speaker, context: Context, memory: Memory) -> str:
@@ -135,7 +183,8 @@ def _difference(speaker: Speaker, context: Context, memory: Memory) -> str:
     lines = []
     for option in real:
         hits = [hit for hit in speaker.service.search_groups(option, 3) if hit.group.lower() == option.lower()]
-        items = listed([plain(each) for each in hits[0].items[:_EXAMPLES]], "and") if hits else ""
+        named = [plain(spoken_name(each, option)) for each in hits[0].items] if hits else []
+        items = listed(list(dict.fromkeys(each for each in named if each))[:_EXAMPLES], "and")
         many = hits[0].users if hits else None
         key = "option_holds" if items else "option_plain"
         counted = replies.counted(sizes[option].users if option in sizes else many, speaker.card)
@@ -174,6 +223,11 @@ def _chatter(speaker: Speaker, context: Context, memory: Memory) -> str:
     return reply("chatter", unit_plural=speaker.card.unit_plural, examples=groups)
 
 
+def _nothing_open(speaker: Speaker, context: Context, memory: Memory) -> str:
+    """What is said to "you decide" where nothing was asked."""
+    return reply("nothing_open")
+
+
 def _unclear(speaker: Speaker, context: Context, memory: Memory) -> str:
     return reply("unclear")
 
@@ -195,6 +249,8 @@ _ABOUT: dict[Topic | None, Callable[[Speaker, Context, Memory], str]] = {
     "lift": _lift,
     "cost": _cost,
     "size": _size,
+    "people": _people,
+    "decide": _nothing_open,
     "saved": _saved,
     "difference": _difference,
     "hello": _courtesy,

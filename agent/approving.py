@@ -11,6 +11,7 @@ from agent.campaign.combining import combine
 from agent.campaign.exporting import export
 from agent.campaign.outcomes import record_outcome
 from agent.campaign.refreshing import refresh
+from agent.campaign.renaming import rename
 from agent.campaign.saving import save
 from agent.speaking import Outcome, Speaker
 from agent.state import Memory, Pending, PendingAction
@@ -25,6 +26,7 @@ _DONE_BY: dict[PendingAction, Callable[[Speaker, Memory, Pending, str], Outcome]
     "combine": combine,
     "outcome": record_outcome,
     "refresh": refresh,
+    "rename": rename,
 }
 
 

@@ -109,6 +109,8 @@ def _existing(names: list[str] | None, context: Context, search: Searching, note
     if context.whole:
         whole = (*(each.group for each in context.whole.groups), *context.whole.beside, *context.whole.nearest)
         known |= {name.lower(): name for name in whole}
+    said = (context.parsed, *(each.parsed for each in context.answers if each.parsed))
+    known |= {name.lower(): name for each in said for name in each.meant}
     if context.draft and context.draft.parts:
         known |= {item.lower(): item for item in context.draft.parts.items}
     found: list[str] = []

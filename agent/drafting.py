@@ -17,6 +17,7 @@ from encoders.language.naming import stems
 from prompts.loader import reply, spoken
 from tools.attributes import parse_filter
 from tools.goals import Goal
+from tools.reach import users_at
 from tools.types import AudienceSpec, Behaviour, DataCard, Filter
 
 if TYPE_CHECKING:
@@ -204,25 +205,38 @@ class Drafting:
         """The spec with the cut the step asks for, as a share of the eligible users."""
         if step.goal is not None:
             reached = self.service.reach_goal(spec, step.goal.model_copy(update={"users": step.users}))
-            return _with_cut(spec, reached.cut), (goal_text(reached, self.card),)
-        if step.percent is not None:
-            if not 0 < step.percent <= 100:
-                return spec, (reply("percent_wrong"),)
-            return _with_cut(spec, step.percent / 100), ()
-        if step.users is None and step.direction is None:
+            eligible = self.service.size(spec).eligible or 0
+            return _with_cut(spec, reached.cut, eligible), (goal_text(reached, self.card),)
+        if step.percent is not None and not 0 < step.percent <= 100:
+            return spec, (reply("percent_wrong"),)
+        if step.users is None and step.direction is None and step.percent is None:
             return spec, ()
         size = self.service.size(spec)
         if not size.eligible:
-            return spec, ()
-        if step.users is not None:
-            notes: tuple[str, ...] = ()
-            if step.users > size.eligible:
-                notes = (
-                    reply("too_many", eligible=counted(size.eligible, self.card), unit_plural=self.card.unit_plural),
-                )
-            return _with_cut(spec, max(step.users, 1) / size.eligible), notes
-        factor = STEP if step.direction == "broader" else 1 / STEP
-        return _with_cut(spec, max(size.cut * factor, 1 / size.eligible)), ()
+            return (spec if step.percent is None else spec.model_copy(update={"cut": step.percent / 100})), ()
+        return self._of_eligible(step, spec, size.eligible, size.cut)
+
+    def _of_eligible(
+        self, step: Step, spec: AudienceSpec, eligible: int, cut: float
+    ) -> tuple[AudienceSpec, tuple[str, ...]]:
+        """The spec with the cut the step asks for, never below the fewest that may be used."""
+        notes: tuple[str, ...] = ()
+        if step.percent is not None:
+            share = step.percent / 100
+        elif step.users is not None:
+            share = max(step.users, 1) / eligible
+            if step.users > eligible:
+                known = counted(eligible, self.card)
+                notes = (reply("too_many", eligible=known, unit_plural=self.card.unit_plural),)
+        else:
+            share = cut * (STEP if step.direction == "broader" else 1 / STEP)
+        fewest = min(self.card.minimum_size, eligible)
+        if users_at(min(share, 1.0), eligible) < fewest:
+            share = fewest / eligible
+            notes = (*notes, reply("fewest_taken", minimum=fewest, unit_plural=self.card.unit_plural))
+        if step.percent is not None and not notes:  # it stays as it was said
+            return _with_cut(spec, share), notes
+        return _with_cut(spec, share, eligible), notes
 
 
 def _cuts(step: Step) -> bool:
@@ -237,8 +251,12 @@ def _goal(step: Step) -> Goal | None:
     return Goal(users=step.users) if step.users is not None and step.users > 0 else None
 
 
-def _with_cut(spec: AudienceSpec, share: float) -> AudienceSpec:
-    return spec.model_copy(update={"cut": min(1.0, round(share, 6))})
+def _with_cut(spec: AudienceSpec, share: float, eligible: int = 0) -> AudienceSpec:
+    """The spec with a cut; with as few digits as keep the same number of the ``eligible``, since people read it."""
+    cut = min(1.0, round(share, 6))
+    shorter = [round(cut, digits) for digits in range(2, 6)] if eligible else []
+    alike = (each for each in shorter if each and users_at(each, eligible) == users_at(cut, eligible))
+    return spec.model_copy(update={"cut": next(alike, cut)})
 
 
 def _behaviours(newcomers: tuple[Behaviour, ...], others: Iterable[Behaviour]) -> tuple[Behaviour, ...]:

@@ -35,7 +35,7 @@ from agent.tracing import traced
 from agent.usage import Conduct
 from encoders.errors import AudienceError
 from prompts.loader import reply, speaking
-from tools.types import AudienceSpec
+from tools.types import AudienceSpec, DataCard
 
 if TYPE_CHECKING:
     from tools.service import AudienceService
@@ -72,7 +72,7 @@ def build_agent(thinker: Thinker, service: "AudienceService", checkpointer: Base
     nodes = _Nodes(thinker, service)
     graph: StateGraph[Turn, None, Turn, Turn] = StateGraph(Turn)
     for node in (nodes.guard, nodes.edit, nodes.keep, nodes.look, nodes.decide, nodes.act, nodes.approve):
-        graph.add_node(node.__name__, traced(f"node {node.__name__}", _spoken(node)))
+        graph.add_node(node.__name__, traced(f"node {node.__name__}", _spoken(node, nodes.card)))
     graph.add_edge(START, "guard")
     graph.add_conditional_edges("guard", _after_guard, ["edit", "keep", "look", END])
     graph.add_edge("look", "decide")
@@ -88,7 +88,7 @@ class _Node(Protocol):
     def __call__(self, state: Turn) -> Turn: ...
 
 
-def _spoken(node: _Node) -> _Node:
+def _spoken(node: _Node, card: DataCard) -> _Node:
     """The node, saying everything in the language of the conversation: that of the last message which tells."""
 
     def run(state: Turn) -> Turn:
@@ -98,7 +98,7 @@ def _spoken(node: _Node) -> _Node:
             changed = node({**state, "memory": memory.model_copy(update={"language": code})})
         if "reply" in changed:
             shown = changed["reply"]
-            changed["reply"] = shown.model_copy(update={"options": labelled(shown.options, code)})
+            changed["reply"] = shown.model_copy(update={"options": labelled(replies.worded(shown.options, card), code)})
         return changed
 
     return run

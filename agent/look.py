@@ -8,9 +8,10 @@ from agent.reading.message import ParsedMessage
 from agent.reading.parse import parse
 from agent.reading.whole import read_whole
 from agent.rules.grounding import framed, short_first
-from agent.rules.understanding import read_request
+from agent.rules.understanding import Understood, read_request, so_far
 from agent.rules.wording import conditions
 from agent.state import Answer, Memory
+from agent.steps import ABOUT_OPTIONS
 from agent.weighing import weigh_questions
 from tools.attributes import fields_of, write_filter
 from tools.types import DataCard, GroupHit
@@ -33,6 +34,7 @@ def look(service: "AudienceService", card: DataCard, memory: Memory, text: str) 
     parsed = _parsed(text, card, memory, saved)
     if parsed.order is None and not parsed.foreign and (spelled := service.spelled(text)) != text:
         parsed = _parsed(spelled, card, memory, saved)
+    parsed = parsed.model_copy(update={"meant": _meant(service, memory, parsed)})
     text = parsed.text
     request = memory.reading or ParsedMessage()
     if memory.reading is None and memory.request:
@@ -62,9 +64,29 @@ def look(service: "AudienceService", card: DataCard, memory: Memory, text: str) 
     )
     context = context.model_copy(update={"whole": read_whole(service, memory, context, *asked)})
     reading = read_request(context)
-    if reading is None or not context.questions_left:
+    if reading is not None and reading.fresh and memory.question is not None:
+        # It begins anew, so it is read by itself: nothing of the request before stands in its light.
+        anew = {"question": None, "request": "", "reading": None, "answers": ()}
+        return look(service, card, memory.model_copy(update=anew), text)
+    about = reading.understood if reading is not None and context.questions_left else _asked_about(context)
+    if about is None:
         return context
-    return context.model_copy(update={"open_questions": weigh_questions(service, context, reading.understood)})
+    return context.model_copy(update={"open_questions": weigh_questions(service, context, about)})
+
+
+def _meant(service: "AudienceService", memory: Memory, parsed: ParsedMessage) -> tuple[str, ...]:
+    """The things that an answer to the open question names in the person's own words."""
+    asked = memory.question is not None and memory.question.topic == "meaning"
+    if not asked or parsed.order is not None or parsed.picked is not None or parsed.foreign or not parsed.wants:
+        return ()
+    read = service.read(parsed.text)
+    return tuple(each.group for each in read.groups) if read is not None else ()
+
+
+def _asked_about(context: Context) -> Understood | None:
+    """The request so far where the message asks something about the answers of the open question."""
+    asks = context.parsed.order is not None and context.parsed.order.topic in ABOUT_OPTIONS
+    return so_far(context) if asks and context.question is not None and context.draft is None else None
 
 
 def _draft(memory: Memory) -> DraftView | None:

@@ -6,7 +6,8 @@ from agent.context import Weighed
 from agent.rules.grounding import short_first
 from agent.rules.wording import conditions, listed, plain
 from agent.state import Clarification, Version
-from prompts.loader import reply, spoken
+from encoders.language.naming import stems
+from prompts.loader import reply, spoken, table
 from tools.goals import GoalReached
 from tools.types import AudienceSpec, DataCard, SizeEstimate
 
@@ -14,7 +15,20 @@ YES, NO = "Yes", "No"
 BROADER, NARROWER, UNDO = "Broader", "Narrower", "Undo"
 FIRST, EVERYONE = "First-time buyers only", "Everyone, not only first-time buyers"
 LEAVE_OUT = "Leave out last month's buyers"
+_UNBOUGHT = {
+    FIRST: "Only for the first time",
+    EVERYONE: "Everyone again",
+    LEAVE_OUT: "Leave out anyone who did it last month",
+}
+"""The same where what people do is no buying."""
 SAVE, EXPORT, COMPARE = "Save this audience", "Export as CSV", "Compare with saved audiences"
+
+
+def worded(options: Sequence[str], card: DataCard) -> tuple[str, ...]:
+    """Clickable answers in words that fit what people do in this data."""
+    main = next((each for each in card.sources if each.source == card.main_source), None)
+    buying = main is None or "buy" in (*main.actions, main.wording)
+    return tuple(options) if buying else tuple(_UNBOUGHT.get(each, each) for each in options)
 
 
 def examples(card: DataCard) -> tuple[str, ...]:
@@ -70,7 +84,7 @@ def size_text(size: SizeEstimate, spec: AudienceSpec, card: DataCard) -> str:
             percent=share,
             low=low,
             high=high,
-            lift=f"{size.lift:.1f}",
+            lift=decimal(size.lift, 1),
         )
     return " ".join((text, *size.warnings))
 
@@ -114,10 +128,10 @@ def goal_text(reached: GoalReached, card: DataCard) -> str:
             "goal_profit",
             users=users,
             unit_plural=units,
-            cost=f"{reached.cost:,.2f}",
-            mid=f"{profit.mid:,.0f}",
-            low=f"{profit.low:,.0f}",
-            high=f"{profit.high:,.0f}",
+            cost=decimal(reached.cost or 0, 2),
+            mid=decimal(profit.mid, 0),
+            low=decimal(profit.low, 0),
+            high=decimal(profit.high, 0),
         )
     elif goal.precision is not None:
         share = reached.responders.mid / max(reached.users, 1)
@@ -125,7 +139,7 @@ def goal_text(reached: GoalReached, card: DataCard) -> str:
             "goal_precision", users=users, unit_plural=units, wanted=percent(goal.precision), found=percent(share)
         )
     else:
-        text = reply("goal_cost", users=users, unit_plural=units, cost=f"{reached.cost or 0:,.2f}")
+        text = reply("goal_cost", users=users, unit_plural=units, cost=decimal(reached.cost or 0, 2))
     return text if reached.reached else " ".join((text, reply("goal_missed")))
 
 
@@ -142,11 +156,29 @@ def next_options(version: Version, size: SizeEstimate, can_undo: bool) -> tuple[
         return (BROADER, UNDO) if can_undo else (BROADER,)
     if version.draft.saved:
         return EXPORT, COMPARE, BROADER, NARROWER
-    parts = version.parts
-    newness: tuple[str, ...] = (EVERYONE,) if parts is not None and parts.first_time else (FIRST, LEAVE_OUT)
+    save = () if size.users is None else (SAVE,)
+    return (*(() if size.cut == 1 else (BROADER,)), NARROWER, *_newness_options(version), *save)
+
+
+def _newness_options(version: Version) -> tuple[str, ...]:
+    """What may be said about who did it before, unless the conditions say it already."""
+    parts, spec = version.parts, version.draft.spec
     if parts is not None and parts.anything:  # nobody is new to everything, and last month's buyers are nearly all
-        newness = ()
-    return (*(() if size.cut == 1 else (BROADER,)), NARROWER, *newness, SAVE)
+        return ()
+    if parts is not None and parts.first_time:
+        return (EVERYONE,)
+    items = [stems(each) for each in parts.items] if parts else []
+    if any(not items or _names_one(each.what, items) for each in spec.life_cycle):
+        return ()
+    about = [each for each in spec.behaviours if not items or _names_one(each.what, items)]
+    if any(each.did or each.days is None for each in about):
+        return ()
+    return (FIRST,) if about else (FIRST, LEAVE_OUT)
+
+
+def _names_one(what: str, items: Sequence[frozenset[str]]) -> bool:
+    """Whether the thing of a condition is, or holds, one of the items."""
+    return any(item <= stems(what) for item in items)
 
 
 def data_text(card: DataCard) -> str:
@@ -190,11 +222,11 @@ def question_text(question: Clarification, weighed: Sequence[Weighed], card: Dat
     lines = [
         reply(
             "option",
-            answer=plain(each.answer),
+            answer=plain(worded((each.answer,), card)[0]),
             users=count(each.users),
             low=count(each.responders.low),
             high=count(each.responders.high),
-            lift=f"{each.lift:.1f}",
+            lift=decimal(each.lift, 1),
             unit_plural=card.unit_plural,
         )
         for each in weighed
@@ -209,12 +241,22 @@ def counted(users: float | None, card: DataCard) -> str:
 
 def count(number: float) -> str:
     """A number of users, as people write it."""
-    return f"{number:,.0f}"
+    return decimal(number, 0)
+
+
+def decimal(number: float, digits: int) -> str:
+    """A number with so many digits behind the point, with the marks of the language that is spoken: 1,234.5."""
+    written = f"{number:,.{digits}f}"
+    if not spoken():
+        return written
+    marks = table(f"languages/{spoken()}")["marks"]
+    return written.translate(str.maketrans({",": marks["thousands"], ".": marks["decimal"]}))
 
 
 def percent(share: float) -> str:
     """A share in 0..1 as a percentage: one digit below ten."""
-    return f"{100 * share:.0f} %" if share >= 0.1 else f"{round(100 * share, 1):g} %"
+    written = 100 * share
+    return f"{decimal(written, 0 if share >= 0.1 or round(written, 1).is_integer() else 1)} %"
 
 
 def _capital(text: str) -> str:

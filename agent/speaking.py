@@ -8,7 +8,7 @@ from uuid import uuid4
 from agent import replies
 from agent.rules.campaign import LATEST, THIS
 from agent.rules.wording import plain
-from agent.state import Memory, Pending, PendingAction, Reply, Version
+from agent.state import Clarification, Memory, Pending, PendingAction, Reply, Version
 from agent.weighing import loosened
 from encoders.errors import RequestError
 from prompts.loader import reply
@@ -29,13 +29,23 @@ class Speaker:
     talking: str
 
     def say(self, memory: Memory, text: str, options: tuple[str, ...] = ()) -> Outcome:
-        """Say something and leave the audience as it stands."""
+        """Say something and leave the audience as it stands; an open question is asked again."""
+        if memory.question is not None and memory.pending is None:
+            text, options = self._asked_again(memory.question, text, options)
         shown = Reply(text=text, options=options, question=memory.question, talking=self.talking)
         if memory.now is None:
             return memory, shown
         size = self.service.size(memory.now.draft.spec)
         further = replies.next_options(memory.now, size, bool(memory.before))
         return memory, shown.model_copy(update={"draft": memory.now.draft, "size": size, "options": options or further})
+
+    def _asked_again(self, question: Clarification, text: str, options: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+        """The text with the question under it, and its answers after what is offered beside them."""
+        answers = tuple(plain(each) for each in question.options)
+        if question.question not in text:
+            text = f"{text}\n\n{question.question}"
+        beside = () if options == replies.examples(self.card) else options
+        return text, tuple(dict.fromkeys((*beside, *answers)))
 
     def show(self, key: str, memory: Memory, version: Version, notes: tuple[str, ...]) -> Outcome:
         """Show another audience; the one before can be had back by "undo"."""

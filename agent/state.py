@@ -47,7 +47,7 @@ class AudienceDraft(_State):
     saved: SavedAudience | None = None
 
 
-PendingAction = Literal["save", "export", "combine", "outcome", "refresh"]
+PendingAction = Literal["save", "export", "combine", "outcome", "refresh", "rename"]
 
 
 class Pending(_State):

@@ -14,9 +14,13 @@ Action = Literal[
 ]  # fmt: skip
 Topic = Literal[
     "meaning", "horizon", "newness", "exclusion", "data", "help", "hello", "unknown", "accuracy", "lift", "cost",
-    "size", "saved", "difference", "unclear", "none", "chatter", "segment",
+    "size", "people", "saved", "difference", "unclear", "none", "decide", "chatter", "segment",
 ]  # fmt: skip
 
+
+ABOUT_AUDIENCE: frozenset[Topic] = frozenset({"accuracy", "lift", "cost", "size", "people"})
+"""What is asked about an audience, and about the answers of a question where no audience stands yet."""
+ABOUT_OPTIONS = ABOUT_AUDIENCE | {"difference"}
 
 Said = Annotated[str, Field(max_length=600)]
 Names = Annotated[list[str], Field(max_length=30)]

@@ -49,7 +49,8 @@ def alternatives(service: "AudienceService", context: Context, version: Version)
     if parts is None or (spec.cut == 1 and not parts.anything):  # all who meet conditions on a thing: it was named
         return ()
     found = []
-    near = context.examples if parts.anything else context.near_first(NEAR)
+    read = context.whole.beside if context.whole is not None and context.whole.groups else None
+    near = context.examples if parts.anything else context.near_first(NEAR) if read is None else read
     others = [group for group in near if not any(stems(group) & stems(item) for item in parts.items)]
     kept = tuple(each for each in spec.behaviours if each not in parts.newcomers())
     for group in others[:_LOOKED_AT]:

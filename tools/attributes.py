@@ -20,6 +20,8 @@ _NEGATION = (
 )
 _LIMITS = rf"(?:(?P<lead>only|just|for|who are|that are|and|but|with|an?|the|those|{_WHO})\s+){{0,9}}"
 """Bounded, as ``_NEGATION`` is: a text of nothing but such words would be tried from each of them to the end."""
+_FANS = r"(?:\w{3,}ers|fans?|buffs|addicts|enthusiasts|girls|ladies|women|men|guys|folks?|parents)"
+"""Words for people by what they do or like: an age behind them is theirs ("action buffs under 25")."""
 _AFTER = r"(?:\s+(?:only|alone|people|ones|group|households|bracket|range))*"
 _NUMBER = r"\$?\d[\d,.]*\s?k?\b"
 _SPAN = rf"(?P<low>{_NUMBER})\s*(?:-|–|to|and)\s*(?P<high>{_NUMBER})"
@@ -209,6 +211,7 @@ def _bare_age(text: str) -> tuple[float, float, str, bool] | None:
         of_people = bool(
             re.search(_WHO, said["lead"] or "", re.IGNORECASE) or said["s"] or said["s2"] or said["negated"]
         )
+        of_people = of_people or bool(re.search(rf"\b{_FANS}\W*$", text[: match.start()], re.IGNORECASE))
         of_people = (
             of_people or re.fullmatch(r"\W*(?:only|just|pls|please)?\W*", text.replace(match[0], "")) is not None
         )

@@ -17,7 +17,9 @@ _NAME = rf'(?:{QUOTED}|[^"]+?)'
 _WHEN = rf"(?:{EVER}|in the last (?P<days>\d+) days)"
 _LIMITS = r"(?: on at least (?P<times>\d+) days)?(?: for at least (?P<amount>[\d.e+-]+) in all)?"
 _STAGES = "|".join(Stage.__args__)  # type: ignore[attr-defined]
-_FILTER = re.compile(rf"whose (?P<field>{_NAME}) (?P<op>is unknown|is known|is not|is)(?: (?P<values>.+))?", re.DOTALL)
+_FILTER = re.compile(
+    rf"whose (?P<field>{_NAME}) (?P<op>(?:is|are)(?: unknown| known| not)?)(?: (?P<values>.+))?", re.DOTALL
+)
 _STAGE = re.compile(
     rf"who are (?P<negated>not )?(?P<stage>{_STAGES})(?: {ABOUT} (?P<what>{_NAME}))?(?: in (?P<source>{QUOTED}))?"
     r"(?: in the last (?P<days>\d+) days)?(?: \([^()]*\))?",
@@ -65,7 +67,14 @@ def _readings(text: str, card: DataCard) -> Iterator[tuple[type[BaseModel], dict
             )
         if match := _FILTER.fullmatch(text):
             field = unquoted(match["field"])
-            yield Filter, {"field": field, "op": match["op"], "values": _values(match["values"], field, card)}
+            yield (
+                Filter,
+                {
+                    "field": field,
+                    "op": match["op"].replace("are", "is", 1),
+                    "values": _values(match["values"], field, card),
+                },
+            )
         yield from _behaviours(text, card)
     except ValueError:
         return

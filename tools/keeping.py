@@ -83,6 +83,15 @@ class Keeping(Looking):
         kept = self._reaching().kept(joined, "", self.settings.minimum_size, self._exact)
         return self._disclosure.count(kept.users, *question)
 
+    def rename(self, audience: str, name: str, approved_by: str) -> SavedAudience:
+        """Give a saved audience another name, with an audit line; its versions, files and outcomes stay as they are.
+
+        Raises:
+            NotThereError: there is none of that name or id.
+            RequestError: the new name or the approval is missing, or another audience is called so.
+        """
+        return self._shown(self._registry.rename(audience, name, approved_by))
+
     def list_audiences(self) -> tuple[SavedAudience, ...]:
         """The newest version of every saved audience, by name."""
         return tuple(self._shown(each) for each in self._registry.list())

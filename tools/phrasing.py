@@ -37,6 +37,11 @@ def past(verb: str) -> str:
     return f"{verb}ed"
 
 
+def plural(name: str) -> bool:
+    """Whether a name looks like one for several things ("kids"), as far as its ending tells."""
+    return name.endswith("s") and not name.endswith(("ss", "us", "is"))
+
+
 def quoted(name: str) -> str:
     """A name in quotes, whatever is in it."""
     return json.dumps(name, ensure_ascii=False)
@@ -83,7 +88,8 @@ class Phrasing:
     def filter(self, each: Filter, name: Name = _plainly) -> str:
         """Such as "age is 35-44 or 45-54", "age is not known"."""
         values = " or ".join(map(name, each.values))
-        return f"{name(each.field)} {each.op} {values}".rstrip()
+        op = each.op.replace("is", "are", 1) if plural(each.field) else each.op
+        return f"{name(each.field)} {op} {values}".rstrip()
 
     def behaviour(self, each: Behaviour, name: Name = _plainly) -> str:
         """Such as "bought coffee at any time before", "did not buy coffee in the last 30 days"."""

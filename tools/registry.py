@@ -183,6 +183,30 @@ class Registry:
             found = self._db.run("SELECT id FROM audiences WHERE folded = ?", (" ".join(name.split()).casefold(),))
         return str(found[0]["id"]) if found else None
 
+    def rename(self, id_or_name: str, name: str, approved_by: str) -> SavedAudience:
+        """Give a saved audience another name, with an audit line; conditions of other audiences on it follow.
+
+        A name that it has already changes nothing, so that doing it twice does it once.
+
+        Returns:
+            Its newest version, under the new name.
+
+        Raises:
+            NotThereError: there is none of that name.
+            RequestError: the new name or the approval is missing, or another audience is called so.
+        """
+        name, approved_by = _checked(name, approved_by)
+        with self._db.transaction():
+            saved = self.get(id_or_name)
+            if saved.name == name:
+                return saved
+            if (other := self.id_of(name)) not in (None, saved.id):
+                raise RequestError(f"Another saved audience is called '{name}' ({other}); choose a name that is free.")
+            self._db.run("UPDATE audiences SET name = ?, folded = ? WHERE id = ?", (name, name.casefold(), saved.id))
+            self._name_in_conditions(saved, name)
+            self._write_audit(approved_by, "rename", saved.id, saved.version, {"name": name, "before": saved.name})
+            return self.get(saved.id)
+
     def delete(self, id_or_name: str, actor: str) -> SavedAudience:
         """Delete an audience with all its versions, outcomes and deployments; its audit lines stay, without members.
 
@@ -299,6 +323,21 @@ class Registry:
         near = get_close_matches(wanted.casefold(), names, n=3, cutoff=0.4) or list(names)[:3]
         there_is = f"the nearest names are {', '.join(names[each] for each in near)}" if near else "none is saved yet"
         raise NotThereError(f"There is no saved audience '{wanted[:NAME_LENGTH]}'; {there_is}.")
+
+    def _name_in_conditions(self, saved: SavedAudience, name: str) -> None:
+        """Let conditions that name a saved audience name it as it is called from now on."""
+        for row in self._db.run("SELECT audience, version, spec FROM versions WHERE spec LIKE '%\"memberships\":[{%'"):
+            spec = AudienceSpec.model_validate_json(row["spec"])
+            named = [each.audience.casefold() == saved.name.casefold() for each in spec.memberships]
+            if not any(named):
+                continue
+            conditions = tuple(
+                each.model_copy(update={"audience": name}) if it else each
+                for each, it in zip(spec.memberships, named, strict=True)
+            )
+            text = spec.model_copy(update={"memberships": conditions}).model_dump_json()
+            place = (text, row["audience"], row["version"])
+            self._db.run("UPDATE versions SET spec = ? WHERE audience = ? AND version = ?", place)
 
     def _versions(self, where: str, *values: str) -> Sequence[SavedAudience]:
         rows = self._db.run(f"SELECT * FROM versions JOIN audiences ON id = audience {where}", values)

@@ -5,7 +5,7 @@ from pydantic import TypeAdapter
 from agent import replies
 from agent.campaign.saving import saved_text
 from agent.context import Context
-from agent.rules.campaign import LATEST, THIS, Operation
+from agent.rules.campaign import BEFORE, LATEST, THIS, Operation
 from agent.rules.wording import listed, plain
 from agent.speaking import Outcome, Speaker
 from agent.state import Memory, Pending
@@ -22,6 +22,8 @@ _LISTED = 8
 
 def compare(speaker: Speaker, step: Step, context: Context, memory: Memory) -> Outcome:
     """Say how far the audience on the page and saved ones overlap; without one on the page, the saved ones."""
+    if step.audience == [BEFORE]:
+        return _with_before(speaker, memory)
     there = [each.name for each in speaker.service.list_audiences()]
     if not there:
         return speaker.say(memory, reply("nothing_saved"), (replies.SAVE,))
@@ -47,6 +49,35 @@ def compare(speaker: Speaker, step: Step, context: Context, memory: Memory) -> O
     ]
     memory, shown = speaker.say(memory, "\n\n".join(lines))
     return memory, shown.model_copy(update={"comparison": comparison})
+
+
+def _with_before(speaker: Speaker, memory: Memory) -> Outcome:
+    """Say how the audience on the page differs from what it was before its last change."""
+    if memory.now is None:
+        return speaker.say(memory, reply("no_draft"), replies.examples(speaker.card))
+    spec = memory.now.draft.spec
+    earlier = [each.draft.spec for each in memory.before if each.draft.spec != spec]
+    if not earlier:
+        return speaker.say(memory, reply("nothing_before"))
+    comparison = speaker.service.compare([earlier[-1], spec])
+    found = comparison.overlaps[0]
+    text = reply(
+        "compared_before",
+        before=_told(speaker, earlier[-1]),
+        now=_told(speaker, spec),
+        users_before=replies.counted(found.users_a, speaker.card),
+        users_now=replies.counted(found.users_b, speaker.card),
+        both=replies.counted(found.both, speaker.card),
+        percent=replies.percent(found.jaccard),
+        unit_plural=speaker.card.unit_plural,
+    )
+    memory, shown = speaker.say(memory, text)
+    return memory, shown.model_copy(update={"comparison": comparison})
+
+
+def _told(speaker: Speaker, spec: AudienceSpec) -> str:
+    """The whole sentence of an audience."""
+    return plain(speaker.service.size(spec).sentence or spec.demand, 600)
 
 
 def ask_combine(speaker: Speaker, step: Step, context: Context, memory: Memory) -> Outcome:

@@ -81,14 +81,14 @@ def _safe(note: str) -> str:
 def _side(key: str, side: Side, card: DataCard) -> str:
     if side.rate is None:
         return reply("outcome_withheld", minimum=card.minimum_size)
-    value = reply("outcome_value", value=f"{side.value:,.2f}") if side.value is not None else ""
+    value = reply("outcome_value", value=replies.decimal(side.value, 2)) if side.value is not None else ""
     return reply(
         key,
         users=replies.counted(side.users, card),
         responders=replies.counted(side.responders, card),
-        percent=f"{100 * side.rate.mid:.1f} %",
-        low=f"{100 * side.rate.low:.1f}",
-        high=f"{100 * side.rate.high:.1f}",
+        percent=f"{replies.decimal(100 * side.rate.mid, 1)} %",
+        low=replies.decimal(100 * side.rate.low, 1),
+        high=replies.decimal(100 * side.rate.high, 1),
         unit_plural=card.unit_plural,
         value=value,
     )

@@ -32,7 +32,7 @@ _FILLINGS = {"en": 4, "other": 4}
 _PHRASES = 400
 """Occasions and habits that are learned as requests."""
 _STAGES: dict[str, tuple[Stage, ...]] = {
-    "demand": ("fresh", "fresh", "fresh", "fresh", "draft", "draft", "question"),
+    "demand": ("fresh", "fresh", "fresh", "fresh", "draft", "draft", "question", "question"),
     "choose": ("question",),
     "none_of_these": ("question",),
     "difference": ("question",),
@@ -40,7 +40,17 @@ _STAGES: dict[str, tuple[Stage, ...]] = {
     "chatter": ("fresh", "fresh", "draft", "question"),
     "help": ("fresh", "fresh", "draft", "question"),
     "about_data": ("fresh", "fresh", "draft", "question"),
-    "about_saved": ("fresh", "draft"),
+    "about_saved": ("fresh", "draft", "question"),
+    "about_people": ("draft", "draft", "question", "question", "fresh"),
+    "about_size": ("draft", "draft", "question", "fresh"),
+    "about_accuracy": ("draft", "draft", "question", "fresh"),
+    "about_cost": ("draft", "draft", "question", "fresh"),
+    "about_lift": ("draft", "draft", "question", "fresh"),
+    "explain": ("draft", "draft", "question", "fresh"),
+    "rename": ("draft", "draft", "draft", "question", "fresh"),
+    "save": ("draft", "draft", "draft", "question", "fresh"),
+    "goal": ("draft", "draft", "draft", "question", "fresh"),
+    "size": ("draft", "draft", "draft", "question", "fresh"),
     "segments": ("fresh", "fresh", "draft"),
     "like": ("fresh", "draft"),
     "combine": ("fresh", "draft"),

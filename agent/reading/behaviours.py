@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 from agent.context import Context
 from agent.reading.message import ParsedMessage
-from agent.rules.grounding import ground
+from agent.rules.grounding import ground, names_a_thing
 from agent.rules.wording import listed
+from encoders.language.naming import stems
+from encoders.reader.targets import spoken_name
 from tools.stated.past import IT
 from tools.types import ANYTHING, Behaviour, LifeCycle, Membership
 
@@ -55,10 +57,23 @@ def _things(what: str, context: Context, items: Sequence[str], nowhere: list[str
     if what == ANYTHING:
         yield what
         return
+    if title := _title(what, context):
+        yield title
+        return
     meant = ground(what, context.hits(what))
-    if meant.kind == "unknown":
+    distant = meant.kind == "unclear" and not (context.parsed.foreign or names_a_thing(meant, context.hits(what)))
+    if meant.kind == "unknown" or distant:
         nowhere.append(what)
         return
     # A word for several groups is one condition about all of them, as the demand has them where it is about the same.
     several = tuple(item for item in items if item in meant.groups) or meant.guess
     yield meant.item or (what if meant.kind == "broad" else listed(several, "or"))
+
+
+def _title(what: str, context: Context) -> str:
+    """The single item that some words are the name of, as the data calls it; empty where they name none, or a group."""
+    hits, said = context.hits(what), stems(what)
+    if any(stems(hit.group) == said for hit in hits):
+        return ""
+    named = (spoken_name(item, hit.group) for hit in hits for item in hit.items)
+    return next((name for name in named if said and stems(name) == said), "")

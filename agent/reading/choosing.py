@@ -19,6 +19,9 @@ def picked(text: str, options: Sequence[str]) -> tuple[str, ...] | None:
         return exact
     if skips(text):
         return real
+    if (refused := refused_alone(text)) is not None:
+        left = _some(refused, real)
+        return tuple(option for option in real if option not in left) or real
     but = _search("but", text)
     if but is not None:
         left = _some(text[but.end() :], real)
@@ -35,7 +38,7 @@ def picked_near(text: str, options: Sequence[str], near: Sequence[str]) -> tuple
     """Groups that the words of an answer name, among the options and all others near the request.
 
     Each piece of the answer ("cats and dogs") names the group that shares most of its words: options before others,
-    then the nearest. What is negated ("not hot dogs") is left out.
+    then the nearest, which has to share more than half of them. What is negated ("not hot dogs") is left out.
 
     Args:
         text: the answer.
@@ -49,7 +52,8 @@ def picked_near(text: str, options: Sequence[str], near: Sequence[str]) -> tuple
     for words in taken:
         shared = {group: len(words & stems(group)) for group in groups if words & stems(group) and group not in out}
         most = [group for group, count in shared.items() if count == max(shared.values())]
-        found += [group for group in most if group in options] or most[:1]
+        others = [group for group in most if 2 * shared[group] > len(words)]
+        found += [group for group in most if group in options] or others[:1]
     return tuple(dict.fromkeys((*_placed(text, tuple(options)), *found))) if found else ()
 
 
@@ -66,7 +70,24 @@ def _pieces(text: str) -> tuple[list[frozenset[str]], list[frozenset[str]]]:
 
 def skips(text: str) -> bool:
     """Whether a message leaves the answer to the assistant."""
-    return _search("skip", text) is not None
+    return _search("skip", text) is not None or _search("decide", text) is not None
+
+
+def refused_alone(text: str) -> str | None:
+    """What an answer leaves out where it says nothing else ("not the fruit"); None where it says more, or less."""
+    match = _search("refused_alone", text)
+    return match["what"] if match is not None and not refuses_all(text) else None
+
+
+def leaves_all(text: str) -> bool:
+    """Whether a message says nothing but that the assistant may decide ("surprise me")."""
+    match = _search("decide", text)
+    return match is not None and not re.search(r"\w", text[: match.start()] + text[match.end() :])
+
+
+def refuses_all(text: str) -> bool:
+    """Whether a message says nothing but that none of what is offered is meant."""
+    return _search("nothing", text) is not None
 
 
 def _some(text: str, options: tuple[str, ...]) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ Matrix = npt.NDArray[np.float32]
 Intent = Literal[
     "demand", "add", "replace", "exclude", "people", "past", "time", "size", "goal", "save", "rename", "undo",
     "restart", "export", "compare", "combine", "like", "holdout", "outcome", "refresh", "angles", "segments",
-    "explain", "fairness", "about_accuracy", "about_lift", "about_cost", "about_size", "about_saved", "about_data",
-    "help", "choose", "none_of_these", "difference", "courtesy", "chatter",
+    "explain", "fairness", "about_accuracy", "about_lift", "about_cost", "about_size", "about_people", "about_saved",
+    "about_data", "help", "choose", "none_of_these", "difference", "courtesy", "chatter",
 ]  # fmt: skip
 Stage = Literal["fresh", "draft", "question"]
 """``fresh``: nothing stands yet; ``draft``: an audience is on the page; ``question``: options wait for a choice."""

@@ -43,6 +43,7 @@ class ParsedMessage(BaseModel):
     count: int | None = Field(None, description="segments: so many")
     wish: bool = Field(False, description="a wish to sell something, rather than a description of people")
     picked: tuple[str, ...] | None = Field(None, description="options of the open question that it picks")
+    meant: tuple[str, ...] = Field((), description="what an answer in own words means, as the reader of the data finds")
     skipped: bool = Field(False, description="it leaves the choice to the assistant")
 
     @property
@@ -70,6 +71,11 @@ class ParsedMessage(BaseModel):
     def past(self) -> bool:
         """Whether it states a condition on the past."""
         return bool(self.behaviours or self.life_cycle or self.memberships)
+
+    @property
+    def limited(self) -> bool:
+        """Whether it states conditions on people or on the past."""
+        return bool(self.past or self.filters)
 
     @property
     def limits(self) -> bool:

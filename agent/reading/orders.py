@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Literal
 
 from agent.reading.intents import Intent
-from agent.rules.campaign import held_back, ids_in, references, upload_in
+from agent.rules.campaign import BEFORE, held_back, ids_in, references, to_before, upload_in
 from agent.rules.commands import command
 from agent.steps import Action, Step, Topic
 from prompts.loader import table
@@ -19,6 +19,7 @@ _SAME: dict[str, Intent] = {
 _ACTIONS: dict[Intent, Action] = {intent: action for action, intent in _SAME.items()}  # type: ignore[misc]
 _TOPICS: dict[Intent, Topic] = {
     "about_accuracy": "accuracy", "about_lift": "lift", "about_cost": "cost", "about_size": "size",
+    "about_people": "people",
     "about_saved": "saved", "about_data": "data", "help": "help", "courtesy": "hello", "chatter": "chatter",
     "difference": "difference", "none_of_these": "none",
 }  # fmt: skip
@@ -52,6 +53,8 @@ def order_of(intent: Intent, text: str, saved: Sequence[str], has_draft: bool) -
     action = _ACTIONS.get(intent)
     if action is None:
         return None
+    if (action == "compare" or (has_draft and action in ("refresh", "outcome"))) and to_before(text, saved):
+        return Step(action="compare", audience=[BEFORE])
     named = references(text, saved) or None
     step = Step(action=action)
     if action in ("save", "rename"):

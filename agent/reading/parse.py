@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from agent.reading.choosing import picked, skips
-from agent.reading.intents import Guess, Intent, Stage, intent_classifier
+from agent.reading.choosing import leaves_all, picked, refused_alone, refuses_all, skips
+from agent.reading.intents import CHANGES, Guess, Intent, Stage, intent_classifier
 from agent.reading.message import Newness, ParsedMessage
 from agent.reading.orders import intent_of, number_in, order_of, read_order
 from agent.reading.past import take_past
@@ -15,6 +15,8 @@ from agent.rules.campaign import held_back
 from agent.rules.horizon import ahead, back, duration
 from agent.rules.languages import code_of, into_english, language
 from agent.rules.phrases import noun_phrases
+from agent.rules.replying import ALL, DECIDE
+from agent.steps import Step
 from encoders.language.naming import stems
 from prompts.loader import table
 from tools.attributes import fields_of, take_people
@@ -69,18 +71,21 @@ def parse(
         spoken = str(table(f"languages/{tongue}")["name"])
     english = into_english(text, code_of(spoken) or tongue).translate(_MARKS)
     guess = intent_classifier().guess(text, stage, options)
-    parsed = clauses_of(english, card, spoken, saved)
+    parsed = clauses_of(english, card, spoken, saved, alone=stage == "fresh")
     choice = picked(english, options) if stage == "question" else None
     standing = stage == "draft" if standing is None else standing
     order = read_order(english, standing, saved)
-    if stage == "draft" and guess.intent == "demand" and not parsed.wants and (parsed.past or parsed.filters):
-        guess = guess._replace(intent="past" if parsed.past else "people")
     # "Broader" without an audience is an order all the same, and is answered by saying that there is none.
     if order is not None and not standing and len(english.split()) <= _SHORT:
         guess = guess._replace(intent=intent_of(order))
+    if choice is not None and refused_alone(english) is not None and not parsed.limited:
+        parsed = parsed.model_copy(update={"excluded": ()})
+        guess = guess._replace(intent="choose", probability=1.0)
+    guess = _in_the_light(guess, parsed, english, stage, ordered=order is not None)
     intent = _intent(guess, order is not None and intent_of(order), choice is not None)
     if order is None or intent_of(order) != intent:
         order = order_of(intent, english, saved, standing)
+    intent, order = _without_question(english, stage, standing) or (intent, order)
     updates: dict[str, object] = {
         "text": english,
         "intent": intent,
@@ -89,16 +94,47 @@ def parse(
         "picked": choice,
         "holdout": order.holdout if order and order.action == "hold_back" else parsed.holdout,
         "count": number_in(english) if intent == "segments" else None,
-        "skipped": stage == "question" and skips(english),
+        "skipped": stage == "question" and (skips(english) or _refuses_another(english, options, choice)),
     }
     return _fitting(parsed.model_copy(update=updates), english, spoken, named)
+
+
+def _in_the_light(guess: Guess, parsed: ParsedMessage, text: str, stage: Stage, ordered: bool) -> Guess:
+    """The intent as the message's own clauses tell it, where they tell more than what was learned."""
+    if stage == "draft" and guess.intent == "demand" and not parsed.wants and (parsed.past or parsed.filters):
+        return guess._replace(intent="past" if parsed.past else "people")
+    if guess.intent == "restart" and not ordered and (parsed.limits or guess.probability < _SURE):
+        # What would be lost by starting over is not given up on a guess.
+        return guess._replace(intent="people" if parsed.limits else guess.second)
+    if guess.intent == "holdout" and stage == "fresh" and parsed.wants:  # "coffee drinkers, keep 10 % back"
+        return guess._replace(intent="demand")
+    if guess.intent == "none_of_these" and (parsed.excluded or parsed.behaviours) and not refuses_all(text):
+        return guess._replace(intent="exclude")
+    return guess
+
+
+def _refuses_another(text: str, options: Sequence[str], choice: tuple[str, ...] | None) -> bool:
+    """Whether an answer leaves out something that is not offered, and so leaves the choice open."""
+    return refused_alone(text) is not None and len(choice or ()) == len(set(options) - {ALL, DECIDE})
+
+
+def _without_question(text: str, stage: Stage, standing: bool) -> tuple[Intent, Step] | None:
+    """What an answer says where no question is open: that we may begin, or that something else is meant."""
+    if stage == "question":
+        return None
+    if refuses_all(text):
+        return "none_of_these", Step(action="answer", topic="none")
+    if leaves_all(text):
+        return ("chatter", Step(action="answer", topic="decide")) if standing else ("segments", Step(action="segments"))
+    return None
 
 
 def _intent(guess: Guess, ordered: Intent | Literal[False], chosen: bool) -> Intent:
     """An order by its form, unless what was learned is sure of something else; a choice where options are named."""
     if ordered and (guess.probability < _SURE or guess.intent == ordered or not _doubted(ordered)):
         return ordered
-    if chosen and guess.intent not in ("difference", "none_of_these"):
+    sure_order = guess.probability >= _SURE and guess.intent not in _NAMING | CHANGES
+    if chosen and guess.intent not in ("difference", "none_of_these") and not sure_order:
         return "choose"
     return guess.intent
 
@@ -108,8 +144,8 @@ def _doubted(ordered: Intent) -> bool:
     return ordered not in ("people", "explain", "like", "combine", "holdout")
 
 
-def clauses_of(text: str, card: DataCard, spoken: str, saved: Sequence[str] = ()) -> ParsedMessage:
-    """Everything that syntax tells, whatever the intent."""
+def clauses_of(text: str, card: DataCard, spoken: str, saved: Sequence[str] = (), alone: bool = True) -> ParsedMessage:
+    """Everything that syntax tells, whatever the intent; ``alone``: nothing stands that it could be a condition of."""
     clauses = table("commands")["clauses"]
     held, text = held_back(text)
     wish = bool(re.search(table("words")["wish"], text, re.IGNORECASE))
@@ -130,7 +166,7 @@ def clauses_of(text: str, card: DataCard, spoken: str, saved: Sequence[str] = ()
     days, text = _ahead(text, card)
     wants = noun_phrases(text, spoken)
     behaviours = (*past.behaviours, *not_lately)
-    if newness is None and not wants and _never_before(behaviours):
+    if alone and newness is None and not wants and _never_before(behaviours):
         newness, wants, behaviours = "first time", (behaviours[0].what,), ()
     join: Literal["any", "all"] = "all" if re.search(clauses["joint"], before, re.IGNORECASE) else "any"
     return ParsedMessage(

@@ -3,12 +3,14 @@
 What a person picks themselves always counts before it: the reader stands in where nobody has answered.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agent.reading.message import ParsedMessage
 from agent.rules.grounding import ground
 from agent.rules.wording import listed, plain
 from agent.state import Memory
+from encoders.language.naming import stems
 from encoders.reader import Understood
 from prompts.loader import reply
 
@@ -45,7 +47,17 @@ def read_whole(
     about_people = bool(parsed.filters or parsed.excluded) and not parsed.wants
     if parsed.foreign or apart or about_people or _named(context, parsed):
         return None
-    return service.read(parsed.rest if parsed.excluded else text)
+    return _without(service.read(parsed.rest if parsed.excluded else text), parsed.excluded)
+
+
+def _without(read: Understood | None, excluded: Sequence[str]) -> Understood | None:
+    """What was read, without the things that the request leaves out by name ("spielberg but not jaws")."""
+    out = {stems(each) for each in excluded}
+    if read is None or not out:
+        return read
+    groups = tuple(each for each in read.groups if stems(each.group) not in out)
+    beside = tuple(each for each in read.beside if stems(each) not in out)
+    return read.model_copy(update={"groups": groups, "beside": beside})
 
 
 def _named(context: "Context", parsed: ParsedMessage) -> bool:

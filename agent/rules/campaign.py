@@ -14,6 +14,8 @@ THIS = "this"
 """Stands for the audience on the page among the names of saved ones."""
 LATEST = "latest"
 """Stands for the audience that was saved last."""
+BEFORE = "before"
+"""Stands for the audience on the page as it was before its last change."""
 
 _DAYS = ("%d %B %Y", "%d %b %Y", "%B %d %Y", "%b %d %Y")
 _DAY = re.compile(r"\b(\d{4}-\d{2}-\d{2}|\d{1,2} [a-z]{3,9} \d{4}|[a-z]{3,9} \d{1,2},? \d{4})\b", re.IGNORECASE)
@@ -85,6 +87,12 @@ def ids_in(text: str) -> list[str]:
     if colon and not upload_in(text):
         return list(dict.fromkeys(word for word in re.split(r"[\s,;|]+", rest) if word))
     return list(dict.fromkeys(_ID.findall(re.sub(UPLOADED, " ", text))))
+
+
+def to_before(text: str, saved: Sequence[str]) -> bool:
+    """Whether a message compares with what stood before the last change, rather than with a saved audience."""
+    named = [name for name in saved if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE)]
+    return not named and not _says("kept", text) and _says("before", text)
 
 
 def from_data(text: str) -> bool:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from agent.rules.campaign import campaign_order, held_back
+from agent.rules.campaign import BEFORE, campaign_order, held_back, to_before
 from agent.steps import Step
 from prompts.loader import table
 
@@ -69,6 +69,8 @@ def _step(do: str, said: dict[str, str], saved: Sequence[str]) -> Step:
         return Step(action="filter", unfilter=[field] if field else [])
     if do == "lift":
         return Step(action="filter", unfilter=[said["rest"]])
+    if do == "compare" and to_before(rest, saved):
+        return Step(action="compare", audience=[BEFORE])
     if do == "compare":
         return Step(action="compare", audience=_audiences(rest, saved))
     if do == "save":

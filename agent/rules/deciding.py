@@ -11,6 +11,7 @@ from agent.steps import Step
 from encoders.language.naming import stems
 from prompts.loader import reply, spoken
 from tools.attributes import write_filter
+from tools.stated.past import IT
 from tools.types import ANYTHING
 
 LEAST_CHANGE = 0.15
@@ -44,6 +45,8 @@ def _next(context: Context, understood: Understood, fresh: bool) -> Step:
     heard, left = understood.heard, context.questions_left
     read = chosen_by_reader(context)
     conditions = bool(heard.filters or heard.past or heard.excluded)
+    if fresh and not understood.guessed and any(each.what == IT for each in heard.behaviours):
+        return Step(action="answer", say=reply("which_it"))
     if not (understood.items or conditions) and (said := nothing_near(context)):
         return Step(action="answer", say=said)
     if not understood.guessed and not read:
@@ -52,7 +55,8 @@ def _next(context: Context, understood: Understood, fresh: bool) -> Step:
     if asked is not None and asked.change >= LEAST_CHANGE and left and len(asked.options) > 1:
         options = [option.answer for option in asked.options]
         return Step(action="ask", topic=asked.topic, question=asked.question, options=options, new_request=fresh)
-    return _propose(context, understood, read or understood.guessed, fresh)
+    wider = set(read) <= set(understood.guessed)
+    return _propose(context, understood, understood.guessed if wider else read, fresh)
 
 
 def _nothing_found(context: Context, understood: Understood) -> Step:
@@ -64,7 +68,8 @@ def _nothing_found(context: Context, understood: Understood) -> Step:
 def _propose(context: Context, understood: Understood, items: tuple[str, ...], fresh: bool) -> Step:
     heard = understood.heard
     reading = chosen_by_reader(context) == items
-    notes = stands_for(context, items) if reading else list(understood.notes)
+    conditions_alone = understood.about_the_past and items != (ANYTHING,)
+    notes = [] if conditions_alone else stands_for(context, items) if reading else list(understood.notes)
     held = behaviours_of(heard, context, items)
     if heard.foreign and not spoken():
         notes.append(reply("foreign", language=heard.foreign))
@@ -73,7 +78,8 @@ def _propose(context: Context, understood: Understood, items: tuple[str, ...], f
         notes.append(reply("left_out", words=plain(listed(list(dict.fromkeys(left_out)), "and"))))
     if heard.missing:
         notes.append(missing_text(context, heard))
-    conditions_alone = understood.about_the_past and items != (ANYTHING,)
+    if items == (ANYTHING,) and understood.unknown and not heard.past:
+        notes = [reply("only_left", words=plain(listed(list(dict.fromkeys(understood.unknown)), "and")))]
     if items == (ANYTHING,):
         action = _verb(context, fresh) or context.actions.get(context.main_source, "buy")
         notes.append(reply("anything_offered", verb=verb(action)))

@@ -71,7 +71,10 @@ def ground(phrase: str, hits: Sequence[GroupHit], foreign: bool = False) -> Grou
     if equal := [hit for hit in named if stems(hit.group) == stems(phrase)]:
         return Grounded(phrase, "clear", (equal[0].group,), phrase)
     best = ranked[0]
-    if best.similarity < FLOOR and not any(stems(phrase) <= stems(" ".join((hit.group, *hit.items))) for hit in ranked):
+    least = GUESS if foreign else FLOOR
+    if best.similarity < least and not any(
+        stems(phrase) <= stems(f"{hit.group} {' '.join(hit.items)}") for hit in ranked
+    ):
         return Grounded(phrase, "unknown", tuple(hit.group for hit in ranked[:3]))
     kindred = [hit for hit in ranked if hit.similarity >= KINDRED * best.similarity]
     sharing = [hit for hit in kindred if shares(phrase, hit)]

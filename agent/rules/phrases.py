@@ -42,6 +42,10 @@ def noun_phrases(text: str, tongue: str = "English", limit: int = 4) -> tuple[st
         position = match.end()
         said = match.group().strip(".’'").removesuffix("'s").removesuffix("’s")
         word = said.lower()
+        owner = word in _words("owners") and re.search(r"['’]s?$", match.group()) is not None
+        if owner:
+            said = match.group()
+            word = said.lower()
         if word in frame or word.isdigit() or _CONTRACTED.fullmatch(word):
             joint = word if word in _JOINTS and runs[-1] and not broken and not joint else ""
             before = word if word in _OCCASION else before

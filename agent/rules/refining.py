@@ -24,12 +24,22 @@ def refine(context: Context) -> Step | None:
     match = re.search(table("commands")["clauses"]["drop"], parsed.text, re.IGNORECASE)
     if match and (step := _drop(context, match["what"], items)):
         return step
+    if not parsed.wants and re.search(table("choosing")["both"], parsed.text, re.IGNORECASE) and parts is not None:
+        return _both(items, parts.struck)
     if parsed.intent in ("add", "replace"):
         return _other_things(context, items)
     amends = parsed.intent in _AMENDING or (parsed.limits and not parsed.wants)
     if not amends:
         return None
     return _amended(context, parsed, items)
+
+
+def _both(items: tuple[str, ...], struck: tuple[str, ...]) -> Step | None:
+    """Each of the things at once; where only one is left, that and what it took the place of."""
+    named = tuple(each for each in struck if each != ANYTHING)
+    if len(items) > 1:
+        return Step(action="adjust", groups=list(items), join="all")
+    return Step(action="adjust", groups=[*named[-1:], *items]) if named else None
 
 
 def _other_things(context: Context, items: tuple[str, ...]) -> Step | None:
@@ -90,6 +100,10 @@ def nothing_such(context: Context, phrases: tuple[str, ...]) -> Step:
 
 def missing_text(context: Context, parsed: ParsedMessage) -> str:
     """That the data does not know such things of people, and what it knows."""
+    named = [field for field in context.fields if any(stems(each) == stems(field) for each in parsed.missing)]
+    if named:
+        values = listed([plain(each) for each in context.fields[named[0]]], "or")
+        return reply("which_value", field=plain(named[0]), values=values)
     known = listed(list(context.fields), "and") or reply("nothing")
     return reply("no_attribute", words=plain(listed(list(parsed.missing), "or")), fields=known)
 

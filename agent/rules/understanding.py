@@ -79,7 +79,7 @@ def read_request(context: Context) -> Reading | None:
     if parsed.order is not None or parsed.intent in ("segments", *_TALK):
         return None
     if context.question is not None and not _changes_subject(parsed):
-        answered = _answer(context, _understand(context, context.request_parsed, context.request), parsed)
+        answered = _answer(context, so_far(context), parsed)
         if answered is not None:
             return Reading(answered, fresh=False)
     elif context.draft is not None and refine(context) is not None:
@@ -88,9 +88,16 @@ def read_request(context: Context) -> Reading | None:
     return Reading(_understand(alone, parsed, context.text), fresh=True)
 
 
+def so_far(context: Context) -> Understood:
+    """The request that a question is open about, with everything that was answered."""
+    return _understand(context, context.request_parsed, context.request)
+
+
 def _changes_subject(parsed: ParsedMessage) -> bool:
     """Whether a message begins a request of its own while a question is open."""
-    return parsed.picked is None and parsed.intent == "demand" and parsed.probability >= _SURE and parsed.ordered_anew
+    wanted = bool(parsed.wants) or not parsed.limits
+    sure = parsed.intent == "demand" and parsed.probability >= _SURE
+    return parsed.picked is None and sure and wanted and parsed.ordered_anew
 
 
 def _understand(context: Context, heard: ParsedMessage, request: str) -> Understood:
@@ -128,11 +135,15 @@ def _as_a_whole(whole: Read, apart: Sequence[Grounded], request: str) -> Grounde
     """
     groups = tuple(each.group for each in whole.groups)
     called = chain.from_iterable(each.groups for each in apart if _called_so(each))
-    offered = tuple(dict.fromkeys((*groups, *called, *whole.beside[:_MORE])))[:AT_MOST]
+    # A word that several groups bear ("baby") means them all until somebody says which.
+    open_words = [each for each in apart if each.kind in ("broad", "unclear")]
+    borne = [group for each in open_words for group in each.groups if stems(each.phrase) <= stems(group)]
+    wide = tuple(dict.fromkeys((*groups, *borne)))
+    offered = tuple(dict.fromkeys((*wide, *called, *whole.beside[:_MORE])))[:AT_MOST]
     phrase = next(iter(whole.entries), "") or _quoted(apart, request)
     if len(offered) == 1:
         return Grounded(phrase, "clear", groups, groups[0])
-    return Grounded(phrase, "unclear", offered, read_as=groups)
+    return Grounded(phrase, "unclear", offered, read_as=wide)
 
 
 def _called_so(grounded: Grounded) -> bool:
@@ -186,6 +197,9 @@ def _answer(context: Context, so_far: Understood, heard: ParsedMessage) -> Under
             "life_cycle": (*before.life_cycle, *heard.life_cycle),
             "memberships": (*before.memberships, *heard.memberships),
             "excluded": (*before.excluded, *heard.excluded),
+            "users": heard.users or before.users,
+            "percent": heard.percent if heard.percent is not None else before.percent,
+            "goal": heard.goal or before.goal,
         }
     )
     after = replace(so_far, heard=merged, settled=so_far.settled | {topic})
@@ -199,12 +213,16 @@ def _answer(context: Context, so_far: Understood, heard: ParsedMessage) -> Under
         kept = tuple(each for each in heard.excluded if not any(stems(each) & stems(group) for group in near))
         limits = merged.model_copy(update={"excluded": (*before.excluded, *kept)})
         return replace(after, heard=limits).having(asked, named)
+    if chosen is not None and set(chosen) < set(named):
+        chosen = named
     if chosen is not None:
         whole = asked is not None and (heard.skipped or (asked.kind == "broad" and chosen == options))
         return after.having(asked, asked.guess if whole and asked else chosen)
     grounded = [ground(phrase, context.hits(phrase)) for phrase in heard.wants]
     if grounded and all(each.kind == "clear" for each in grounded):
         return after.having(asked, [each.item for each in grounded])
+    if heard.meant:
+        return after.having(asked, heard.meant)
     if grounded and (found := ground_answer(context.text, context.hits(context.text))):
         return after.having(asked, found)
     if grounded:

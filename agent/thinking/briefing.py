@@ -7,6 +7,9 @@ which keep the beginning of a prompt read it once.
 import json
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import SystemMessage
+
 from agent.context import Context
 from agent.replies import counted
 from agent.thinking.toolbox import sized
@@ -39,6 +42,16 @@ _READ = {
 def instructions(card: DataCard) -> str:
     """What every call begins with: how to work, and what the data has."""
     return f"{fill('agent', unit_plural=card.unit_plural)}\n\n{_data(card)}"
+
+
+def cached(told: str, model: BaseChatModel) -> SystemMessage:
+    """The instructions as the first message; for a model of Anthropic marked as the part that its server shall keep.
+
+    Servers of OpenAI's kind keep the beginning of a prompt by themselves and are told nothing.
+    """
+    if "anthropic" not in model._llm_type:
+        return SystemMessage(told)
+    return SystemMessage([{"type": "text", "text": told, "cache_control": {"type": "ephemeral"}}])
 
 
 def brief(context: Context, card: DataCard, service: "AudienceService") -> str:

@@ -15,7 +15,7 @@ from agent.calling import Caller
 from agent.context import Context, OpenQuestion
 from agent.guard import check
 from agent.steps import Step, StepError
-from agent.thinking.briefing import brief, instructions
+from agent.thinking.briefing import brief, cached, instructions
 from agent.thinking.checks import Checker
 from agent.thinking.decision import Decision
 from agent.thinking.offers import final_calls
@@ -91,7 +91,7 @@ class ModelThinker:
         agent = create_agent(
             self._model,
             [*toolbox.tools(), *final_calls()],
-            system_prompt=self._instructions,
+            system_prompt=cached(self._instructions, self._model),
             middleware=middleware,
             checkpointer=False,
         )

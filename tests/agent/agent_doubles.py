@@ -248,6 +248,11 @@ class PlantedService:
         )  # fmt: skip
         return self.saved[key]
 
+    def rename(self, audience: str, name: str, approved_by: str) -> SavedAudience:
+        key, found = next((key, each) for key, each in self.saved.items() if each.id == audience)
+        self.saved[key] = found.model_copy(update={"name": name})
+        return self.saved[key]
+
     def list_audiences(self) -> tuple[SavedAudience, ...]:
         return tuple(self.saved.values())
 

@@ -81,8 +81,9 @@ def test_a_saved_audience_can_be_exported_by_name_from_another_thread(talk: Conv
 
 
 def test_a_file_that_may_not_be_written_leaves_the_audience_saved(talk: Conversation, service: PlantedService) -> None:
-    for line in (REQUEST, "about 10 households", "export"):
-        talk.say("t", line)
+    talk.say("t", REQUEST)
+    talk.edit("t", AudienceSpec(demand=f"{REQUEST[0].upper()}{REQUEST[1:]}", cut=0.005))
+    talk.say("t", "export")
     reply = talk.decide("t", True)
     assert "Saved as" in reply.text
     assert "not exported" in reply.text

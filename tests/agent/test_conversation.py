@@ -59,7 +59,7 @@ def test_every_question_can_be_skipped(talk: Conversation) -> None:
     reply = play(talk, "reach people for our new baby line", "skip", "you decide")
     assert spec(reply).demand.startswith("Households that will buy baby food or baby care in")
     assert reply.draft is not None
-    assert reply.draft.assumptions == ("the next 28 days", "everyone, not only first-time buyers")
+    assert reply.draft.assumptions == ("the next 28 days", "everyone, new to it or not")
 
 
 def test_what_was_assumed_stays_assumed_until_it_is_settled(talk: Conversation) -> None:
@@ -79,7 +79,7 @@ def test_a_precise_request_is_proposed_at_once(talk: Conversation) -> None:
     assert reply.question is None
     assert spec(reply).demand == "Households that will buy dog food in the next 14 days"
     assert reply.draft is not None
-    assert reply.draft.assumptions == ("everyone, not only first-time buyers",)
+    assert reply.draft.assumptions == ("everyone, new to it or not",)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ REQUEST = "households that will buy dog food in the next 28 days"
     ("line", "change"),
     [
         ("broader", {"cut": 0.15}),
-        ("a bit narrower please", {"cut": 0.066667}),
+        ("a bit narrower please", {"cut": 0.0667}),
         ("top 5 %", {"cut": 0.05}),
         ("about 300 households", {"cut": 0.15}),
         ("next quarter instead", {"demand": "Households that will buy dog food in the next 91 days"}),
@@ -360,7 +360,8 @@ def test_orders_without_an_audience_say_so(talk: Conversation) -> None:
 
 def test_a_too_small_audience_says_so(talk: Conversation) -> None:
     reply = play(talk, REQUEST, "about 10 households")
-    assert "below the minimum size" in reply.text
+    assert "Fewer than 50 households may not be used" in reply.text
+    assert spec(reply).cut == 0.025
 
 
 def test_threads_do_not_mix(talk: Conversation) -> None:

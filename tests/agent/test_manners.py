@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -377,6 +378,43 @@ UNPLANTED = {"like", "angles", "combine", "outcome", "refresh"}
 
 TYPED = [each.text for each in examples()]
 QUESTION = Clarification(topic="meaning", question="Which?", options=("dog food", "cat food", "You decide"))
+
+
+class Guessing:
+    """Stands in for the classifier of intents: any intent, as the test draws it."""
+
+    def __init__(self, guesses: list[Guess]) -> None:
+        self._left = guesses
+
+    def guess(self, *_: object) -> Guess:
+        return self._left[0] if len(self._left) == 1 else self._left.pop(0)
+
+
+TURN = st.tuples(st.one_of(st.sampled_from(TYPED), st.text(max_size=80)), st.sampled_from(INTENTS), st.floats(0, 1))
+
+
+@given(st.lists(TURN, min_size=2, max_size=6))
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_sequence_of_messages_breaks_the_conversation(turns: list[tuple[str, Any, float]]) -> None:
+    """Several turns in a row: what one leaves open or on the page, the next finds, and every one is answered."""
+    service: Any = PlantedService()
+    card = service.describe_data()
+    acting, thinker = Acting(service, card), RuleThinker("rules", service.search_groups)
+    memory = Memory()
+    for text, intent, chance in turns:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reading, "intent_classifier", partial(Guessing, [Guess(intent, chance, "demand")]))
+            context = look(service, card, memory, text or "?")
+            decision = thinker.decide(context, Conduct())
+        if decision.step.action in UNPLANTED:
+            continue
+        try:
+            memory, reply = acting.act(decision.step, decision.notes, context, memory, "rules")
+        except (AudienceError, Unwanted):
+            continue
+        assert reply.text
+        assert memory.question is None or memory.pending or memory.question.question in reply.text
+        memory = Memory.model_validate_json(memory.model_copy(update={"pending": None}).model_dump_json())
 
 
 @given(

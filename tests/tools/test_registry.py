@@ -14,7 +14,7 @@ from encoders.checksums import seal
 from encoders.errors import RequestError, WorkspaceError
 from tools.registry import NAME_LENGTH, Registry, hold_out
 from tools.registry_tables import TABLES
-from tools.types import AudienceSpec, Filter, SavedAudience
+from tools.types import AudienceSpec, Filter, Membership, SavedAudience
 
 SPEC = AudienceSpec(demand="Households that will buy baby food", filters=(Filter(field="age", values=("25-34",)),))
 USERS = tuple(f"u{number:03}" for number in range(200))
@@ -69,6 +69,33 @@ def test_saving_under_the_same_name_adds_a_version_and_keeps_the_old_one(registr
     assert registry.get(first.id, 1) == first
     assert registry.members(first.id, 1)[0] == USERS
     assert registry.members(first.id)[0] == USERS[:50]
+
+
+def test_a_new_name_leaves_everything_else_and_is_written_down(registry: Registry) -> None:
+    first = save(registry, "Autumn")
+    save(registry, "Autumn")
+    save(registry, "Tea", spec=SPEC.model_copy(update={"memberships": (Membership(audience="autumn", member=False),)}))
+    renamed = registry.rename("autumn", "Fall  coffee", "Grace")
+    assert (renamed.id, renamed.name, renamed.version) == (first.id, "Fall coffee", 2)
+    assert registry.rename(first.id, "Fall coffee", "Grace") == renamed
+    assert registry.members("Fall coffee") == registry.members(first.id)
+    assert registry.id_of("Autumn") is None
+    tea = registry.get("Tea").spec
+    assert tea is not None
+    assert tea.memberships == (Membership(audience="Fall coffee", member=False),)
+    line = [each for each in registry.audit(first.id) if each.action == "rename"]
+    assert [(each.actor, each.details) for each in line] == [("Grace", {"name": "Fall coffee", "before": "Autumn"})]
+    assert save(registry, "Fall coffee").version == 3
+
+
+def test_a_name_that_is_taken_or_empty_is_refused_and_changes_nothing(registry: Registry) -> None:
+    save(registry, "Autumn")
+    save(registry, "Tea")
+    for name, approved_by in (("tea", "Ada"), (" ", "Ada"), ("Winter", "")):
+        with pytest.raises(RequestError):
+            registry.rename("Autumn", name, approved_by)
+    assert registry.rename("Autumn", "AUTUMN", "Ada").name == "AUTUMN"
+    assert [each.name for each in registry.list()] == ["AUTUMN", "Tea"]
 
 
 def test_the_list_has_the_newest_version_of_each_by_name(registry: Registry) -> None:
