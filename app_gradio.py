@@ -17,36 +17,33 @@ from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse
 from gradio.utils import get_upload_folder
 
-from agent.guard import permit
-from agent.page import cards, changes, panel, readings, theme
-from agent.page.desk import Desk, Opening, sentence
+from agent.guard.verdict import permit
+from agent.page import cards, controls, details, layout
+from agent.page.browser import Transcript, Uploads
+from agent.page.details import reach_curve
 from agent.page.events import PageEvents
-from agent.page.figures import reach_curve
-from agent.page.following import Line, following
-from agent.page.layout import Layout
-from agent.page.policy import OnlyFromHere
-from agent.page.transcript import Transcript
-from agent.page.uploads import Uploads
+from agent.page.layout import ContentSecurityPolicy, Layout
+from agent.page.state import AppState, LazyService, Line, following, sentence
 from agent.state import AudienceDraft, Reply
 from encoders.errors import DamagedError, NotThereError, RequestError
 from encoders.settings import settings
 from encoders.workspace import Workspace
-from tools.access.bounds import UPLOAD_BYTES
+from tools.access.audit import FOLDED_SECONDS, RequestAudit
 from tools.access.caller import current
 from tools.access.gate import Gate
 from tools.access.http import HttpGate
 from tools.access.limits import CallLimits
 from tools.access.names import Names
 from tools.access.tokens import Tokens
-from tools.access.trail import FOLDED_SECONDS, Trail
-from tools.export import exported as exported_file
+from tools.bounds import UPLOAD_BYTES
+from tools.delivery.exports import exported as exported_file
 from tools.interfaces.mcp.http import OverHttp
 from tools.interfaces.mcp.server import make_server
 from tools.interfaces.rest.api import make_api
-from tools.registry import Registry
-from tools.retention import Keeper
+from tools.storage.registry import Registry
 from tools.types import AudienceSpec, SavedAudience, SizeEstimate
-from tools.webhooks.courier import Courier
+from tools.workers.retention import RetentionTask
+from tools.workers.webhooks import WebhookWorker
 
 if TYPE_CHECKING:
     from tools.service import AudienceService
@@ -65,33 +62,33 @@ TO_THE_END = """() => setTimeout(() => {
 THREADS = 8
 """Calls of agents that are worked on at once: they compute, so more threads would only take turns more often."""
 
-Act = Callable[[Desk, str, Line], Reply]
+Act = Callable[[AppState, str, Line], Reply]
 Asked = Callable[[SavedAudience, str], str]
 Change = Callable[[AudienceSpec, SizeEstimate], AudienceSpec]
 Updates = dict[Any, Any]
 
 
-def _said(text: str, desk: Desk, thread: str, progress: Line) -> Reply:
+def _said(text: str, desk: AppState, thread: str, progress: Line) -> Reply:
     return desk.conversation.say(thread, text, progress)
 
 
-def open_desk() -> Desk:
+def open_desk() -> AppState:
     """Open the workspace named in the settings; the imports behind it take seconds, so they happen here."""
     from agent.conversation import Conversation
     from tools.service import AudienceService
 
     service = AudienceService.open(settings())
     service.begin_to_read()
-    return Desk(conversation=Conversation(service, settings()), service=service)
+    return AppState(conversation=Conversation(service, settings()), service=service)
 
 
-def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
+def create_app(opener: Callable[[], AppState] = open_desk) -> FastAPI:
     """Build the app; what ``opener`` opens is opened in the background while the page is already there."""
-    opening = Opening(opener)
+    opening = LazyService(opener)
     here = settings()
     workspace, names = Workspace(here.workspace), Names(here.host, here.hosts)
     tokens, limits = Tokens(workspace.tokens), CallLimits(workspace.path / "limits.db")
-    trail = Trail(lambda tenant: Registry(workspace.of_tenant(tenant).registry))
+    trail = RequestAudit(lambda tenant: Registry(workspace.of_tenant(tenant).registry))
     uploads = Uploads(Path(get_upload_folder()))
 
     def service() -> "AudienceService":
@@ -106,7 +103,7 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
         folding = asyncio.create_task(_folding(trail))
         async with tools.running(), api.router.lifespan_context(api):
-            with Keeper(here), Courier(here, lambda: opening.desk().service if opening.ready else None):
+            with RetentionTask(here), WebhookWorker(here, lambda: opening.desk().service if opening.ready else None):
                 yield
         folding.cancel()
         opening.close()
@@ -133,17 +130,17 @@ def create_app(opener: Callable[[], Desk] = open_desk) -> FastAPI:
         return FileResponse(path, filename=name, headers={"Cache-Control": "private, no-store"})
 
     blocks = Page(opening).blocks.queue(default_concurrency_limit=8)
-    look = {"theme": theme.theme(), "css_paths": theme.STYLE, "footer_links": [], "ssr_mode": False}
+    look = {"theme": layout.theme(), "css_paths": layout.STYLE, "footer_links": [], "ssr_mode": False}
     gr.mount_gradio_app(app, blocks, path="/", run_history=False, show_error=False, max_file_size=UPLOAD_BYTES, **look)
     blocks.has_launched = True  # mounting does not say so, and without it Gradio copies any file it is told of
     # The last one is the first that a request meets.
     app.add_middleware(PageEvents, blocks=blocks, uploads=uploads, trail=trail)
     app.add_middleware(HttpGate, tokens=tokens, names=names, trail=trail, limits=limits)
-    app.add_middleware(OnlyFromHere)
+    app.add_middleware(ContentSecurityPolicy)
     return app
 
 
-async def _folding(trail: Trail) -> None:
+async def _folding(trail: RequestAudit) -> None:
     """Have counts of refusals written down even while nobody comes."""
     while True:
         await asyncio.sleep(FOLDED_SECONDS)
@@ -153,7 +150,7 @@ async def _folding(trail: Trail) -> None:
 class Page(Layout):
     """What each control of the page does."""
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: LazyService) -> None:
         super().__init__()
         self.opening = opening
         with self.blocks:
@@ -239,15 +236,15 @@ class Page(Layout):
 
     def on_save(self, stored: Any, name: str, percent: float | None) -> Iterator[Updates]:
         """Save was clicked: the conversation asks for the yes."""
-        yield from self.on_say(stored, changes.save_request(name, percent))
+        yield from self.on_say(stored, controls.save_request(name, percent))
 
     def on_export(self, stored: Any, platform: str) -> Iterator[Updates]:
         """Export was clicked: the conversation asks for the yes."""
-        yield from self.on_say(stored, changes.export_request(platform))
+        yield from self.on_say(stored, controls.export_request(platform))
 
     def on_outcome(self, stored: Any, path: str) -> Iterator[Updates]:
         """A file of those who responded was brought: the conversation asks for the yes."""
-        yield from self._bring(stored, path, lambda saved, file: changes.outcome_request(saved.name, file))
+        yield from self._bring(stored, path, lambda saved, file: controls.outcome_request(saved.name, file))
 
     def on_people(self, stored: Any, path: str) -> Iterator[Updates]:
         """A list of users was brought, to find others like them."""
@@ -260,7 +257,7 @@ class Page(Layout):
 
     def on_sentence(self, stored: Any, text: str) -> Iterator[Updates]:
         """The sentence was rewritten by hand."""
-        yield from self._edit(stored, lambda spec, _: changes.demand(spec, text))
+        yield from self._edit(stored, lambda spec, _: controls.demand(spec, text))
 
     def on_things(self, stored: Any, *kept: list[str]) -> Iterator[Updates]:
         """Things that were understood were struck out, or taken back."""
@@ -270,7 +267,7 @@ class Page(Layout):
         except Exception as error:
             yield {self.notice: cards.notice(sentence(error), "alert")}
             return
-        said = readings.strike_request(draft.things, names) if draft else ""
+        said = controls.strike_request(draft.things, names) if draft else ""
         if not said:  # yield all the same: Gradio empties the page after a handler that yields nothing
             yield self._understood(draft) if draft else {}
         else:
@@ -278,7 +275,7 @@ class Page(Layout):
 
     def on_conditions(self, stored: Any, kept: list[str]) -> Iterator[Updates]:
         """A condition was clicked away."""
-        yield from self._edit(stored, lambda spec, _: changes.keep_conditions(spec, kept))
+        yield from self._edit(stored, lambda spec, _: controls.keep_conditions(spec, kept))
 
     def on_assumed(self, stored: Any, kept: list[str]) -> Iterator[Updates]:
         """An assumption was clicked away: the conversation asks what it should be instead."""
@@ -291,21 +288,21 @@ class Page(Layout):
         if not dropped:
             yield {self.assumed: gr.update(value=list(draft.assumptions))} if draft else {}
         else:
-            yield from self.on_say(stored, changes.reopen_request(dropped[0]))
+            yield from self.on_say(stored, controls.reopen_request(dropped[0]))
 
     def on_percent(self, stored: Any, percent: float) -> Iterator[Updates]:
         """The slider was let go."""
-        yield from self._edit(stored, lambda spec, size: changes.cut_to_percent(spec, size, percent))
+        yield from self._edit(stored, lambda spec, size: controls.cut_to_percent(spec, size, percent))
 
     def on_users(self, stored: Any, users: float | None) -> Iterator[Updates]:
         """A number of users was typed."""
-        yield from self._edit(stored, lambda spec, size: changes.cut_to_users(spec, size, users))
+        yield from self._edit(stored, lambda spec, size: controls.cut_to_users(spec, size, users))
 
     def on_drag(self, stored: Any, percent: float) -> Updates:
         """The slider moves: count along; the audience itself changes when it is let go."""
         try:
             desk, spec, size = self._now(Transcript.recall(stored))
-            size = desk.service.size(changes.cut_to_percent(spec, size, percent))
+            size = desk.service.size(controls.cut_to_percent(spec, size, percent))
         except Exception as error:
             return {self.notice: cards.notice(sentence(error), "alert")}
         return self._sized(desk, size)
@@ -362,7 +359,7 @@ class Page(Layout):
             file = desk.service.keep_upload(Path(path))
             draft = desk.conversation.current(transcript.thread).draft
             if ask is None:
-                said = changes.like_request(file)
+                said = controls.like_request(file)
             elif draft and draft.saved:
                 said = ask(draft.saved, file)
             else:
@@ -388,7 +385,7 @@ class Page(Layout):
         yield {self.browser: transcript, self.chat: transcript.messages()}
         yield from self._show(desk, reply)
 
-    def _now(self, transcript: Transcript) -> tuple[Desk, AudienceSpec, SizeEstimate]:
+    def _now(self, transcript: Transcript) -> tuple[AppState, AudienceSpec, SizeEstimate]:
         """The audience as it stands in the conversation."""
         desk = self.opening.desk()
         reply = desk.conversation.current(transcript.thread)
@@ -406,7 +403,7 @@ class Page(Layout):
 
     def _understood(self, draft: AudienceDraft) -> Updates:
         """The things of the demand, each of which can be struck out while others are left."""
-        found = readings.chips(draft.things)
+        found = controls.chips(draft.things)
         free = len(draft.things) > 1
         shown: Updates = {self.understood: gr.update(value=cards.understood(free), visible=bool(found))}
         for number, part in enumerate(self.readings):
@@ -415,8 +412,8 @@ class Page(Layout):
             shown[part] = gr.update(choices=names, value=kept, label=label, visible=one is not None, interactive=free)
         return shown
 
-    def _sized(self, desk: Desk, size: SizeEstimate) -> Updates:
-        units = panel.units(desk.service)
+    def _sized(self, desk: AppState, size: SizeEstimate) -> Updates:
+        units = details.units(desk.service)
         return {
             self.notice: "",
             self.headline: cards.headline(size, units),
@@ -424,12 +421,12 @@ class Page(Layout):
             self.users: size.users,
         }
 
-    def _show(self, desk: Desk, reply: Reply) -> Iterator[Updates]:
+    def _show(self, desk: AppState, reply: Reply) -> Iterator[Updates]:
         """Draw a reply: what is known at once, then who the users are."""
         draft, size = reply.draft, reply.size
         if draft is None or size is None:
             return
-        labels, assumed = changes.conditions(draft.spec), list(draft.assumptions)
+        labels, assumed = controls.conditions(draft.spec), list(draft.assumptions)
         yield self._sized(desk, size) | {
             self.empty: gr.update(visible=False),
             self.audience: gr.update(visible=True),
@@ -438,7 +435,7 @@ class Page(Layout):
             self.conditions: gr.update(choices=labels, value=labels, visible=bool(labels)),
             self.assumed: gr.update(choices=assumed, value=assumed, visible=bool(assumed)),
             self.percent: max(0.5, round(100 * size.cut, 1)),
-            self.kept: cards.keep_head(draft.saved, panel.units(desk.service)),
+            self.kept: cards.keep_head(draft.saved, details.units(desk.service)),
             self.back: gr.skip() if draft.holdout is None else 100 * draft.holdout,
             self.outcome: gr.update(visible=draft.saved is not None),
             self.confirm: gr.update(visible=reply.pending is not None),
@@ -446,7 +443,7 @@ class Page(Layout):
             self.file: cards.download(reply.file) if reply.file else "",
         }
         try:
-            found = panel.details(desk.service, draft)
+            found = details.details(desk.service, draft)
         except Exception as error:
             yield {self.notice: cards.notice(sentence(error), "alert")}
             return

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from agent.reading.grounding import FLOOR, KINDRED
 from agent.reading.message import ParsedMessage
-from agent.rules.grounding import FLOOR, KINDRED
-from agent.rules.wording import Parts
+from agent.reading.wording import Parts
 from agent.state import Answer, Clarification
-from encoders.reader import Understood
+from encoders.reader import WholeReading
 from tools.types import AudienceSpec, GroupHit, Interval
 
 
-class Search(BaseModel):
+class SearchHits(BaseModel):
     """What the data has near some words, best first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -21,7 +21,7 @@ class Search(BaseModel):
     hits: tuple[GroupHit, ...]
 
 
-class Weighed(BaseModel):
+class WeighedAnswer(BaseModel):
     """One answer to an open question, as the encoder sees the audience behind it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,7 +41,7 @@ class OpenQuestion(BaseModel):
 
     topic: str
     question: str
-    options: tuple[Weighed, ...]
+    options: tuple[WeighedAnswer, ...]
     change: float
     """How much the set of users is expected to change by asking: 0 not at all, 1 altogether."""
 
@@ -81,9 +81,9 @@ class Context(BaseModel):
     main_source: str
     horizon_days: int
     fields: dict[str, tuple[str, ...]]
-    searches: tuple[Search, ...]
+    searches: tuple[SearchHits, ...]
     examples: tuple[str, ...]
-    whole: Understood | None = None
+    whole: WholeReading | None = None
     """What the request as a whole means, see ``encoders.reader``; None where an audience is being changed."""
     open_questions: tuple[OpenQuestion, ...] = ()
     """What could be asked, and changes the audience; what changes it most first."""
@@ -98,7 +98,7 @@ class Context(BaseModel):
         near = [hit for hits, top in tops if top >= FLOOR for hit in hits if hit.similarity >= share * top]
         return tuple(dict.fromkeys(hit.group for hit in sorted(near, key=lambda hit: -hit.similarity)))
 
-    def weighed(self, answers: Sequence[str]) -> tuple[Weighed, ...]:
+    def weighed(self, answers: Sequence[str]) -> tuple[WeighedAnswer, ...]:
         """Those of the answers whose audiences were sized, each once."""
         known = {option.answer: option for each in self.open_questions for option in each.options}
         return tuple(known[answer] for answer in answers if answer in known)

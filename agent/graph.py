@@ -16,23 +16,20 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import interrupt
 
 from agent import replies
-from agent.acting import Acting
-from agent.approving import carry_out
+from agent.actions.dispatch import Actions, carry_out
 from agent.context import Context
-from agent.drafting import Unwanted
-from agent.guard import Refusal, check, check_spec, check_turn
-from agent.look import look
-from agent.rules.commands import courteous, hostile
-from agent.rules.grounding import framed, ground
-from agent.rules.languages import code_of, labelled, language
-from agent.rules.phrases import noun_phrases
-from agent.rules.wording import listed, plain
-from agent.speaking import Outcome
+from agent.guard.verdict import Refusal, check, check_spec, check_turn
+from agent.models.tracing import traced
+from agent.models.usage import ModelConduct
+from agent.reading.commands import courteous, hostile
+from agent.reading.grounding import framed, ground
+from agent.reading.wording import code_of, labelled, language, listed, noun_phrases, plain
+from agent.reply_builder import Outcome
 from agent.state import Memory, Reply
 from agent.steps import Step
 from agent.thinking.decision import Decision, Thinker
-from agent.tracing import traced
-from agent.usage import Conduct
+from agent.thinking.drafts import RefusedAudience
+from agent.thinking.weighing import look
 from encoders.errors import AudienceError
 from prompts.loader import reply, speaking
 from tools.types import AudienceSpec, DataCard
@@ -122,7 +119,7 @@ class _Nodes:
     def __init__(self, thinker: Thinker, service: "AudienceService") -> None:
         self.thinker, self.service, self.name = thinker, service, thinker.name
         self.card = service.describe_data()
-        self.acting = Acting(service, self.card)
+        self.acting = Actions(service, self.card)
 
     def guard(self, state: Turn) -> Turn:
         """Answer what no model should read: nothing, far too much, code, and demands that may not be made."""
@@ -165,7 +162,7 @@ class _Nodes:
         assert names is not None
         try:
             outcome = self.acting.keep(names, memory, self.name)
-        except Unwanted as unwanted:
+        except RefusedAudience as unwanted:
             outcome = self._declined(unwanted.refusal, memory)
         except AudienceError as error:
             outcome = self.acting.say(memory, str(error), (), self.name)
@@ -199,7 +196,7 @@ class _Nodes:
         assert context is not None
         try:
             outcome = self.acting.act(step, tuple(state["notes"]), context, memory, self.name)
-        except Unwanted as unwanted:
+        except RefusedAudience as unwanted:
             outcome = self._declined(unwanted.refusal, memory)
         except AudienceError as error:
             outcome = self.acting.say(memory, str(error), (), self.name)
@@ -245,7 +242,7 @@ class _Nodes:
         memory, shown = self.acting.say(memory, text, tuple(offers), self.name)
         return memory, shown.model_copy(update={"refused": refusal.key})
 
-    def _done(self, outcome: Outcome, text: str, notes: list[str], conduct: Conduct) -> Turn:
+    def _done(self, outcome: Outcome, text: str, notes: list[str], conduct: ModelConduct) -> Turn:
         """The end of a turn: the reply with what is left to say, and the lines the next turn remembers.
 
         What the language model has used outlives even a new start within the conversation.

@@ -11,10 +11,10 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.conversation import Conversation
-from agent.models import chat_model
-from agent.rules.replying import DECIDE
+from agent.models.chat import chat_model
+from agent.models.usage import Usage
+from agent.reading.options import DECIDE
 from agent.state import Reply
-from agent.usage import Usage
 from encoders.errors import ChatModelError, RequestError
 from encoders.settings import Settings
 from encoders.workspace import Progress
@@ -30,7 +30,7 @@ class _Line(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Asked(_Line):
+class RecordedRequest(_Line):
     """One request of the file; whatever else its line says is passed over."""
 
     id: str = Field(min_length=1, max_length=200)
@@ -44,7 +44,7 @@ class Call(_Line):
     arguments: dict[str, Any]
 
 
-class Said(_Line):
+class RecordedAnswer(_Line):
     """One answer of the model."""
 
     text: str
@@ -57,7 +57,7 @@ class Recorded(_Line):
     id: str
     request: str
     model: str
-    answers: tuple[Said, ...]
+    answers: tuple[RecordedAnswer, ...]
     questions: tuple[str, ...]
     spec: AudienceSpec | None
     text: str
@@ -65,7 +65,7 @@ class Recorded(_Line):
     usage: Usage | None
 
 
-def read_requests(path: Path) -> list[Asked]:
+def read_requests(path: Path) -> list[RecordedRequest]:
     """The requests of a JSONL file.
 
     Raises:
@@ -79,14 +79,14 @@ def read_requests(path: Path) -> list[Asked]:
     for number, line in enumerate(lines, 1):
         try:
             if line.strip():
-                asked.append(Asked.model_validate_json(line))
+                asked.append(RecordedRequest.model_validate_json(line))
         except ValidationError:
             raise RequestError(f'{path}, line {number}: write {{"id": ..., "request": ...}}.') from None
     return asked
 
 
 def record(
-    service: "AudienceService", settings: Settings, asked: Iterable[Asked], progress: Progress
+    service: "AudienceService", settings: Settings, asked: Iterable[RecordedRequest], progress: Progress
 ) -> Iterator[Recorded]:
     """Put every request to the model of the settings, each in a conversation of its own.
 
@@ -108,7 +108,7 @@ def record(
         conversation.close()
 
 
-def _recorded(conversation: Conversation, asked: Asked, heard: "_Heard") -> Recorded:
+def _recorded(conversation: Conversation, asked: RecordedRequest, heard: "_Heard") -> Recorded:
     thread = f"record-{token_hex(8)}"
     reply: Reply = conversation.say(thread, asked.request)
     questions: list[str] = []
@@ -132,11 +132,11 @@ class _Heard(BaseCallbackHandler):
     """Keeps the answers of a chat model, in their order."""
 
     def __init__(self) -> None:
-        self.answers: list[Said] = []
+        self.answers: list[RecordedAnswer] = []
 
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
         for generation in response.generations[0][:1]:
             message = generation.message if isinstance(generation, ChatGeneration) else None
             if isinstance(message, AIMessage):
                 calls = tuple(Call(name=each["name"], arguments=each["args"]) for each in message.tool_calls)
-                self.answers.append(Said(text=message.text, calls=calls))
+                self.answers.append(RecordedAnswer(text=message.text, calls=calls))

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from agent.context import Weighed
-from agent.rules.grounding import short_first
-from agent.rules.wording import conditions, listed, plain
+from agent.context import WeighedAnswer
+from agent.reading.grounding import short_first
+from agent.reading.wording import conditions, listed, plain
 from agent.state import Clarification, Version
-from encoders.language.naming import stems
+from encoders.text.words import stems
 from prompts.loader import reply, spoken, table
-from tools.goals import GoalReached
+from tools.audiences.goals import GoalReached
 from tools.types import AudienceSpec, DataCard, SizeEstimate
 
 YES, NO = "Yes", "No"
@@ -112,7 +112,7 @@ def _translated(version: Version, card: DataCard) -> tuple[str, ...]:
     return (reply("translated", sentence=reply(key, units=units, items=items, days=parts.days)),)
 
 
-def rather_text(weighed: Weighed, card: DataCard) -> str:
+def rather_text(weighed: WeighedAnswer, card: DataCard) -> str:
     """Another sentence that could be meant, as a clickable answer with its size."""
     return reply("rather", group=plain(weighed.answer), mid=count(weighed.users), unit_plural=card.unit_plural)
 
@@ -217,7 +217,7 @@ def default_name(version: Version) -> str:
     return plain(_capital(f"{listed(parts.items, 'or')}{first}, next {parts.days} days"), 60)
 
 
-def question_text(question: Clarification, weighed: Sequence[Weighed], card: DataCard) -> str:
+def question_text(question: Clarification, weighed: Sequence[WeighedAnswer], card: DataCard) -> str:
     """A question, and under it how many people each answer stands for."""
     lines = [
         reply(

@@ -4,12 +4,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent.guard import Talk
+from agent.guard.verdict import JudgedTalk
+from agent.models.usage import ModelConduct, Usage
 from agent.reading.message import ParsedMessage
-from agent.rules.wording import Parts
-from agent.usage import Conduct, Usage
+from agent.reading.wording import Parts
+from tools.audiences.goals import Goal
 from tools.campaign_types import CampaignOutcome, Refreshed
-from tools.goals import Goal
 from tools.types import AudienceSpec, Comparison, Explanation, ExportFile, SavedAudience, SizeEstimate
 
 
@@ -103,11 +103,11 @@ class Memory(_State):
     reading: ParsedMessage | None = Field(None, description="the request as it was read")
     language: str = Field("", description="code of the language the person writes in, where there are replies in it")
     answers: tuple[Answer, ...] = ()
-    talk: Talk = Field(Talk(), description="what still counts when the guard judges the next message")
+    talk: JudgedTalk = Field(JudgedTalk(), description="what still counts when the guard judges the next message")
     question: Clarification | None = Field(None, description="the question that is open")
     asked: int = 0
     now: Version | None = None
     before: tuple[Version, ...] = Field((), description="for undo, latest last")
     pending: Pending | None = None
     said: tuple[str, ...] = Field((), description="the last lines of the conversation, for the model")
-    model: Conduct = Field(Conduct(), description="what the language model has used and how it behaved")
+    model: ModelConduct = Field(ModelConduct(), description="what the language model has used and how it behaved")

@@ -8,13 +8,13 @@ import argparse
 from datetime import date
 from pathlib import Path
 
-from encoders.benchmark.judging import COUNT_CLOSE, COUNT_ERROR, COVERAGE, ECE, PRECISION, RECALL
-from encoders.benchmark.ours import ABLATIONS
-from encoders.benchmark.report import Report
-from encoders.benchmark.run import ablate
-from encoders.benchmark.tables import Table, section_table
+from benchmarks.forecasts.judging import COUNT_CLOSE, COUNT_ERROR, COVERAGE, ECE, PRECISION, RECALL
+from benchmarks.forecasts.report import Report
+from benchmarks.forecasts.run import ablate
+from benchmarks.forecasts.study import ABLATIONS
+from benchmarks.forecasts.tables import Table, section_table
+from encoders.data.built_in import publish_built_in
 from encoders.settings import settings
-from encoders.sources import publish_built_in
 from encoders.workspace import Workspace
 
 AS_OF = date(2017, 9, 1)

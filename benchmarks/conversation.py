@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from agent.evaluation.dialogues import DialogueReport, evaluate_dialogues
-from agent.evaluation.guard import evaluate_guard
-from agent.evaluation.tables import dialogue_tables, guard_tables
+from benchmarks.conversations.dialogues import DialogueReport, evaluate_dialogues
+from benchmarks.conversations.guard import evaluate_guard
+from benchmarks.conversations.tables import dialogue_tables, guard_tables
 from encoders.settings import settings
 
 AS_OF = (date(2017, 10, 1),)

@@ -27,20 +27,19 @@ import torch
 from cost_report import Cost, Encoding, Incremental, Scoring, Training, page
 from torch import Tensor
 
-from encoders.forecast import Forecaster
-from encoders.history.counted import Rows, take_rows
-from encoders.history.histories import read_histories
-from encoders.language.demand import read_demand
-from encoders.language.text import text_encoder
+from encoders.data.built_in import prepare_built_in
+from encoders.features.histories import Rows, read_user_features, take_rows
+from encoders.features.structure import Factors
 from encoders.model.dual import encode_parts
-from encoders.model.scene import Scene
-from encoders.model.structure import Factors
+from encoders.model.snapshot import FeatureSnapshot
+from encoders.predictor import Forecaster
 from encoders.settings import Settings, settings
-from encoders.sources import prepare_built_in
+from encoders.text.demand import read_demand
+from encoders.text.encoders import text_encoder
 from encoders.train import train
 from encoders.training.fit import Recipe
 from encoders.workspace import Workspace
-from tools.indexing import build_index, open_forecaster
+from tools.storage.indexing import build_index, open_forecaster
 
 AS_OF = date(2017, 10, 1)
 DATA = "completejourney"
@@ -64,7 +63,7 @@ def measure_training(workspace: Workspace, used: Settings, as_of: date, recipe: 
     return Training(seconds=perf_counter() - began, cpu_seconds=process_time() - busy, peak_gigabytes=peak)
 
 
-def profile_texts(scene: Scene, rows: Rows) -> list[str]:
+def profile_texts(scene: FeatureSnapshot, rows: Rows) -> list[str]:
     """What a user did most, in words: the text that somebody without a user tower would embed."""
     texts, ever = scene.vocabulary.texts, scene.histories.counts[-1]
     written = []
@@ -85,7 +84,7 @@ def measure_encoding(forecaster: Forecaster, profiles: int, repeats: int) -> lis
     texts = profile_texts(scene, rows)
     ways: list[tuple[str, int, Callable[[], Any]]] = [
         ("user tower, from histories that are counted", everyone, lambda: tower.user_vectors(scene)),
-        ("counting the histories from the events", everyone, lambda: read_histories(scene.histories.past)),
+        ("counting the histories from the events", everyone, lambda: read_user_features(scene.histories.past)),
     ]
     for name in ("use", "minilm"):
         embed = partial(text_encoder(name).encode, texts)
@@ -93,7 +92,7 @@ def measure_encoding(forecaster: Forecaster, profiles: int, repeats: int) -> lis
     return [Encoding(way=way, users=users, seconds=_medians([do], repeats)[0]) for way, users, do in ways]
 
 
-def crowd(scene: Scene, rows: Rows) -> Scene:
+def crowd(scene: FeatureSnapshot, rows: Rows) -> FeatureSnapshot:
     """A scene whose users are those of ``scene`` in ``rows``, each as often as she comes."""
     histories, directions = scene.histories, scene.directions
     *counts, value = take_rows((*histories.counts, histories.value), rows)
@@ -114,7 +113,7 @@ def crowd(scene: Scene, rows: Rows) -> Scene:
     )
 
 
-def read_by_scoring(scene: Scene, users: Tensor) -> tuple[list[npt.NDArray[Any]], list[npt.NDArray[Any]]]:
+def read_by_scoring(scene: FeatureSnapshot, users: Tensor) -> tuple[list[npt.NDArray[Any]], list[npt.NDArray[Any]]]:
     """The arrays that scoring one sentence reads: those with something of every user, and the others."""
     counted, inputs = scene.counted(), scene.inputs
     items = (*counted.counts, counted.logged, counted.kinds, counted.value)

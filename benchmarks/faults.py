@@ -41,7 +41,7 @@ from listening import listening  # noqa: E402
 from pydantic import BaseModel  # noqa: E402
 
 from encoders.workspace import Workspace  # noqa: E402
-from tools.registry import Registry  # noqa: E402
+from tools.storage.registry import Registry  # noqa: E402
 
 MEASURED = ROOT / "docs" / "reliability.json"
 PAGE = ROOT / "docs" / "reliability.md"
@@ -82,7 +82,7 @@ FILES: dict[str, tuple[str, tuple[str, ...]]] = {
 BEFORE: dict[str, Callable[[Path], None]] = {"training checkpoint": train_half}
 """What makes the file where the workspace has none; given the folder with the tables."""
 
-_IMPORTED = ("agent.cli.main", "agent.conversation", "encoders.train", "tools.service", "tools.store")
+_IMPORTED = ("agent.cli.main", "agent.conversation", "encoders.train", "tools.service", "tools.storage.vectors")
 """What takes long, in front of all forks. Nothing may be computed here: the threads of polars do not survive a fork."""
 
 READS = {

@@ -12,13 +12,13 @@ import json
 from datetime import date
 from pathlib import Path
 
-from encoders.benchmark.ours import STANDARD, Variant
-from encoders.benchmark.report import Report
-from encoders.benchmark.run import evaluate
-from encoders.benchmark.tables import Table, calibration_lines, main_table, section_table, summary, tables
+from benchmarks.forecasts.report import Report
+from benchmarks.forecasts.run import evaluate
+from benchmarks.forecasts.study import STANDARD, Variant
+from benchmarks.forecasts.tables import Table, calibration_lines, main_table, section_table, summary, tables
+from encoders.data.built_in import publish_built_in
 from encoders.model_folder import read_model
 from encoders.settings import settings
-from encoders.sources import publish_built_in
 from encoders.train import train
 from encoders.workspace import Workspace
 

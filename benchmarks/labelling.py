@@ -21,11 +21,10 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from agent.labelling.asking import ask_all
-from agent.labelling.ledger import Ledger
-from agent.labelling.money import Budget
+from agent.labelling.budget import LabelBudget
+from agent.labelling.calls import Server, ask_all
+from agent.labelling.ledger import LabelLedger
 from agent.labelling.pace import Limits
-from agent.labelling.server import Server
 
 CALLS = 1_000
 PER_MINUTE = 1_500
@@ -82,10 +81,10 @@ def measure() -> str:
     with _serving(counting) as url, tempfile.TemporaryDirectory() as folder:
         server = Server("server:m", "m", url, "none", 30.0)
         asked = [server.request("write", [{"role": "user", "content": f'1. "thing {n}"'}], 1) for n in range(CALLS)]
-        with Ledger.open(Path(folder) / "ledger.db") as ledger:
+        with LabelLedger.open(Path(folder) / "ledger.db") as ledger:
             ledger.add("speed", asked)
             begun = monotonic()
-            done = ask_all(asked, server, ledger, Limits(PER_MINUTE, None, 64), Budget(None, None))
+            done = ask_all(asked, server, ledger, Limits(PER_MINUTE, None, 64), LabelBudget(None, None))
             seconds = monotonic() - begun
             calls = ledger.spent("speed").calls
     rate = 60 * done.answered / seconds

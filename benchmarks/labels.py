@@ -20,16 +20,13 @@ import numpy as np
 import polars as pl
 
 from agent.labelling.job import Paths
-from encoders.benchmark.demands import BenchmarkDemand, category_demands
-from encoders.benchmark.figures import difference
-from encoders.benchmark.judging import AUC, judge
-from encoders.benchmark.ours import train_variant
-from encoders.benchmark.outcome import observe
-from encoders.benchmark.run import read_study
-from encoders.benchmark.study import withheld_items
-from encoders.benchmark.tasks.wording import PARAPHRASE, TEMPLATE, read_wording, wording_file
-from encoders.benchmark.topics import read_topics
-from encoders.history.events import Dataset
+from benchmarks.forecasts.demands import BenchmarkDemand, category_demands, read_topics
+from benchmarks.forecasts.figures import difference
+from benchmarks.forecasts.judging import AUC, judge
+from benchmarks.forecasts.run import read_study
+from benchmarks.forecasts.study import observe, train_variant, withheld_items
+from benchmarks.forecasts.tasks.wording import PARAPHRASE, TEMPLATE, read_wording, wording_file
+from encoders.data.events import Dataset
 from encoders.settings import Settings, settings
 from encoders.training.fit import Recipe
 from encoders.training.written import LABEL_SCHEMA

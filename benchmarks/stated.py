@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from encoders.settings import Settings
-from tools.sentence import Stated, take_conditions
+from tools.sentences.sentence import Stated, take_conditions
 from tools.service import AudienceService
 from tools.types import ANYTHING, Behaviour, DataCard, LifeCycle
 

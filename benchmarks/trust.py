@@ -23,14 +23,14 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "tools")]
 import numpy as np  # noqa: E402
 from bombs import bombs, read_apart  # noqa: E402
 
-from encoders.calibration.spread import Vector, responders  # noqa: E402
-from encoders.history.events import Dataset  # noqa: E402
+from encoders.calibration.overdispersion import Vector, responders  # noqa: E402
+from encoders.data.events import Dataset  # noqa: E402
 from encoders.settings import settings  # noqa: E402
 from encoders.workspace import Workspace  # noqa: E402
-from tools.access.allowance import MOST_QUESTIONS  # noqa: E402
-from tools.disclosure import CERTAIN, DIGITS, EDGES, ROUNDED_TO, SCALE, Protected  # noqa: E402
-from tools.forgetting.erasure import erase  # noqa: E402
-from tools.people import MASK_BITS  # noqa: E402
+from tools.access.limits import MOST_QUESTIONS  # noqa: E402
+from tools.audiences.disclosure import CERTAIN, DIGITS, EDGES, ROUNDED_TO, SCALE, Protected  # noqa: E402
+from tools.audiences.population import MASK_BITS  # noqa: E402
+from tools.erasure.erasure import erase  # noqa: E402
 from tools.service import AudienceService  # noqa: E402
 
 QUESTIONS = 20_000

@@ -23,14 +23,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from agent.batch import answer_file
 from agent.conversation import Conversation
-from agent.requests import answer_file
-from encoders.benchmark.figures import figure
-from encoders.history.histories import done_in
-from encoders.language.naming import stems
+from benchmarks.forecasts.figures import figure
+from encoders.features.histories import done_in
 from encoders.metrics import auc
-from encoders.reader import Understood
+from encoders.reader import WholeReading
 from encoders.settings import settings
+from encoders.text.words import stems
 from tools.service import AudienceService
 
 REQUESTS = Path(__file__).with_name("requests")
@@ -187,7 +187,7 @@ class Through:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._service, name)
 
-    def read(self, text: str) -> Understood | None:
+    def read(self, text: str) -> WholeReading | None:
         """What a request means; None for the rules, which look at its phrases one by one."""
         if self._way == "rules":
             return None

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from encoders.benchmark.topics import items_of, read_topics
+from benchmarks.forecasts.demands import items_of, read_topics
 from encoders.calibration.calibrate import CLOSE
-from encoders.calibration.spread import responders
-from encoders.forecast import Forecaster
-from encoders.history.events import Dataset
-from encoders.history.histories import done_in
+from encoders.calibration.overdispersion import responders
+from encoders.data.events import Dataset
+from encoders.features.histories import done_in
 from encoders.metrics import auc, lift
+from encoders.predictor import Forecaster
 from encoders.settings import settings
 from encoders.workspace import Workspace
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from encoders.model.scene import Scene
+from encoders.model.snapshot import FeatureSnapshot
 from encoders.model.user import TIMES, UserInputs, attribute_texts
 from encoders.model_folder import TrainedModel
 
@@ -23,7 +23,7 @@ _BLOCK = 100_000
 """Users at a time: bounds the memory, not the result."""
 
 
-def fingerprints(model: TrainedModel, scene: Scene) -> npt.NDArray[np.int64]:
+def fingerprints(model: TrainedModel, scene: FeatureSnapshot) -> npt.NDArray[np.int64]:
     """Fingerprints of the scene's users as the tower of ``model`` sees them, [N].
 
     Of two different users the chance of equal fingerprints is 2^-64; that of any two among a million, 3e-8.

@@ -15,12 +15,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from encoders.calibration.calibrate import Calibration
-from encoders.calibration.grounding import Grounding
+from encoders.calibration.grounding import ItemGrounding
 from encoders.checksums import adopt, damaged_files, write_checksums
 from encoders.errors import ModelError, WorkspaceError
-from encoders.language.text import text_encoder
-from encoders.model.dual import DualEncoder
-from encoders.model.head import Addition
+from encoders.model.dual import Addition, DualEncoder
+from encoders.text.encoders import text_encoder
 from encoders.training.lora import AdaptedEncoder
 from encoders.workspace import Workspace, atomic_folder, set_aside
 
@@ -48,7 +47,7 @@ class ModelConfig(BaseModel):
     """The data set it was trained on; its calendar is the one that ``as_of`` belongs to."""
     data_version: str
     seed: int
-    grounding: Grounding
+    grounding: ItemGrounding
     calibration: Calibration
 
 

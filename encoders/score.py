@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from encoders.data.events import Dataset
 from encoders.errors import DataError
-from encoders.forecast import Forecaster
-from encoders.history.events import Dataset
 from encoders.model_folder import usable_model
+from encoders.predictor import Forecaster
 from encoders.settings import Settings
 from encoders.train import train
 from encoders.workspace import SHARED, Progress, Workspace, atomic_file, silent

@@ -16,18 +16,18 @@ import numpy as np
 import torch
 
 from encoders.calibration.calibrate_model import calibrate_model
-from encoders.history.events import HORIZON_DAYS, Dataset, Past
-from encoders.language.text import RememberingEncoder, TextEncoder, text_encoder
+from encoders.data.events import HORIZON_DAYS, Dataset, Past
 from encoders.model.dual import DualEncoder
-from encoders.model.match import Vocabulary
-from encoders.model.scene import read_vocabulary
+from encoders.model.match import ItemVocabulary
+from encoders.model.snapshot import read_vocabulary
 from encoders.model_folder import FORMAT, ModelConfig, TrainedModel, write_model
 from encoders.settings import Settings
+from encoders.text.encoders import RememberingEncoder, TextEncoder, text_encoder
 from encoders.training.fit import Recipe, fit
 from encoders.training.fit_head import fit_head
 from encoders.training.labels import LabelWriter
 from encoders.training.lora import AdaptedEncoder
-from encoders.training.windows import Example, read_examples
+from encoders.training.windows import TrainingExample, read_examples
 from encoders.training.written import WrittenLabels, file_digest, read_written
 from encoders.workspace import Progress, Workspace, silent
 
@@ -92,7 +92,7 @@ def _as_set(recipe: Recipe, settings: Settings) -> Recipe:
 
 def fit_model(
     settings: Settings,
-    examples: list[Example],
+    examples: list[TrainingExample],
     past: Past,
     recipe: Recipe,
     version: str,
@@ -160,14 +160,14 @@ def _with_written(plain: LabelWriter, past: Past, recipe: Recipe) -> tuple[Label
     return writer, written
 
 
-def _remembering(encoder: TextEncoder, vocabulary: Vocabulary) -> RememberingEncoder:
+def _remembering(encoder: TextEncoder, vocabulary: ItemVocabulary) -> RememberingEncoder:
     """An encoder that knows the names of all items and groups already."""
     texts = [*vocabulary.texts, *vocabulary.groups]
     group_vectors = vocabulary.group_vectors[vocabulary.group_of]
     return RememberingEncoder(encoder, texts, np.concatenate([vocabulary.text_vectors, group_vectors]))
 
 
-def _report(config: ModelConfig, recipe: Recipe, examples: list[Example]) -> dict[str, Any]:
+def _report(config: ModelConfig, recipe: Recipe, examples: list[TrainingExample]) -> dict[str, Any]:
     """What a model was made from."""
     return {
         "model_version": config.version,

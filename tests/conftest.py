@@ -15,12 +15,12 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 import encoders.train
 from agent.cli import data
-from encoders.language import text
-from encoders.language.text import Matrix
 from encoders.reader import building, texts
 from encoders.reader.knowledge import trades
 from encoders.reader.texts import material
 from encoders.settings import settings
+from encoders.text import encoders as text_encoders
+from encoders.text.encoders import Matrix
 from encoders.train import train
 from encoders.workspace import Workspace
 from tools.service import AudienceService
@@ -35,14 +35,14 @@ hypothesis.settings.load_profile("here")
 @pytest.fixture(scope="session", autouse=True)
 def _embed_once() -> Iterator[None]:
     """Embed every batch of texts once: runs with equal seeds write equal labels. More threads would only wait."""
-    embed = lru_cache(maxsize=None)(text._Universal.encode)
+    embed = lru_cache(maxsize=None)(text_encoders._Universal.encode)
 
-    def encode(encoder: text._Universal, texts: Sequence[str]) -> Matrix:
+    def encode(encoder: text_encoders._Universal, texts: Sequence[str]) -> Matrix:
         return embed(encoder, tuple(texts))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text._Universal, "encode", encode)
-        patch.setattr(text, "THREADS", 1)
+        patch.setattr(text_encoders._Universal, "encode", encode)
+        patch.setattr(text_encoders, "THREADS", 1)
         patch.setattr(encoders.train, "THREADS", 1)
         with threadpool_limits(1):
             yield

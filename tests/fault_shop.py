@@ -18,21 +18,21 @@ import polars as pl
 from naming import files_that_name
 
 from encoders.checksums import damaged_files
-from encoders.forgotten import Forgotten
-from encoders.history.events import Dataset
+from encoders.data.erasing import Forgotten
+from encoders.data.events import Dataset
 from encoders.model_folder import read_config, read_model
 from encoders.settings import settings
 from encoders.training.fit import Recipe
 from encoders.workspace import Workspace
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
-from tools.export import exported
+from tools.delivery.exports import exported
+from tools.delivery.outbox import Outbox
 from tools.jobs.ledger import Ledger
-from tools.registry import Registry
 from tools.service import AudienceService
+from tools.storage.registry import Registry
 from tools.types import AudienceSpec
-from tools.webhooks.courier import deliver_due
-from tools.webhooks.outbox import Outbox
+from tools.workers.webhooks import deliver_due
 
 FIRST, DAYS, USERS = date(2025, 1, 1), 150, 120
 LATER = FIRST + timedelta(days=DAYS - 10)
@@ -172,7 +172,7 @@ def _drop_index(workspace: Workspace) -> None:
 
 
 def _has_index(workspace: Workspace) -> bool:
-    from tools.store import VectorStore
+    from tools.storage.vectors import VectorStore
 
     with VectorStore(workspace, patience=5) as store:
         return bool(store.names())

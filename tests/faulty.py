@@ -20,7 +20,7 @@ from typing import Any
 
 from encoders.errors import AudienceError
 from encoders.settings import settings
-from tools.database import Database
+from tools.storage.sqlite import Database
 
 LONGEST, FILLING = 180, 600
 """Seconds after which a run that hangs is ended: one operation, and all of them together that fill a workspace."""

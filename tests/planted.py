@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from encoders.history.events import EVENT_SCHEMA, Dataset
+from encoders.data.events import EVENT_SCHEMA, Dataset
+from encoders.data.folders import About, Tables, write_folder
 from encoders.settings import Settings
-from encoders.sources.write import About, Tables, write_folder
 from encoders.training.fit import Recipe
 from encoders.workspace import Workspace
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agent.cli import data
-from encoders.history.events import Dataset
+from encoders.data.events import Dataset
 from encoders.settings import Settings, settings
 from encoders.workspace import Workspace
 from tools.service import AudienceService

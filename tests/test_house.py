@@ -50,7 +50,7 @@ def test_interfaces_stand_on_operations_and_nothing_on_them(path: Path) -> None:
 
 
 def test_one_file_knows_chroma() -> None:
-    assert [path for path in FILES if "chromadb" in imported(path)] == [Path("tools/store.py")]
+    assert [path for path in FILES if "chromadb" in imported(path)] == [Path("tools/storage/vectors.py")]
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

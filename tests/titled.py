@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from encoders.forecast import Forecaster
-from encoders.model.match import Vocabulary
+from encoders.model.match import ItemVocabulary
+from encoders.predictor import Forecaster
 
 TITLES = {
     "ground coffee": "The Silver Kite (1977)",
@@ -28,7 +28,7 @@ def titled(forecaster: Forecaster) -> Forecaster:
     )
 
 
-def with_titles(forecaster: Forecaster) -> Vocabulary:
+def with_titles(forecaster: Forecaster) -> ItemVocabulary:
     """The vocabulary of the planted shop with titles."""
     known = forecaster.scene.vocabulary
     texts = [

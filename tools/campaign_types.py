@@ -94,7 +94,7 @@ class Drift(_Model):
         return bool(self.reasons)
 
 
-class Unchecked(_Model):
+class UncheckedAudience(_Model):
     """A saved audience that cannot be asked again, and why."""
 
     name: str
@@ -105,4 +105,4 @@ class DriftReport(_Model):
     """Every saved audience, as far as it can be asked again."""
 
     audiences: tuple[Drift, ...]
-    unchecked: tuple[Unchecked, ...]
+    unchecked: tuple[UncheckedAudience, ...]

@@ -3,32 +3,32 @@
 from contextlib import closing
 from datetime import date
 
-from encoders.forecast import Forecaster
-from encoders.reader import Understood
+from encoders.predictor import Forecaster
+from encoders.reader import WholeReading
 from encoders.settings import Settings
 from encoders.workspace import Progress, Workspace, silent
 from tools.access.caller import Caller
+from tools.audiences.population import Population
+from tools.audiences.reader import Learning, ReaderService
 from tools.campaign_types import Refreshed
-from tools.indexing import open_forecaster, read_index
-from tools.keeping import Keeping
-from tools.looking import checked_words
-from tools.population import Population
-from tools.reading import Learning, Reading
-from tools.tenant import Tenants
+from tools.queries import checked_words
+from tools.saved_audiences import SavedAudiences
+from tools.storage.indexing import open_forecaster, read_index
+from tools.tenants import Tenants
 from tools.types import DataCard
 
 
-class AudienceService(Keeping):
+class AudienceService(SavedAudiences):
     """One data set, one model, one as-of date; safe to use from several threads.
 
-    ``tools.looking`` has what is asked about audiences as they would be, ``tools.keeping`` what is done with those
+    ``tools.queries`` has what is asked about audiences as they would be, ``tools.saved_audiences`` what is done with those
     that are saved.
     """
 
     def __init__(self, settings: Settings, workspace: Workspace, forecaster: Forecaster) -> None:
         """Serve a forecaster, to the owner of the workspace; use ``open`` unless one is at hand."""
         self._workspace, self._tenants = workspace, Tenants(workspace, forecaster)
-        self._reading = Reading(workspace, forecaster, settings.seed)
+        self._reading = ReaderService(workspace, forecaster, settings.seed)
         super().__init__(
             settings, Population(forecaster, settings.minimum_size, workspace.mask_key()), self._tenants.named("")
         )
@@ -48,14 +48,14 @@ class AudienceService(Keeping):
         """The same service as one caller sees it: the saved audiences, tuned demands and files of her tenant."""
         seen = object.__new__(AudienceService)
         seen._workspace, seen._tenants, seen._reading = self._workspace, self._tenants, self._reading
-        Keeping.__init__(seen, self.settings, self._population, self._tenants.named(caller.tenant), caller)
+        SavedAudiences.__init__(seen, self.settings, self._population, self._tenants.named(caller.tenant), caller)
         return seen
 
     def describe_data(self) -> DataCard:
         """What the data has; the notice says so where newer data was prepared since it was opened."""
         return super().describe_data().model_copy(update={"notice": self._newer_data()})
 
-    def read(self, text: str) -> Understood | None:
+    def read(self, text: str) -> WholeReading | None:
         """What a whole request means in the data: groups, single items, and the knowledge they were found by.
 
         None while the reader is being learned in the background.
@@ -80,7 +80,7 @@ class AudienceService(Keeping):
         return self._reading.learning
 
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> ReaderService:
         """What reads whole requests, for measuring; whoever wants one read asks the service."""
         return self._reading
 

@@ -8,10 +8,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from encoders.language.naming import ANYTHING as ANYTHING
+from encoders.text.words import ANYTHING as ANYTHING
 
 Count = Annotated[int | None, Field(description="null: withheld, for it is below the minimum size")]
-"""A count of users as it may be shown, see ``tools.disclosure``."""
+"""A count of users as it may be shown, see ``tools.audiences.disclosure``."""
 
 
 MOST_CONDITIONS = 20

@@ -7,8 +7,8 @@ from shutil import copyfile
 
 from encoders.errors import NotThereError, RequestError
 from encoders.workspace import Workspace, atomic_file
-from tools.access.bounds import UPLOAD_BYTES
-from tools.forgetting.returning import leave_out_erased
+from tools.bounds import UPLOAD_BYTES
+from tools.erasure.files import without_erased_users
 
 _ENDINGS = (".csv", ".parquet", ".jsonl", ".ndjson", ".txt")
 UPLOADED = rf"[0-9a-f]{{12}}(?:{'|'.join(re.escape(each) for each in _ENDINGS)})"
@@ -44,7 +44,7 @@ def keep_upload(workspace: Workspace, path: Path) -> str:
         name = f"{file_digest(file, 'sha256').hexdigest()[:12]}{ending}"
     with atomic_file(workspace.uploads / name) as part:
         copyfile(path, part)
-        leave_out_erased(workspace, part, ending)
+        without_erased_users(workspace, part, ending)
     return name
 
 

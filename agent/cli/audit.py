@@ -7,7 +7,7 @@ import typer
 from agent.cli.console import Json, open_workspace, show
 
 if TYPE_CHECKING:
-    from tools.registry import AuditLine
+    from tools.storage.registry import AuditLine
 
 
 def audit(
@@ -18,7 +18,7 @@ def audit(
 ) -> None:
     """Show who did what and when: every save, export and outcome, and every call from outside."""
     workspace, _ = open_workspace()
-    from tools.registry import Registry
+    from tools.storage.registry import Registry
 
     with Registry(workspace.of_tenant(tenant).registry) as registry:
         lines = registry.audit(audience)[-limit:]

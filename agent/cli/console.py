@@ -97,7 +97,7 @@ def permitted(demand: str | None, cut: float | None = None, like: str = "") -> "
     Raises:
         RequestError: there is no sentence, it is too long, or such people may not be targeted.
     """
-    from agent.guard import permit
+    from agent.guard.verdict import permit
     from tools.types import AudienceSpec
 
     if demand is None:

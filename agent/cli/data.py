@@ -8,14 +8,14 @@ import typer
 
 from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
 from encoders.checksums import damaged_files
-from encoders.data_versions import publish
+from encoders.data.built_in import BUILT_IN, publish_built_in
+from encoders.data.versions import publish
 from encoders.errors import BrokenIndexError, DataError
 from encoders.settings import Settings
-from encoders.sources import BUILT_IN, publish_built_in
 from encoders.workspace import Progress, Workspace
 
 if TYPE_CHECKING:
-    from encoders.history.events import DatasetCard
+    from encoders.data.events import DatasetCard
 
 DEMO = "completejourney"
 _NAMES = " or ".join([", ".join(BUILT_IN[:-1]), BUILT_IN[-1]])
@@ -48,8 +48,8 @@ def prepare(
 ) -> None:
     """Read your own Parquet or CSV tables, or a data set that comes with a package, into the workspace."""
     workspace, _ = open_workspace()
-    from encoders.forgotten import Forgotten
-    from encoders.sources import tables
+    from encoders.data import tables
+    from encoders.data.erasing import Forgotten
 
     if spec not in BUILT_IN and not Path(spec).suffix and not Path(spec).exists():
         raise DataError(f"There is no file '{spec}', and built-in data is called {_NAMES}.")
@@ -92,8 +92,8 @@ def train(
 def index(as_of: AsOf = None, as_json: Json = False) -> None:
     """Bring the store that audiences are found in up to date; only users with something new are encoded again."""
     workspace, settings = open_workspace()
-    from tools.indexing import build_index
-    from tools.reading import learn_to_read
+    from tools.audiences.reader import learn_to_read
+    from tools.storage.indexing import build_index
 
     with progress_bar() as progress:
         done = build_index(workspace, settings, as_of, progress)
@@ -104,8 +104,8 @@ def index(as_of: AsOf = None, as_json: Json = False) -> None:
 
 
 def _demo_data(workspace: Workspace, progress: Progress) -> "DatasetCard":
-    from encoders.history.events import Dataset
-    from encoders.sources import completejourney
+    from encoders.data import completejourney
+    from encoders.data.events import Dataset
 
     if not workspace.data_versions():
         return publish_built_in(workspace, DEMO, progress)
@@ -121,7 +121,7 @@ def _demo_data(workspace: Workspace, progress: Progress) -> "DatasetCard":
 
 
 def _demo_model(workspace: Workspace, settings: Settings, progress: Progress) -> Path:
-    from encoders.history.events import Dataset
+    from encoders.data.events import Dataset
     from encoders.train import train, version_of
     from encoders.training.fit import Recipe
 
@@ -132,9 +132,9 @@ def _demo_model(workspace: Workspace, settings: Settings, progress: Progress) ->
 
 
 def _demo_index(workspace: Workspace, settings: Settings, card: "DatasetCard", model: Path, progress: Progress) -> None:
-    from tools.indexing import build_index
-    from tools.reading import learn_to_read
-    from tools.store import VectorStore, collection_name
+    from tools.audiences.reader import learn_to_read
+    from tools.storage.indexing import build_index
+    from tools.storage.vectors import VectorStore, collection_name
 
     ready = False
     with suppress(BrokenIndexError), VectorStore(workspace, settings.chroma_url) as store:

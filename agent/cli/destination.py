@@ -9,7 +9,7 @@ import typer
 from agent.cli.console import Json, PlainGroup, open_workspace, show
 
 if TYPE_CHECKING:
-    from tools.destinations.known import DestinationCard, Destinations
+    from tools.delivery.destinations import DestinationCard, Destinations
 
 app = typer.Typer(cls=PlainGroup, help="Where audiences can be exported to: ad platforms, your own systems, plugins.")
 
@@ -51,8 +51,8 @@ def _destinations(tenant: str) -> "Iterator[Destinations]":
     """The destinations of a tenant; nothing of the model is needed for them."""
     workspace, settings = open_workspace()
     from tools.access.names import Names
-    from tools.destinations.known import Destinations
-    from tools.registry import Registry
+    from tools.delivery.destinations import Destinations
+    from tools.storage.registry import Registry
 
     with Registry(workspace.of_tenant(tenant).registry) as registry:
         yield Destinations(registry.database, not Names(settings.host, settings.hosts).public)

@@ -16,7 +16,7 @@ def embed(
     """Turn a demand into a vector for other parties (IAB Agentic Audiences); --json gives the whole message."""
     spec = permitted(demand)
     _, settings = open_workspace()
-    from tools.agentic import demand_embedding
+    from tools.interfaces.iab import demand_embedding
     from tools.service import AudienceService
 
     with progress_bar() as progress:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
-from agent.labelling.job import LANGUAGES, STANDARD_STYLES, STYLES, Job, Paths, Sampling
+from agent.labelling.job import LANGUAGES, STANDARD_STYLES, STYLES, LabelJob, Paths, Sampling
 from agent.labelling.pace import Limits
 from encoders.settings import Settings
 from encoders.workspace import Workspace
@@ -14,7 +14,7 @@ from encoders.workspace import Workspace
 if TYPE_CHECKING:
     from datetime import date
 
-    from agent.labelling.writing import Outcome, Terms
+    from agent.labelling.writing import LabellingResult, Terms
 
 _FEW = 1
 _MANY = 8
@@ -46,7 +46,7 @@ def label(
 ) -> None:
     """Write sentences about what users did next, with the model that AUDIENCE_CHAT_MODEL names, for training."""
     workspace, settings = open_workspace()
-    job = Job(
+    job = LabelJob(
         name=name,
         units=users,
         windows=windows,
@@ -75,7 +75,7 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 def _write(
-    workspace: Workspace, settings: Settings, job: Job, as_of: "date | None", terms: "Terms", as_json: bool
+    workspace: Workspace, settings: Settings, job: LabelJob, as_of: "date | None", terms: "Terms", as_json: bool
 ) -> None:
     from agent.labelling.writing import write_labels
 
@@ -86,7 +86,7 @@ def _write(
     show(answer, as_json, lambda: _in_words(outcome, paths))
 
 
-def _in_words(outcome: "Outcome", paths: Paths) -> str:
+def _in_words(outcome: "LabellingResult", paths: Paths) -> str:
     report = outcome.report
     lines = [
         f"{report.kept:,} labels of {report.answered:,} answers, {report.planned:,} planned; by {report.model}",
@@ -105,7 +105,7 @@ def _in_words(outcome: "Outcome", paths: Paths) -> str:
     return "\n".join([*lines, f"Next: audience train --labels {paths.labels}"])
 
 
-def _estimate(workspace: Workspace, settings: Settings, job: Job, as_of: "date | None", as_json: bool) -> None:
+def _estimate(workspace: Workspace, settings: Settings, job: LabelJob, as_of: "date | None", as_json: bool) -> None:
     from agent.labelling.writing import estimate_labels
 
     with progress_bar() as progress:
@@ -122,7 +122,7 @@ def _estimate(workspace: Workspace, settings: Settings, job: Job, as_of: "date |
 
 
 def _review(workspace: Workspace, name: str, by: str, as_json: bool) -> None:
-    from agent.cli.reviewing import review_labels
+    from agent.cli.review import review_labels
 
     found = review_labels(workspace, name, by)
     show(

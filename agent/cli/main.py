@@ -6,24 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import (
-    audit,
-    data,
-    destination,
-    embed,
-    forgetting,
-    kept,
-    label,
-    leaving,
-    measure,
-    models,
-    protocol,
-    restoring,
-    talk,
-    token,
-    tune,
-    webhook,
-)
+from agent.cli import audit, data, destination, embed, erase, label, measure, models, saved, serve, token, tune, webhook
 from agent.cli.console import PlainGroup, choose_workspace
 
 app = typer.Typer(cls=PlainGroup, add_completion=False, pretty_exceptions_enable=False)
@@ -57,16 +40,16 @@ COMMANDS: dict[Callable[..., None], str] = {
     measure.size: 'audience size "Households that will buy coffee in the next 28 days" --cut 0.1',
     embed.embed: 'audience embed "Households that will buy coffee in the next 28 days" --json',
     tune.tune: 'audience tune "coffee lovers" --demand "People who love coffee" --seeds customers.csv',
-    kept.outcome: 'audience outcome "Autumn launch" responders.csv',
-    kept.refresh: 'audience refresh "Autumn launch" --as-of 2017-11-01',
-    leaving.export: 'audience export "Autumn launch" --to meta',
-    leaving.drift: 'audience drift "Autumn launch"',
-    forgetting.forget: "audience forget 1234 5678 --by Ada",
+    saved.outcome: 'audience outcome "Autumn launch" responders.csv',
+    saved.refresh: 'audience refresh "Autumn launch" --as-of 2017-11-01',
+    saved.export: 'audience export "Autumn launch" --to meta',
+    saved.drift: 'audience drift "Autumn launch"',
+    erase.forget: "audience forget 1234 5678 --by Ada",
     audit.audit: 'audience audit "Autumn launch"',
-    restoring.restore: "audience restore",
-    talk.ask: 'audience ask "people for our new baby line" --json',
-    talk.serve: "AUDIENCE_PORT=8080 audience serve",
-    protocol.mcp: "audience --workspace /data/audience mcp",
+    erase.restore: "audience restore",
+    serve.ask: 'audience ask "people for our new baby line" --json',
+    serve.serve: "AUDIENCE_PORT=8080 audience serve",
+    serve.mcp: "audience --workspace /data/audience mcp",
 }
 """Each command with the example its help shows."""
 
@@ -74,7 +57,7 @@ for command, example in COMMANDS.items():
     app.command(epilog=f"Example: {example}")(command)
 
 
-app.add_typer(forgetting.app, name="delete")
+app.add_typer(erase.app, name="delete")
 app.add_typer(destination.app, name="destination")
 app.add_typer(webhook.app, name="webhook")
 app.add_typer(token.app, name="token")

@@ -13,7 +13,7 @@ from encoders.errors import RequestError
 from tools.types import SizeEstimate
 
 if TYPE_CHECKING:
-    from encoders.benchmark.report import Report
+    from benchmarks.forecasts.report import Report
 
 
 def evaluate(
@@ -34,14 +34,14 @@ def evaluate(
     if bool(guard) + bool(dialogue) + bool(utterances) > 1:
         raise RequestError("Give one of --guard, --dialogue and --utterances.")
     if utterances:
-        from agent.evaluation.utterances import evaluate_utterances, utterance_tables
+        from benchmarks.conversations.utterances import evaluate_utterances, utterance_tables
 
         read = evaluate_utterances(utterances)
         show(read, as_json, lambda: _tables_in_words(utterance_tables(read)))
         return
     if guard:
-        from agent.evaluation.guard import evaluate_guard
-        from agent.evaluation.tables import guard_tables
+        from benchmarks.conversations.guard import evaluate_guard
+        from benchmarks.conversations.tables import guard_tables
 
         figures = evaluate_guard()
         show(figures, as_json, lambda: _tables_in_words(guard_tables(figures)))
@@ -49,7 +49,7 @@ def evaluate(
     if dialogue:
         _evaluate_dialogues(as_of, as_json)
         return
-    from encoders.benchmark.run import evaluate as run
+    from benchmarks.forecasts.run import evaluate as run
 
     workspace, settings = open_workspace()
     with progress_bar() as progress:
@@ -58,8 +58,8 @@ def evaluate(
 
 
 def _evaluate_dialogues(as_of: date | None, as_json: bool) -> None:
-    from agent.evaluation.dialogues import evaluate_dialogues
-    from agent.evaluation.tables import dialogue_tables
+    from benchmarks.conversations.dialogues import evaluate_dialogues
+    from benchmarks.conversations.tables import dialogue_tables
 
     _, settings = open_workspace()
     with progress_bar() as progress:
@@ -106,7 +106,7 @@ def size(
 
 
 def _report_in_words(report: "Report") -> str:
-    from encoders.benchmark.tables import calibration_lines, tables
+    from benchmarks.forecasts.tables import calibration_lines, tables
 
     heading = f"{report.title}, as of {report.as_of}: {report.population:,} users, the {report.horizon_days} days after"
     parts = _tables_in_words(tables(report))
@@ -128,7 +128,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _in_words(size: SizeEstimate, minimum: int) -> str:
-    from tools.disclosure import number_text
+    from tools.audiences.disclosure import number_text
 
     users, eligible = (number_text(each, minimum) for each in (size.users, size.eligible))
     lines = [size.sentence] if size.sentence else []

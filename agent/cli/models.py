@@ -18,7 +18,7 @@ def pull(
 ) -> None:
     """Fetch a model in parts and check its SHA-256 before anything may load it."""
     workspace, _ = open_workspace()
-    from agent.model_files import pull as run
+    from agent.models.files import pull as run
 
     with progress_bar() as progress:
         path = run(name, workspace.path, progress)

@@ -8,7 +8,7 @@ import typer
 
 from agent.cli.console import AsOf, Json, open_workspace, permitted, progress_bar, show
 from encoders.errors import RequestError
-from tools.seeds import COLUMN, read_seeds
+from tools.audiences.seeds import COLUMN, read_seeds
 
 if TYPE_CHECKING:
     from tools.types import TunedSummary

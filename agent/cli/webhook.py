@@ -9,8 +9,7 @@ import typer
 from agent.cli.console import Json, PlainGroup, open_workspace, show
 
 if TYPE_CHECKING:
-    from tools.webhooks.outbox import Outbox
-    from tools.webhooks.types import Delivery, Subscription
+    from tools.delivery.outbox import Delivery, Outbox, Subscription
 
 app = typer.Typer(cls=PlainGroup, help="Addresses that are told when an audience is ready, refreshed or drifts.")
 
@@ -66,7 +65,7 @@ def deliveries(
 @app.command(epilog="Example: audience webhook send")
 def send(tenant: Tenant = "", as_json: Json = False) -> None:
     """Send what is due now; while the app runs, it does so by itself."""
-    from tools.webhooks.courier import deliver_due
+    from tools.workers.webhooks import deliver_due
 
     with _outbox(tenant) as outbox:
         tries = deliver_due(outbox)
@@ -78,8 +77,8 @@ def _outbox(tenant: str) -> "Iterator[Outbox]":
     """The outbox of a tenant; nothing of the model is needed for it."""
     workspace, settings = open_workspace()
     from tools.access.names import Names
-    from tools.registry import Registry
-    from tools.webhooks.outbox import Outbox
+    from tools.delivery.outbox import Outbox
+    from tools.storage.registry import Registry
 
     with Registry(workspace.of_tenant(tenant).registry) as registry:
         yield Outbox(registry.database, not Names(settings.host, settings.hosts).public)

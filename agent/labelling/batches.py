@@ -13,11 +13,10 @@ from typing import Any, Literal
 from openai import OpenAI, OpenAIError
 from openai.types import Batch
 
-from agent.calling import in_words
-from agent.labelling.asking import fault
-from agent.labelling.ledger import Ledger, Request
-from agent.labelling.money import Budget
-from agent.labelling.server import Server
+from agent.labelling.budget import LabelBudget
+from agent.labelling.calls import Server, fault
+from agent.labelling.ledger import LabelLedger, LabelRequest
+from agent.models.calls import in_words
 from prompts.loader import table
 
 _ENDPOINT: Literal["/v1/chat/completions"] = "/v1/chat/completions"
@@ -27,7 +26,9 @@ _MOST = 50_000
 """Requests in one batch, which is what OpenAI allows."""
 
 
-def ask_by_batch(requests: Sequence[Request], server: Server, ledger: Ledger, name: str, budget: Budget) -> str:
+def ask_by_batch(
+    requests: Sequence[LabelRequest], server: Server, ledger: LabelLedger, name: str, budget: LabelBudget
+) -> str:
     """Fetch what earlier batches of the set answered, then submit what is left.
 
     Returns:
@@ -52,7 +53,7 @@ def ask_by_batch(requests: Sequence[Request], server: Server, ledger: Ledger, na
         raise in_words(error) from error
 
 
-def _submitted(client: OpenAI, left: Sequence[Request]) -> Batch:
+def _submitted(client: OpenAI, left: Sequence[LabelRequest]) -> Batch:
     """The batch of just these requests: the one that a killed run left with the server, or a new one."""
     mark = sha256("".join(sorted(each.key for each in left)).encode()).hexdigest()[:48]
     for batch in client.batches.list(limit=100):
@@ -66,7 +67,7 @@ def _submitted(client: OpenAI, left: Sequence[Request]) -> Batch:
     )
 
 
-def _merged(client: OpenAI, identity: str, ledger: Ledger, known: dict[str, Request]) -> bool:
+def _merged(client: OpenAI, identity: str, ledger: LabelLedger, known: dict[str, LabelRequest]) -> bool:
     """Whether a batch is over; if so its answers are in the ledger, and what it did not answer is open again."""
     batch = client.batches.retrieve(identity)
     if batch.status not in _OVER:
@@ -79,7 +80,7 @@ def _merged(client: OpenAI, identity: str, ledger: Ledger, known: dict[str, Requ
     return True
 
 
-def _keep(line: dict[str, Any], ledger: Ledger, known: dict[str, Request]) -> None:
+def _keep(line: dict[str, Any], ledger: LabelLedger, known: dict[str, LabelRequest]) -> None:
     request = known.get(line["custom_id"])
     if request is None:
         return

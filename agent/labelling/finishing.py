@@ -1,24 +1,71 @@
-"""From rulings to the set that is kept: its rows, and the figures of its card."""
+"""From rulings and reviews to the set that is kept."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import polars as pl
 
-from agent.labelling.grounding import Checked, Dropped, Grounding
-from agent.labelling.horizon import Line
-from agent.labelling.job import Job, Paths
-from agent.labelling.ledger import Ledger
-from agent.labelling.money import cost
+from agent.labelling.budget import cost
+from agent.labelling.checks import CheckedLabel, DroppedLabel, LabelChecker, Ruling
+from agent.labelling.job import LabelJob, Paths
+from agent.labelling.ledger import LabelLedger, Review
 from agent.labelling.planning import Plan
-from agent.labelling.prompting import Draft, Purpose, prompt_digest, shown
-from agent.labelling.record import Example, LabelReport, as_table, save
-from agent.labelling.reviews import agreement, reviewed
-from agent.labelling.rulings import Ruling
-from agent.labelling.statistics import Diversity, diversity, hard
-from agent.labelling.templates import MODEL
-from agent.usage import read_prices
+from agent.labelling.prompting import MODEL, LabelDraft, Purpose, prompt_digest, shown
+from agent.labelling.report import Agreement, Diversity, LabelExample, LabelReport, as_table, diversity, hard, save
+from agent.labelling.sampling import Line
+from agent.models.usage import read_prices
 from encoders.settings import Settings
+
+ACCEPT, EDIT, REJECT = "accept", "edit", "reject"
+PERSON = "a person"
+"""What an edited label is grounded by."""
+
+
+def label_key(row: dict[str, Any]) -> str:
+    """What a review is about: the same task in every run."""
+    return " ".join(str(row[name]) for name in ("user_id", "as_of", "style", "language"))
+
+
+def reviewed(labels: pl.DataFrame, reviews: Sequence[Review]) -> tuple[pl.DataFrame, int]:
+    """The labels as people left them, and how many they took out; one rejection is enough.
+
+    Of several edits that of the last reviewer by name stands.
+    """
+    said: dict[str, list[Review]] = defaultdict(list)
+    for review in reviews:
+        said[review.label].append(review)
+    rows, rejected = [], 0
+    for row in labels.iter_rows(named=True):
+        words = said.get(label_key(row), [])
+        if any(each.verdict == REJECT for each in words):
+            rejected += 1
+            continue
+        edits = [each.sentence for each in words if each.verdict == EDIT]
+        rows.append(row | {"sentence": edits[-1], "grounded_by": PERSON} if edits else row)
+    return pl.DataFrame(rows, schema=labels.schema), rejected
+
+
+def agreement(reviews: Sequence[Review]) -> Agreement | None:
+    """Figures of the reviews; None where there are none."""
+    if not reviews:
+        return None
+    said: dict[str, list[str]] = defaultdict(list)
+    for review in reviews:
+        said[review.label].append(review.verdict)
+    several = [verdicts for verdicts in said.values() if len(verdicts) > 1]
+    same = [len({verdict == ACCEPT for verdict in verdicts}) == 1 for verdicts in several]
+    counts = {verdict: sum(review.verdict == verdict for review in reviews) for verdict in (ACCEPT, EDIT, REJECT)}
+    return Agreement(
+        reviewed=len(said),
+        accepted=counts[ACCEPT],
+        edited=counts[EDIT],
+        rejected=counts[REJECT],
+        twice=len(several),
+        agreed=sum(same) / len(same) if same else None,
+    )
+
 
 _EXAMPLES = 12
 
@@ -26,20 +73,20 @@ _EXAMPLES = 12
 def finish(
     paths: Paths,
     settings: Settings,
-    job: Job,
+    job: LabelJob,
     plan: Plan,
     model: str,
-    drafts: Sequence[Draft | None],
+    drafts: Sequence[LabelDraft | None],
     rulings: Sequence[Ruling],
-    grounding: Grounding,
-    ledger: Ledger,
+    grounding: LabelChecker,
+    ledger: LabelLedger,
 ) -> LabelReport:
     """Write the set, its report and its card; what people said about it before is applied again."""
     purposes: list[Purpose] = [] if model == MODEL else ["write", "check"] if job.self_check else ["write"]
     prompts = {purpose: prompt_digest(purpose) for purpose in purposes}
     reviews = ledger.reviews(job.name)
     labels, rejected = reviewed(as_table(_rows(plan, drafts, rulings, model, " ".join(prompts.values()))), reviews)
-    dropped = Counter(str(each) for each in rulings if isinstance(each, Dropped)) + Counter(
+    dropped = Counter(str(each) for each in rulings if isinstance(each, DroppedLabel)) + Counter(
         {"rejected by a person": rejected}
     )
     spent, prices = ledger.spent(job.name), read_prices(settings.chat_prices)
@@ -60,7 +107,7 @@ def finish(
         kept=labels.height,
         dropped=dict(dropped.most_common()),
         grounded=dict(labels["grounded_by"].value_counts(sort=True).iter_rows()),
-        revised=sum(isinstance(each, Checked) and each.revised for each in rulings),
+        revised=sum(isinstance(each, CheckedLabel) and each.revised for each in rulings),
         calls=spent.calls,
         untold=spent.untold,
         input_tokens=spent.input_tokens,
@@ -77,10 +124,10 @@ def finish(
 
 
 def _rows(
-    plan: Plan, drafts: Sequence[Draft | None], rulings: Sequence[Ruling], model: str, prompt: str
+    plan: Plan, drafts: Sequence[LabelDraft | None], rulings: Sequence[Ruling], model: str, prompt: str
 ) -> list[dict[str, object]]:
     kept = [(task, draft, each) for task, draft, each in zip(plan.tasks, drafts, rulings, strict=True)]
-    stand = [(task, draft, each) for task, draft, each in kept if isinstance(each, Checked) and draft is not None]
+    stand = [(task, draft, each) for task, draft, each in kept if isinstance(each, CheckedLabel) and draft is not None]
     far = hard(np.array([each.distance for _, _, each in stand]))
     return [
         {
@@ -112,9 +159,9 @@ def _names(lines: Sequence[Line]) -> list[str]:
     return list(dict.fromkeys(line.name for line in lines))
 
 
-def _diversity(plan: Plan, rulings: Sequence[Ruling], grounding: Grounding) -> Diversity:
+def _diversity(plan: Plan, rulings: Sequence[Ruling], grounding: LabelChecker) -> Diversity:
     """Of all labels that stand, against the things that the writers read about."""
-    stand = [each for each in rulings if isinstance(each, Checked)]
+    stand = [each for each in rulings if isinstance(each, CheckedLabel)]
     sentences = [each.sentence for each in stand]
     groups = sorted({line.name for task in plan.tasks for line in task.unit.lines if line.items})
     named = {line.name for each in stand for line in each.lines}
@@ -122,13 +169,15 @@ def _diversity(plan: Plan, rulings: Sequence[Ruling], grounding: Grounding) -> D
     return diversity(sentences, grounding.embed(sentences), vectors, np.array([name in named for name in groups]))
 
 
-def _examples(plan: Plan, drafts: Sequence[Draft | None], rulings: Sequence[Ruling]) -> tuple[Example, ...]:
+def _examples(plan: Plan, drafts: Sequence[LabelDraft | None], rulings: Sequence[Ruling]) -> tuple[LabelExample, ...]:
     """Some labels from all over the set, kept and dropped alike."""
     there = [
-        Example(
+        LabelExample(
             lines="; ".join(shown(task.unit.lines, plan.card).splitlines()),
             sentence=draft.sentence,
-            fate=f"kept, by {each.ground}: {', '.join(_names(each.lines))}" if isinstance(each, Checked) else str(each),
+            fate=f"kept, by {each.ground}: {', '.join(_names(each.lines))}"
+            if isinstance(each, CheckedLabel)
+            else str(each),
         )
         for task, draft, each in zip(plan.tasks, drafts, rulings, strict=True)
         if draft is not None

@@ -17,7 +17,7 @@ NEGATIVE, CONTRAST, PRODUCT = "negative", "contrast", "product"
 
 
 @dataclass(frozen=True)
-class Job:
+class LabelJob:
     """One set of labels."""
 
     name: str

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from encoders.workspace import plain_faults
-from tools.backups import Routine, newest_backup
-from tools.sqlite_file import close_sqlite, open_sqlite
+from tools.storage.backups import Routine, newest_backup
+from tools.storage.sqlite import close_sqlite, open_sqlite
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS requests (
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS reviews (
 
 
 @dataclass(frozen=True)
-class Request:
+class LabelRequest:
     """One question to one model."""
 
     server: str
@@ -93,7 +93,7 @@ class Review:
     sentence: str
 
 
-class Ledger:
+class LabelLedger:
     """The rows of one workspace."""
 
     def __init__(self, path: Path) -> None:
@@ -114,7 +114,7 @@ class Ledger:
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path) -> "Iterator[Ledger]":
+    def open(cls, path: Path) -> "Iterator[LabelLedger]":
         """Open the ledger, and close it when the block ends; what was paid for is backed up as it comes."""
         ledger = cls(path)
         try:
@@ -123,14 +123,14 @@ class Ledger:
             ledger._backups.run()
             close_sqlite(ledger._rows, path)
 
-    def add(self, name: str, requests: Iterable[Request]) -> None:
+    def add(self, name: str, requests: Iterable[LabelRequest]) -> None:
         """Note what the set ``name`` asks; what is known already keeps its answer."""
         rows = [(each.key, each.server, each.purpose, json.dumps(each.body)) for each in requests]
         with plain_faults(self._path), self._at_once():
             self._rows.executemany("INSERT OR IGNORE INTO requests (key, server, purpose, body) VALUES (?,?,?,?)", rows)
             self._rows.executemany("INSERT OR IGNORE INTO members VALUES (?,?)", [(name, row[0]) for row in rows])
 
-    def left(self, requests: Sequence[Request]) -> list[Request]:
+    def left(self, requests: Sequence[LabelRequest]) -> list[LabelRequest]:
         """Which of them have no answer yet and wait for none; what a killed run left under way is among them."""
         self._change("UPDATE requests SET state='open', untold=untold+1 WHERE state='sent'")
         waiting = {key for (key,) in self._rows.execute("SELECT key FROM requests WHERE state IN ('open', 'failed')")}
@@ -180,7 +180,7 @@ class Ledger:
         found = self._rows.execute("SELECT key FROM requests WHERE batch=? AND state='batched'", (batch,))
         return [key for (key,) in found]
 
-    def answers(self, requests: Iterable[Request]) -> dict[str, str]:
+    def answers(self, requests: Iterable[LabelRequest]) -> dict[str, str]:
         """The answers there are, by key."""
         done = dict(self._rows.execute("SELECT key, answer FROM requests WHERE state='done'"))
         return {each.key: done[each.key] for each in requests if each.key in done}

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import date
 
-from agent.labelling.horizon import Horizon
-from agent.labelling.job import Job
-from agent.labelling.sampling import Task, stratified, tasks
+from agent.labelling.job import LabelJob
+from agent.labelling.sampling import Horizon, LabelTask, stratified, tasks
+from encoders.data.events import Dataset, DatasetCard
 from encoders.errors import DataError
-from encoders.history.events import Dataset, DatasetCard
 from encoders.settings import Settings
 from encoders.workspace import Progress, Workspace, silent
 
@@ -18,7 +17,7 @@ class Plan:
 
     dataset: Dataset
     as_of: date
-    tasks: list[Task]
+    tasks: list[LabelTask]
     users: int
     """Users that could have been chosen, all windows together."""
 
@@ -29,7 +28,7 @@ class Plan:
 
 
 def plan(
-    workspace: Workspace, settings: Settings, job: Job, as_of: date | None = None, progress: Progress = silent
+    workspace: Workspace, settings: Settings, job: LabelJob, as_of: date | None = None, progress: Progress = silent
 ) -> Plan:
     """Choose whom to write about. Horizons end on or before the as-of date; the same seed chooses the same users.
 
@@ -47,7 +46,7 @@ def plan(
     if not users:
         raise DataError(f"Nobody did anything in a window that ended by {past.as_of}; choose a later as-of date.")
     if job.sampling == "active":
-        from agent.labelling.surprise import surprising
+        from agent.labelling.sampling import surprising
 
         chosen = surprising(workspace, settings, horizons, past, job.units, progress)
     else:

@@ -1,4 +1,4 @@
-"""From a task to the messages a language model reads, and from its answer back to a draft."""
+"""From a task to the messages a writer reads, and back to a draft; and the built-in writer."""
 
 import hashlib
 import json
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from string import Template
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agent.labelling.horizon import Line
-from agent.labelling.sampling import Task
-from encoders.history.events import DatasetCard
+from agent.labelling.sampling import LabelTask, Line
+from encoders.data.events import DatasetCard
 from prompts.loader import table
 
 _LONGEST_TEXT = 80
@@ -22,7 +22,7 @@ Purpose = Literal["write", "check"]
 Message = dict[str, str]
 
 
-class Draft(BaseModel):
+class LabelDraft(BaseModel):
     """What a writer answers."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -33,7 +33,7 @@ class Draft(BaseModel):
     confidence: int = Field(ge=1, le=5)
 
 
-class Verdict(BaseModel):
+class SelfCheck(BaseModel):
     """What a checker answers."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -57,7 +57,7 @@ def schema(purpose: Purpose, lines: int) -> dict[str, Any]:
     return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
 
 
-def write_messages(task: Task, card: DatasetCard) -> list[Message]:
+def write_messages(task: LabelTask, card: DatasetCard) -> list[Message]:
     """What a writer reads about a task."""
     texts = table("labelling/write")
     style = texts["styles"][task.style] + texts["languages"][task.language]
@@ -103,18 +103,18 @@ def _quoted(text: str) -> str:
     return json.dumps(plain if len(plain) <= _LONGEST_TEXT else f"{plain[:_LONGEST_TEXT]}…", ensure_ascii=False)
 
 
-def read_draft(answer: str) -> Draft | None:
+def read_draft(answer: str) -> LabelDraft | None:
     """The draft in an answer; None where there is none."""
     try:
-        return Draft.model_validate_json(_object(answer))
+        return LabelDraft.model_validate_json(_object(answer))
     except ValidationError:
         return None
 
 
-def read_verdict(answer: str) -> Verdict | None:
+def read_verdict(answer: str) -> SelfCheck | None:
     """The verdict in an answer; None where there is none."""
     try:
-        return Verdict.model_validate_json(_object(answer))
+        return SelfCheck.model_validate_json(_object(answer))
     except ValidationError:
         return None
 
@@ -128,3 +128,27 @@ def prompt_digest(purpose: Purpose) -> str:
     """What tells two versions of the texts apart."""
     texts = table(f"labelling/{purpose}")
     return hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+MODEL = "embedded"
+_FIRST = 0.6
+"""How often the first line is written about; the next one takes the same share of what is left, and so on."""
+
+
+def write_from_template(task: LabelTask, seed: int) -> LabelDraft | None:
+    """The same draft for the same task and seed; None where no template fits."""
+    templates: list[str] = table("labelling/templates").get(task.language, {}).get(task.style, [])
+    if not templates:
+        return None
+    lines = [number for number, line in enumerate(task.unit.lines, 1) if line.items]
+    missing = [number for number, line in enumerate(task.unit.lines, 1) if not line.items]
+    digest = hashlib.sha256(repr((seed, task.unit.user_id, task.unit.as_of, task.style, task.language)).encode())
+    rng = np.random.default_rng(int.from_bytes(digest.digest()[:8], "big"))
+    chosen = lines[min(int(rng.geometric(_FIRST)), len(lines)) - 1]
+    template = Template(templates[int(rng.integers(len(templates)))])
+    values = {"items": task.unit.lines[chosen - 1].name}
+    named: tuple[int, ...] = (chosen,)
+    if "not" in template.get_identifiers():
+        without = missing[int(rng.integers(len(missing)))]
+        values["not"], named = task.unit.lines[without - 1].name, (chosen, without)
+    return LabelDraft(lines=named, topics=(values["items"],), sentence=template.substitute(values), confidence=5)

@@ -9,21 +9,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from agent.labelling.asking import ask_all
 from agent.labelling.batches import ask_by_batch
+from agent.labelling.budget import CostEstimate, LabelBudget, cost, estimate
+from agent.labelling.calls import Server, ask_all, server_of
+from agent.labelling.checks import CheckedLabel, Ruling, Rulings, settled
 from agent.labelling.finishing import finish
-from agent.labelling.grounding import Checked
-from agent.labelling.job import Job, Paths
-from agent.labelling.ledger import Ledger, Request
-from agent.labelling.money import Budget, Estimate, cost, estimate
+from agent.labelling.job import LabelJob, Paths
+from agent.labelling.ledger import LabelLedger, LabelRequest
 from agent.labelling.pace import Limits
 from agent.labelling.planning import Plan, plan
-from agent.labelling.prompting import Draft, check_messages, read_draft, read_verdict, write_messages
-from agent.labelling.record import LabelReport
-from agent.labelling.rulings import Ruling, Rulings, settled
-from agent.labelling.server import Server, server_of
-from agent.labelling.templates import MODEL, write_from_template
-from agent.usage import Prices, read_prices
+from agent.labelling.prompting import (
+    MODEL,
+    LabelDraft,
+    check_messages,
+    read_draft,
+    read_verdict,
+    write_from_template,
+    write_messages,
+)
+from agent.labelling.report import LabelReport
+from agent.models.usage import Prices, read_prices
 from encoders.errors import RequestError
 from encoders.settings import Settings
 from encoders.workspace import Progress, Workspace, silent
@@ -42,7 +47,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LabellingResult:
     """What a run left behind."""
 
     report: LabelReport
@@ -51,14 +56,14 @@ class Outcome:
 
 
 def estimate_labels(
-    workspace: Workspace, settings: Settings, job: Job, as_of: date | None = None, progress: Progress = silent
-) -> Estimate:
+    workspace: Workspace, settings: Settings, job: LabelJob, as_of: date | None = None, progress: Progress = silent
+) -> CostEstimate:
     """What a run would still ask for, without asking; a self-check counts one call a sentence."""
     server = server_of(settings, start=False)
     if server is None:
-        return Estimate(0, 0, 0, None)
+        return CostEstimate(0, 0, 0, None)
     requests = _requests(server, plan(workspace, settings, job, as_of, progress), job)
-    with Ledger.open(Paths(workspace, job.name).ledger) as ledger:
+    with LabelLedger.open(Paths(workspace, job.name).ledger) as ledger:
         answered = ledger.answers(requests)
     left = [each for each in requests if each.key not in answered]
     return estimate([*left, *(requests if job.self_check else [])], read_prices(settings.chat_prices))
@@ -67,11 +72,11 @@ def estimate_labels(
 def write_labels(
     workspace: Workspace,
     settings: Settings,
-    job: Job,
+    job: LabelJob,
     as_of: date | None = None,
     terms: Terms | None = None,
     progress: Progress = silent,
-) -> Outcome:
+) -> LabellingResult:
     """Write, check and keep one set of labels; what was answered before is not asked again.
 
     Raises:
@@ -84,7 +89,7 @@ def write_labels(
         raise RequestError(
             "A budget needs prices; set AUDIENCE_CHAT_PRICES to dollars per million tokens read/written."
         )
-    with workspace.lock("label"), Ledger.open(paths.ledger) as ledger:
+    with workspace.lock("label"), LabelLedger.open(paths.ledger) as ledger:
         planned = plan(workspace, settings, job, as_of, progress)
         server = server_of(settings)
         asking = _Asking(job, ledger, terms, prices, server, progress)
@@ -96,10 +101,10 @@ def write_labels(
             found = asking.self_checked(server, planned, rulings, found)
         model = server.label if server else MODEL
         report = finish(paths, settings, job, planned, model, drafts, settled(found), rulings.grounding, ledger)
-    return Outcome(report, asking.stopped)
+    return LabellingResult(report, asking.stopped)
 
 
-def _requests(server: Server, planned: Plan, job: Job) -> list[Request]:
+def _requests(server: Server, planned: Plan, job: LabelJob) -> list[LabelRequest]:
     return [
         server.request("write", write_messages(task, planned.card), len(task.unit.lines), job.temperature)
         for task in planned.tasks
@@ -110,15 +115,15 @@ def _requests(server: Server, planned: Plan, job: Job) -> list[Request]:
 class _Asking:
     """Asks the server of a run, or the built-in writer where there is none."""
 
-    job: Job
-    ledger: Ledger
+    job: LabelJob
+    ledger: LabelLedger
     terms: Terms
     prices: Prices | None
     server: Server | None
     progress: Progress
     stopped: str = ""
 
-    def drafts(self, planned: Plan, seed: int) -> list[Draft | None]:
+    def drafts(self, planned: Plan, seed: int) -> list[LabelDraft | None]:
         """One per task, None where there is no answer."""
         if self.server is None:
             return [write_from_template(task, seed) for task in planned.tasks]
@@ -128,16 +133,16 @@ class _Asking:
 
     def self_checked(self, server: Server, planned: Plan, rulings: Rulings, found: Sequence[Ruling]) -> list[Ruling]:
         """Have the model re-read what the rules kept."""
-        asked: dict[int, Request] = {}
+        asked: dict[int, LabelRequest] = {}
         for number, (task, each) in enumerate(zip(planned.tasks, found, strict=True)):
-            if isinstance(each, Checked):
+            if isinstance(each, CheckedLabel):
                 lines = task.unit.lines
                 messages = check_messages(lines, each.sentence, planned.card)
                 asked[number] = server.request("check", messages, len(lines), self.job.temperature)
         answers = self._ask(server, list(asked.values()))
         return rulings.after({n: read_verdict(answers.get(each.key, "")) for n, each in asked.items()}, found)
 
-    def _ask(self, server: Server, requests: list[Request]) -> dict[str, str]:
+    def _ask(self, server: Server, requests: list[LabelRequest]) -> dict[str, str]:
         """The answers there are, once everything was asked that may be."""
         self.ledger.add(self.job.name, requests)
         budget = self._budget(requests)
@@ -147,7 +152,7 @@ class _Asking:
             self.stopped = table("labelling/words")["out_of_budget"]
         return self.ledger.answers(requests)
 
-    def _budget(self, requests: Sequence[Request]) -> Budget:
+    def _budget(self, requests: Sequence[LabelRequest]) -> LabelBudget:
         longest = max(requests, key=lambda each: each.most_read, default=None)
         already = cost(self.prices, self.ledger.spent(self.job.name), longest) if self.prices else 0.0
-        return Budget(self.terms.budget, self.prices, already)
+        return LabelBudget(self.terms.budget, self.prices, already)

@@ -21,13 +21,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.page.transcript import Transcript
-from agent.page.uploads import Uploads
-from tools.access.bounds import TEXT_CHARACTERS
+from agent.page.browser import Transcript, Uploads
+from tools.access.audit import RequestAudit
+from tools.access.bodies import RefusedError
 from tools.access.caller import current
-from tools.access.refusals import RefusedError
 from tools.access.routes import CANCEL, DATA, JOIN, UPLOAD
-from tools.access.trail import Trail
+from tools.bounds import TEXT_CHARACTERS
 
 COOKIE = "audience_browser"
 """Tells one browser from another, so that files and running events of one are not the other's; it opens nothing."""
@@ -99,7 +98,7 @@ class _Cancel(_Strict):
 class PageEvents:
     """Middleware in front of the routes of Gradio that take something in."""
 
-    def __init__(self, app: ASGIApp, blocks: gr.Blocks, uploads: Uploads, trail: Trail) -> None:
+    def __init__(self, app: ASGIApp, blocks: gr.Blocks, uploads: Uploads, trail: RequestAudit) -> None:
         """Look at the events of a page.
 
         Args:

@@ -1,6 +1,6 @@
 """What a message wants of the assistant: a small network over the vectors of both text encoders, the stage, and form.
 
-Made by ``python -m agent.evaluation.train_intents`` from ``prompts/intents``; the weights lie beside this file.
+Made by ``python -m benchmarks.conversations.train_intents`` from ``prompts/intents``; the weights lie beside this file.
 """
 
 import re
@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from encoders.language.naming import stems
+from encoders.text.words import stems
 
 Matrix = npt.NDArray[np.float32]
 
@@ -135,7 +135,7 @@ def intent_classifier() -> IntentClassifier:
     """
     from safetensors.numpy import load_file
 
-    from encoders.language.text import text_encoder
+    from encoders.text.encoders import text_encoder
 
     with as_file(files("agent.reading").joinpath("intents.safetensors")) as path:
         weights = {name: each.astype(np.float32) for name, each in load_file(path).items()}

@@ -1,14 +1,43 @@
-"""What one message says, as a value: read once, and then looked at by every step of the turn."""
+"""What one message says, as a value, and the conditions on the past in it."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.reading.intents import Intent
 from agent.steps import Step
-from tools.goals import Goal
-from tools.stated.past import IT
-from tools.types import ANYTHING, Behaviour, Filter, LifeCycle, Membership
+from tools.audiences.goals import Goal
+from tools.sentences.past import IT, PastReader
+from tools.sentences.stages import read_memberships, read_source_users, read_stages
+from tools.types import ANYTHING, Behaviour, DataCard, Filter, LifeCycle, Membership
+
+MOST = 6
+"""Conditions of one kind that are read from one message."""
+
+
+class PastConditions(NamedTuple):
+    """The conditions on the past in a message, and its text without them."""
+
+    behaviours: tuple[Behaviour, ...]
+    life_cycle: tuple[LifeCycle, ...]
+    memberships: tuple[Membership, ...]
+    rest: str
+
+
+def take_past(text: str, card: DataCard, saved: Sequence[str]) -> PastConditions:
+    """The conditions on the past that ``text`` states, and the text without them."""
+    memberships, rest = read_memberships(text, saved)
+    found, rest = read_source_users(rest, card)
+    stages, rest = read_stages(rest, card.as_of)
+    reader = PastReader(card)
+    while len(found) < MOST and (spotted := reader.next(rest)):
+        found += spotted.behaviours
+        rest = f"{rest[: spotted.start]} , {rest[spotted.end :]}"
+    named = next((each.what for each in found if each.did and each.what != IT), IT)
+    same = (each.model_copy(update={"what": named}) if each.what == IT else each for each in found)
+    return PastConditions(tuple(dict.fromkeys(same))[:MOST], stages[:MOST], memberships[:MOST], rest)
+
 
 Newness = Literal["everyone", "first time"]
 

@@ -6,24 +6,31 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from agent.reading.choosing import leaves_all, picked, refused_alone, refuses_all, skips
+from agent.reading.commands import held_back
+from agent.reading.grounding import ahead, back, duration
 from agent.reading.intents import CHANGES, Guess, Intent, Stage, intent_classifier
-from agent.reading.message import Newness, ParsedMessage
-from agent.reading.orders import intent_of, number_in, order_of, read_order
-from agent.reading.past import take_past
-from agent.rules.campaign import held_back
-from agent.rules.horizon import ahead, back, duration
-from agent.rules.languages import code_of, into_english, language
-from agent.rules.phrases import noun_phrases
-from agent.rules.replying import ALL, DECIDE
+from agent.reading.message import Newness, ParsedMessage, take_past
+from agent.reading.options import ALL, DECIDE
+from agent.reading.orders import (
+    intent_of,
+    leaves_all,
+    number_in,
+    order_of,
+    picked,
+    read_order,
+    refused_alone,
+    refuses_all,
+    skips,
+)
+from agent.reading.wording import code_of, into_english, language, noun_phrases
 from agent.steps import Step
-from encoders.language.naming import stems
+from encoders.text.words import stems
 from prompts.loader import table
-from tools.attributes import fields_of, take_people
-from tools.goals import Goal
-from tools.stated.past import IT
-from tools.stated.spans import ahead_in
-from tools.stated.taking import take_unknown
+from tools.audiences.goals import Goal
+from tools.sentences.attributes import fields_of, take_people
+from tools.sentences.past import IT
+from tools.sentences.spans import ahead_in
+from tools.sentences.stated import take_unknown
 from tools.types import ANYTHING, Behaviour, DataCard
 
 _NAMING: frozenset[Intent] = frozenset({"demand", "add", "replace", "exclude", "segments", "past"})

@@ -3,8 +3,8 @@
 from typing import NamedTuple, Protocol
 
 from agent.context import Context
+from agent.models.usage import ModelConduct
 from agent.steps import Step
-from agent.usage import Conduct
 
 
 class Decision(NamedTuple):
@@ -13,7 +13,7 @@ class Decision(NamedTuple):
     step: Step
     notes: tuple[str, ...]
     """What has to be said about what was dropped from it."""
-    conduct: Conduct
+    conduct: ModelConduct
     """How the language model has behaved so far."""
     fell_back: str = ""
     """One sentence where a language model failed and the rules decided."""
@@ -26,7 +26,7 @@ class Thinker(Protocol):
 
     name: str
 
-    def decide(self, context: Context, conduct: Conduct) -> Decision:
+    def decide(self, context: Context, conduct: ModelConduct) -> Decision:
         """Decide what to do about the message in ``context``.
 
         Args:

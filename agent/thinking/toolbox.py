@@ -1,30 +1,135 @@
-"""What a language model may look at before it decides: operations of the service, answered in a few short lines.
+"""What a language model may look at and end with: operations of the service, answered in a few short lines."""
 
-Names come first, figures are rounded as the page rounds them, and no answer lists more than a dozen groups. Whatever
-a tool shows is remembered, for a figure that none showed may not be told to a person.
-"""
-
+import re
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from langchain_core.tools import BaseTool, StructuredTool
+from pydantic import ValidationError
 
 from agent.context import Context
-from agent.drafting import Drafting, Unwanted
+from agent.reading.grounding import framed
+from agent.reading.wording import Parts, listed, plain
 from agent.replies import count, counted, percent
-from agent.rules.grounding import framed
-from agent.rules.wording import Parts, listed, plain
-from agent.steps import StepError
+from agent.steps import Action, Step, StepError
 from agent.thinking.checks import Checker
-from agent.thinking.offers import read_candidate
+from agent.thinking.drafts import Drafting, RefusedAudience
 from encoders.errors import RequestError
-from encoders.language.naming import stems
-from tools.types import AudienceSpec, DataCard, GroupHit, Interval, SizeEstimate
+from encoders.text.words import stems
+from tools.types import AudienceSpec, DataCard, GroupHit, Interval, SizeEstimate, Stage
 
 if TYPE_CHECKING:
     from tools.service import AudienceService
+
+PROPOSED = (
+    "groups", "newness", "horizon_days", "filters", "behaviours", "life_cycle", "users", "percent", "goal",
+    "verb", "new_request", "note",
+)  # fmt: skip
+"""Fields of an audience that is proposed, or sized before."""
+
+_CHANGED = (*PROPOSED, "unfilter", "direction")
+"""Fields of a change to the present audience."""
+
+_OPERATED = ("audience", "operation", "holdout", "name", "user_id", "format", "steps")
+_ELSEWHERE = {"ask", "propose", "answer", "decline", "segments"}
+OPERATIONS = tuple(action for action in get_args(Action) if action not in _ELSEWHERE)
+_CHANGE = {
+    "type": "object",
+    "description": "fields of propose; or direction (broader, narrower), unfilter (fields)",
+}
+
+ENDS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "propose": ("Show an audience.", PROPOSED, ("groups",)),
+    "ask": ("Ask what would change the audience.", ("topic", "question", "options", "new_request"), ("question",)),
+    "answer": ("Answer a question, or small talk.", ("say", "topic"), ("say",)),
+    "operate": ("Change or use an audience.", _OPERATED, ("action",)),
+}
+"""What each final call is for, its fields of ``Step``, and those that it needs."""
+
+_FOR = re.compile(rf"^(?:{'|'.join(get_args(Action))})(?:, (?:{'|'.join(get_args(Action))}))*: ")
+_GOAL = {
+    "type": "object",
+    "description": "as said: users, precision (0..1), budget, cost, value",
+}
+_OBJECTS: dict[str, dict[str, Any]] = {
+    "goal": _GOAL,
+    "behaviours": {
+        "type": "array",
+        "items": {"type": "object"},
+        "description": "past: did (bool), what (group), days, times, amount",
+    },
+    "life_cycle": {
+        "type": "array",
+        "items": {"type": "object"},
+        "description": f"stage ({', '.join(get_args(Stage))}), what",
+    },
+}
+"""Fields that hold objects: what of them a model may give."""
+
+_TOPICS = {"ask": ["meaning", "horizon", "newness"], "answer": ["data", "help", "hello"]}
+
+
+def final_calls() -> list[dict[str, Any]]:
+    """The final calls as tools of the OpenAI protocol, which LangChain rewrites for other providers."""
+    return [_tool(name, *rest) for name, rest in ENDS.items()]
+
+
+def read_end(call: str, arguments: dict[str, Any]) -> Step:
+    """The step that a final call stands for.
+
+    Raises:
+        StepError: it is none.
+    """
+    given = dict(arguments)
+    if call == "operate":
+        change = given.pop("change", None) or {}
+        given |= {name: change[name] for name in _CHANGED if isinstance(change, dict) and name in change}
+        if given.get("action") not in OPERATIONS:
+            raise StepError(f"action: one of {', '.join(OPERATIONS)}")
+        return _step(given)
+    return _step(given | {"action": call})
+
+
+def read_candidate(given: dict[str, Any]) -> Step:
+    """An audience that is only to be sized, as a step.
+
+    Raises:
+        StepError: a field is of another kind than it should be.
+    """
+    return _step({name: given[name] for name in PROPOSED if name in given} | {"action": "propose", "note": None})
+
+
+def _step(given: dict[str, Any]) -> Step:
+    try:
+        return Step.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise StepError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _tool(name: str, description: str, fields: tuple[str, ...], needed: tuple[str, ...]) -> dict[str, Any]:
+    schema = Step.model_json_schema()
+    properties = {each: _compact(schema["properties"][each]) for each in fields}
+    properties |= {each: schema for each, schema in _OBJECTS.items() if each in properties}
+    if name in _TOPICS:
+        properties["topic"] = {"type": "string", "enum": _TOPICS[name]}
+    if name == "operate":
+        properties = {"action": {"type": "string", "enum": list(OPERATIONS)}, "change": _CHANGE, **properties}
+    parameters = {"type": "object", "properties": properties, "required": list(needed)}
+    return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
+
+
+def _compact(schema: dict[str, Any]) -> dict[str, Any]:
+    """A field's schema without what a model need not read: nulls, titles, limits, which actions it is for."""
+    found = next((each for each in schema.get("anyOf", ()) if each.get("type") != "null"), schema)
+    kept: dict[str, Any] = {name: found[name] for name in ("type", "enum") if name in found}
+    if "items" in found:
+        kept["items"] = _compact(found["items"])
+    description = _FOR.sub("", schema.get("description", ""))
+    return kept | ({"description": description} if description else {})
+
 
 MOST_GROUPS = 12
 """Groups or items one answer lists."""
@@ -106,7 +211,7 @@ class Toolbox:
             version, _ = self._drafting.propose(step, self._context, self._context.request or self._context.text)
         except StepError as problem:
             return f"not sized: {problem}"
-        except Unwanted as unwanted:
+        except RefusedAudience as unwanted:
             return f"not sized: {unwanted.refusal.reason}"
         spec = version.draft.spec
         size = self._service.size(spec)

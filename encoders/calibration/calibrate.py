@@ -15,8 +15,8 @@ from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from encoders.calibration.spread import Counts, Spread, count, coverage, fit_spread
-from encoders.history.histories import level
+from encoders.calibration.overdispersion import Counts, Overdispersion, count, coverage, fit_overdispersion
+from encoders.features.histories import level
 from encoders.metrics import calibration_error
 
 Matrix = npt.NDArray[np.float32]
@@ -34,7 +34,7 @@ _PAIRS = 200
 _NEARLY_ALL = 0.1
 _LEVEL = (0.0, 1.0, 0.0, 0.0)
 """The rate is the level."""
-_SURE = Spread(intercept=0.0, far=0.0, parts=0.0)
+_SURE = Overdispersion(intercept=0.0, far=0.0, parts=0.0)
 _SHARES = (1.0, 0.1)
 """Audiences whose responders are checked: everyone, and the best tenth."""
 
@@ -52,7 +52,7 @@ class Calibration(BaseModel):
     """A usual level, for what nobody knows the level of."""
     plain: float
     """Nearness of sentences in the words of the data; what comes as near is read as surely as can be."""
-    spread: Spread
+    spread: Overdispersion
 
     def probabilities(self, standard: Vector, level: float, nearness: float, population: Mask) -> Vector:
         """Probability that each user responds.
@@ -84,7 +84,7 @@ class Calibration(BaseModel):
         return float(np.clip(1.0 - nearness / self.plain, 0.0, 1.0))
 
     def spread_of(self, nearness: float, parts: int) -> float:
-        """How far the number of responders may be off beyond chance, see ``Spread``; arguments as above."""
+        """How far the number of responders may be off beyond chance, see ``Overdispersion``; arguments as above."""
         return self.spread.of(self.far(nearness), parts)
 
     def _rate(self, level: float, far: float) -> float:
@@ -165,7 +165,7 @@ def fit_calibration(observed: Observed, rng: np.random.Generator) -> tuple[Calib
         axis=1,
     )
     counts = _counts(others, predicted, calibration, rng)
-    spread = fit_spread(counts)
+    spread = fit_overdispersion(counts)
     expected, actual = predicted.sum(0), others.truth.sum(0)
     usual = actual >= _USUAL
     report = {

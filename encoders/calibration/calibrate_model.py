@@ -1,7 +1,7 @@
 """Calibrating a trained model on the latest window, which its towers and its match have not seen.
 
 Half of the labels are blurred: people do not use the words of the data, and both the grounding and the interval must
-know how that feels (see ``encoders.training.blur``).
+know how that feels (see ``encoders.training.labels``).
 """
 
 import numpy as np
@@ -9,16 +9,15 @@ import numpy.typing as npt
 import torch
 
 from encoders.calibration.calibrate import Calibration, Observed, fit_calibration, standardise
-from encoders.calibration.grounding import Grounding
+from encoders.calibration.grounding import ItemGrounding
+from encoders.data.events import HORIZON_DAYS
 from encoders.errors import DataError
-from encoders.history.events import HORIZON_DAYS
-from encoders.history.histories import did_any, done_in
-from encoders.language.text import TextEncoder
+from encoders.features.histories import did_any, done_in
 from encoders.model.dual import DualEncoder, EncodedParts
-from encoders.model.scene import Scene
-from encoders.training.blur import blurred, joined
-from encoders.training.labels import Label, LabelWriter, came_true
-from encoders.training.windows import Example, encode_labels
+from encoders.model.snapshot import FeatureSnapshot
+from encoders.text.encoders import TextEncoder
+from encoders.training.labels import Label, LabelWriter, blurred, came_true, joined
+from encoders.training.windows import TrainingExample, encode_labels
 
 _RANDOM_LABELS = 300
 _BATCH = 64
@@ -28,8 +27,8 @@ _STRENGTH = 1.5
 
 @torch.no_grad()
 def calibrate_model(
-    model: DualEncoder, encoder: TextEncoder, example: Example, writer: LabelWriter, rng: np.random.Generator
-) -> tuple[Grounding, Calibration, dict[str, float]]:
+    model: DualEncoder, encoder: TextEncoder, example: TrainingExample, writer: LabelWriter, rng: np.random.Generator
+) -> tuple[ItemGrounding, Calibration, dict[str, float]]:
     """Fit the grounding and the calibration on one window: plain labels of every group, blurred ones, random ones."""
     scene, histories = example.scene, example.scene.histories
     if not example.done[histories.in_population].nnz:
@@ -44,7 +43,7 @@ def calibrate_model(
     text, group = near.text.numpy(), near.group.numpy()
     alone = np.flatnonzero(np.bincount(owner)[owner] == 1)
     of_one = [labels[number] for number in owner[alone]]
-    grounding = Grounding.fit(text[alone], group[alone], belongs[owner[alone]], of_one)
+    grounding = ItemGrounding.fit(text[alone], group[alone], belongs[owner[alone]], of_one)
 
     of_phrases = list(map(grounding.meant, text, group, belongs[owner]))
     meant = [
@@ -64,7 +63,7 @@ def calibrate_model(
     return grounding, *fit_calibration(observed, rng)
 
 
-def _standard_scores(model: DualEncoder, scene: Scene, parts: EncodedParts) -> npt.NDArray[np.float64]:
+def _standard_scores(model: DualEncoder, scene: FeatureSnapshot, parts: EncodedParts) -> npt.NDArray[np.float64]:
     """Standardised scores of the population, [N, B]."""
     users, here, standard = model.user_vectors(scene), scene.histories.in_population, []
     for start in range(0, len(parts), _BATCH):

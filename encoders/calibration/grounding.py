@@ -27,7 +27,7 @@ _FAINT = 0.3
 """Where even the best item or group is less near than this (a cosine), the data has nothing of the kind."""
 
 
-class Grounding(BaseModel):
+class ItemGrounding(BaseModel):
     """Coefficients of the logistic model; the only state."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,7 +36,7 @@ class Grounding(BaseModel):
     intercept: float
 
     @classmethod
-    def fit(cls, text: Matrix, group: Matrix, belongs: Mask, labels: list[Label]) -> "Grounding":
+    def fit(cls, text: Matrix, group: Matrix, belongs: Mask, labels: list[Label]) -> "ItemGrounding":
         """Learn from labels.
 
         Args:

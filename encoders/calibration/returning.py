@@ -15,8 +15,8 @@ import polars as pl
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from encoders.history.events import HORIZON_DAYS, Past
-from encoders.language.spans import LONGEST_HORIZON
+from encoders.data.events import HORIZON_DAYS, Past
+from encoders.text.words import LONGEST_HORIZON
 
 Vector = npt.NDArray[np.float64]
 
@@ -27,7 +27,7 @@ _REGULARISATION = 0.1
 
 
 @dataclass(frozen=True)
-class Returning:
+class ReturnForecast:
     """When N users will do something again, whatever it is."""
 
     scores: Vector
@@ -50,7 +50,7 @@ class Returning:
         return np.asarray(np.clip(level, 0.5 / (count + 1), 1.0 - 0.5 / (count + 1)), np.float64)
 
 
-def fit_returning(past: Past, user_ids: list[str], population: npt.NDArray[np.bool_], source: str) -> Returning:
+def fit_returning(past: Past, user_ids: list[str], population: npt.NDArray[np.bool_], source: str) -> ReturnForecast:
     """Learn from an earlier date when users do something of ``source`` again.
 
     Args:
@@ -72,10 +72,10 @@ def fit_returning(past: Past, user_ids: list[str], population: npt.NDArray[np.bo
             middle, wide = known.mean(0), known.std(0) + 1e-9
             model = LogisticRegression(C=_REGULARISATION, max_iter=1000).fit((known - middle) / wide, back)
             scores, earlier_scores = (model.decision_function((each - middle) / wide) for each in (now, known))
-            return Returning(np.asarray(scores, np.float64), True, earlier_scores, after, reach)
+            return ReturnForecast(np.asarray(scores, np.float64), True, earlier_scores, after, reach)
     ago = _days_since(past, user_ids, source)
     here = population if population.any() else np.ones(len(user_ids), bool)
-    return Returning(-np.minimum(ago, 1e6), False, np.zeros(int(here.sum())), ago[here], LONGEST_HORIZON)
+    return ReturnForecast(-np.minimum(ago, 1e6), False, np.zeros(int(here.sum())), ago[here], LONGEST_HORIZON)
 
 
 def _features(past: Past, users: list[str], source: str, back_to: int) -> npt.NDArray[np.float64]:

@@ -1,12 +1,7 @@
-"""The dual encoder: sentences on one side, histories on the other, one score for each pair.
-
-    score(user, demand) = head(match channels, activity, cosine of user vector and sentence vector)
-
-The cosine is FOUND's alignment (arXiv 2412.12468): what users do next pulls their vectors towards the sentences that
-say so. The match keeps the counts that a single vector forgets (see ``encoders.model.match``).
-"""
+"""The dual encoder: sentences on one side, histories on the other, and the head that makes one score."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +9,85 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from encoders.history.counted import Rows
-from encoders.language.demand import Demand, Part
-from encoders.language.text import JoinedEncoders, LearningEncoder, TextEncoder
-from encoders.model.head import Addition, Head
-from encoders.model.match import Attention, Match, Nearness, Placed, channels
-from encoders.model.scene import Scene
+from encoders.features.histories import ACTIVITY, Rows
+from encoders.model.match import CHANNELS, Attention, ItemEmbeddings, Match, Similarities, channels
+from encoders.model.snapshot import FeatureSnapshot
 from encoders.model.user import UserTower
+from encoders.text.demand import Demand, Part
+from encoders.text.encoders import JoinedEncoders, LearningEncoder, TextEncoder
+
+Addition = Literal["match", "structure", "activity", "dense"]
+"""The parts of a score: own events, what goes together, activity, the cosine of dense vectors."""
+
+_HIDDEN = 32
+_NEAREST = 2
+_BLOCK = 16384
+"""Users or scores at a time: what lies between two steps then stays in the cache."""
+
+
+class ScoreHead(nn.Module):
+    """A line and a small network over standardised features, added."""
+
+    def __init__(self, without: tuple[Addition, ...] = ()) -> None:
+        """Make a head that does not look at some parts of the score."""
+        super().__init__()
+        channel = [family not in without for family in CHANNELS]
+        kept = [
+            *channel,
+            *channel,
+            *(_NEAREST * [True]),
+            *(len(ACTIVITY) * ["activity" not in without]),
+            "dense" not in without,
+        ]
+        self._kept = torch.tensor(kept, dtype=torch.float32)
+        self.line = nn.Linear(len(kept), 1)
+        self.bend = nn.Sequential(nn.Linear(len(kept), _HIDDEN), nn.GELU(), nn.Linear(_HIDDEN, 1))
+
+    def forward(
+        self, found: Tensor, nearest: Tensor, aligned: Tensor, activity: Tensor, here: npt.NDArray[np.bool_]
+    ) -> Tensor:
+        """Score N users against B demands.
+
+        Args:
+            found: [N, B, len(CHANNELS)] from the match.
+            nearest: [B, 2] cosines of each demand with what is nearest to it: far from all, no narrow match is a guide.
+            aligned: [N, B] cosines of the dense vectors.
+            activity: [N, len(ACTIVITY)].
+            here: [N], users over whom everything is standardised.
+
+        Returns:
+            [N, B] logits.
+        """
+        demands, channels = found.shape[1:]
+        first = self.bend[0]
+        weight = torch.cat([self.line.weight, first.get_parameter("weight")]) * self._kept
+        bias = torch.cat([self.line.bias, first.get_parameter("bias")])
+        mean, scale = _level(found, here)
+        dense_mean, dense_scale = _level(aligned[..., None], here)
+        ends = (channels, 2 * channels + _NEAREST)
+        of_users, of_demand, of_rest = torch.tensor_split(weight, ends, dim=1)
+        level = torch.cat([mean / 4.0, 4.0 * nearest - 2.0], dim=1) @ of_demand.T + bias
+        weight = torch.cat([of_users, of_rest], dim=1).T
+        block = max(1, _BLOCK // max(1, demands))
+        scores = []
+        for start in range(0, len(found), block):
+            rows = slice(start, start + block)
+            standard = (found[rows] - mean) / scale
+            dense = (aligned[rows, :, None] - dense_mean) / dense_scale
+            features = torch.cat([standard, activity[rows, None].expand(-1, demands, -1), dense], dim=-1)
+            hidden = features @ weight + level
+            scores.append(hidden[..., 0] + self.bend[1:](hidden[..., 1:]).squeeze(-1))
+        return torch.cat(scores)
+
+
+def _level(values: Tensor, here: npt.NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+    """Mean and scale of values [N, B, C] over the users ``here``, each [B, C]; a constant keeps a finite scale."""
+    channels, chosen = values.permute(1, 2, 0), torch.from_numpy(here).to(values.dtype)
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(here), _BLOCK)]
+    mean = torch.stack([(channels[..., rows] * chosen[rows]).sum(-1) for rows in blocks]).sum(0) / chosen.sum()
+    apart = [((channels[..., rows] - mean[..., None]) * chosen[rows]).square().sum(-1) for rows in blocks]
+    return mean, (torch.stack(apart).sum(0) / chosen.sum()).sqrt() + 0.05
+
 
 WIDTH = 128
 _SCALE = 10.0
@@ -114,10 +181,10 @@ class DualEncoder(nn.Module):
         self.users = UserTower(dimension, width, with_activity=alone)
         self.texts = nn.Sequential(nn.Linear(dimension, width), nn.GELU(), nn.Linear(width, width))
         self.alone = alone
-        self.head = Head(without)
+        self.head = ScoreHead(without)
         self.log_scale = nn.Parameter(torch.tensor(_SCALE).log())
 
-    def user_vectors(self, scene: Scene, rows: Rows | None = None) -> Tensor:
+    def user_vectors(self, scene: FeatureSnapshot, rows: Rows | None = None) -> Tensor:
         """Unit vectors of the scene's users (or of some ``rows``), [N, width]."""
         inputs = scene.inputs if rows is None else scene.inputs.take(rows)
         vectors: Tensor = self.users(torch.from_numpy(scene.vocabulary.text_vectors), inputs)
@@ -131,12 +198,12 @@ class DualEncoder(nn.Module):
         """Scaled cosines of users [N, width] with parts: FOUND's score, [N, B]."""
         return self.log_scale.exp() * (users @ self.sentence_vectors(parts).T)
 
-    def nearness(self, placed: Placed, parts: EncodedParts) -> Nearness:
+    def nearness(self, placed: ItemEmbeddings, parts: EncodedParts) -> Similarities:
         """How near every item and group, as ``match.place`` has them, are to every part."""
         near = self.match.nearness(parts.phrases, parts.owner, placed, len(parts))
-        return near if parts.gain == 1.0 else Nearness(*(parts.gain * cosines for cosines in near))
+        return near if parts.gain == 1.0 else Similarities(*(parts.gain * cosines for cosines in near))
 
-    def attention(self, scene: Scene, parts: EncodedParts, near: Nearness) -> Attention:
+    def attention(self, scene: FeatureSnapshot, parts: EncodedParts, near: Similarities) -> Attention:
         """Where the parts look, among what had been seen by the scene's date."""
         belongs = scene.of_source(parts.source)
         return self.match.attention(
@@ -147,7 +214,7 @@ class DualEncoder(nn.Module):
         )
 
     def score(
-        self, scene: Scene, parts: EncodedParts, near: Nearness, users: Tensor, rows: Rows | None = None
+        self, scene: FeatureSnapshot, parts: EncodedParts, near: Similarities, users: Tensor, rows: Rows | None = None
     ) -> Tensor:
         """Score users against parts.
 
@@ -169,7 +236,7 @@ class DualEncoder(nn.Module):
         return scores
 
     def channels(
-        self, scene: Scene, parts: EncodedParts, near: Nearness, rows: Rows | None = None
+        self, scene: FeatureSnapshot, parts: EncodedParts, near: Similarities, rows: Rows | None = None
     ) -> tuple[Tensor, Tensor]:
         """The match of users with parts, [N, B, len(CHANNELS)], and how near the data comes to each part, [B, 2].
 

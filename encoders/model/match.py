@@ -1,12 +1,8 @@
-"""The demand-conditioned match: a sentence attends to the items of the data, and so to every user's own events.
+"""The demand-conditioned match: a sentence attends to the items of the data, and so to every user's own events."""
 
-One dense vector forgets counts. Here the sentence becomes a weight per item and per group, and a user's match is the
-weighted count of her own events, which is one sparse product for all users: exact, fast, and its own explanation.
-Further products go through what goes together (EASE, main directions) and so reach what a user has not done yet.
-"""
-
+import warnings
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +11,39 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from encoders.history.counted import Counted
-from encoders.history.histories import GROUP_HALF_LIVES, HALF_LIVES
-from encoders.model.products import sparse_product
-from encoders.model.structure import Factors, Structure
+from encoders.features.histories import GROUP_HALF_LIVES, HALF_LIVES, Counted
+from encoders.features.structure import Factors, Structure
+
+_WIDE = 5
+"""Columns of the dense matrix from which on bags of rows are faster."""
+
+with warnings.catch_warnings(action="ignore"):  # torch says once that it may still change this kind of tensor
+    torch.eye(1).to_sparse_csr()
+
+
+class _Product(torch.autograd.Function):
+    """A constant sparse matrix times a dense one."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: sp.csr_matrix, dense: Tensor) -> Tensor:
+        ctx.matrix = matrix
+        starts, columns, data = (torch.from_numpy(part) for part in (matrix.indptr, matrix.indices, matrix.data))
+        library = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
+        if dense.shape[1] >= _WIDE or not library:
+            return torch.embedding_bag(dense.contiguous(), columns, starts, False, 0, False, data, True)[0]
+        sparse = torch.sparse_csr_tensor(starts, columns, data, size=matrix.shape, check_invariants=False)
+        return torch.stack([torch.mv(sparse, column) for column in dense.T]).T
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
+        return None, torch.from_numpy(np.ascontiguousarray(ctx.matrix.T @ gradients[0].contiguous().numpy()))
+
+
+def sparse_product(matrix: sp.csr_matrix, dense: Tensor) -> Tensor:
+    """``matrix`` [N, V] times ``dense`` [V, B], both float32, with a gradient for ``dense``."""
+    result: Tensor = _Product.apply(matrix, dense)  # type: ignore[no-untyped-call]
+    return result
+
 
 Matrix = npt.NDArray[np.float32]
 
@@ -49,7 +74,7 @@ _EITHER = 15.0
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class ItemVocabulary:
     """The V items and G groups of the data in the space of the text encoder."""
 
     texts: list[str]
@@ -74,7 +99,7 @@ class Vocabulary:
         return np.asarray(self.source_of == 0)
 
 
-class Placed(NamedTuple):
+class ItemEmbeddings(NamedTuple):
     """A vocabulary where a model places it; what stays the same from sentence to sentence."""
 
     texts: Tensor
@@ -85,7 +110,7 @@ class Placed(NamedTuple):
     """[V]: number of the item's group."""
 
 
-class Nearness(NamedTuple):
+class Similarities(NamedTuple):
     """Cosines of B demands with V items and G groups."""
 
     text: Tensor
@@ -139,12 +164,12 @@ class Match(nn.Module):
         self.log_sharpness = nn.Parameter(torch.tensor(SHARPNESS).log())
         self.log_group_sharpness = nn.Parameter(torch.tensor(_GROUP_SHARPNESS).log())
 
-    def place(self, vocabulary: Vocabulary) -> Placed:
+    def place(self, vocabulary: ItemVocabulary) -> ItemEmbeddings:
         """V items and G groups where sentences can be compared with them."""
         texts, groups = torch.from_numpy(vocabulary.text_vectors), torch.from_numpy(vocabulary.group_vectors)
-        return Placed(self.items(texts), self.items(groups), torch.from_numpy(vocabulary.group_of))
+        return ItemEmbeddings(self.items(texts), self.items(groups), torch.from_numpy(vocabulary.group_of))
 
-    def nearness(self, phrases: Tensor, owner: Tensor, placed: Placed, demands: int) -> Nearness:
+    def nearness(self, phrases: Tensor, owner: Tensor, placed: ItemEmbeddings, demands: int) -> Similarities:
         """How near every item and group are to a demand: to its alternatives on average, for one may be misread.
 
         Args:
@@ -162,13 +187,13 @@ class Match(nn.Module):
         texts, names = sentences @ placed.texts.T, sentences @ placed.groups.T
         best = torch.maximum(texts.detach().amax(-1), names.detach().amax(-1))
         groups = averaged(names)
-        return Nearness(averaged(texts), groups[:, placed.group_of], groups, averaged(best[:, None])[:, 0])
+        return Similarities(averaged(texts), groups[:, placed.group_of], groups, averaged(best[:, None])[:, 0])
 
-    def relevance(self, near: Nearness) -> Tensor:
+    def relevance(self, near: Similarities) -> Tensor:
         """One figure per item, [B, V]: about the greater of both cosines, for a thing or its group may be named."""
         return torch.logaddexp(_EITHER * near.text, _EITHER * near.group) / _EITHER
 
-    def attention(self, near: Nearness, items: Tensor, groups: Tensor, others: Tensor) -> Attention:
+    def attention(self, near: Similarities, items: Tensor, groups: Tensor, others: Tensor) -> Attention:
         """Turn cosines into weights.
 
         Args:

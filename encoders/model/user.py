@@ -17,10 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from encoders.history.activity import ACTIVITY
-from encoders.history.counted import Rows, take_rows
-from encoders.history.histories import SLOTS
-from encoders.model.products import sparse_product
+from encoders.features.histories import ACTIVITY, SLOTS, Rows, take_rows
+from encoders.model.match import sparse_product
 
 Matrix = npt.NDArray[np.float32]
 

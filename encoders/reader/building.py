@@ -14,23 +14,26 @@ import numpy as np
 from safetensors import SafetensorError
 
 from encoders.errors import WorkspaceError
-from encoders.language.naming import parts_of, stemmed
-from encoders.language.text import Matrix, TextEncoder
-from encoders.model.match import Vocabulary
-from encoders.reader.grounding import (
+from encoders.model.match import ItemVocabulary
+from encoders.reader.head import ReaderHead
+from encoders.reader.knowledge import (
     GROUNDED,
+    Entry,
+    Phrases,
     Table,
     checked_table,
     ground_things,
+    read_glossary,
     read_table,
+    trades,
     write_table,
 )
-from encoders.reader.head import Head
-from encoders.reader.knowledge import Entry, Phrases, read_glossary, trades
 from encoders.reader.reader import Reader
 from encoders.reader.targets import Targets
-from encoders.reader.texts import Example, material, meant_by, training_texts
+from encoders.reader.texts import ReaderExample, material, meant_by, training_texts
 from encoders.tensors import load_tensors, save_tensors
+from encoders.text.encoders import Matrix, TextEncoder
+from encoders.text.words import parts_of, stemmed
 from encoders.workspace import Progress, Workspace, atomic_file, silent
 
 _FORMAT = 1
@@ -45,7 +48,7 @@ _REMARK = "What the things of the knowledge are in this data; change a line and 
 def open_reader(
     workspace: Workspace,
     data_name: str,
-    vocabulary: Vocabulary,
+    vocabulary: ItemVocabulary,
     encoder: TextEncoder,
     seed: int,
     progress: Progress = silent,
@@ -104,15 +107,15 @@ def _table_of(
 def _head(
     workspace: Workspace,
     targets: Targets,
-    examples: Sequence[Example],
+    examples: Sequence[ReaderExample],
     encoder: TextEncoder,
     seed: int,
     progress: Progress,
-) -> Head:
+) -> ReaderHead:
     things = targets.vectors[: len(targets)]
     path = workspace.path / "cache" / f"reader-{_digest(targets, examples, encoder.name, seed)}.safetensors"
     try:
-        return Head.load(load_tensors(path)[0], things)
+        return ReaderHead.load(load_tensors(path)[0], things)
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError):
         head = _learn(things, examples, encoder, seed, progress)
         with suppress(WorkspaceError), atomic_file(path) as part:
@@ -120,17 +123,19 @@ def _head(
         return head
 
 
-def _learn(things: Matrix, examples: Sequence[Example], encoder: TextEncoder, seed: int, progress: Progress) -> Head:
+def _learn(
+    things: Matrix, examples: Sequence[ReaderExample], encoder: TextEncoder, seed: int, progress: Progress
+) -> ReaderHead:
     texts = [example.text for example in examples]
     pieces = []
     for start in range(0, len(texts), _BATCH):
         pieces.append(encoder.encode(texts[start : start + _BATCH]))
         progress(_LEARNING, 0.8 * min(1.0, (start + _BATCH) / len(texts)))
-    return Head.fit(
+    return ReaderHead.fit(
         np.concatenate(pieces), examples, things, seed, lambda share: progress(_LEARNING, 0.8 + 0.2 * share)
     )
 
 
-def _digest(targets: Targets, examples: Sequence[Example], encoder: str, seed: int) -> str:
+def _digest(targets: Targets, examples: Sequence[ReaderExample], encoder: str, seed: int) -> str:
     given = [_FORMAT, encoder, seed, targets.texts[: len(targets)], examples]
     return hashlib.sha256(json.dumps(given).encode()).hexdigest()[:20]

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from encoders.language.text import Matrix
-from encoders.reader.texts import Example
+from encoders.reader.texts import ReaderExample
+from encoders.text.encoders import Matrix
 
 Told = Callable[[float], None]
 
@@ -50,7 +50,7 @@ class _Member(nn.Module):
         return logits
 
 
-class Head:
+class ReaderHead:
     """Several seeds of the same network."""
 
     def __init__(self, members: Sequence[_Member], things: Tensor) -> None:
@@ -69,7 +69,7 @@ class Head:
         return {f"{n}.{name}": value for n, member in enumerate(self._members) for name, value in _of(member).items()}
 
     @classmethod
-    def load(cls, state: Mapping[str, Tensor], things: Matrix) -> "Head":
+    def load(cls, state: Mapping[str, Tensor], things: Matrix) -> "ReaderHead":
         """The head with weights from ``state``."""
         members = []
         for number in range(1 + max(int(name.partition(".")[0]) for name in state)):
@@ -81,8 +81,13 @@ class Head:
 
     @classmethod
     def fit(
-        cls, vectors: Matrix, examples: Sequence[Example], things: Matrix, seed: int, told: Told = lambda share: None
-    ) -> "Head":
+        cls,
+        vectors: Matrix,
+        examples: Sequence[ReaderExample],
+        things: Matrix,
+        seed: int,
+        told: Told = lambda share: None,
+    ) -> "ReaderHead":
         """Learn from examples.
 
         Args:
@@ -106,7 +111,7 @@ def _of(member: nn.Module) -> dict[str, Tensor]:
     return {name: value.contiguous() for name, value in member.state_dict().items()}
 
 
-def _fit(vectors: Tensor, examples: Sequence[Example], things: Tensor, seed: int, told: Told) -> _Member:
+def _fit(vectors: Tensor, examples: Sequence[ReaderExample], things: Tensor, seed: int, told: Told) -> _Member:
     """One member, trained with a seed that decides everything random."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -128,7 +133,7 @@ def _fit(vectors: Tensor, examples: Sequence[Example], things: Tensor, seed: int
     return member.eval()
 
 
-def _truth(examples: Sequence[Example], targets: int) -> npt.NDArray[np.float32]:
+def _truth(examples: Sequence[ReaderExample], targets: int) -> npt.NDArray[np.float32]:
     truth = np.zeros((len(examples), targets + 1), np.float32)
     for row, example in enumerate(examples):
         truth[row, -1] = not example.meant

@@ -1,28 +1,22 @@
-"""What things stand for: entries of plain knowledge, in TOML files that anybody can read and extend.
+"""Entries of plain knowledge, and the checked table that grounds them in a data set."""
 
-    [[entry]]
-    name = "Thanksgiving dinner"
-    kind = "occasion"
-    says = ["thanksgiving dinner", "turkey day"]        how people say it
-    things = ["whole turkey", "stuffing mix"]           what they buy, watch or do then, the most telling first
-    when = "fourth Thursday of November"                where it has a date
-
-Ours lie in ``prompts/knowledge``, a folder for each trade. A company adds its own in ``glossary.toml`` of its workspace
-("VIP lunch", brands, campaigns): there the things may be groups of its data, and a phrase that both know is its own.
-"""
-
+import json
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from encoders.errors import DataError
-from encoders.language.naming import stemmed
+from encoders.reader.targets import Targets
+from encoders.text.encoders import JoinedEncoders, Matrix, TextEncoder
+from encoders.text.words import stemmed
+from encoders.workspace import atomic_file
 
 GLOSSARY = "glossary.toml"
 """A company's own entries, in its workspace."""
@@ -151,3 +145,87 @@ class Phrases:
                     taken |= places
                     found.setdefault(entry.name, (start, entry, " ".join(words[start : start + length])))
         return [(entry, said) for _, entry, said in sorted(found.values(), key=lambda each: each[0])]
+
+
+GROUNDED = "grounded.toml"
+
+Table = Mapping[str, tuple[str, ...]]
+"""Names of groups, or whole texts of items, by thing; none where the data has nothing of the kind."""
+
+_NEAR = 0.6
+"""A group or item is meant by another name from this cosine on, where all encoders find the same one."""
+_MOST = 3
+
+
+def checked_table(data_name: str) -> Table:
+    """The table of a built-in data set; empty for others."""
+    file = files("prompts").joinpath("knowledge", "grounded", f"{data_name}.toml")
+    return read_table(file) if file.is_file() else {}
+
+
+def read_table(file: Path | Traversable) -> dict[str, tuple[str, ...]]:
+    """Read a table: TOML, a thing and a list of names on each line.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        found = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{file} cannot be read: {error}.") from error
+    wrong = [thing for thing, names in found.items() if not isinstance(names, list)]
+    if wrong:
+        raise DataError(f"{file}: '{wrong[0]}' needs a list of groups in brackets, [] for none.")
+    return {thing: tuple(map(str, names)) for thing, names in found.items()}
+
+
+def write_table(path: Path, table: Table, remark: str) -> None:
+    """Write a table, sorted by thing."""
+    lines = [f"# {remark}", *(f"{json.dumps(thing)} = {json.dumps(list(table[thing]))}" for thing in sorted(table))]
+    with atomic_file(path) as part:
+        part.write_text("\n".join([*lines, ""]), "utf-8")
+
+
+def ground_things(things: Sequence[str], targets: Targets, encoder: TextEncoder) -> dict[str, tuple[str, ...]]:
+    """Find what things are in the data: by name where something is called so, else by both encoders."""
+    found: dict[str, tuple[str, ...]] = {}
+    unnamed = []
+    for thing in things:
+        numbers = _by_name(thing, targets)
+        if numbers:
+            found[thing] = tuple(targets.texts[number] for number in numbers)
+        else:
+            unnamed.append(thing)
+    if unnamed:
+        for thing, number in zip(unnamed, _by_vector(encoder.encode(unnamed), targets, encoder), strict=True):
+            found[thing] = () if number is None else (targets.group_of[number],)
+    return found
+
+
+def _by_name(thing: str, targets: Targets) -> tuple[int, ...]:
+    """The groups of this name, else the groups of the items of this name, else those of what ends like it."""
+    words = stemmed(thing)
+    numbers = targets.called.get(words, ())
+    groups = tuple(number for number in numbers if number < targets.groups)
+    if groups:
+        return groups[:_MOST]
+    if len(numbers) == 1:
+        return numbers
+    return targets.numbers(dict.fromkeys(targets.group_of[number] for number in numbers))[:_MOST]
+
+
+def _by_vector(vectors: Matrix, targets: Targets, encoder: TextEncoder) -> list[int | None]:
+    """For each of N vectors the target that every encoder finds nearest, as far as its group; None without one."""
+    cosines = vectors @ targets.vectors.T
+    parts = [(0, vectors.shape[1])]
+    if isinstance(encoder, JoinedEncoders):
+        ends = np.cumsum([each.encode([""]).shape[1] for each in encoder.encoders])
+        parts = list(zip([0, *ends[:-1]], ends, strict=True))
+    agreed = np.ones(len(vectors), bool)
+    best = cosines.argmax(axis=1)
+    group_of = np.array(targets.group_of)
+    for start, end in parts:
+        nearest = (vectors[:, start:end] @ targets.vectors[:, start:end].T).argmax(axis=1)
+        agreed &= group_of[nearest] == group_of[best]
+    sure = agreed & (cosines[np.arange(len(best)), best] >= _NEAR)
+    return [int(number) if good else None for number, good in zip(best, sure, strict=True)]

@@ -10,14 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from encoders.language.naming import stemmed
-from encoders.language.text import Matrix, TextEncoder
-from encoders.reader.grounding import Table
-from encoders.reader.head import Head
-from encoders.reader.knowledge import Entry, Phrases
-from encoders.reader.targets import Targets
+from encoders.reader.head import ReaderHead
+from encoders.reader.knowledge import Entry, Phrases, Table
+from encoders.reader.targets import FoundTitle, Targets
 from encoders.reader.texts import meant_by
-from encoders.reader.titles import Found
+from encoders.text.encoders import Matrix, TextEncoder
+from encoders.text.words import stemmed
 
 SURE = 0.85
 """The reading is sure when so much of it goes to what is named."""
@@ -67,7 +65,7 @@ class MeantGroup(BaseModel):
     """It is one item, not a group."""
 
 
-class Understood(BaseModel):
+class WholeReading(BaseModel):
     """What a request means in this data."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -100,7 +98,7 @@ class Reader:
     def __init__(
         self,
         targets: Targets,
-        head: Head,
+        head: ReaderHead,
         encoder: TextEncoder,
         entries: Sequence[Entry],
         table: Table,
@@ -128,7 +126,7 @@ class Reader:
         """The same head, with no entry looked up: for finding out what the knowledge is worth."""
         return Reader(self.targets, self._head, self._encoder, (), {}, Phrases(()), self._ordinary)
 
-    def read(self, text: str) -> Understood:
+    def read(self, text: str) -> WholeReading:
         """Read one request."""
         head = self._head.read(self._encoder.encode([text]))[0]
         found = [entry for entry, _ in self._phrases.find(text) if self._supported(entry, head)]
@@ -137,7 +135,7 @@ class Reader:
         ranked = self._ranked(self._with_titles(shares, titles), titles, self._gathered(head, bool(titles)))
         chosen = self._chosen(ranked, float(shares[-1]), self._called(text), by_entry)
         others = [each.name for each in ranked if each not in chosen and each.share >= OFFERED]
-        return Understood(
+        return WholeReading(
             groups=tuple(self._meant(each, by_entry, text) for each in chosen),
             entries=tuple(entry.name for entry in found),
             sure=(sum(each.share for each in chosen) if chosen else float(shares[-1])) >= SURE,
@@ -160,14 +158,14 @@ class Reader:
         bounds = dict.fromkeys(known, of_entry) | dict.fromkeys(called, OFFERED)
         return [each for each in ranked[:MOST] if each.share >= bounds.get(each.number, max(least, beside * greatest))]
 
-    def _titles(self, text: str, shares: Matrix) -> list[Found]:
+    def _titles(self, text: str, shares: Matrix) -> list[FoundTitle]:
         """Single items that the request names; by one word ("Dave") only where the head sees them too."""
         if not self.targets.singles:
             return []
         found = self.targets.titles.find(text, self._ordinary)
         return [each for each in found if " " in each.said or shares[list(each.title.items)].sum() >= _WITNESSED]
 
-    def _with_titles(self, shares: Matrix, titles: Sequence[Found]) -> Matrix:
+    def _with_titles(self, shares: Matrix, titles: Sequence[FoundTitle]) -> Matrix:
         """Mix what is named in, as what the entries stand for is."""
         if not titles:
             return shares
@@ -176,7 +174,7 @@ class Reader:
             known[list(found.title.items)] += 1.0 / len(found.title.items) / len(titles)
         return np.asarray((1 - _TITLE) * shares + _TITLE * known)
 
-    def _ranked(self, shares: Matrix, titles: Sequence[Found], gathered: Sequence[int]) -> list[_Ranked]:
+    def _ranked(self, shares: Matrix, titles: Sequence[FoundTitle], gathered: Sequence[int]) -> list[_Ranked]:
         """The things that a request may mean, the greatest share first; what goes by one name is one of them."""
         targets, left = self.targets, shares[:-1].copy()
         ranked = []

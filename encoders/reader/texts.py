@@ -15,8 +15,7 @@ from zlib import crc32
 
 import numpy as np
 
-from encoders.reader.grounding import Table
-from encoders.reader.knowledge import Entry
+from encoders.reader.knowledge import Entry, Table
 from encoders.reader.targets import Targets
 
 PER_GROUP = 30
@@ -57,7 +56,7 @@ _SYLLABLES = (
 )
 
 
-class Example(NamedTuple):
+class ReaderExample(NamedTuple):
     """A text and the targets that it means, with their shares; none: it means nothing here."""
 
     text: str
@@ -99,7 +98,7 @@ def meant_by(entry: Entry, table: Table, targets: Targets) -> dict[int, float]:
     return {number: share / total for number, share in found.items()}
 
 
-def training_texts(entries: Sequence[Entry], table: Table, targets: Targets, seed: int) -> list[Example]:
+def training_texts(entries: Sequence[Entry], table: Table, targets: Targets, seed: int) -> list[ReaderExample]:
     """The texts of one data set, in an order that ``seed`` decides."""
     random = np.random.default_rng(seed)
     stuff = material()
@@ -121,8 +120,10 @@ def training_texts(entries: Sequence[Entry], table: Table, targets: Targets, see
     ]
     wanted = [*(each for each in (*_evened(items), *things, *said) if each[1])]
     drawn = sorted(wanted, key=lambda each: _draw(seed, each[0]))[: (PER_GROUP - _NAMES - 1) * targets.groups]
-    again = [Example(_framed(name, stuff, (seed, turn)), meant) for turn in range(_NAMES) for name, meant in names]
-    examples = [*again, *(Example(_framed(text, stuff, (seed,)), meant) for text, meant in (*pairs, *drawn))]
+    again = [
+        ReaderExample(_framed(name, stuff, (seed, turn)), meant) for turn in range(_NAMES) for name, meant in names
+    ]
+    examples = [*again, *(ReaderExample(_framed(text, stuff, (seed,)), meant) for text, meant in (*pairs, *drawn))]
     examples += _of_nothing(stuff, random, max(40, len(examples) // 6), seed)
     aside = [each._replace(text=_beside_a_trade(each.text, stuff, seed)) for each in examples if _speaks(each, seed)]
     return [*examples, *aside]
@@ -145,7 +146,7 @@ def _framed(text: str, stuff: Material, turn: tuple[int, ...]) -> str:
     return stuff.frames[drawn // 100 % len(stuff.frames)].replace("{x}", text)
 
 
-def _speaks(example: Example, seed: int) -> bool:
+def _speaks(example: ReaderExample, seed: int) -> bool:
     """Whether whoever says this speaks of their own trade as well."""
     return _draw(seed, "trade", example.text) % _OF_THEMSELVES == 0
 
@@ -157,11 +158,11 @@ def _beside_a_trade(text: str, stuff: Material, seed: int) -> str:
     return _ASIDES[drawn // 1000 % len(_ASIDES)].replace("{trade}", trade).replace("{x}", text)
 
 
-def _of_nothing(stuff: Material, random: np.random.Generator, count: int, seed: int) -> list[Example]:
+def _of_nothing(stuff: Material, random: np.random.Generator, count: int, seed: int) -> list[ReaderExample]:
     """Chatter alone, made-up words, and what other trades sell."""
-    found = [Example(text, {}) for text in stuff.nothings]
+    found = [ReaderExample(text, {}) for text in stuff.nothings]
     while len(found) < count:
         made_up = ["".join(random.choice(_SYLLABLES, size=random.integers(2, 4))) for _ in range(random.integers(1, 4))]
         text = " ".join(made_up) if random.random() < 0.3 else str(random.choice(stuff.elsewhere))
-        found.append(Example(_framed(text, stuff, (seed, len(found))), {}))
+        found.append(ReaderExample(_framed(text, stuff, (seed, len(found))), {}))
     return found[:count]

@@ -1,4 +1,4 @@
-"""The training loop: contrast whole windows of users with freshly written sentences about their futures."""
+"""The training loop, its losses, and stage I of the user tower."""
 
 import json
 import math
@@ -10,20 +10,130 @@ import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from torch.nn import functional
 
 from encoders.errors import DataError
-from encoders.language.text import TextEncoder
-from encoders.model.dual import DualEncoder, EncodedParts
-from encoders.model.head import Addition
-from encoders.model.scene import Scene
+from encoders.model.dual import Addition, DualEncoder, EncodedParts
+from encoders.model.snapshot import FeatureSnapshot
+from encoders.model.user import UserTower
 from encoders.tensors import load_tensors, save_tensors
-from encoders.training.blur import blurred
-from encoders.training.labels import LabelWriter, came_true
+from encoders.text.encoders import TextEncoder
+from encoders.training.labels import LabelWriter, blurred, came_true
 from encoders.training.lora import LiveParts, parts_to_learn, trainable
-from encoders.training.losses import MaskedInfoNCE
-from encoders.training.stage_one import align_windows
-from encoders.training.windows import Example
+from encoders.training.windows import TrainingExample
 from encoders.workspace import Progress, atomic_file
+
+
+class MaskedInfoNCE(nn.Module):
+    """InfoNCE in both directions with a learnable temperature, where every true pair is known.
+
+    Two users with the same future are common, so an in-batch "negative" may in truth be a positive. Here all pairs are
+    labelled: each positive competes with the true negatives of its row (or column) only, and never with another
+    positive.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_temperature = nn.Parameter(torch.zeros(()))
+
+    def forward(self, scores: Tensor, done: Tensor) -> dict[str, Tensor]:
+        """Contrast the pairs that came true with those that did not.
+
+        Args:
+            scores: [N, B] logits of N users and B sentences.
+            done: [N, B] booleans, whether the user did what the sentence says.
+
+        Returns:
+            ``text_to_user_loss`` and ``user_to_text_loss``, scalars.
+        """
+        logits = scores * self.log_temperature.exp()
+        return {
+            "text_to_user_loss": _contrast(logits.T, done.T),
+            "user_to_text_loss": _contrast(logits, done),
+        }
+
+
+def _contrast(logits: Tensor, positive: Tensor) -> Tensor:
+    """Mean over rows of the mean over their positives of -log p(positive against the row's negatives)."""
+    negatives = logits.masked_fill(positive, -torch.inf).logsumexp(1, keepdim=True)
+    terms = functional.softplus(negatives - logits)
+    count = positive.sum(1)
+    usable = (count > 0) & (count < positive.shape[1])
+    if not usable.any():
+        return logits.sum() * 0.0
+    per_row = torch.where(positive, terms, 0.0).sum(1)[usable] / count[usable]
+    return per_row.mean()
+
+
+class WindowContrast(nn.Module):
+    """Stage I: time windows of one user are near each other, and look alike from everybody else's place.
+
+    InfoNCE between each window and the next, and a cyclic KL term that keeps what the windows say about the other
+    users of the batch the same all the way round (FOUND, arXiv 2412.12468).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(10.0).log())
+
+    def forward(self, windows: list[Tensor]) -> dict[str, Tensor]:
+        """Compare the windows of N users, each [N, width] of unit vectors, in the order of time.
+
+        Returns:
+            ``window_loss`` and ``cyclic_loss``, scalars.
+        """
+        same = torch.arange(len(windows[0]))
+        nexts = [*windows[1:], windows[0]]
+        views = [self.log_scale.exp() * one @ other.T for one, other in zip(windows, nexts, strict=True)]
+        contrast = [functional.cross_entropy(view, same) for view in views]
+        beliefs = [view.log_softmax(1) for view in views]
+        turns = zip(beliefs, [*beliefs[1:], beliefs[0]], strict=True)
+        cyclic = [functional.kl_div(one, other, log_target=True, reduction="batchmean") for one, other in turns]
+        return {"window_loss": torch.stack(contrast).mean(), "cyclic_loss": torch.stack(cyclic).mean()}
+
+
+_WINDOWS = (slice(0, 2), slice(2, 4), slice(4, None))
+"""Disjoint parts of a history: the last month, the two before, and what is older."""
+_USERS_ALIGNED = 512
+_LEARNING_RATE = 1e-3
+_CYCLIC = 0.1
+"""Weight of the cyclic term."""
+
+
+def align_windows(
+    tower: UserTower, scenes: list[FeatureSnapshot], steps: int, seed: int, progress: Progress
+) -> list[float]:
+    """Train ``tower`` in place on windows of the same users.
+
+    Args:
+        tower: the user side.
+        scenes: as of earlier dates; one is taken per step, in turns.
+        steps: how many.
+        seed: draws the users of each step.
+        progress: told what is being done.
+
+    Returns:
+        The loss of every step.
+    """
+    rng = np.random.default_rng([seed, 1])
+    loss = WindowContrast()
+    parameters = [*tower.parameters(), *loss.parameters()]
+    optimiser = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, weight_decay=0.01)
+    history = []
+    for step in range(steps):
+        scene = scenes[step % len(scenes)]
+        here = np.flatnonzero(scene.histories.in_population)
+        inputs = scene.inputs.take(np.sort(rng.choice(here, min(_USERS_ALIGNED, len(here)), replace=False)))
+        texts = torch.from_numpy(scene.vocabulary.text_vectors)
+        terms = loss([tower(texts, inputs, window) for window in _WINDOWS])
+        total = terms["window_loss"] + _CYCLIC * terms["cyclic_loss"]
+        optimiser.zero_grad()
+        total.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        history.append(float(total.detach()))
+        progress("Stage I: aligning time windows", (step + 1) / steps)
+    return history
 
 
 @dataclass(frozen=True)
@@ -51,7 +161,7 @@ class Recipe:
     mask: bool = True
     """Whether all true pairs are known to the loss; else in-batch pairs count as negatives, as in plain InfoNCE."""
     blurred: float = 0.5
-    """Share of the sentences that are not in the words of the data, see ``encoders.training.blur``."""
+    """Share of the sentences that are not in the words of the data, see ``encoders.training.labels``."""
     lora_rank: int = 0
     """Rank of the adapter that the text encoder learns with; 0 leaves it frozen."""
     labels: str = ""
@@ -73,7 +183,7 @@ class _Run(nn.Module):
 
 def fit(
     model: DualEncoder,
-    examples: list[Example],
+    examples: list[TrainingExample],
     writer: LabelWriter,
     encoder: TextEncoder,
     recipe: Recipe,
@@ -120,13 +230,13 @@ def fit(
 class _Pool:
     """The labels of one epoch for one window."""
 
-    scene: Scene
+    scene: FeatureSnapshot
     parts: EncodedParts | LiveParts
     truth: npt.NDArray[np.bool_]
 
 
 def _write_pools(
-    examples: list[Example], writer: LabelWriter, encoder: TextEncoder, recipe: Recipe, rng: np.random.Generator
+    examples: list[TrainingExample], writer: LabelWriter, encoder: TextEncoder, recipe: Recipe, rng: np.random.Generator
 ) -> list[_Pool]:
     per_window = max(recipe.sentences, recipe.steps * recipe.sentences // (2 * len(examples)))
     pools = []

@@ -11,14 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from encoders.language.text import TextEncoder
-from encoders.model.dual import DualEncoder
-from encoders.model.head import Head
-from encoders.model.scene import Scene
-from encoders.training.blur import blurred, joined
-from encoders.training.labels import Label, LabelWriter, came_true
-from encoders.training.losses import MaskedInfoNCE
-from encoders.training.windows import Example, encode_labels
+from encoders.model.dual import DualEncoder, ScoreHead
+from encoders.model.snapshot import FeatureSnapshot
+from encoders.text.encoders import TextEncoder
+from encoders.training.fit import MaskedInfoNCE
+from encoders.training.labels import Label, LabelWriter, blurred, came_true, joined
+from encoders.training.windows import TrainingExample, encode_labels
 from encoders.workspace import Progress
 
 _WRITTEN = 240
@@ -51,7 +49,7 @@ class _Inputs:
 
 def fit_head(
     model: DualEncoder,
-    examples: list[Example],
+    examples: list[TrainingExample],
     writer: LabelWriter,
     encoder: TextEncoder,
     steps: int,
@@ -98,7 +96,7 @@ def fit_head(
     return float(np.mean(recent[-max(1, steps // 10) :]))
 
 
-def _terms(head: Head, loss: MaskedInfoNCE, inputs: _Inputs, rng: np.random.Generator) -> Tensor:
+def _terms(head: ScoreHead, loss: MaskedInfoNCE, inputs: _Inputs, rng: np.random.Generator) -> Tensor:
     users, labels = inputs.truth.shape
     rows = torch.from_numpy(np.sort(rng.choice(users, min(_USERS, users), replace=False)))
     chosen = torch.from_numpy(rng.choice(labels, min(_LABELS, labels), replace=False))
@@ -112,7 +110,7 @@ def _terms(head: Head, loss: MaskedInfoNCE, inputs: _Inputs, rng: np.random.Gene
 @torch.no_grad()
 def _read(
     model: DualEncoder,
-    example: Example,
+    example: TrainingExample,
     writer: LabelWriter,
     encoder: TextEncoder,
     rng: np.random.Generator,
@@ -141,7 +139,7 @@ def _read(
     return _Inputs(torch.cat(found, dim=1), torch.cat(nearest), torch.cat(aligned, dim=1), scene.activity(rows), truth)
 
 
-def _plain(scene: Scene, example: Example, writer: LabelWriter) -> list[Label]:
+def _plain(scene: FeatureSnapshot, example: TrainingExample, writer: LabelWriter) -> list[Label]:
     """The names of all groups that enough users turned to."""
     labels = [label for label in writer.groups() if scene.histories.seen[label.items].any()]
     if not labels:

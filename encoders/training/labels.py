@@ -1,21 +1,52 @@
-"""Labels: sentences about what users did next, written from templates, and those that were written ahead.
-
-A label is drawn as FOUND draws it: a user, a few of the things she did in the horizon, a random wording. Rare things
-are drawn more often than their share, so that the model does not only learn about milk. Sentences written ahead (see
-``encoders.training.written``) are drawn from those that came true for anybody.
-"""
+"""Labels: sentences about what users did next, from templates, blurred, and written ahead."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import Template
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+import torch
+from torch import Tensor
+from torch.nn import functional
 
-from encoders.history.events import HORIZON_DAYS, DatasetCard
-from encoders.model.match import Vocabulary
+from encoders.data.events import HORIZON_DAYS, DatasetCard
+from encoders.model.dual import EncodedParts
+from encoders.model.match import ItemVocabulary
 from prompts.loader import table
+
+_OTHER = (0.2, 1.0)
+"""Bounds of the weight of the other sentence; at 1 both count alike."""
+_NOISE = (0.0, 1.5)
+"""Bounds of the length of the random direction."""
+
+
+def blurred(parts: EncodedParts, rng: np.random.Generator, share: float = 1.0, strength: float = 1.0) -> EncodedParts:
+    """The same parts, a ``share`` of them blurred, at ``strength`` times the usual weights."""
+    count = len(parts)
+    chosen = rng.random((count, 1)) < share
+    weight, length = (strength * chosen * rng.uniform(*bounds, (count, 1)) for bounds in (_OTHER, _NOISE))
+    direction = rng.standard_normal(parts.sentences.shape)
+    direction *= length / np.linalg.norm(direction, axis=1, keepdims=True)
+    other = parts.sentences[torch.from_numpy(rng.integers(0, count, count))]
+    added = torch.from_numpy(weight.astype(np.float32)) * other + torch.from_numpy(direction.astype(np.float32))
+
+    def mixed(vectors: Tensor, more: Tensor) -> Tensor:
+        return functional.normalize(vectors + more, dim=-1)
+
+    return replace(parts, phrases=mixed(parts.phrases, added[parts.owner]), sentences=mixed(parts.sentences, added))
+
+
+def joined(first: EncodedParts, second: EncodedParts) -> EncodedParts:
+    """The parts of both, one after the other."""
+    return EncodedParts(
+        torch.cat([first.phrases, second.phrases]),
+        torch.cat([first.owner, second.owner + len(first)]),
+        torch.cat([first.sentences, second.sentences]),
+        np.concatenate([first.source, second.source]),
+    )
+
 
 _ALTERNATIVES = (0.75, 0.18, 0.07)
 """How often a label names one, two or three things."""
@@ -37,7 +68,7 @@ class LabelWriter:
 
     def __init__(
         self,
-        vocabulary: Vocabulary,
+        vocabulary: ItemVocabulary,
         card: DatasetCard,
         allowed: npt.NDArray[np.bool_] | None = None,
         written: Sequence[Label] = (),

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from encoders.errors import ModelError
-from encoders.language.demand import read_demand
-from encoders.language.text import SentenceEncoder, TextEncoder
 from encoders.model.dual import EncodedParts, encode_parts
+from encoders.text.demand import read_demand
+from encoders.text.encoders import SentenceEncoder, TextEncoder
 from encoders.training.labels import Label
 from encoders.training.windows import encode_labels
 

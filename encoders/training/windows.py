@@ -4,30 +4,30 @@ from dataclasses import dataclass
 
 import scipy.sparse as sp
 
+from encoders.data.events import Past
 from encoders.errors import DataError
-from encoders.history.events import Past
-from encoders.history.histories import done_in
-from encoders.language.demand import read_demand
-from encoders.language.text import TextEncoder
+from encoders.features.histories import done_in
 from encoders.model.dual import EncodedParts, encode_parts
-from encoders.model.match import Vocabulary
-from encoders.model.scene import Scene, read_scene
+from encoders.model.match import ItemVocabulary
+from encoders.model.snapshot import FeatureSnapshot, read_snapshot
+from encoders.text.demand import read_demand
+from encoders.text.encoders import TextEncoder
 from encoders.training.labels import Label
 from encoders.workspace import Progress, silent
 
 
 @dataclass(frozen=True)
-class Example:
+class TrainingExample:
     """One window: who was there before, and what they did after."""
 
-    scene: Scene
+    scene: FeatureSnapshot
     done: sp.csr_matrix
     """[N, V]"""
 
 
 def read_examples(
-    past: Past, vocabulary: Vocabulary, encoder: TextEncoder, count: int, progress: Progress = silent
-) -> list[Example]:
+    past: Past, vocabulary: ItemVocabulary, encoder: TextEncoder, count: int, progress: Progress = silent
+) -> list[TrainingExample]:
     """At most ``count`` windows that had ended by the date of ``past``, latest first.
 
     Raises:
@@ -42,8 +42,8 @@ def read_examples(
     examples = []
     for number, window in enumerate(windows):
         progress(f"Reading what was known on {window.past.as_of}", number / len(windows))
-        scene = read_scene(window.past, vocabulary, encoder)
-        examples.append(Example(scene, done_in(window.future, scene.histories.user_ids, len(vocabulary.texts))))
+        scene = read_snapshot(window.past, vocabulary, encoder)
+        examples.append(TrainingExample(scene, done_in(window.future, scene.histories.user_ids, len(vocabulary.texts))))
     return examples
 
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import polars as pl
 
 from encoders.errors import DataError
-from encoders.language.demand import read_demand
-from encoders.model.match import Vocabulary
+from encoders.model.match import ItemVocabulary
+from encoders.text.demand import read_demand
 from encoders.training.labels import Label
 
 Level = Literal["group", "item"]
@@ -80,7 +80,7 @@ def file_digest(path: Path) -> str:
 
 
 def read_written(
-    path: Path, vocabulary: Vocabulary, as_of: date, allowed: npt.NDArray[np.bool_] | None = None
+    path: Path, vocabulary: ItemVocabulary, as_of: date, allowed: npt.NDArray[np.bool_] | None = None
 ) -> WrittenLabels:
     """Read the labels whose horizons were over by ``as_of``.
 
@@ -129,7 +129,7 @@ def _rows(path: Path) -> pl.DataFrame:
     return table.select(pl.Series("end", end, pl.Date()), "sentence", "source", "level", "names", "without")
 
 
-def _places(vocabulary: Vocabulary) -> dict[tuple[str, int, str], npt.NDArray[np.int64]]:
+def _places(vocabulary: ItemVocabulary) -> dict[tuple[str, int, str], npt.NDArray[np.int64]]:
     """The items that a name of a level and source means."""
     places: dict[tuple[str, int, str], list[int]] = {}
     for place, (source, text, group) in enumerate(

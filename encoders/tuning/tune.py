@@ -7,7 +7,7 @@ the background. Two long vectors could learn five users by heart; so they may ta
 is decided by seeds that are left out: the demand stays as it is unless those gain.
 
 Without a sentence, or where the seeds clearly say something else than the sentence, the demand begins at what the
-seeds have in common (``encoders.tuning.lookalike``).
+seeds have in common (``encoders.tuning.tuned``).
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from encoders.errors import RequestError
-from encoders.forecast import Forecaster
-from encoders.language.demand import Demand, read_demand
 from encoders.model.dual import EncodedParts
-from encoders.tuning.lookalike import Background
-from encoders.tuning.tuned import TunedDemand
+from encoders.predictor import Forecaster
+from encoders.text.demand import Demand, read_demand
+from encoders.tuning.tuned import BaseRates, TunedDemand
 from encoders.workspace import Progress, silent
 
 Rows = npt.NDArray[np.int64]
@@ -126,7 +125,7 @@ class _Trial:
 
     def from_seeds(self, demand: Demand | None) -> _Start:
         """Begin at what each list of seeds has in common; a ``demand`` keeps its words, horizon and newcomers."""
-        background = Background(self._forecaster)
+        background = BaseRates(self._forecaster)
         grounds = [background.ground(self._seeds[trained], self._others) for trained in self._trained]
         alike = background.demand(grounds[-1])
         if demand is not None:

@@ -16,9 +16,9 @@ from pydantic import PrivateAttr
 from wire_doubles import ending
 
 from encoders.errors import RequestError, TooSmallError
-from encoders.language.naming import stems
-from encoders.reader import Understood
-from tools.catalogue import GroupCard, Shelf
+from encoders.reader import WholeReading
+from encoders.text.words import stems
+from tools.audiences.catalogue import CataloguePage, GroupCard
 from tools.types import (
     AudienceSpec,
     Comparison,
@@ -96,7 +96,7 @@ class PlantedService:
             top_groups=tuple(self.groups)[4:10], model_version="m1", data_version="d1",
         )  # fmt: skip
 
-    def read(self, text: str) -> Understood | None:
+    def read(self, text: str) -> WholeReading | None:
         """No reader: what a request means is left to the rules."""
 
     def spelled(self, text: str) -> str:
@@ -124,11 +124,11 @@ class PlantedService:
         ]  # fmt: skip
         return tuple(sorted(hits, key=lambda hit: -hit.similarity)[:limit])
 
-    def browse(self, of: str = "", page: int = 0, size: int = 12) -> Shelf:
+    def browse(self, of: str = "", page: int = 0, size: int = 12) -> CataloguePage:
         levels = {"": ("purchases",), "purchases": tuple(self.groups), **self.groups}
         if of not in levels:
             raise RequestError(f"There is no source or group '{of}' in this data.")
-        return Shelf(of=of, names=levels[of][page * size : (page + 1) * size], total=len(levels[of]))
+        return CataloguePage(of=of, names=levels[of][page * size : (page + 1) * size], total=len(levels[of]))
 
     def describe_group(self, group: str) -> GroupCard:
         name = next((each for each in self.groups if each.lower() == group.strip().lower()), None)

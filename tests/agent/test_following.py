@@ -5,7 +5,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from agent.page.following import following
+from agent.page.state import following
 
 _WHO: ContextVar[str] = ContextVar("who", default="nobody")
 

@@ -5,12 +5,12 @@ from agent_doubles import PlantedService, ScriptedModel
 from langchain_core.messages import SystemMessage
 
 from agent.conversation import Conversation
-from agent.reading.choosing import leaves_all, picked, refused_alone, refuses_all, skips
+from agent.reading.orders import leaves_all, picked, refused_alone, refuses_all, skips
 from agent.reading.parse import parse
+from agent.reading.wording import Parts
 from agent.replies import decimal, next_options, percent, worded
-from agent.rules.wording import Parts
 from agent.state import AudienceDraft, Reply, Version
-from agent.thinking.briefing import cached
+from agent.thinking.llm import cached
 from prompts.loader import speaking
 from tools.types import AudienceSpec, Behaviour, DataCard
 

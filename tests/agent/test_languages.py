@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from agent import replies
 from agent.conversation import Conversation
+from agent.reading.options import ALL, DECIDE, NEWNESS
 from agent.reading.parse import parse
-from agent.rules.languages import code_of, into_english, labelled, language
-from agent.rules.replying import ALL, DECIDE, NEWNESS
+from agent.reading.wording import code_of, into_english, labelled, language
 from prompts.loader import LANGUAGES, reply, speaking, spoken, table
 
 LABELS = {

@@ -13,18 +13,18 @@ from agent_doubles import PlantedService
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.acting import Acting
+from agent.actions.dispatch import Actions
 from agent.conversation import Conversation
-from agent.drafting import Unwanted
-from agent.evaluation.train_intents import examples
-from agent.look import look
+from agent.models.usage import ModelConduct
 from agent.reading import parse as reading
 from agent.reading.intents import INTENTS, Guess
 from agent.state import Clarification, Memory, Reply
-from agent.thinking.rules import RuleThinker
-from agent.usage import Conduct
+from agent.thinking.drafts import RefusedAudience
+from agent.thinking.rules.decide import RuleThinker
+from agent.thinking.weighing import look
+from benchmarks.conversations.train_intents import examples
 from encoders.errors import AudienceError
-from encoders.reader import Understood
+from encoders.reader import WholeReading
 from encoders.reader.reader import MeantGroup
 from encoders.settings import Settings
 from tools.types import AudienceSpec, Behaviour, Filter, Interval, LifeCycle, SizeEstimate
@@ -250,7 +250,7 @@ def test_several_options_none_and_the_difference(talk: Conversation) -> None:
     assert spec(talk.say("u", "the second")).demand == "Households that will buy imported wine in the next 28 days"
 
 
-PETS = Understood(
+PETS = WholeReading(
     groups=tuple(
         MeantGroup(group=group, source="purchases", probability=0.3, because="pet owners")
         for group in ("dog food", "vitamins")
@@ -264,7 +264,7 @@ PETS = Understood(
 class Reads(PlantedService):
     """Reads every request as one about pets."""
 
-    def read(self, text: str) -> Understood | None:
+    def read(self, text: str) -> WholeReading | None:
         return PETS
 
 
@@ -367,7 +367,7 @@ def test_a_thinker_that_fails_is_answered(coffee: Conversation, monkeypatch: pyt
     def broken(*_: object) -> object:
         raise ValueError("a question needs two to six options")
 
-    monkeypatch.setattr("agent.thinking.rules.decide", broken)
+    monkeypatch.setattr("agent.thinking.rules.decide.decide", broken)
     reply = coffee.say("t", "tea")
     assert "Something went wrong" in reply.text
     assert spec(reply).demand == COFFEE
@@ -399,18 +399,18 @@ def test_no_sequence_of_messages_breaks_the_conversation(turns: list[tuple[str, 
     """Several turns in a row: what one leaves open or on the page, the next finds, and every one is answered."""
     service: Any = PlantedService()
     card = service.describe_data()
-    acting, thinker = Acting(service, card), RuleThinker("rules", service.search_groups)
+    acting, thinker = Actions(service, card), RuleThinker("rules", service.search_groups)
     memory = Memory()
     for text, intent, chance in turns:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(reading, "intent_classifier", partial(Guessing, [Guess(intent, chance, "demand")]))
             context = look(service, card, memory, text or "?")
-            decision = thinker.decide(context, Conduct())
+            decision = thinker.decide(context, ModelConduct())
         if decision.step.action in UNPLANTED:
             continue
         try:
             memory, reply = acting.act(decision.step, decision.notes, context, memory, "rules")
-        except (AudienceError, Unwanted):
+        except (AudienceError, RefusedAudience):
             continue
         assert reply.text
         assert memory.question is None or memory.pending or memory.question.question in reply.text
@@ -428,7 +428,7 @@ def test_no_message_breaks_the_conversation(text: str, intent: Any, stage: str, 
     """Whatever intent is read into whatever message, the rules find a step, and it can be carried out."""
     service: Any = PlantedService()
     card = service.describe_data()
-    acting = Acting(service, card)
+    acting = Actions(service, card)
     memory = Memory(language=tongue)
     if stage != "fresh":
         memory = memory.model_copy(update={"now": acting.drafting.by_hand(AudienceSpec(demand=COFFEE), memory)})
@@ -441,11 +441,11 @@ def test_no_message_breaks_the_conversation(text: str, intent: Any, stage: str, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "intent_classifier", lambda: stub)
         context = look(service, card, memory, text or "?")
-        decision = RuleThinker("rules", service.search_groups).decide(context, Conduct())
+        decision = RuleThinker("rules", service.search_groups).decide(context, ModelConduct())
     if decision.step.action in UNPLANTED:
         return
     try:
         _, reply = acting.act(decision.step, decision.notes, context, memory, "rules")
-    except (AudienceError, Unwanted):
+    except (AudienceError, RefusedAudience):
         return
     assert reply.text

@@ -18,9 +18,9 @@ from wire_doubles import Server, calls, step
 import tools.service
 from agent.cli.main import app
 from agent.conversation import Conversation
-from agent.models import RULES
+from agent.models.chat import RULES
+from agent.reading.options import DECIDE
 from agent.recording import Recorded
-from agent.rules.replying import DECIDE
 from encoders.settings import Settings
 
 FILE = Path(__file__).parent / "recorded" / "scripted_reader.jsonl"

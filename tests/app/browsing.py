@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page
 
-from agent.page.desk import Desk
+from agent.page.state import AppState
 
 LAPTOP, PHONE = (1440, 900), (390, 844)
 Visit = Callable[..., Page]
-Serve = Callable[[Callable[[], Desk]], str]
+Serve = Callable[[Callable[[], AppState]], str]
 
 
 def say(page: Page, text: str) -> None:

@@ -12,7 +12,7 @@ from browsing import LAPTOP, Serve, Visit
 from page_doubles import make_desk
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from agent.page.desk import Desk
+from agent.page.state import AppState
 from app_gradio import create_app
 from encoders.settings import settings
 from tools.access.serving import configured
@@ -77,7 +77,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     settings.cache_clear()
     running: list[tuple[uvicorn.Server, Thread]] = []
 
-    def start(opener: Callable[[], Desk]) -> str:
+    def start(opener: Callable[[], AppState]) -> str:
         listening = create_server(("127.0.0.1", 0))
         app = partial(create_app, opener)  # made inside the loop of the server: Gradio leaves others open
         server = uvicorn.Server(configured(app, timeout_graceful_shutdown=1))
@@ -94,5 +94,5 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def desk(tmp_path: Path) -> AppState:
     return make_desk(tmp_path / "exports")

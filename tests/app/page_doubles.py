@@ -10,10 +10,10 @@ from pathlib import Path
 from threading import Event
 from typing import Literal
 
-from agent.page.desk import Desk
+from agent.page.state import AppState
 from agent.state import AudienceDraft, Clarification, Pending, Reply, Thing
 from encoders.errors import RequestError, TooSmallError
-from tools.reading import Learning
+from tools.audiences.reader import Learning
 from tools.types import (
     AudienceSpec,
     Behaviour,
@@ -338,7 +338,7 @@ class Conversation:
         )
 
 
-def make_desk(exports: Path) -> Desk:
+def make_desk(exports: Path) -> AppState:
     """A desk with the doubles behind it."""
     service = Service(exports)
-    return Desk(conversation=Conversation(service), service=service)  # type: ignore[arg-type]
+    return AppState(conversation=Conversation(service), service=service)  # type: ignore[arg-type]

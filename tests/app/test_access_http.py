@@ -13,13 +13,13 @@ from mcp_types import CallToolResult
 from page_doubles import make_desk
 from planted import world_settings
 
-from agent.page.desk import Desk
+from agent.page.state import AppState
 from encoders.settings import settings
 from encoders.workspace import Workspace
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
-from tools.registry import Registry
 from tools.service import AudienceService
+from tools.storage.registry import Registry
 
 pytestmark = [
     pytest.mark.slow,
@@ -50,7 +50,7 @@ class Door:
 @pytest.fixture
 def door(serve: Serve, tmp_path: Path, own_workspace: Workspace) -> Iterator[Door]:
     service = AudienceService.open(world_settings(own_workspace.path))
-    address = serve(lambda: Desk(conversation=make_desk(tmp_path).conversation, service=service))
+    address = serve(lambda: AppState(conversation=make_desk(tmp_path).conversation, service=service))
     while not httpx2.get(f"{address}/healthz").json()["ready"]:
         pass
     with Tokens(Workspace(settings().workspace).tokens) as tokens:

@@ -10,8 +10,8 @@ from page_doubles import make_desk
 
 from encoders.settings import settings
 from encoders.workspace import Workspace
-from tools.registry import Registry
-from tools.webhooks.outbox import Outbox
+from tools.delivery.outbox import Outbox
+from tools.storage.registry import Registry
 
 pytestmark = [
     pytest.mark.slow,

@@ -15,10 +15,10 @@ from page_doubles import make_desk
 from planted import world_settings
 from pydantic_core import to_jsonable_python
 
-from agent.page.desk import NOT_YET, Desk, Opening
+from agent.page.state import NOT_YET, AppState, LazyService
 from encoders.errors import ModelError, WorkspaceError
 from encoders.workspace import Workspace
-from tools.adcp.tasks import TASKS
+from tools.interfaces.adcp.tasks import TASKS
 from tools.operations.operation import Interface
 from tools.operations.table import offered
 from tools.service import AudienceService
@@ -44,7 +44,7 @@ def test_another_agent_sizes_and_saves_over_http(
     serve: Serve, tmp_path: Path, own_workspace: Workspace, mode: str
 ) -> None:
     service = AudienceService.open(world_settings(own_workspace.path))
-    address = serve(lambda: Desk(conversation=make_desk(tmp_path).conversation, service=service))
+    address = serve(lambda: AppState(conversation=make_desk(tmp_path).conversation, service=service))
     save = {"spec": SPEC.model_dump(mode="json"), "name": "Coffee", "approved_by": "Ada", "key": "once"}
 
     async def work(client: Client) -> None:
@@ -66,10 +66,10 @@ def test_another_agent_sizes_and_saves_over_http(
 
 
 @pytest.mark.slow
-def test_who_comes_before_the_app_is_ready_is_told_so(serve: Serve, desk: Desk) -> None:
+def test_who_comes_before_the_app_is_ready_is_told_so(serve: Serve, desk: AppState) -> None:
     opened = Event()
 
-    def slow() -> Desk:
+    def slow() -> AppState:
         opened.wait(60)
         return desk
 
@@ -81,7 +81,7 @@ def test_who_comes_before_the_app_is_ready_is_told_so(serve: Serve, desk: Desk) 
 
 
 @pytest.mark.slow
-def test_a_page_from_elsewhere_may_not_ask(serve: Serve, desk: Desk) -> None:
+def test_a_page_from_elsewhere_may_not_ask(serve: Serve, desk: AppState) -> None:
     address = serve(lambda: desk)
     hello = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
     headers = {"Accept": "application/json, text/event-stream"}
@@ -92,7 +92,7 @@ def test_a_page_from_elsewhere_may_not_ask(serve: Serve, desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_a_caller_that_takes_json_alone_gets_it_in_one_piece(serve: Serve, desk: Desk) -> None:
+def test_a_caller_that_takes_json_alone_gets_it_in_one_piece(serve: Serve, desk: AppState) -> None:
     address = serve(lambda: desk)
     hello = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
     whole, stream = (
@@ -105,15 +105,15 @@ def test_a_caller_that_takes_json_alone_gets_it_in_one_piece(serve: Serve, desk:
     assert json.loads(stream.text.partition("data: ")[2])["result"] == whole.json()["result"]
 
 
-def test_a_desk_that_failed_to_open_says_why_and_is_tried_again(desk: Desk) -> None:
+def test_a_desk_that_failed_to_open_says_why_and_is_tried_again(desk: AppState) -> None:
     mended = Event()
 
-    def opener() -> Desk:
+    def opener() -> AppState:
         if not mended.is_set():
             raise ModelError("There is no trained model; run 'audience demo'.")
         return desk
 
-    opening = Opening(opener)
+    opening = LazyService(opener)
     with pytest.raises(WorkspaceError, match="still opening"):
         opening.at_once()
     with pytest.raises(ModelError):
@@ -128,7 +128,7 @@ def test_a_desk_that_failed_to_open_says_why_and_is_tried_again(desk: Desk) -> N
 @pytest.mark.slow
 def test_the_resources_are_beside_the_page(serve: Serve, tmp_path: Path, own_workspace: Workspace) -> None:
     service = AudienceService.open(world_settings(own_workspace.path))
-    address = serve(lambda: Desk(conversation=make_desk(tmp_path).conversation, service=service))
+    address = serve(lambda: AppState(conversation=make_desk(tmp_path).conversation, service=service))
     while (health := httpx2.get(f"{address}/api/health")).status_code == 503:
         assert health.headers["content-type"] == "application/problem+json"
     sized = httpx2.post(f"{address}/api/sizes", json=SPEC.model_dump(mode="json"))

@@ -8,10 +8,10 @@ from browsing import PHONE, Serve, Visit, say
 from page_doubles import HOSTILE, Conversation
 from playwright.sync_api import Page, expect
 
-from agent.page.desk import BROKEN, Desk
-from agent.usage import Usage
+from agent.models.usage import Usage
+from agent.page.state import BROKEN, AppState
 from encoders.errors import ModelError
-from tools.reading import Learning
+from tools.audiences.reader import Learning
 
 pytestmark = [
     pytest.mark.slow,
@@ -26,10 +26,10 @@ def reach_an_audience(page: Page) -> None:
     expect(page.get_by_role("heading", name="Some of these households")).to_be_visible()
 
 
-def test_the_page_is_there_before_the_workspace_is_open(serve: Serve, visit: Visit, desk: Desk) -> None:
+def test_the_page_is_there_before_the_workspace_is_open(serve: Serve, visit: Visit, desk: AppState) -> None:
     opened = Event()
 
-    def slow() -> Desk:
+    def slow() -> AppState:
         opened.wait(60)
         return desk
 
@@ -45,10 +45,10 @@ def test_the_page_is_there_before_the_workspace_is_open(serve: Serve, visit: Vis
     assert page.request.get(f"{page.url}healthz").json() == {"ready": True}
 
 
-def test_a_workspace_that_is_not_prepared_is_one_sentence(serve: Serve, visit: Visit, desk: Desk) -> None:
+def test_a_workspace_that_is_not_prepared_is_one_sentence(serve: Serve, visit: Visit, desk: AppState) -> None:
     mended = Event()
 
-    def opener() -> Desk:
+    def opener() -> AppState:
         if not mended.is_set():
             raise ModelError("There is no trained model in ./workspace; run 'audience demo'.")
         return desk
@@ -62,7 +62,7 @@ def test_a_workspace_that_is_not_prepared_is_one_sentence(serve: Serve, visit: V
     expect(page.get_by_text("as of 1 October 2017")).to_be_visible()
 
 
-def test_errors_are_plain_sentences_in_the_chat(serve: Serve, visit: Visit, desk: Desk) -> None:
+def test_errors_are_plain_sentences_in_the_chat(serve: Serve, visit: Visit, desk: AppState) -> None:
     page = visit(serve(lambda: desk))
     chat = page.get_by_role("log")
     say(page, "   ")
@@ -75,7 +75,7 @@ def test_errors_are_plain_sentences_in_the_chat(serve: Serve, visit: Visit, desk
     reach_an_audience(page)
 
 
-def test_markup_in_requests_and_data_stays_text(serve: Serve, visit: Visit, desk: Desk) -> None:
+def test_markup_in_requests_and_data_stays_text(serve: Serve, visit: Visit, desk: AppState) -> None:
     page = visit(serve(lambda: desk))
     typed = "![x](http://example.org/a.png) <img src=http://example.org/b.png> baby"
     say(page, typed)
@@ -86,7 +86,7 @@ def test_markup_in_requests_and_data_stays_text(serve: Serve, visit: Visit, desk
     assert page.locator("#chat img, #audience img").count() == 0
 
 
-def test_what_runs_can_be_stopped(serve: Serve, visit: Visit, desk: Desk) -> None:
+def test_what_runs_can_be_stopped(serve: Serve, visit: Visit, desk: AppState) -> None:
     page = visit(serve(lambda: desk))
     say(page, "slowly please")
     expect(page.get_by_text("Looking for what was said")).to_be_visible()
@@ -99,7 +99,7 @@ def test_what_runs_can_be_stopped(serve: Serve, visit: Visit, desk: Desk) -> Non
     expect(page.get_by_role("log")).to_contain_text("near 'unicorn'")
 
 
-def test_the_cut_by_number_by_pointer_and_by_key(serve: Serve, visit: Visit, desk: Desk) -> None:
+def test_the_cut_by_number_by_pointer_and_by_key(serve: Serve, visit: Visit, desk: AppState) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
     headline = page.get_by_label("Size of the audience")
@@ -134,7 +134,7 @@ def test_the_cut_by_number_by_pointer_and_by_key(serve: Serve, visit: Visit, des
     expect(users).to_have_value(str(pressed))
 
 
-def test_a_number_that_cannot_be_is_a_sentence_and_changes_nothing(serve: Serve, visit: Visit, desk: Desk) -> None:
+def test_a_number_that_cannot_be_is_a_sentence_and_changes_nothing(serve: Serve, visit: Visit, desk: AppState) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
     users = page.get_by_label("or exactly so many")
@@ -148,7 +148,7 @@ def test_a_number_that_cannot_be_is_a_sentence_and_changes_nothing(serve: Serve,
     expect(page.get_by_role("heading", name="Some of these households")).to_be_hidden()
 
 
-def test_a_condition_is_clicked_away_and_the_sentence_rewritten(serve: Serve, visit: Visit, desk: Desk) -> None:
+def test_a_condition_is_clicked_away_and_the_sentence_rewritten(serve: Serve, visit: Visit, desk: AppState) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
     page.get_by_role("button", name="Exclude those who bought it").click()
@@ -165,7 +165,7 @@ def test_a_condition_is_clicked_away_and_the_sentence_rewritten(serve: Serve, vi
 
 
 def test_what_was_understood_is_struck_out_and_taken_back_by_pointer_and_by_key(
-    serve: Serve, visit: Visit, desk: Desk
+    serve: Serve, visit: Visit, desk: AppState
 ) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
@@ -201,7 +201,7 @@ def test_what_was_understood_is_struck_out_and_taken_back_by_pointer_and_by_key(
 
 
 def test_the_page_says_how_far_the_reader_has_learned_and_goes_on_meanwhile(
-    serve: Serve, visit: Visit, desk: Desk
+    serve: Serve, visit: Visit, desk: AppState
 ) -> None:
     desk.service.learning = Learning("Learning to read requests", 0.042)  # type: ignore[misc]
     page = visit(serve(lambda: desk))
@@ -214,7 +214,7 @@ def test_the_page_says_how_far_the_reader_has_learned_and_goes_on_meanwhile(
     expect(line).to_be_hidden()
 
 
-def test_what_was_assumed_is_clicked_to_change_it(serve: Serve, visit: Visit, desk: Desk) -> None:
+def test_what_was_assumed_is_clicked_to_change_it(serve: Serve, visit: Visit, desk: AppState) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
     assumed = page.get_by_text("'First time' means not in the last 12 weeks.").last
@@ -224,7 +224,7 @@ def test_what_was_assumed_is_clicked_to_change_it(serve: Serve, visit: Visit, de
     expect(page.get_by_role("checkbox", name="'First time' means not in the last 12 weeks.")).to_be_checked()
 
 
-def test_a_no_saves_nothing(serve: Serve, visit: Visit, desk: Desk) -> None:
+def test_a_no_saves_nothing(serve: Serve, visit: Visit, desk: AppState) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
     page.get_by_role("button", name="Save", exact=True).click()
@@ -236,7 +236,7 @@ def test_a_no_saves_nothing(serve: Serve, visit: Visit, desk: Desk) -> None:
 
 
 def test_a_new_conversation_starts_empty_and_keeps_nothing_of_the_old_one(
-    serve: Serve, visit: Visit, desk: Desk
+    serve: Serve, visit: Visit, desk: AppState
 ) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
@@ -248,7 +248,7 @@ def test_a_new_conversation_starts_empty_and_keeps_nothing_of_the_old_one(
 
 
 def test_what_the_language_model_costs_is_a_small_line_and_none_where_there_is_no_model(
-    serve: Serve, visit: Visit, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, visit: Visit, desk: AppState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
@@ -265,7 +265,7 @@ def test_what_the_language_model_costs_is_a_small_line_and_none_where_there_is_n
     expect(page.locator("#usage")).to_be_hidden()
 
 
-def test_nothing_sticks_out_on_a_phone(serve: Serve, visit: Visit, desk: Desk) -> None:
+def test_nothing_sticks_out_on_a_phone(serve: Serve, visit: Visit, desk: AppState) -> None:
     page = visit(serve(lambda: desk), PHONE)
     expect(page.get_by_text("as of 1 October 2017")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
@@ -276,7 +276,7 @@ def test_nothing_sticks_out_on_a_phone(serve: Serve, visit: Visit, desk: Desk) -
     assert page.evaluate(f"{wide}.length") == 0
 
 
-def test_every_answer_carries_the_policy(serve: Serve, visit: Visit, desk: Desk) -> None:
+def test_every_answer_carries_the_policy(serve: Serve, visit: Visit, desk: AppState) -> None:
     page = visit(serve(lambda: desk))
     for path in ("", "healthz", "exports/none.csv"):
         answer = page.request.get(f"{page.url}{path}")
@@ -284,7 +284,7 @@ def test_every_answer_carries_the_policy(serve: Serve, visit: Visit, desk: Desk)
     assert page.request.get(f"{page.url}exports/..%2Fcheckpoints.db").status == 404
 
 
-def test_the_outcome_is_brought_beside_the_saved_audience(serve: Serve, visit: Visit, desk: Desk) -> None:
+def test_the_outcome_is_brought_beside_the_saved_audience(serve: Serve, visit: Visit, desk: AppState) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
     bring = page.get_by_role("button", name="Bring the outcome")

@@ -14,12 +14,12 @@ from browsing import Serve
 from gradio.utils import get_upload_folder
 from page_doubles import HOSTILE
 
-from agent.page.desk import Desk
 from agent.page.events import COOKIE
+from agent.page.state import AppState
 from encoders.settings import settings
 from encoders.workspace import Workspace
-from tools.access.bounds import TEXT_CHARACTERS, UPLOAD_BYTES, UPLOAD_FILES
-from tools.registry import AuditLine, Registry
+from tools.bounds import TEXT_CHARACTERS, UPLOAD_BYTES, UPLOAD_FILES
+from tools.storage.registry import AuditLine, Registry
 
 pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")  # from Gradio's own statistics
 
@@ -48,7 +48,7 @@ class Web:
 
 
 @pytest.fixture
-def address(serve: Serve, desk: Desk) -> str:
+def address(serve: Serve, desk: AppState) -> str:
     return serve(lambda: desk)
 
 
@@ -102,7 +102,7 @@ def disguises(path: Path) -> list[Any]:
     ]
 
 
-def test_a_click_that_changes_nothing_leaves_the_page_as_it_is(web: Web, desk: Desk) -> None:
+def test_a_click_that_changes_nothing_leaves_the_page_as_it_is(web: Web, desk: AppState) -> None:
     """Gradio empties every part of the page where a handler yields nothing at all."""
     stored = {"thread": "0" * 32, "said": [], "options": []}
     for text in ("baby", "the first"):
@@ -204,7 +204,7 @@ def test_one_browser_has_nothing_of_another(web: Web, address: str) -> None:
         assert without.post("/gradio_api/upload", files={"files": ("a.csv", b"x")}).status_code == 403
 
 
-def test_a_file_that_this_browser_brought_is_taken_and_goes_nowhere_else(web: Web, desk: Desk) -> None:
+def test_a_file_that_this_browser_brought_is_taken_and_goes_nowhere_else(web: Web, desk: AppState) -> None:
     [path] = web.bring("../../list of users.csv", b"user_id\n1\n2\n").json()
     assert Path(path).stat().st_mode & 0o777 == 0o600
     assert (

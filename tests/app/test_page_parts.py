@@ -5,13 +5,12 @@ from threading import Event
 import pytest
 from page_doubles import Service, make_desk
 
-from agent.page import changes
-from agent.page.desk import BROKEN, Desk, Opening, sentence
-from agent.page.figures import reach_curve
-from agent.page.transcript import KEPT_MESSAGES, SHOWN_CHARACTERS, Transcript
-from agent.page.words import literal, percent
-from agent.rules.campaign import platform_in, upload_in
-from agent.rules.commands import command
+from agent.page import controls
+from agent.page.browser import KEPT_MESSAGES, SHOWN_CHARACTERS, Transcript
+from agent.page.cards import literal, percent
+from agent.page.details import reach_curve
+from agent.page.state import BROKEN, AppState, LazyService, sentence
+from agent.reading.commands import command, platform_in, upload_in
 from encoders.errors import DataError, RequestError
 from tools.types import AudienceSpec, Behaviour, Filter, SizeEstimate
 
@@ -58,15 +57,15 @@ def test_a_curve_of_nobody_is_drawn(size: SizeEstimate) -> None:
 
 
 def test_each_condition_has_its_own_words_and_goes_alone() -> None:
-    words = changes.conditions(SPEC)
+    words = controls.conditions(SPEC)
     assert words == ["age: not 65+ or 55-64", "no milk in the last 28 days", "no cream in the last 28 days"]
-    left = changes.keep_conditions(SPEC, [words[0], words[2]])
+    left = controls.keep_conditions(SPEC, [words[0], words[2]])
     assert (left.filters, left.behaviours) == (SPEC.filters, SPEC.behaviours[1:])
 
 
 def test_a_number_of_users_becomes_exactly_that_cut(size: SizeEstimate) -> None:
     for users in (1, 77, 1000, size.eligible):
-        changed = changes.cut_to_users(SPEC, size, users)
+        changed = controls.cut_to_users(SPEC, size, users)
         assert changed.cut is not None
         assert round(changed.cut * size.eligible) == users
 
@@ -74,42 +73,42 @@ def test_a_number_of_users_becomes_exactly_that_cut(size: SizeEstimate) -> None:
 @pytest.mark.parametrize("users", [None, 0, -5, 2318])
 def test_an_impossible_number_of_users_names_the_range(size: SizeEstimate, users: float | None) -> None:
     with pytest.raises(RequestError, match=r"between 1 and 2,317"):
-        changes.cut_to_users(SPEC, size, users)
+        controls.cut_to_users(SPEC, size, users)
 
 
 def test_touching_a_control_without_moving_it_changes_nothing(size: SizeEstimate) -> None:
-    assert changes.cut_to_users(SPEC, size, size.users) is SPEC
-    assert changes.cut_to_percent(SPEC, size, 10.0) is SPEC
-    assert changes.cut_to_percent(SPEC, size, 20.0).cut == pytest.approx(0.2)
+    assert controls.cut_to_users(SPEC, size, size.users) is SPEC
+    assert controls.cut_to_percent(SPEC, size, 10.0) is SPEC
+    assert controls.cut_to_percent(SPEC, size, 20.0).cut == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize(("text", "message"), [("  ", "is empty"), ("a" * 2001, "under 2,000")])
 def test_a_sentence_that_cannot_be_is_refused(text: str, message: str) -> None:
     with pytest.raises(RequestError, match=message):
-        changes.demand(SPEC, text)
+        controls.demand(SPEC, text)
 
 
 def test_a_name_cannot_end_its_own_quotes() -> None:
-    assert changes.save_request(' Say "hi" \n there ') == "Save as \"Say 'hi' there\""
-    assert changes.save_request("  ") == "Save this audience"
+    assert controls.save_request(' Say "hi" \n there ') == "Save as \"Say 'hi' there\""
+    assert controls.save_request("  ") == "Save this audience"
 
 
 def test_what_the_controls_say_is_what_the_rules_read() -> None:
-    saving = command(changes.save_request("Autumn", 12.5), True, ())
+    saving = command(controls.save_request("Autumn", 12.5), True, ())
     assert saving is not None
     assert (saving.action, saving.name, saving.holdout) == ("save", "Autumn", 12.5)
-    plainly = command(changes.save_request("", 0), True, ())
+    plainly = command(controls.save_request("", 0), True, ())
     assert plainly is not None
     assert (plainly.action, plainly.name, plainly.holdout) == ("save", None, 0)
     for key in ("", "meta", "linkedin"):
-        exporting = command(changes.export_request(key), True, ())
+        exporting = command(controls.export_request(key), True, ())
         assert exporting is not None
-        assert (exporting.action, platform_in(changes.export_request(key)) or "") == ("export", key)
-    outcome = command(changes.outcome_request("Autumn", "0123456789ab.csv"), True, ("Autumn",))
+        assert (exporting.action, platform_in(controls.export_request(key)) or "") == ("export", key)
+    outcome = command(controls.outcome_request("Autumn", "0123456789ab.csv"), True, ("Autumn",))
     assert outcome is not None
     assert (outcome.action, outcome.audience) == ("outcome", ["Autumn"])
-    assert upload_in(changes.outcome_request("Autumn", "0123456789ab.csv")) == "0123456789ab.csv"
-    liking = command(changes.like_request("0123456789ab.txt"), False, ())
+    assert upload_in(controls.outcome_request("Autumn", "0123456789ab.csv")) == "0123456789ab.csv"
+    liking = command(controls.like_request("0123456789ab.txt"), False, ())
     assert liking is not None
     assert liking.action == "like"
 
@@ -166,13 +165,13 @@ def test_shares_keep_a_decimal_only_where_it_says_something() -> None:
 
 
 def test_the_desk_opens_once_and_closes_what_is_behind_it(tmp_path: Path) -> None:
-    opened: list[Desk] = []
+    opened: list[AppState] = []
 
-    def opener() -> Desk:
+    def opener() -> AppState:
         opened.append(make_desk(tmp_path))
         return opened[-1]
 
-    opening = Opening(opener)
+    opening = LazyService(opener)
     assert not opening.ready
     assert opening.desk() is opening.desk()
     assert opening.ready
@@ -186,12 +185,12 @@ def test_the_desk_opens_once_and_closes_what_is_behind_it(tmp_path: Path) -> Non
 def test_a_failed_opening_is_tried_again(tmp_path: Path) -> None:
     mended = Event()
 
-    def opener() -> Desk:
+    def opener() -> AppState:
         if not mended.is_set():
             raise DataError("No prepared data; run 'audience demo'.")
         return make_desk(tmp_path)
 
-    opening = Opening(opener)
+    opening = LazyService(opener)
     with pytest.raises(DataError, match="audience demo"):
         opening.desk()
     assert not opening.ready

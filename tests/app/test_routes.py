@@ -13,8 +13,8 @@ from starlette.routing import Mount
 
 from app_gradio import create_app
 from encoders.settings import settings
-from tools.access.bounds import UPLOAD_BYTES
-from tools.access.routes import RULES, Door, rule_for
+from tools.access.routes import RULES, Admission, rule_for
+from tools.bounds import UPLOAD_BYTES
 
 ABOUT = {"/api/openapi.json", "/api/health", "/api/problems"}
 """Resources that say something about the service alone, so that no operation and no scope belongs to them."""
@@ -48,7 +48,7 @@ def test_every_route_is_decided_on_and_every_decision_is_about_a_route(app: Fast
     found = dict(walked(list(app.routes)))
     assert {"/gradio_api/queue/join", "/gradio_api/file={path_or_url:path}", "/api/sizes"} <= found.keys()
     of_resources = {path for path in found if path.startswith("/api/")}
-    assert {rule_for(path).door for path in of_resources} == {Door.AGENTS}
+    assert {rule_for(path).door for path in of_resources} == {Admission.AGENTS}
     decided = {rule.path for rule in RULES}
     assert found.keys() - of_resources - decided == set(), "Decide in tools/access/routes.py who may ask for these."
     assert decided - found.keys() - {"/api/{path:path}"} == set(), "There are no such routes any more."
@@ -75,4 +75,4 @@ def test_the_first_rule_that_fits_is_the_one_of_the_path() -> None:
     for rule in RULES:
         assert rule_for(rule.path.replace("{", "").replace("}", "")).door is rule.door, rule.path
     for path in ("/healthz/", "/mcp/", "/MCP", "/gradio_api/queue/join/", "/exports/a/b", "/gradio_api", "/x"):
-        assert rule_for(path).door is Door.NOBODY
+        assert rule_for(path).door is Admission.NOBODY

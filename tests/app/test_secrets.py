@@ -11,16 +11,16 @@ from page_doubles import make_desk
 from planted import world_settings
 from pydantic_core import to_json
 
-from agent.page.desk import Desk
+from agent.page.state import AppState
 from encoders.checksums import write_checksums
 from encoders.settings import Settings, settings
 from encoders.workspace import Workspace
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
-from tools.destinations.known import NewDestination
-from tools.registry import Registry
+from tools.delivery.destinations import NewDestination
+from tools.delivery.outbox import NewSubscription
 from tools.service import AudienceService
-from tools.webhooks.types import NewSubscription
+from tools.storage.registry import Registry
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")]
 
@@ -45,7 +45,7 @@ def address(
     contacts.write_parquet(own_workspace.data / "contacts.parquet")
     write_checksums(own_workspace.data)
     service = AudienceService.open(world_settings(own_workspace.path))
-    address = serve(lambda: Desk(conversation=make_desk(own_workspace.path).conversation, service=service))
+    address = serve(lambda: AppState(conversation=make_desk(own_workspace.path).conversation, service=service))
     while not httpx2.get(f"{address}/healthz").json()["ready"]:
         pass
     return address

@@ -8,9 +8,9 @@ import pytest
 import torch
 from planted import AS_OF, TINY_RECIPE, World
 
-from encoders.forecast import Forecaster
-from encoders.language.demand import read_demand
 from encoders.model.dual import encode_parts
+from encoders.predictor import Forecaster
+from encoders.text.demand import read_demand
 from tools.service import AudienceService
 
 ROOT = Path(__file__).parents[2]

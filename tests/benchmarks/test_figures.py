@@ -12,7 +12,7 @@ import conversation  # noqa: E402
 import figures  # noqa: E402
 import trust  # noqa: E402
 
-from encoders.benchmark.tables import with_interval  # noqa: E402
+from benchmarks.forecasts.tables import with_interval  # noqa: E402
 
 
 def test_the_readme_and_its_page_hold_the_figures_that_were_measured() -> None:

@@ -19,9 +19,9 @@ from planted import AS_OF, World, world_settings
 
 from encoders import fingerprint
 from encoders.fingerprint import fingerprints, hash_inputs
-from encoders.forecast import Forecaster
-from encoders.model.scene import Scene, read_scene
+from encoders.model.snapshot import FeatureSnapshot, read_snapshot
 from encoders.model.user import TIMES, UserInputs
+from encoders.predictor import Forecaster
 from encoders.workspace import Workspace
 
 ITEMS = tuple(f"{source}: {text}" for source in ("buys", "views") for text in ("tea", "wine", "bread"))
@@ -133,15 +133,17 @@ def forecaster(world_workspace: Workspace) -> Forecaster:
 
 
 @pytest.fixture(scope="module")
-def next_day(world: World, forecaster: Forecaster) -> Scene:
-    return read_scene(world.dataset.before(AS_OF + timedelta(days=1)), forecaster.scene.vocabulary, forecaster.encoder)
+def next_day(world: World, forecaster: Forecaster) -> FeatureSnapshot:
+    return read_snapshot(
+        world.dataset.before(AS_OF + timedelta(days=1)), forecaster.scene.vocabulary, forecaster.encoder
+    )
 
 
-def by_user(scene: Scene, found: NDArray[Any]) -> dict[str, Any]:
+def by_user(scene: FeatureSnapshot, found: NDArray[Any]) -> dict[str, Any]:
     return dict(zip(scene.histories.user_ids, found, strict=True))
 
 
-def test_from_day_to_day_fingerprints_change_with_vectors(forecaster: Forecaster, next_day: Scene) -> None:
+def test_from_day_to_day_fingerprints_change_with_vectors(forecaster: Forecaster, next_day: FeatureSnapshot) -> None:
     model, scene = forecaster.model, forecaster.scene
     before, after = by_user(scene, fingerprints(model, scene)), by_user(next_day, fingerprints(model, next_day))
     changed = {user for user, found in after.items() if before.get(user) != found}
@@ -164,7 +166,9 @@ def test_other_weights_and_another_text_encoder_give_other_fingerprints(forecast
         assert (fingerprints(other, scene) != usual).all()
 
 
-def test_a_tower_that_reads_activity_sees_another_user_when_it_changes(forecaster: Forecaster, next_day: Scene) -> None:
+def test_a_tower_that_reads_activity_sees_another_user_when_it_changes(
+    forecaster: Forecaster, next_day: FeatureSnapshot
+) -> None:
     alone = deepcopy(forecaster.model)
     alone.encoder.users.with_activity = True
     before, after = (by_user(scene, fingerprints(alone, scene)) for scene in (forecaster.scene, next_day))

@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 from planted import AS_OF, BABY_FOOD, DIAPERS, HABITS, HOSTILE, World, narrowed
 
-from encoders.calibration.spread import responders
+from encoders.calibration.overdispersion import responders
 from encoders.errors import ModelError
-from encoders.forecast import Forecast, Forecaster
 from encoders.metrics import auc, lift
-from encoders.model.scene import read_scene, read_vocabulary
+from encoders.model.snapshot import read_snapshot, read_vocabulary
+from encoders.predictor import Forecast, Forecaster
 from encoders.workspace import Workspace
 from tools.service import AudienceService
 
@@ -151,7 +151,7 @@ def test_orders_in_a_demand_are_only_words(forecaster: Forecaster, demand: str) 
 
 
 def test_a_model_may_not_score_its_own_past(forecaster: Forecaster, world: World) -> None:
-    earlier = read_scene(
+    earlier = read_snapshot(
         world.dataset.before(AS_OF - timedelta(days=1)), forecaster.scene.vocabulary, forecaster.encoder
     )
     with pytest.raises(ModelError, match=f"was trained up to {AS_OF} and may not score"):
@@ -164,7 +164,7 @@ def test_a_model_of_another_data_set_may_score_any_date(forecaster: Forecaster, 
     vocabulary = read_vocabulary(dataset, forecaster.encoder, Workspace(tmp_path))
     as_of = AS_OF - timedelta(days=28)
     elsewhere = Forecaster(
-        forecaster.model, read_scene(dataset.before(as_of), vocabulary, forecaster.encoder), forecaster.encoder
+        forecaster.model, read_snapshot(dataset.before(as_of), vocabulary, forecaster.encoder), forecaster.encoder
     )
     then = set(
         dataset.outcome(as_of).filter(

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from planted import AS_OF, SMALL_RECIPE, USERS, World, replace_events, world_settings
 from safetensors.numpy import load_file
 
-from encoders.forecast import Forecaster
-from encoders.history.events import ITEM_SCHEMA, Dataset
-from encoders.model.scene import read_scene, read_vocabulary
+from encoders.data.events import ITEM_SCHEMA, Dataset
+from encoders.model.snapshot import read_snapshot, read_vocabulary
 from encoders.model_folder import read_config
+from encoders.predictor import Forecaster
 from encoders.train import train
 from encoders.workspace import Workspace
 from tools.service import AudienceService
@@ -72,7 +72,7 @@ def asked(
 
     def ask(dataset: Dataset, as_of: date) -> list[object]:
         known = service._forecaster
-        scene = read_scene(dataset.before(as_of), known.scene.vocabulary, known.encoder)
+        scene = read_snapshot(dataset.before(as_of), known.scene.vocabulary, known.encoder)
         forecaster = Forecaster(known.model, scene, known.encoder)
         asked = AudienceService(service.settings, workspace, forecaster)
         forecast = forecaster.forecast(SPEC.demand)
@@ -150,7 +150,7 @@ def test_a_thing_that_comes_up_later_is_not_known_of(world: World, service: Audi
 
     known = service._forecaster
     vocabulary = read_vocabulary(dataset, known.encoder, Workspace(tmp_path))
-    changed = Forecaster(known.model, read_scene(dataset.before(AS_OF), vocabulary, known.encoder), known.encoder)
+    changed = Forecaster(known.model, read_snapshot(dataset.before(AS_OF), vocabulary, known.encoder), known.encoder)
     for demand in (SPEC.demand, PLAIN.demand, "premium dog food", "dog toys"):
         before, after = known.forecast(demand), changed.forecast(demand)
         np.testing.assert_allclose(after.scores, before.scores, rtol=1e-4, atol=1e-4)

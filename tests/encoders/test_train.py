@@ -97,7 +97,7 @@ def test_an_interrupted_run_goes_on_and_gives_the_model_of_an_uninterrupted_one(
 
 @pytest.mark.usefixtures("few_labels")
 def test_a_killed_run_leaves_nothing_half_done_and_goes_on(untrained: Workspace) -> None:
-    tests = Path(__file__).parent.parent
+    tests = Path(__file__).parents[1]
     paths = os.pathsep.join([str(tests), str(tests.parent)])
     done = subprocess.run(
         [sys.executable, "-c", KILLED, untrained.path],

@@ -13,7 +13,7 @@ from faulty import flip
 
 from encoders.checksums import write_checksums
 from encoders.errors import DiskError, ModelError, WorkspaceError
-from encoders.reader.grounding import GROUNDED, write_table
+from encoders.reader.knowledge import GROUNDED, write_table
 from encoders.workspace import MODEL_FILES, SHARED, Workspace, atomic_file, atomic_folder, plain_faults, set_aside
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from tools.access.bounds import TABLE_COLUMNS, TABLE_ROWS
+from tools.bounds import TABLE_COLUMNS, TABLE_ROWS
 
 _MEMORY = """
 import sys
 from pathlib import Path
 from encoders.errors import RequestError
-from tools.table_file import read_columns
+from tools.storage.table_file import read_columns
 def most():  # of this process alone: ru_maxrss begins with what its parent took
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))

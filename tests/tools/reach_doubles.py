@@ -9,12 +9,12 @@ from typing import Any, cast
 import polars as pl
 
 from encoders.checksums import write_checksums
-from encoders.history.events import EVENT_SCHEMA, DatasetCard
+from encoders.data.events import EVENT_SCHEMA, DatasetCard
 from encoders.workspace import Workspace
-from tools.export import export_audience
-from tools.platforms import Platform
-from tools.reaching import Reaching
-from tools.registry import Registry
+from tools.delivery.exports import export_audience
+from tools.delivery.platforms import Platform
+from tools.delivery.reaching import Reachability
+from tools.storage.registry import Registry
 from tools.types import ExportFile, SavedAudience
 
 TODAY = date(2017, 10, 1)
@@ -47,6 +47,6 @@ def export(
 ) -> ExportFile:
     """Export users as a version of an audience that nobody saved."""
     registry = SimpleNamespace(members=lambda *_: (tuple(members), tuple(holdout)), list=tuple)
-    reaching = Reaching(workspace, cast(Registry, registry))
+    reaching = Reachability(workspace, cast(Registry, registry))
     leaving = reaching.leaving(saved)
     return export_audience(workspace, saved, leaving, reaching.has_contacts, format, platform, minimum)

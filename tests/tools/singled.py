@@ -4,7 +4,7 @@ from itertools import product
 
 from planted import HABITS, MINIMUM
 
-from tools.population import Population
+from tools.audiences.population import Population
 from tools.types import AudienceSpec, Behaviour, Filter
 
 BREAD = "people who will buy bread in the next 28 days"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.store import UserRecords, Vectors
-from tools.store_attributes import Attributes
+from tools.storage.vector_attributes import Attributes
+from tools.storage.vectors import UserRecords, Vectors
 
 AGES = ("18-24", "25-34", None)
 

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from encoders.contacts import ContactFormat
-from encoders.reader.grounding import GROUNDED, read_table
-from encoders.reader.knowledge import GLOSSARY, read_glossary
-from tools.forgetting.files import erase_from_file
-from tools.forgetting.traces import Traces, traces_of
+from encoders.data.contacts import ContactFormat
+from encoders.reader.knowledge import GLOSSARY, GROUNDED, read_glossary, read_table
+from tools.erasure.files import erase_from_file
+from tools.erasure.traces import Traces, traces_of
 
 OURS = """# our own words
 # as cust-7f told us

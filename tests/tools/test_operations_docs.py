@@ -1,21 +1,15 @@
 """The tables of the documentation are those of the operations."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
+from dev.operation_tables import DOCS, TABLES, written
 from tools.operations.table import OPERATIONS
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
-
-from operation_tables import DOCS, TABLES, written
 
 
 @pytest.mark.parametrize(("page", "name"), TABLES)
 def test_a_page_has_every_operation_as_it_is(page: str, name: str) -> None:
     text = (DOCS / page).read_text("utf-8")
-    assert written(text, name, TABLES[page, name]()) == text, "run: python docs/operation_tables.py"
+    assert written(text, name, TABLES[page, name]()) == text, "run: python dev/operation_tables.py"
 
 
 def test_an_operation_that_is_missing_somewhere_says_why() -> None:

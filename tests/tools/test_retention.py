@@ -13,12 +13,12 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from encoders.errors import NotThereError
 from encoders.settings import Settings
 from encoders.workspace import Workspace
-from tools.deleting import delete_conversation, threads
-from tools.export import KEPT_DAYS
+from tools.deletion import delete_conversation, threads
+from tools.delivery.exports import KEPT_DAYS
+from tools.delivery.outbox import Outbox, announce
 from tools.jobs.ledger import JobProgress, Ledger, State
-from tools.registry import Registry
-from tools.retention import Keeper, drop_old
-from tools.webhooks.outbox import Outbox, announce
+from tools.storage.registry import Registry
+from tools.workers.retention import RetentionTask, drop_old
 
 DAYS = 90
 NOW = datetime.now(UTC)
@@ -95,7 +95,7 @@ def test_conversations_go_a_while_after_their_last_word(workspace: Workspace) ->
 
 def test_the_server_deletes_what_is_old_when_it_starts(workspace: Workspace) -> None:
     old = written(workspace.uploads / "0123456789ab.csv", 2)
-    keeper = Keeper(Settings(workspace=workspace.path, retention_days=1, _env_file=None))
+    keeper = RetentionTask(Settings(workspace=workspace.path, retention_days=1, _env_file=None))
     with keeper:
         pass
     assert not old.exists()

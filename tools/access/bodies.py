@@ -1,13 +1,37 @@
-"""The body of a request: read within its bounds of bytes, seconds and depth."""
+"""The body of a request, read within its bounds; and requests that are refused."""
 
 import asyncio
 import re
+from http import HTTPStatus
 
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Message, Receive
 
-from tools.access.bounds import JSON_DEPTH
-from tools.access.refusals import RefusedError
-from tools.access.routes import Carries
+from tools.access.routes import BodyKind
+from tools.bounds import JSON_DEPTH
+
+BEARER = {"WWW-Authenticate": 'Bearer realm="audience"'}
+BASIC = {"WWW-Authenticate": 'Basic realm="audience", charset="UTF-8"'}
+"""Has a browser ask for the token in its own window."""
+
+
+class RefusedError(Exception):
+    """A request is not answered; whatever is behind the gate may raise it as long as no answer has begun."""
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+        """Say why, in one sentence with the remedy."""
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, headers or {}
+
+    def response(self, as_problem: bool) -> Response:
+        """The answer: problem details (RFC 9457) for programs, plain text for a browser window."""
+        headers = self.headers | {"Cache-Control": "no-store"}
+        if not as_problem:
+            return PlainTextResponse(self.detail, self.status, headers)
+        title = HTTPStatus(self.status).phrase
+        problem = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail}
+        return JSONResponse(problem, self.status, headers, media_type="application/problem+json")
+
 
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 """Strings of JSON, one that is not closed included, so that each byte is looked at once."""
@@ -18,7 +42,7 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 class Body:
     """Reads the body of one request; an ASGI ``receive`` that refuses what is too much."""
 
-    def __init__(self, receive: Receive, carries: Carries, declared: str | None) -> None:
+    def __init__(self, receive: Receive, carries: BodyKind, declared: str | None) -> None:
         """Begin to read.
 
         Args:
@@ -50,7 +74,7 @@ class Body:
             whole, self._whole = self._whole, None
             return {"type": "http.request", "body": whole, "more_body": False}
         # Where nothing may be carried, there is nothing to wait for but the end of the connection.
-        nothing = self.ended or self._carries is Carries.NOTHING
+        nothing = self.ended or self._carries is BodyKind.NOTHING
         return self._counted(await self._receive()) if nothing else await self._next()
 
     async def read_json(self) -> None:

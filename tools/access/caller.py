@@ -44,7 +44,7 @@ OWNER = Caller(name="owner", scopes=frozenset({Scope.ADMIN}))
 
 
 @dataclass
-class Request:
+class GatedRequest:
     """What the gate of the operations tells the gate of HTTP about the request that is being answered."""
 
     audited: bool = False
@@ -52,7 +52,7 @@ class Request:
 
 
 _current: ContextVar[Caller] = ContextVar("caller", default=OWNER)
-_request: ContextVar[Request | None] = ContextVar("request", default=None)
+_request: ContextVar[GatedRequest | None] = ContextVar("request", default=None)
 
 
 def current() -> Caller:
@@ -67,7 +67,7 @@ def mark_audited() -> None:
 
 
 @contextmanager
-def acting_as(caller: Caller, request: Request | None = None) -> Iterator[None]:
+def acting_as(caller: Caller, request: GatedRequest | None = None) -> Iterator[None]:
     """Answer everything inside the block as a call of ``caller``, part of ``request`` where it came over HTTP."""
     token, about = _current.set(caller), _request.set(request)
     try:

@@ -1,4 +1,4 @@
-"""The gate in front of every call: has the caller the scope, do they call too often, and an audit line about it."""
+"""The gate in front of every operation: scope, limit, audit line."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -17,15 +17,14 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from encoders.errors import UnknownTokenError, WorkspaceError
-from tools.access.bodies import Body
-from tools.access.caller import OWNER, Caller, Request, acting_as
+from tools.access.audit import UNKNOWN, RequestAudit
+from tools.access.bodies import BASIC, BEARER, Body, RefusedError
+from tools.access.caller import OWNER, Caller, GatedRequest, acting_as
 from tools.access.caller import Scope as Right
 from tools.access.limits import CallLimits
 from tools.access.names import Names, Origin, is_public, read_origin
-from tools.access.refusals import BASIC, BEARER, RefusedError
-from tools.access.routes import RULES, Carries, Door, Rule, rule_for
+from tools.access.routes import RULES, Admission, BodyKind, PathRule, rule_for
 from tools.access.tokens import Tokens
-from tools.access.trail import UNKNOWN, Trail
 
 __all__ = ["HttpGate", "is_public"]
 
@@ -58,9 +57,9 @@ class HttpGate:
         app: ASGIApp,
         tokens: Tokens,
         names: Names,
-        trail: Trail,
+        trail: RequestAudit,
         limits: CallLimits,
-        rules: Sequence[Rule] = RULES,
+        rules: Sequence[PathRule] = RULES,
     ) -> None:
         """Guard an app.
 
@@ -85,7 +84,7 @@ class HttpGate:
             await self._app(scope, receive, send)
             return
         rule = rule_for(scope["path"], self._rules)
-        visit = _Visit(rule)
+        visit = _RequestState(rule)
         try:
             await self._admit(visit, scope, receive, send)
         except RefusedError as refused:
@@ -94,23 +93,23 @@ class HttpGate:
             visit.status = refused.status
             if _has_body(Headers(scope=scope)) and not (visit.body and visit.body.ended):
                 refused.headers["Connection"] = "close"  # or the server would go on to read what nobody wants
-            as_problem = rule.door is Door.AGENTS or rule.carries is not Carries.NOTHING
+            as_problem = rule.door is Admission.AGENTS or rule.carries is not BodyKind.NOTHING
             await refused.response(as_problem)(scope, receive, send)
         finally:
             await self._settle(visit)
 
-    async def _admit(self, visit: "_Visit", scope: Scope, receive: Receive, send: Send) -> None:
+    async def _admit(self, visit: "_RequestState", scope: Scope, receive: Receive, send: Send) -> None:
         headers, rule = Headers(scope=scope), visit.rule
         origin = self._own_name(headers, scope)
         _from_our_page(headers, scope["method"], origin)
         visit.caller = self._caller(headers, rule, origin)
         await self._not_too_often(visit.caller)
-        if rule.door is Door.NOBODY:
+        if rule.door is Admission.NOBODY:
             raise RefusedError(404, _NOT_THERE)
         if scope["method"] not in rule.methods:
             raise RefusedError(405, f"This path takes {_listed(rule.methods)} alone.", {"Allow": _listed(rule.methods)})
         body = visit.body = Body(receive, rule.carries, headers.get("content-length"))
-        if rule.carries is Carries.JSON:
+        if rule.carries is BodyKind.JSON:
             await body.read_json()
 
         async def watched(message: Message) -> None:
@@ -134,10 +133,10 @@ class HttpGate:
             raise RefusedError(421, _OTHER_NAME)
         return origin
 
-    def _caller(self, headers: Headers, rule: Rule, origin: Origin) -> Caller:
-        if rule.door is Door.ANYBODY:
+    def _caller(self, headers: Headers, rule: PathRule, origin: Origin) -> Caller:
+        if rule.door is Admission.ANYBODY:
             return UNKNOWN
-        agents = rule.door is Door.AGENTS
+        agents = rule.door is Admission.AGENTS
         authorization = headers.get("authorization", "")
         # A proxy at this machine lets others in under our own names.
         elsewhere = self._names.public or is_public(origin.name) or any(map(_of_proxy, headers.keys()))
@@ -173,9 +172,9 @@ class HttpGate:
         except WorkspaceError as error:
             raise RefusedError(503, str(error)) from error
 
-    async def _settle(self, visit: "_Visit") -> None:
+    async def _settle(self, visit: "_RequestState") -> None:
         """Write down what was refused, unless the gate of the operation has done so, or it is a picture of the page."""
-        of_page = visit.begun and visit.rule.door is Door.OWNER and not visit.rule.leaves
+        of_page = visit.begun and visit.rule.door is Admission.OWNER and not visit.rule.leaves
         if not 400 <= visit.status < 500 or visit.request.audited or (of_page and visit.status == 404):
             return
         self._trail.refused(visit.caller, visit.status, visit.rule.path or "other")
@@ -189,13 +188,13 @@ class HttpGate:
         return await to_thread.run_sync(work, *arguments, limiter=self._threads)
 
 
-class _Visit:
+class _RequestState:
     """What is known of a request so far."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: PathRule) -> None:
         self.rule = rule
         self.caller = UNKNOWN
-        self.request = Request()
+        self.request = GatedRequest()
         self.body: Body | None = None
         self.status = 500
         self.begun = False

@@ -7,10 +7,10 @@ from re import Pattern
 
 from starlette.routing import compile_path
 
-from tools.access.bounds import BODY_SECONDS, JSON_BYTES, UPLOAD_BYTES, UPLOAD_OVERHEAD, UPLOAD_SECONDS
+from tools.bounds import BODY_SECONDS, JSON_BYTES, UPLOAD_BYTES, UPLOAD_OVERHEAD, UPLOAD_SECONDS
 
 
-class Door(StrEnum):
+class Admission(StrEnum):
     """Who comes in at a path."""
 
     ANYBODY = "anybody"
@@ -21,7 +21,7 @@ class Door(StrEnum):
     NOBODY = "closed"
 
 
-class Carries(StrEnum):
+class BodyKind(StrEnum):
     """What a request may carry."""
 
     NOTHING = "nothing"
@@ -31,23 +31,23 @@ class Carries(StrEnum):
     @property
     def most_bytes(self) -> int:
         """Bytes of the body."""
-        return {Carries.NOTHING: 0, Carries.JSON: JSON_BYTES, Carries.FILE: UPLOAD_BYTES + UPLOAD_OVERHEAD}[self]
+        return {BodyKind.NOTHING: 0, BodyKind.JSON: JSON_BYTES, BodyKind.FILE: UPLOAD_BYTES + UPLOAD_OVERHEAD}[self]
 
     @property
     def seconds(self) -> float:
         """Until the body has arrived."""
-        return UPLOAD_SECONDS if self is Carries.FILE else BODY_SECONDS
+        return UPLOAD_SECONDS if self is BodyKind.FILE else BODY_SECONDS
 
 
 @dataclass(frozen=True)
-class Rule:
+class PathRule:
     """What holds for one path."""
 
     path: str
     """As routes are written: '/exports/{name}'."""
-    door: Door
+    door: Admission
     methods: frozenset[str] = frozenset()
-    carries: Carries = Carries.NOTHING
+    carries: BodyKind = BodyKind.NOTHING
     leaves: bool = False
     """What is answered is a file of users; the audit says who took it."""
     pattern: Pattern[str] = field(init=False, repr=False, compare=False)
@@ -133,35 +133,35 @@ _CLOSED = (
 
 JOIN, DATA, CANCEL, UPLOAD = (f"{_GRADIO}/{path}" for path in ("queue/join", "queue/data", "cancel", "upload"))
 
-RULES: tuple[Rule, ...] = (
-    Rule("/healthz", Door.ANYBODY, READ),
-    Rule("/mcp", Door.AGENTS, _ALL - {"PUT"}, Carries.JSON),
-    Rule("/api/exports/{name}", Door.AGENTS, READ | {"DELETE"}, leaves=True),
-    Rule("/api/{path:path}", Door.AGENTS, _ALL, Carries.JSON),
-    Rule("/exports/{name}", Door.OWNER, READ, leaves=True),
-    *(Rule(path, Door.NOBODY) for path in _CLOSED),
-    Rule("/", Door.OWNER, READ),
-    Rule("/config", Door.OWNER, READ),
-    Rule("/config/", Door.OWNER, READ),
-    Rule("/theme.css", Door.OWNER, READ),
-    Rule("/favicon.ico", Door.OWNER, READ),
-    Rule("/manifest.json", Door.OWNER, READ),
-    Rule("/static/{path:path}", Door.OWNER, READ),
-    Rule("/assets/{path:path}", Door.OWNER, READ),
-    Rule(f"{_GRADIO}/app_id", Door.OWNER, READ),
-    Rule(f"{_GRADIO}/app_id/", Door.OWNER, READ),
-    Rule(f"{_GRADIO}/heartbeat/{{session_hash}}", Door.OWNER, READ),
-    Rule(JOIN, Door.OWNER, POST, Carries.JSON),
-    Rule(DATA, Door.OWNER, READ),
-    Rule(CANCEL, Door.OWNER, POST, Carries.JSON),
-    Rule(UPLOAD, Door.OWNER, POST, Carries.FILE),
+RULES: tuple[PathRule, ...] = (
+    PathRule("/healthz", Admission.ANYBODY, READ),
+    PathRule("/mcp", Admission.AGENTS, _ALL - {"PUT"}, BodyKind.JSON),
+    PathRule("/api/exports/{name}", Admission.AGENTS, READ | {"DELETE"}, leaves=True),
+    PathRule("/api/{path:path}", Admission.AGENTS, _ALL, BodyKind.JSON),
+    PathRule("/exports/{name}", Admission.OWNER, READ, leaves=True),
+    *(PathRule(path, Admission.NOBODY) for path in _CLOSED),
+    PathRule("/", Admission.OWNER, READ),
+    PathRule("/config", Admission.OWNER, READ),
+    PathRule("/config/", Admission.OWNER, READ),
+    PathRule("/theme.css", Admission.OWNER, READ),
+    PathRule("/favicon.ico", Admission.OWNER, READ),
+    PathRule("/manifest.json", Admission.OWNER, READ),
+    PathRule("/static/{path:path}", Admission.OWNER, READ),
+    PathRule("/assets/{path:path}", Admission.OWNER, READ),
+    PathRule(f"{_GRADIO}/app_id", Admission.OWNER, READ),
+    PathRule(f"{_GRADIO}/app_id/", Admission.OWNER, READ),
+    PathRule(f"{_GRADIO}/heartbeat/{{session_hash}}", Admission.OWNER, READ),
+    PathRule(JOIN, Admission.OWNER, POST, BodyKind.JSON),
+    PathRule(DATA, Admission.OWNER, READ),
+    PathRule(CANCEL, Admission.OWNER, POST, BodyKind.JSON),
+    PathRule(UPLOAD, Admission.OWNER, POST, BodyKind.FILE),
 )
 """The first that fits counts."""
 
-UNKNOWN = Rule("", Door.NOBODY)
+UNKNOWN = PathRule("", Admission.NOBODY)
 """What holds for every other path."""
 
 
-def rule_for(path: str, rules: Sequence[Rule] = RULES) -> Rule:
+def rule_for(path: str, rules: Sequence[PathRule] = RULES) -> PathRule:
     """The rule of a path."""
     return next((rule for rule in rules if rule.pattern.fullmatch(path)), UNKNOWN)

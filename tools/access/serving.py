@@ -7,7 +7,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from tools.access.bounds import CONNECTIONS, HEADER_BYTES, HEADER_SECONDS
+from tools.bounds import CONNECTIONS, HEADER_BYTES, HEADER_SECONDS
 
 
 class TimedProtocol(H11Protocol):

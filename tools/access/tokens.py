@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from encoders.errors import NotThereError, RequestError, UnknownTokenError
 from encoders.workspace import checked_tenant, plain_faults
 from tools.access.caller import Caller, Scope
-from tools.database import Database
+from tools.storage.sqlite import Database
 
 PREFIX = "aud_"
 """What every token begins with, so that scanners find one that was published by mistake."""

@@ -6,7 +6,7 @@ with signs in place of names would collide with one another, or be no TOML any m
 
 import tomllib
 
-from tools.forgetting.traces import Traces
+from tools.erasure.traces import Traces
 
 
 def without_named_tables(text: str, traces: Traces) -> tuple[int, str]:

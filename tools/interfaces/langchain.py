@@ -25,7 +25,7 @@ def targeting_tools(service: AudienceService, check: Check) -> list[StructuredTo
 
     Args:
         service: what answers; closing it stays with the caller.
-        check: asked about every audience before it is looked at or saved, such as ``agent.guard.permit``.
+        check: asked about every audience before it is looked at or saved, such as ``agent.guard.verdict.permit``.
     """
     return [
         StructuredTool.from_function(

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from encoders.errors import BusyError, NotThereError, RequestError
 from tools.campaign_types import Refreshed
-from tools.database import Database
 from tools.jobs.problems import Problem
+from tools.storage.sqlite import Database
 from tools.types import TunedSummary
 
 TABLES = (

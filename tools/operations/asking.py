@@ -1,12 +1,12 @@
 """Operations that look at the data and at audiences as they would be: the docstring of each is what callers read."""
 
+from tools.audiences.catalogue import CataloguePage, GroupCard
+from tools.audiences.goals import Goal, GoalReached
 from tools.campaign_types import CampaignOutcome, Drift
-from tools.catalogue import GroupCard, Shelf
-from tools.destinations.known import DestinationCard
-from tools.goals import Goal, GoalReached
+from tools.delivery.destinations import DestinationCard
+from tools.delivery.platforms import platforms
 from tools.operations import inputs
 from tools.pages import VERSION, AudiencePage, Capabilities, CombinedUsers, RefreshDay, audience_page
-from tools.platforms import platforms
 from tools.service import AudienceService
 from tools.types import (
     Comparison,
@@ -64,7 +64,7 @@ def search_groups(service: AudienceService, words: inputs.Words, limit: inputs.H
 
 def browse(
     service: AudienceService, of: inputs.CatalogueName = "", page: inputs.Page = 0, limit: inputs.Hits = 12
-) -> Shelf:
+) -> CataloguePage:
     """Names in the catalogue, a page at a time: the sources, the groups of a source, or the items of a group."""
     return service.browse(of, page, limit)
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from encoders.workspace import Progress, silent
 from tools.campaign_types import CampaignOutcome, Refreshed
-from tools.forgetting.erasure import Receipt
+from tools.delivery.outbox import EVENTS, Delivery, NewSubscription, Subscription
+from tools.erasure.erasure import Receipt
 from tools.jobs.jobs import Jobs
 from tools.jobs.ledger import Job, JobPage
 from tools.operations import inputs
 from tools.service import AudienceService
 from tools.types import ExportFile, SavedAudience, TunedSummary
-from tools.webhooks.types import EVENTS, Delivery, NewSubscription, Subscription
 
 
 def save(

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tools.keeping import MOST_HELD_OUT
+from tools.delivery.outbox import EVENTS, Event
+from tools.saved_audiences import MOST_HELD_OUT
 from tools.types import AudienceSpec
-from tools.webhooks.types import EVENTS, Event
 
 
 class Guarded(Enum):

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from agent.cli.main import app
 from encoders.settings import settings
 from encoders.workspace import Workspace
-from tools.agentic import Envelope, demand_embedding
+from tools.interfaces.iab import Envelope, demand_embedding
 from tools.service import AudienceService
 
 DEMAND = "Households that will buy coffee in the next 28 days"

@@ -13,10 +13,10 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from typer.testing import CliRunner, Result
 
 from agent.cli.main import app
-from encoders.forgotten import Forgotten
+from encoders.data.erasing import Forgotten
 from encoders.settings import settings
 from encoders.workspace import Workspace
-from tools.registry import Registry
+from tools.storage.registry import Registry
 
 Run = Callable[..., Result]
 

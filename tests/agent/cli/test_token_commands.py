@@ -12,7 +12,7 @@ from encoders.settings import settings
 from encoders.workspace import Workspace
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
-from tools.registry import Registry
+from tools.storage.registry import Registry
 
 Run = Callable[..., Result]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from label_doubles import LabelServer
 
-from agent.labelling.ledger import Ledger
+from agent.labelling.ledger import LabelLedger
 
 
 @pytest.fixture
@@ -15,6 +15,6 @@ def server() -> Iterator[LabelServer]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger.open(tmp_path / "ledger.db") as opened:
+def ledger(tmp_path: Path) -> Iterator[LabelLedger]:
+    with LabelLedger.open(tmp_path / "ledger.db") as opened:
         yield opened

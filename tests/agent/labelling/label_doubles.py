@@ -8,7 +8,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from agent.labelling.server import Server
+from agent.labelling.calls import Server
 
 TOKENS = (100, 20)
 Answer = tuple[int, dict[str, Any], dict[str, str]]

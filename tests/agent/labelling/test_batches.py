@@ -5,18 +5,18 @@ from label_doubles import TOKENS, LabelServer, completion, draft, refusal
 from test_asking_many import FREE, requests
 
 from agent.labelling.batches import ask_by_batch
-from agent.labelling.ledger import Ledger, Spent
-from agent.labelling.money import Budget, worst
-from agent.usage import Prices
+from agent.labelling.budget import LabelBudget, worst
+from agent.labelling.ledger import LabelLedger, Spent
+from agent.models.usage import Prices
 
 
-def go(server: LabelServer, ledger: Ledger, budget: Budget = FREE) -> str:
+def go(server: LabelServer, ledger: LabelLedger, budget: LabelBudget = FREE) -> str:
     asked = requests(server.as_server, 5)
     ledger.add("set", asked)
     return ask_by_batch(asked, server.as_server, ledger, "set", budget)
 
 
-def test_submit_wait_and_merge(server: LabelServer, ledger: Ledger) -> None:
+def test_submit_wait_and_merge(server: LabelServer, ledger: LabelLedger) -> None:
     assert "5 requests lie with the server as batch batch-0" in go(server, ledger)
     server.batch_status = "in_progress"
     assert "'in_progress'" in go(server, ledger)
@@ -29,7 +29,7 @@ def test_submit_wait_and_merge(server: LabelServer, ledger: Ledger) -> None:
     assert len(server.batches) == 1
 
 
-def test_what_failed_in_a_batch_goes_into_the_next(server: LabelServer, ledger: Ledger) -> None:
+def test_what_failed_in_a_batch_goes_into_the_next(server: LabelServer, ledger: LabelLedger) -> None:
     server.answer = lambda body: (
         refusal(500) if "thing 3" in body["messages"][0]["content"] else (200, completion(draft(body)), {})
     )
@@ -38,7 +38,7 @@ def test_what_failed_in_a_batch_goes_into_the_next(server: LabelServer, ledger: 
     assert ledger.states("set") == {"batched": 1, "done": 4}
 
 
-def test_an_expired_batch_is_asked_again(server: LabelServer, ledger: Ledger) -> None:
+def test_an_expired_batch_is_asked_again(server: LabelServer, ledger: LabelLedger) -> None:
     go(server, ledger)
     (batch,) = server.batches.values()
     server.files[batch["output_file_id"]] = "".join(server.files[batch["output_file_id"]].splitlines(keepends=True)[:2])
@@ -47,17 +47,17 @@ def test_an_expired_batch_is_asked_again(server: LabelServer, ledger: Ledger) ->
 
 
 def test_a_batch_whose_submission_was_not_noted_is_found_again(
-    server: LabelServer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    server: LabelServer, ledger: LabelLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "batched", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(LabelLedger, "batched", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             go(server, ledger)
     assert "batch batch-0" in go(server, ledger)
     assert len(server.batches) == 1
 
 
-def test_a_budget_holds_for_batches_too(server: LabelServer, ledger: Ledger) -> None:
+def test_a_budget_holds_for_batches_too(server: LabelServer, ledger: LabelLedger) -> None:
     prices = Prices(input=1.0, output=1.0)
     price = worst(prices, requests(server.as_server, 1)[0])
-    assert "2 requests lie" in go(server, ledger, Budget(2.5 * price, prices))
+    assert "2 requests lie" in go(server, ledger, LabelBudget(2.5 * price, prices))

@@ -5,12 +5,11 @@ from datetime import timedelta
 import pytest
 from planted import AS_OF, World
 
-from agent.labelling.grounding import Checked, Dropped, Grounding
-from agent.labelling.horizon import Line, Unit
+from agent.labelling.checks import CheckedLabel, DroppedLabel, LabelChecker
 from agent.labelling.prompting import check_messages, read_draft, schema, shown, write_messages
-from agent.labelling.sampling import Task
-from encoders.language.text import text_encoder
-from encoders.model.scene import read_vocabulary
+from agent.labelling.sampling import LabelTask, Line, Unit
+from encoders.model.snapshot import read_vocabulary
+from encoders.text.encoders import text_encoder
 from encoders.workspace import Workspace
 
 TEA = Line("purchases", "group", "tea", 3, ("green tea bags",))
@@ -21,17 +20,19 @@ START = AS_OF - timedelta(days=28)
 
 
 @pytest.fixture(scope="module")
-def grounding(world: World, world_workspace: Workspace) -> Grounding:
+def grounding(world: World, world_workspace: Workspace) -> LabelChecker:
     encoder = text_encoder("use")
-    return Grounding(read_vocabulary(world.dataset, encoder, world_workspace), encoder, world.dataset.card)
+    return LabelChecker(read_vocabulary(world.dataset, encoder, world_workspace), encoder, world.dataset.card)
 
 
-def task(*lines: Line, style: str = "need", language: str = "en") -> Task:
+def task(*lines: Line, style: str = "need", language: str = "en") -> LabelTask:
     done = frozenset((line.source, line.name) for line in lines if line.items)
-    return Task(Unit("h123", START, lines, done), style, language)
+    return LabelTask(Unit("h123", START, lines, done), style, language)
 
 
-def ruled(grounding: Grounding, sentence: str, named: tuple[int, ...] = (1,), **about: str) -> Checked | Dropped:
+def ruled(
+    grounding: LabelChecker, sentence: str, named: tuple[int, ...] = (1,), **about: str
+) -> CheckedLabel | DroppedLabel:
     lines = (TEA, DOG, NO_BEER) if about.get("style") == "negative" else (TEA, DOG, COUPON)
     return grounding.check(task(*lines, **about), sentence, named, grounding.embed([sentence])[0])
 
@@ -48,10 +49,10 @@ def ruled(grounding: Grounding, sentence: str, named: tuple[int, ...] = (1,), **
     ],
 )
 def test_what_rests_on_the_lines_is_kept_with_those_it_rests_on(
-    grounding: Grounding, sentence: str, named: tuple[int, ...], lines: tuple[Line, ...], ground: str
+    grounding: LabelChecker, sentence: str, named: tuple[int, ...], lines: tuple[Line, ...], ground: str
 ) -> None:
     found = ruled(grounding, sentence, named)
-    assert isinstance(found, Checked)
+    assert isinstance(found, CheckedLabel)
     assert (found.lines, found.ground) == (lines, ground)
     assert 0 <= found.distance < 1.2
 
@@ -73,25 +74,25 @@ def test_what_rests_on_the_lines_is_kept_with_those_it_rests_on(
         ("tea for pregnant women", "sensitive"),
     ],
 )
-def test_what_breaks_a_rule_is_dropped_with_its_reason(grounding: Grounding, sentence: str, reason: str) -> None:
+def test_what_breaks_a_rule_is_dropped_with_its_reason(grounding: LabelChecker, sentence: str, reason: str) -> None:
     assert ruled(grounding, sentence) == reason
 
 
 @pytest.mark.parametrize("sentence", ["astronomers in search of a comet", "tea drinkers with a yacht and a butler"])
-def test_what_no_rule_proves_is_left_to_the_self_check(grounding: Grounding, sentence: str) -> None:
+def test_what_no_rule_proves_is_left_to_the_self_check(grounding: LabelChecker, sentence: str) -> None:
     found = ruled(grounding, sentence)
-    assert isinstance(found, Checked)
+    assert isinstance(found, CheckedLabel)
     assert found.ground == ""
 
 
 @pytest.mark.parametrize("named", [(), (7,), (0, -1)])
-def test_a_label_that_names_no_line_is_dropped(grounding: Grounding, named: tuple[int, ...]) -> None:
+def test_a_label_that_names_no_line_is_dropped(grounding: LabelChecker, named: tuple[int, ...]) -> None:
     assert ruled(grounding, "people who love tea", named) == "names no line"
 
 
-def test_a_negative_label_leaves_out_what_was_not_done(grounding: Grounding) -> None:
+def test_a_negative_label_leaves_out_what_was_not_done(grounding: LabelChecker) -> None:
     found = ruled(grounding, "people who will buy tea but not beer", (1, 3), style="negative")
-    assert isinstance(found, Checked)
+    assert isinstance(found, CheckedLabel)
     assert (found.lines, found.without) == ((TEA,), (NO_BEER,))
     assert ruled(grounding, "people who will buy tea and beer", (1, 3), style="negative") == "leaves nothing out"
     assert ruled(grounding, "people who will buy tea but not beer", (1,), style="negative") == "leaves nothing out"

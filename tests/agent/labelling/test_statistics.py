@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from agent.labelling.finishing import agreement
 from agent.labelling.ledger import Review
-from agent.labelling.reviews import agreement
-from agent.labelling.statistics import diversity, hard
+from agent.labelling.report import diversity, hard
 
 AXES = np.eye(3, dtype=np.float32)
 

@@ -12,20 +12,20 @@ from label_doubles import Answer, LabelServer, completion, draft
 from planted import AS_OF, World, world_settings
 from pydantic import SecretStr
 
-from agent.guarding.classifier import Classifier, Opinion, classifier
-from agent.labelling.horizon import Horizon, Unit
-from agent.labelling.job import Job, Paths
-from agent.labelling.ledger import Ledger, Review
+from agent.guard.classifier import Classifier, Opinion, classifier
+from agent.labelling.finishing import label_key
+from agent.labelling.job import LabelJob, Paths
+from agent.labelling.ledger import LabelLedger, Review
 from agent.labelling.planning import plan
-from agent.labelling.record import load
-from agent.labelling.reviews import label_key
+from agent.labelling.report import load
+from agent.labelling.sampling import Horizon, Unit
 from agent.labelling.writing import Terms, estimate_labels, write_labels
 from encoders.errors import DataError, ModelError, RequestError
 from encoders.settings import Settings
 from encoders.training.written import LABEL_SCHEMA
 from encoders.workspace import Workspace
 
-JOB = Job("spring", units=24, windows=2)
+JOB = LabelJob("spring", units=24, windows=2)
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_what_people_say_is_applied_again_to_every_later_run(own_workspace: Work
     settings, paths = world_settings(own_workspace.path), Paths(own_workspace, "spring")
     kept = write_labels(own_workspace, settings, JOB, AS_OF).report.kept
     first, second = load(paths)[0].head(2).iter_rows(named=True)
-    with Ledger.open(paths.ledger) as ledger:
+    with LabelLedger.open(paths.ledger) as ledger:
         ledger.review("spring", Review(label_key(first), "ann", "reject", first["sentence"]))
         ledger.review("spring", Review(label_key(first), "bob", "accept", first["sentence"]))
         ledger.review("spring", Review(label_key(second), "ann", "edit", "people with better words"))

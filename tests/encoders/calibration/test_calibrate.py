@@ -5,14 +5,14 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from encoders.calibration.calibrate import Calibration, Observed, all_of, fit_calibration, standardise
-from encoders.calibration.spread import Spread
+from encoders.calibration.overdispersion import Overdispersion
 
 NEAR = 0.8
 
 
 def calibration(rate: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 0.0)) -> Calibration:
     """One whose words are plain from ``NEAR`` on."""
-    spread = Spread(intercept=-2.0, far=2.0, parts=0.1)
+    spread = Overdispersion(intercept=-2.0, far=2.0, parts=0.1)
     return Calibration(rate=rate, weights=(1.0, 0.0, 0.0, 0.0, 0.0), usual=0.05, plain=NEAR, spread=spread)
 
 

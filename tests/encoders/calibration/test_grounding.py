@@ -1,7 +1,7 @@
 import pytest
 from planted import BABY_FOOD, DIAPERS, HABITS, NOBODY
 
-from encoders.forecast import Forecaster
+from encoders.predictor import Forecaster
 from tools.service import AudienceService
 
 

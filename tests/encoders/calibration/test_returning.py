@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from encoders.calibration.returning import Returning, fit_returning
+from encoders.calibration.returning import ReturnForecast, fit_returning
 
 FIRST, AS_OF = date(2017, 1, 1), date(2017, 10, 1)
 
@@ -51,7 +51,7 @@ def world(users: int, rng: np.random.Generator, end: date = AS_OF) -> tuple[pl.D
     return pl.DataFrame(rows), ids, rates
 
 
-def fitted(events: pl.DataFrame, ids: list[str], source: str = "purchases") -> Returning:
+def fitted(events: pl.DataFrame, ids: list[str], source: str = "purchases") -> ReturnForecast:
     past: Any = Table(events)
     here = np.isin(ids, past.population)
     return fit_returning(past, ids, here, source)

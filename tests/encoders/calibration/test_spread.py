@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.calibration.spread import Counts, Spread, coverage, fit_spread, responders
+from encoders.calibration.overdispersion import Counts, Overdispersion, coverage, fit_overdispersion, responders
 
 PROBABILITIES = st.lists(st.floats(0, 1), min_size=1, max_size=60).map(np.array)
 
@@ -33,14 +33,14 @@ def test_without_a_spread_an_interval_is_that_of_two_draws_by_chance() -> None:
 
 
 def test_far_words_and_further_parts_spread_more() -> None:
-    spread = Spread(intercept=-2.0, far=3.0, parts=0.3)
+    spread = Overdispersion(intercept=-2.0, far=3.0, parts=0.3)
     wide = [spread.of(0.0, 1), spread.of(0.3, 1), spread.of(0.3, 2), spread.of(0.9, 2)]
     assert wide == sorted(wide)
-    assert Spread(intercept=-50.0, far=0.0, parts=0.0).of(0.0, 1) > 0
-    assert Spread(intercept=50.0, far=0.0, parts=0.0).of(0.0, 1) <= 3
+    assert Overdispersion(intercept=-50.0, far=0.0, parts=0.0).of(0.0, 1) > 0
+    assert Overdispersion(intercept=50.0, far=0.0, parts=0.0).of(0.0, 1) <= 3
 
 
-def planted(truth: Spread, rng: np.random.Generator, count: int = 3000) -> Counts:
+def planted(truth: Overdispersion, rng: np.random.Generator, count: int = 3000) -> Counts:
     """Counts whose expectations are off by a known spread, and drawn by chance around what is right."""
     far, parts = rng.uniform(0, 0.8, count), rng.integers(1, 3, count).astype(float)
     right = rng.uniform(20, 400, count)
@@ -50,9 +50,9 @@ def planted(truth: Spread, rng: np.random.Generator, count: int = 3000) -> Count
 
 
 def test_a_known_spread_is_found_and_intervals_hold_near_and_far() -> None:
-    truth = Spread(intercept=-2.0, far=2.0, parts=0.4)
+    truth = Overdispersion(intercept=-2.0, far=2.0, parts=0.4)
     counts = planted(truth, np.random.default_rng(2))
-    found = fit_spread(counts)
+    found = fit_overdispersion(counts)
     assert found.far == pytest.approx(truth.far, abs=0.5)
     assert found.parts == pytest.approx(truth.parts, abs=0.25)
     assert coverage(counts, found) == pytest.approx(0.8, abs=0.01)
@@ -63,4 +63,4 @@ def test_a_known_spread_is_found_and_intervals_hold_near_and_far() -> None:
 def test_counts_that_are_always_right_need_no_spread() -> None:
     right = np.linspace(50.0, 500.0, 40)
     counts = Counts(expected=right, chance=right / 2, actual=right, far=np.zeros(40), parts=np.ones(40))
-    assert fit_spread(counts).of(0.0, 1) < 0.01
+    assert fit_overdispersion(counts).of(0.0, 1) < 0.01

@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import World
 
-from encoders.forecast import Forecaster
-from encoders.language.demand import read_demand
-from encoders.model.dual import DualEncoder, EncodedParts, encode_parts
-from encoders.model.head import Addition
-from encoders.model.scene import Scene
+from encoders.model.dual import Addition, DualEncoder, EncodedParts, encode_parts
+from encoders.model.snapshot import FeatureSnapshot
+from encoders.predictor import Forecaster
+from encoders.text.demand import read_demand
 from tools.service import AudienceService
 
 SENTENCES = (
@@ -113,7 +112,7 @@ def test_attention_stays_within_the_source_that_is_spoken_of(forecaster: Forecas
         assert attention.items[:, row].sum(-1).tolist() == pytest.approx([1.0, 1.0])
 
 
-def with_other(scene: Scene, part: Addition) -> Scene:
+def with_other(scene: FeatureSnapshot, part: Addition) -> FeatureSnapshot:
     """The same scene with other numbers in one part of what a score is made of."""
     if part == "match":
         histories = scene.histories

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-import encoders.model.head
-from encoders.history.activity import ACTIVITY
-from encoders.model.head import Addition, Head
+import encoders.model.dual
+from encoders.features.histories import ACTIVITY
+from encoders.model.dual import Addition, ScoreHead
 from encoders.model.match import CHANNELS, Family
 
 ADDITIONS: tuple[Addition, ...] = ("match", "structure", "activity", "dense")
@@ -43,7 +43,7 @@ def everyone(given: dict[str, Tensor]) -> np.ndarray:
 @torch.no_grad()
 def test_a_part_that_is_left_out_changes_no_score_and_every_other_does(left_out: Addition) -> None:
     torch.manual_seed(1)
-    head, known = Head((left_out,)), inputs()
+    head, known = ScoreHead((left_out,)), inputs()
     here = everyone(known)
     before = head(**known, here=here)
     for part in ADDITIONS:
@@ -51,7 +51,9 @@ def test_a_part_that_is_left_out_changes_no_score_and_every_other_does(left_out:
         assert same == (part == left_out), part
 
 
-def naive(head: Head, found: Tensor, nearest: Tensor, aligned: Tensor, activity: Tensor, here: np.ndarray) -> Tensor:
+def naive(
+    head: ScoreHead, found: Tensor, nearest: Tensor, aligned: Tensor, activity: Tensor, here: np.ndarray
+) -> Tensor:
     """Every feature of every pair written out, then a line and a small network over them."""
 
     def standard(values: Tensor) -> Tensor:
@@ -74,14 +76,14 @@ def test_scores_in_blocks_and_their_gradients_equal_the_plain_way(
 ) -> None:
     """Ragged last block included; some users are outside the population."""
     torch.manual_seed(seed)
-    head, known = Head(without), inputs(users, demands, seed)
+    head, known = ScoreHead(without), inputs(users, demands, seed)
     here = np.arange(users) < max(2, users // 2)
     gradients = []
     for way in (head, lambda **given: naive(head, **given)):
         given = {name: values.clone().requires_grad_() for name, values in known.items()}
         head.zero_grad()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(encoders.model.head, "_BLOCK", 7)
+            patch.setattr(encoders.model.dual, "_BLOCK", 7)
             scores = way(**given, here=here)
         scores.square().sum().backward()
         gradients.append(
@@ -96,7 +98,7 @@ def test_scores_in_blocks_and_their_gradients_equal_the_plain_way(
 def test_the_size_and_level_of_the_cosine_do_not_matter(seed: int, size: float, level: float) -> None:
     """It is standardised over the users; only the little that keeps a constant finite is felt."""
     torch.manual_seed(2)
-    head, known = Head(), inputs(seed=seed)
+    head, known = ScoreHead(), inputs(seed=seed)
     known["aligned"] = 20 * known["aligned"]
     here = everyone(known)
     other = known | {"aligned": size * known["aligned"] + level}
@@ -106,7 +108,7 @@ def test_the_size_and_level_of_the_cosine_do_not_matter(seed: int, size: float, 
 @torch.no_grad()
 def test_users_outside_the_population_do_not_move_the_others() -> None:
     torch.manual_seed(3)
-    head, known = Head(), inputs()
+    head, known = ScoreHead(), inputs()
     here = np.arange(12) < 9
     other = {name: values.clone() for name, values in known.items()}
     for name in ("found", "aligned", "activity"):
@@ -119,7 +121,7 @@ def test_users_outside_the_population_do_not_move_the_others() -> None:
 @torch.no_grad()
 def test_where_everybody_is_alike_scores_are_finite() -> None:
     known = {name: torch.ones_like(values) for name, values in inputs().items()}
-    scores = Head()(**known, here=everyone(known))
+    scores = ScoreHead()(**known, here=everyone(known))
     assert scores.shape == (12, 3)
     assert scores.isfinite().all()
     assert np.ptp(scores.numpy()) < 1e-5

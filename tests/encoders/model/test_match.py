@@ -5,15 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import AS_OF, World
 
-from encoders.history.counted import Counted, count_all, count_some
-from encoders.history.histories import read_histories
-from encoders.model.match import CHANNELS, Attention, Match, Nearness, TextTower, Vocabulary, channels
-from encoders.model.structure import Factors, Structure
+from encoders.features.histories import Counted, count_all, count_some, read_user_features
+from encoders.features.structure import Factors, Structure
+from encoders.model.match import CHANNELS, Attention, ItemVocabulary, Match, Similarities, TextTower, channels
 
 
 @pytest.fixture(scope="module")
 def everything(world: World) -> Counted:
-    return count_all(read_histories(world.dataset.before(AS_OF)))
+    return count_all(read_user_features(world.dataset.before(AS_OF)))
 
 
 def some_attention(counted: Counted, demands: int, seed: int) -> Attention:
@@ -108,10 +107,10 @@ def test_a_family_names_every_channel_by_what_it_reads(everything: Counted) -> N
     assert constant == [family == "structure" for family in CHANNELS]
 
 
-def some_nearness(demands: int, items: int, groups: int) -> Nearness:
+def some_nearness(demands: int, items: int, groups: int) -> Similarities:
     chance = torch.Generator().manual_seed(5)
     text, group, names = (torch.rand(demands, size, generator=chance) for size in (items, items, groups))
-    return Nearness(text, group, names, torch.maximum(text.amax(-1), names.amax(-1)))
+    return Similarities(text, group, names, torch.maximum(text.amax(-1), names.amax(-1)))
 
 
 def test_attention_sums_to_one_over_what_is_allowed_only() -> None:
@@ -130,7 +129,7 @@ def test_attention_sums_to_one_over_what_is_allowed_only() -> None:
 
 def test_the_second_head_looks_more_narrowly_and_both_prefer_what_is_nearer() -> None:
     text, names = torch.tensor([[0.1, 0.5, 0.3]]), torch.tensor([[0.2, 0.4]])
-    near = Nearness(text, text, names, torch.tensor([0.5]))
+    near = Similarities(text, text, names, torch.tensor([0.5]))
     everything = torch.ones(1, 3, dtype=torch.bool)
     attention = Match(4).attention(near, everything, torch.ones(1, 2, dtype=torch.bool), everything)
     wide, narrow = attention.items[:, 0]
@@ -139,9 +138,9 @@ def test_the_second_head_looks_more_narrowly_and_both_prefer_what_is_nearer() ->
     assert attention.groups[0, 1] > attention.groups[0, 0]
 
 
-def vocabulary_of(texts: np.ndarray, groups: np.ndarray, group_of: list[int]) -> Vocabulary:
+def vocabulary_of(texts: np.ndarray, groups: np.ndarray, group_of: list[int]) -> ItemVocabulary:
     items = len(texts)
-    return Vocabulary(
+    return ItemVocabulary(
         texts=[f"item {number}" for number in range(items)],
         groups=[f"group {number}" for number in group_of],
         sources=["buy"],

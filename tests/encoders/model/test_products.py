@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.model.products import sparse_product
+from encoders.model.match import sparse_product
 
 
 @given(st.integers(1, 8), st.integers(1, 6), st.integers(1, 9), st.floats(0, 1), st.integers(0, 2**31))

@@ -8,20 +8,20 @@ import pytest
 import torch
 from planted import AS_OF, World, narrowed
 
-from encoders.history.activity import ACTIVITY
-from encoders.language.text import text_encoder
+from encoders.features.histories import ACTIVITY
 from encoders.model.dual import DualEncoder
-from encoders.model.scene import Scene, read_scene, read_vocabulary
+from encoders.model.snapshot import FeatureSnapshot, read_snapshot, read_vocabulary
+from encoders.text.encoders import text_encoder
 from encoders.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
-def scene(world: World, world_workspace: Workspace) -> Scene:
+def scene(world: World, world_workspace: Workspace) -> FeatureSnapshot:
     encoder = text_encoder("use")
-    return read_scene(world.dataset.before(AS_OF), read_vocabulary(world.dataset, encoder, world_workspace), encoder)
+    return read_snapshot(world.dataset.before(AS_OF), read_vocabulary(world.dataset, encoder, world_workspace), encoder)
 
 
-def test_the_vocabulary_is_the_items_and_groups_of_the_data(world: World, scene: Scene) -> None:
+def test_the_vocabulary_is_the_items_and_groups_of_the_data(world: World, scene: FeatureSnapshot) -> None:
     """Equal words of two sources are two groups; the main source comes first."""
     vocabulary, items = scene.vocabulary, world.dataset.items
     assert vocabulary.sources == ["purchases", "coupons", "views"]
@@ -47,8 +47,8 @@ def test_an_item_without_a_group_is_its_own(world: World) -> None:
     assert [named[group] for group in dataset.group_of] == expected
 
 
-def test_a_demand_may_mean_what_its_source_had_seen(world: World, scene: Scene) -> None:
-    early = read_scene(world.dataset.before(AS_OF - timedelta(days=140)), scene.vocabulary, text_encoder("use"))
+def test_a_demand_may_mean_what_its_source_had_seen(world: World, scene: FeatureSnapshot) -> None:
+    early = read_snapshot(world.dataset.before(AS_OF - timedelta(days=140)), scene.vocabulary, text_encoder("use"))
     events = world.dataset.before(AS_OF - timedelta(days=140)).events().collect()
     seen = set(events["item_id"])
     assert 0 < len(seen) < len(scene.vocabulary.texts)
@@ -61,7 +61,7 @@ def test_a_demand_may_mean_what_its_source_had_seen(world: World, scene: Scene) 
         assert set(np.flatnonzero(groups[row])) == {scene.vocabulary.group_of[item] for item in mine}
 
 
-def test_some_rows_are_rows_of_all(scene: Scene) -> None:
+def test_some_rows_are_rows_of_all(scene: FeatureSnapshot) -> None:
     rows = np.array([7, 2, 310])
     some = scene.counted(rows)
     assert np.array_equal(some.logged.toarray(), scene.counted().logged.toarray()[rows])
@@ -74,7 +74,7 @@ def test_some_rows_are_rows_of_all(scene: Scene) -> None:
         assert np.array_equal(few.toarray(), everyone.toarray().reshape(len(scene.inputs), -1)[rows].reshape(few.shape))
 
 
-def test_activity_is_standardised_over_the_population(scene: Scene) -> None:
+def test_activity_is_standardised_over_the_population(scene: FeatureSnapshot) -> None:
     here = scene.activity()[torch.from_numpy(scene.in_population())]
     assert here.shape[1] == len(ACTIVITY)
     torch.testing.assert_close(here.mean(0), torch.zeros(len(ACTIVITY)), atol=1e-4, rtol=0)
@@ -83,10 +83,10 @@ def test_activity_is_standardised_over_the_population(scene: Scene) -> None:
 
 
 @torch.no_grad()
-def test_a_vector_stays_while_its_user_does_nothing(world: World, scene: Scene) -> None:
+def test_a_vector_stays_while_its_user_does_nothing(world: World, scene: FeatureSnapshot) -> None:
     """Also when others buy, and when the day is another one."""
     model = DualEncoder(scene.vocabulary.text_vectors.shape[1])
-    later = read_scene(world.dataset.before(AS_OF + timedelta(days=12)), scene.vocabulary, text_encoder("use"))
+    later = read_snapshot(world.dataset.before(AS_OF + timedelta(days=12)), scene.vocabulary, text_encoder("use"))
     between = set(world.dataset.outcome(AS_OF, 12)["user_id"])
     away = [user for user in scene.histories.user_ids if user not in between]
     busy = [user for user in scene.histories.user_ids if user in between]
@@ -108,12 +108,12 @@ def test_a_vector_stays_while_its_user_does_nothing(world: World, scene: Scene) 
 )
 @torch.no_grad()
 def test_a_data_set_may_lack_sources_and_attributes(
-    world: World, scene: Scene, tmp_path: Path, sources: tuple[str, ...], fields: tuple[str, ...]
+    world: World, scene: FeatureSnapshot, tmp_path: Path, sources: tuple[str, ...], fields: tuple[str, ...]
 ) -> None:
     """A model encodes its users all the same, just as if every user of the whole data lacked them."""
     encoder, dataset = text_encoder("use"), narrowed(world, tmp_path / "data", "narrow", sources, fields)
     vocabulary = read_vocabulary(dataset, encoder, Workspace(tmp_path))
-    narrow = read_scene(dataset.before(AS_OF), vocabulary, encoder)
+    narrow = read_snapshot(dataset.before(AS_OF), vocabulary, encoder)
     assert len(narrow.inputs.slots) == len(sources)
     assert narrow.inputs.attributes.shape == (len(narrow.histories.user_ids), len(fields))
     model = DualEncoder(vocabulary.text_vectors.shape[1])

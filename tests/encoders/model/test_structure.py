@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import AS_OF, World
 
-import encoders.model.structure
-from encoders.history.histories import Histories, read_histories
-from encoders.model.structure import Structure, ease, factors
+import encoders.features.structure
+from encoders.features.histories import UserFeatures, read_user_features
+from encoders.features.structure import Structure, ease, factors
 
 
 @pytest.fixture(scope="module")
-def histories(world: World) -> Histories:
-    return read_histories(world.dataset.before(AS_OF))
+def histories(world: World) -> UserFeatures:
+    return read_user_features(world.dataset.before(AS_OF))
 
 
 def someone_did(users: int, things: int, seed: int) -> sp.csr_matrix:
@@ -39,7 +39,7 @@ def test_ease_equals_one_ridge_regression_per_thing(users: int, things: int, see
     assert not structure.weights.diagonal().any()
 
 
-def test_ease_equals_itself_on_a_dense_table(histories: Histories) -> None:
+def test_ease_equals_itself_on_a_dense_table(histories: UserFeatures) -> None:
     """The product of the sparse table with itself is that of the dense one."""
     structure = ease(histories.logged, histories.in_population, 300.0)
     dense = histories.logged.toarray()[:, structure.kept.numpy()].astype(np.float64)
@@ -50,7 +50,7 @@ def test_ease_equals_itself_on_a_dense_table(histories: Histories) -> None:
 
 
 def test_only_the_most_common_things_take_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoders.model.structure, "_MOST", 2)
+    monkeypatch.setattr(encoders.features.structure, "_MOST", 2)
     logged = sp.csr_matrix(np.array([[1, 0, 1, 1], [1, 0, 1, 1], [1, 0, 0, 1], [0, 1, 1, 0]], np.float32))
     assert ease(logged, np.ones(4, bool), 1.0).kept.tolist() == [0, 2]
     assert ease(logged, np.array([True, False, False, True]), 1.0).kept.tolist() == [2], "others do not count"
@@ -72,7 +72,7 @@ def test_spreading_says_what_a_thing_adds_to_what_is_attended_to() -> None:
     ]
 
 
-def test_what_goes_together_in_the_world(world: World, histories: Histories) -> None:
+def test_what_goes_together_in_the_world(world: World, histories: UserFeatures) -> None:
     structure = ease(histories.logged, histories.in_population, 300.0)
     weights = np.zeros((len(world.dataset.items),) * 2, np.float32)
     kept = structure.kept.numpy()
@@ -92,7 +92,7 @@ def test_factors_of_a_small_table_give_it_back(users: int, things: int, seed: in
     np.testing.assert_allclose(rebuilt.numpy(), logged.toarray(), atol=1e-3)
 
 
-def test_factors_are_the_best_of_their_rank(histories: Histories) -> None:
+def test_factors_are_the_best_of_their_rank(histories: UserFeatures) -> None:
     """A full decomposition leaves out hardly less, and the rows of some users are rows of those of all."""
     dense = histories.logged.toarray()
     directions = factors(histories.logged)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from encoders.history.activity import ACTIVITY
+from encoders.features.histories import ACTIVITY
 from encoders.model.user import TIMES, UserInputs, UserTower, attribute_texts, split_by_source
 
 USERS, ITEMS, DIMENSION, WIDTH = 9, 6, 5, 8

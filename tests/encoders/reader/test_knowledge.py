@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 
 from encoders.errors import DataError
-from encoders.reader.grounding import checked_table
-from encoders.reader.knowledge import Entry, Phrases, read_entries, read_glossary, trades
+from encoders.reader.knowledge import Entry, Phrases, checked_table, read_entries, read_glossary, trades
 
 FEAST = Entry(name="Thanksgiving dinner", says=("thanksgiving dinner", "turkey day"), things=("whole turkey", "pie"))
 SANDWICH = Entry(name="Sandwiches", says=("sandwich", "turkey sandwich"), things=("bread", "turkey slices"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from encoders.reader.titles import Titles
+from encoders.reader.targets import Titles
 
 NAMES = (
     "The Silver Kite",

@@ -7,13 +7,12 @@ import pytest
 from planted import world_settings
 
 from encoders.reader import Reader, open_reader
-from encoders.reader.grounding import GROUNDED, ground_things, read_table
-from encoders.reader.head import Head
-from encoders.reader.knowledge import Entry, Phrases
+from encoders.reader.head import ReaderHead
+from encoders.reader.knowledge import GROUNDED, Entry, Phrases, ground_things, read_table
 from encoders.reader.targets import Targets, spoken_name
-from encoders.reader.texts import Example, material, meant_by, training_texts
+from encoders.reader.texts import ReaderExample, material, meant_by, training_texts
 from encoders.workspace import Workspace
-from tools.reading import Reading
+from tools.audiences.reader import ReaderService
 from tools.service import AudienceService
 
 
@@ -58,7 +57,7 @@ def test_an_entry_is_mixed_in_and_says_where_its_things_come_from(reader: Reader
 
 def test_the_same_text_is_always_read_the_same(reader: Reader, own_workspace: Workspace) -> None:
     text = "something for people with a garden, and a cat"
-    again = Reading(own_workspace, AudienceService.open(world_settings(own_workspace.path)).forecaster, 7)
+    again = ReaderService(own_workspace, AudienceService.open(world_settings(own_workspace.path)).forecaster, 7)
     assert again.read(text) == reader.read(text)
 
 
@@ -68,8 +67,8 @@ def test_a_damaged_cache_is_made_again_and_the_glossary_is_read_anew(
     [cached] = (own_workspace.path / "cache").glob("reader-*.safetensors")
     cached.write_bytes(cached.read_bytes()[:-1] + b"x")
     fitted = []
-    fit = Head.fit.__func__  # type: ignore[attr-defined]
-    monkeypatch.setattr(Head, "fit", classmethod(lambda *given: fitted.append(1) or fit(*given)))
+    fit = ReaderHead.fit.__func__  # type: ignore[attr-defined]
+    monkeypatch.setattr(ReaderHead, "fit", classmethod(lambda *given: fitted.append(1) or fit(*given)))
     text = '[[entry]]\nname = "VIP"\nsays = ["vip"]\nthings = ["wine", "chocolate"]\n'
     (own_workspace.path / "glossary.toml").write_text(text, "utf-8")
     forecaster = service.forecaster
@@ -199,10 +198,10 @@ def test_requests_are_read_with_their_slips_put_right(service: AudienceService) 
 
 
 def test_learning_the_head_tells_how_far_it_is_and_stops_where_that_raises() -> None:
-    examples = [Example("dogs", {0: 1.0}), Example("nothing", {})]
+    examples = [ReaderExample("dogs", {0: 1.0}), ReaderExample("nothing", {})]
     vectors, things = np.eye(2, 4, dtype=np.float32), np.eye(3, 4, dtype=np.float32)
     told: list[float] = []
-    Head.fit(vectors, examples, things, 7, told.append)
+    ReaderHead.fit(vectors, examples, things, 7, told.append)
     assert told == sorted(set(told))
     assert told[0] == 0.0
     assert 0.9 < told[-1] < 1.0
@@ -212,7 +211,7 @@ def test_learning_the_head_tells_how_far_it_is_and_stops_where_that_raises() -> 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Head.fit(vectors, examples, things, 7, stop)
+        ReaderHead.fit(vectors, examples, things, 7, stop)
 
 
 def test_who_speaks_of_their_own_trade_wants_what_they_wanted_before(service: AudienceService) -> None:

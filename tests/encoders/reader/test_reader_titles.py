@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from titled import titled
 
-from encoders.reader.head import Head
+from encoders.reader.head import ReaderHead
 from encoders.reader.knowledge import Entry, Phrases
 from encoders.reader.reader import Reader
 from encoders.reader.targets import Targets
 from tools.service import AudienceService
 
 
-class Fixed(Head):
+class Fixed(ReaderHead):
     """A head that always sees the same shares."""
 
     def __init__(self, shares: np.ndarray) -> None:

@@ -9,35 +9,35 @@ import scipy.sparse as sp
 import torch
 from planted import AS_OF, World
 
-from encoders.language.text import text_encoder
 from encoders.model.dual import DualEncoder
-from encoders.model.scene import read_vocabulary
+from encoders.model.snapshot import read_vocabulary
+from encoders.text.encoders import text_encoder
 from encoders.training.fit_head import fit_head
 from encoders.training.labels import LabelWriter
-from encoders.training.windows import Example, read_examples
+from encoders.training.windows import TrainingExample, read_examples
 from encoders.workspace import Workspace, silent
 
 
 @pytest.fixture(scope="module")
-def examples(world: World, world_workspace: Workspace) -> list[Example]:
+def examples(world: World, world_workspace: Workspace) -> list[TrainingExample]:
     encoder = text_encoder("use")
     vocabulary = read_vocabulary(world.dataset, encoder, world_workspace)
     return read_examples(world.dataset.before(AS_OF), vocabulary, encoder, 2)
 
 
 @pytest.fixture(scope="module")
-def untrained(examples: list[Example]) -> DualEncoder:
+def untrained(examples: list[TrainingExample]) -> DualEncoder:
     torch.manual_seed(0)
     return DualEncoder(examples[0].scene.vocabulary.text_vectors.shape[1])
 
 
-def trained_head(world: World, examples: list[Example], model: DualEncoder, steps: int, seed: int = 7) -> float:
+def trained_head(world: World, examples: list[TrainingExample], model: DualEncoder, steps: int, seed: int = 7) -> float:
     writer = LabelWriter(examples[0].scene.vocabulary, world.dataset.card)
     return fit_head(model, examples, writer, text_encoder("use"), steps, seed, silent)
 
 
 def test_the_loss_falls_and_only_the_head_changes(
-    world: World, examples: list[Example], untrained: DualEncoder
+    world: World, examples: list[TrainingExample], untrained: DualEncoder
 ) -> None:
     model, known = copy.deepcopy(untrained), untrained.state_dict()
     at_first = trained_head(world, examples, copy.deepcopy(untrained), 1)
@@ -47,7 +47,7 @@ def test_the_loss_falls_and_only_the_head_changes(
     assert changed == {name for name in known if name.startswith("head.")}
 
 
-def test_equal_seeds_learn_the_same(world: World, examples: list[Example], untrained: DualEncoder) -> None:
+def test_equal_seeds_learn_the_same(world: World, examples: list[TrainingExample], untrained: DualEncoder) -> None:
     models = [copy.deepcopy(untrained) for _ in range(3)]
     losses = [trained_head(world, examples, model, 3, seed) for model, seed in zip(models, (7, 7, 8), strict=True)]
     assert losses[0] == losses[1] != losses[2]
@@ -56,13 +56,13 @@ def test_equal_seeds_learn_the_same(world: World, examples: list[Example], untra
 
 
 def test_a_label_that_may_not_be_named_teaches_nothing(
-    world: World, examples: list[Example], untrained: DualEncoder
+    world: World, examples: list[TrainingExample], untrained: DualEncoder
 ) -> None:
     """With coffee withheld, it makes no difference who bought coffee."""
     vocabulary = examples[0].scene.vocabulary
     coffee = np.array([group == "coffee" for group in vocabulary.groups])
     writer = LabelWriter(vocabulary, world.dataset.card, ~coffee)
-    nobody = [Example(each.scene, each.done.multiply(~coffee[None, :]).tocsr()) for each in examples]
+    nobody = [TrainingExample(each.scene, each.done.multiply(~coffee[None, :]).tocsr()) for each in examples]
     heads = []
     for given in (examples, nobody):
         model = copy.deepcopy(untrained)
@@ -73,11 +73,11 @@ def test_a_label_that_may_not_be_named_teaches_nothing(
 
 @pytest.mark.parametrize("silent_window", [0, 1])
 def test_a_window_in_which_nothing_happened_teaches_nothing(
-    world: World, examples: list[Example], untrained: DualEncoder, silent_window: int
+    world: World, examples: list[TrainingExample], untrained: DualEncoder, silent_window: int
 ) -> None:
     nothing = examples[silent_window]
     given = list(examples)
-    given[silent_window] = Example(nothing.scene, sp.csr_matrix(nothing.done.shape, dtype=np.float32))
+    given[silent_window] = TrainingExample(nothing.scene, sp.csr_matrix(nothing.done.shape, dtype=np.float32))
     model = copy.deepcopy(untrained)
     assert trained_head(world, given, model, 3) > 0
     assert not torch.equal(model.head.line.weight, untrained.head.line.weight), "the other window does"

@@ -5,22 +5,22 @@ import pytest
 import scipy.sparse as sp
 from planted import AS_OF, HOSTILE, World
 
-from encoders.history.histories import done_in, read_histories
-from encoders.language.text import text_encoder
-from encoders.model.match import Vocabulary
-from encoders.model.scene import read_vocabulary
+from encoders.features.histories import done_in, read_user_features
+from encoders.model.match import ItemVocabulary
+from encoders.model.snapshot import read_vocabulary
+from encoders.text.encoders import text_encoder
 from encoders.training.labels import Label, LabelWriter, came_true
 from encoders.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
-def vocabulary(world: World, world_workspace: Workspace) -> Vocabulary:
+def vocabulary(world: World, world_workspace: Workspace) -> ItemVocabulary:
     return read_vocabulary(world.dataset, text_encoder("use"), world_workspace)
 
 
 @pytest.fixture(scope="module")
 def done(world: World) -> sp.csr_matrix:
-    users = read_histories(world.dataset.before(AS_OF)).user_ids
+    users = read_user_features(world.dataset.before(AS_OF)).user_ids
     return done_in(world.dataset.outcome(AS_OF), users, len(world.dataset.items))
 
 
@@ -29,7 +29,7 @@ def write(writer: LabelWriter, done: sp.csr_matrix, count: int = 400, seed: int 
 
 
 def test_every_label_came_true_for_somebody_and_names_its_items(
-    world: World, vocabulary: Vocabulary, done: sp.csr_matrix
+    world: World, vocabulary: ItemVocabulary, done: sp.csr_matrix
 ) -> None:
     labels = write(LabelWriter(vocabulary, world.dataset.card), done)
     assert len(labels) == 400
@@ -40,13 +40,15 @@ def test_every_label_came_true_for_somebody_and_names_its_items(
         assert {vocabulary.source_of[item] for item in label.items} == {label.source}
 
 
-def test_equal_seeds_write_equal_labels(world: World, vocabulary: Vocabulary, done: sp.csr_matrix) -> None:
+def test_equal_seeds_write_equal_labels(world: World, vocabulary: ItemVocabulary, done: sp.csr_matrix) -> None:
     writer = LabelWriter(vocabulary, world.dataset.card)
     sentences = [[label.sentence for label in write(writer, done, 50, seed)] for seed in (1, 1, 2)]
     assert sentences[0] == sentences[1] != sentences[2]
 
 
-def test_items_that_may_not_be_named_are_not_named(world: World, vocabulary: Vocabulary, done: sp.csr_matrix) -> None:
+def test_items_that_may_not_be_named_are_not_named(
+    world: World, vocabulary: ItemVocabulary, done: sp.csr_matrix
+) -> None:
     names = zip(vocabulary.groups, vocabulary.texts, strict=True)
     allowed = np.array([group not in ("coffee", "bread") and text != "red wine" for group, text in names])
     writer = LabelWriter(vocabulary, world.dataset.card, allowed)
@@ -58,7 +60,7 @@ def test_items_that_may_not_be_named_are_not_named(world: World, vocabulary: Voc
 
 
 def test_rare_things_are_named_more_often_than_their_share(
-    world: World, vocabulary: Vocabulary, done: sp.csr_matrix
+    world: World, vocabulary: ItemVocabulary, done: sp.csr_matrix
 ) -> None:
     labels = write(LabelWriter(vocabulary, world.dataset.card), done, 1500)
     named = Counter(vocabulary.groups[label.items[0]] for label in labels if label.source == 0)
@@ -67,7 +69,7 @@ def test_rare_things_are_named_more_often_than_their_share(
     assert share["gardening"] > 1 > share["bread"]
 
 
-def test_one_plain_label_per_group(world: World, vocabulary: Vocabulary) -> None:
+def test_one_plain_label_per_group(world: World, vocabulary: ItemVocabulary) -> None:
     labels = LabelWriter(vocabulary, world.dataset.card).groups()
     assert len(labels) == len({*zip(vocabulary.source_of, vocabulary.groups, strict=True)})
     sentences = {label.sentence for label in labels}
@@ -76,12 +78,12 @@ def test_one_plain_label_per_group(world: World, vocabulary: Vocabulary) -> None
     assert f"households that will buy {HOSTILE[0]}" in sentences
 
 
-def test_came_true_equals_a_loop(vocabulary: Vocabulary, world: World, done: sp.csr_matrix) -> None:
+def test_came_true_equals_a_loop(vocabulary: ItemVocabulary, world: World, done: sp.csr_matrix) -> None:
     labels = write(LabelWriter(vocabulary, world.dataset.card), done, 20)
     table = came_true(labels, done)
     dense = done.toarray()
     assert table.tolist() == [[bool(row[label.items].any()) for label in labels] for row in dense]
 
 
-def test_nothing_done_writes_nothing(vocabulary: Vocabulary, world: World, done: sp.csr_matrix) -> None:
+def test_nothing_done_writes_nothing(vocabulary: ItemVocabulary, world: World, done: sp.csr_matrix) -> None:
     assert write(LabelWriter(vocabulary, world.dataset.card), sp.csr_matrix(done.shape, dtype=np.float32)) == []

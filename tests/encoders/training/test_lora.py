@@ -13,17 +13,17 @@ import encoders.calibration.calibrate_model
 import encoders.training.fit_head
 from encoders.checksums import CHECKSUMS
 from encoders.errors import ModelError
-from encoders.forecast import Forecaster
-from encoders.language.text import SentenceEncoder, text_encoder
 from encoders.model.dual import DualEncoder
-from encoders.model.scene import read_vocabulary
+from encoders.model.snapshot import read_vocabulary
 from encoders.model_folder import read_config, read_model
+from encoders.predictor import Forecaster
 from encoders.settings import Settings
+from encoders.text.encoders import SentenceEncoder, text_encoder
 from encoders.train import train, version_of
 from encoders.training.fit import fit
 from encoders.training.labels import LabelWriter
 from encoders.training.lora import AdaptedEncoder, LiveParts, parts_to_learn
-from encoders.training.windows import Example, encode_labels, read_examples
+from encoders.training.windows import TrainingExample, encode_labels, read_examples
 from encoders.workspace import Workspace, silent
 
 RECIPE = replace(TINY_RECIPE, lora_rank=4)
@@ -58,7 +58,7 @@ def learned(world: World, tmp_path_factory: pytest.TempPathFactory) -> Workspace
 
 
 @pytest.fixture(scope="module")
-def examples(learned: Workspace, world: World) -> list[Example]:
+def examples(learned: Workspace, world: World) -> list[TrainingExample]:
     encoder = text_encoder("minilm")
     vocabulary = read_vocabulary(world.dataset, encoder, learned)
     return read_examples(world.dataset.before(AS_OF), vocabulary, encoder, 2)
@@ -80,7 +80,7 @@ def test_with_gradient_it_gives_what_it_gives_without(prompt: str | None, monkey
     assert all(weights.grad is not None for weights in encoder.weights)
 
 
-def test_only_the_adapter_and_the_model_learn(examples: list[Example], world: World, tmp_path: Path) -> None:
+def test_only_the_adapter_and_the_model_learn(examples: list[TrainingExample], world: World, tmp_path: Path) -> None:
     encoder, frozen = adapted(), text_encoder("minilm")
     before = {name: weights.clone() for name, weights in encoder.model.state_dict().items()}
     vectors = frozen.encode(SENTENCES)
@@ -94,7 +94,7 @@ def test_only_the_adapter_and_the_model_learn(examples: list[Example], world: Wo
     assert not np.allclose(encoder.encode(SENTENCES), vectors, atol=1e-4)
 
 
-def test_every_step_embeds_its_labels_anew(examples: list[Example], world: World) -> None:
+def test_every_step_embeds_its_labels_anew(examples: list[TrainingExample], world: World) -> None:
     scene = examples[1].scene
     labels = LabelWriter(scene.vocabulary, world.dataset.card).write(examples[1].done, 12, np.random.default_rng(1))
     encoder, places = adapted(), np.array([5, 0, 3])

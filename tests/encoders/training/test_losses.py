@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from encoders.training.losses import MaskedInfoNCE, WindowContrast
+from encoders.training.fit import MaskedInfoNCE, WindowContrast
 
 
 def naive(logits: list[list[float]], positive: list[list[bool]]) -> float:

@@ -9,35 +9,35 @@ import pytest
 import torch
 from planted import AS_OF, World
 
-import encoders.training.stage_one
-from encoders.language.text import text_encoder
-from encoders.model.scene import Scene, read_scene, read_vocabulary
+import encoders.training.fit
+from encoders.model.snapshot import FeatureSnapshot, read_snapshot, read_vocabulary
 from encoders.model.user import UserTower
-from encoders.training.stage_one import align_windows
+from encoders.text.encoders import text_encoder
+from encoders.training.fit import align_windows
 from encoders.workspace import Workspace, silent
 
 STEPS = 24
 
 
 @pytest.fixture(scope="module")
-def scenes(world: World, world_workspace: Workspace) -> list[Scene]:
+def scenes(world: World, world_workspace: Workspace) -> list[FeatureSnapshot]:
     """Two earlier dates, without attributes: they are the same in every window and would give a user away."""
     encoder = text_encoder("use")
     vocabulary = read_vocabulary(world.dataset, encoder, world_workspace)
     pasts = [world.dataset.before(AS_OF - timedelta(days=28 * k)) for k in (1, 2)]
-    read = [read_scene(past, vocabulary, encoder) for past in pasts]
+    read = [read_snapshot(past, vocabulary, encoder) for past in pasts]
     return [
         replace(each, inputs=replace(each.inputs, attributes=np.full_like(each.inputs.attributes, -1))) for each in read
     ]
 
 
-def new_tower(scenes: list[Scene]) -> UserTower:
+def new_tower(scenes: list[FeatureSnapshot]) -> UserTower:
     torch.manual_seed(0)
     return UserTower(scenes[0].vocabulary.text_vectors.shape[1], 32)
 
 
 @torch.no_grad()
-def rank_of_oneself(tower: UserTower, scene: Scene) -> float:
+def rank_of_oneself(tower: UserTower, scene: FeatureSnapshot) -> float:
     """Mean share of users whose last month is nearer to the months before of a user than her own; 0.5 by chance."""
     inputs = scene.inputs.take(np.flatnonzero(scene.histories.in_population))
     texts = torch.from_numpy(scene.vocabulary.text_vectors)
@@ -45,7 +45,7 @@ def rank_of_oneself(tower: UserTower, scene: Scene) -> float:
     return float((near > near.diagonal()[:, None]).double().mean())
 
 
-def test_the_loss_falls_and_windows_of_one_user_come_together(scenes: list[Scene]) -> None:
+def test_the_loss_falls_and_windows_of_one_user_come_together(scenes: list[FeatureSnapshot]) -> None:
     tower, told = new_tower(scenes), []
     before = rank_of_oneself(tower, scenes[0])
     losses = align_windows(tower, scenes, STEPS, 7, lambda _, share=None: told.append(share))
@@ -55,8 +55,8 @@ def test_the_loss_falls_and_windows_of_one_user_come_together(scenes: list[Scene
     assert told == [(step + 1) / STEPS for step in range(STEPS)]
 
 
-def test_equal_seeds_learn_the_same(scenes: list[Scene], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoders.training.stage_one, "_USERS", 100)
+def test_equal_seeds_learn_the_same(scenes: list[FeatureSnapshot], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders.training.fit, "_USERS_ALIGNED", 100)
     untrained = new_tower(scenes)
     towers = [copy.deepcopy(untrained) for _ in range(3)]
     losses = [align_windows(tower, scenes, 2, seed, silent) for tower, seed in zip(towers, (7, 7, 8), strict=True)]

@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 from planted import AS_OF, FIRST, World
 
+from encoders.data.events import HORIZON_DAYS
 from encoders.errors import DataError
-from encoders.history.events import HORIZON_DAYS
-from encoders.language.text import text_encoder
-from encoders.model.match import Vocabulary
-from encoders.model.scene import read_vocabulary
+from encoders.model.match import ItemVocabulary
+from encoders.model.snapshot import read_vocabulary
+from encoders.text.encoders import text_encoder
 from encoders.training.labels import Label
 from encoders.training.windows import encode_labels, read_examples
 from encoders.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
-def vocabulary(world: World, world_workspace: Workspace) -> Vocabulary:
+def vocabulary(world: World, world_workspace: Workspace) -> ItemVocabulary:
     return read_vocabulary(world.dataset, text_encoder("use"), world_workspace)
 
 
-def test_an_example_is_a_scene_and_what_came_right_after_it(world: World, vocabulary: Vocabulary) -> None:
+def test_an_example_is_a_scene_and_what_came_right_after_it(world: World, vocabulary: ItemVocabulary) -> None:
     examples = read_examples(world.dataset.before(AS_OF), vocabulary, text_encoder("use"), 3)
     dates = [example.scene.histories.past.as_of for example in examples]
     assert dates == [AS_OF - timedelta(days=HORIZON_DAYS * k) for k in (1, 2, 3)]
@@ -32,7 +32,7 @@ def test_an_example_is_a_scene_and_what_came_right_after_it(world: World, vocabu
         assert example.done.shape == (len(users), len(vocabulary.texts))
 
 
-def test_one_window_is_too_little_to_learn_from(world: World, vocabulary: Vocabulary) -> None:
+def test_one_window_is_too_little_to_learn_from(world: World, vocabulary: ItemVocabulary) -> None:
     for as_of, count in ((FIRST + timedelta(days=60), 6), (AS_OF, 1)):
         with pytest.raises(DataError, match=f"too little history before {as_of}"):
             read_examples(world.dataset.before(as_of), vocabulary, text_encoder("use"), count)

@@ -14,10 +14,10 @@ from planted import AS_OF, TINY_RECIPE, World, replace_events, world_settings
 from safetensors.numpy import load_file
 
 from encoders.errors import DataError
-from encoders.history.histories import done_in, read_histories
-from encoders.language.text import text_encoder
-from encoders.model.match import Vocabulary
-from encoders.model.scene import read_vocabulary
+from encoders.features.histories import done_in, read_user_features
+from encoders.model.match import ItemVocabulary
+from encoders.model.snapshot import read_vocabulary
+from encoders.text.encoders import text_encoder
 from encoders.train import train, version_of
 from encoders.training.labels import LabelWriter, came_true
 from encoders.training.written import LABEL_SCHEMA, read_written
@@ -27,7 +27,7 @@ START = AS_OF - timedelta(days=28)
 
 
 @pytest.fixture(scope="module")
-def vocabulary(world: World, world_workspace: Workspace) -> Vocabulary:
+def vocabulary(world: World, world_workspace: Workspace) -> ItemVocabulary:
     return read_vocabulary(world.dataset, text_encoder("use"), world_workspace)
 
 
@@ -41,7 +41,7 @@ def written(path: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
-def test_a_label_means_every_item_of_what_it_names(vocabulary: Vocabulary, tmp_path: Path) -> None:
+def test_a_label_means_every_item_of_what_it_names(vocabulary: ItemVocabulary, tmp_path: Path) -> None:
     rows = row(), row("green cups", level="item", names=["green tea bags"]), row("both", names=["tea", "coffee"])
     found = read_written(written(tmp_path / "l.parquet", *rows), vocabulary, AS_OF)
     texts = [{vocabulary.texts[item] for item in label.items} for label in found.labels]
@@ -65,14 +65,14 @@ def test_a_label_means_every_item_of_what_it_names(vocabulary: Vocabulary, tmp_p
     ],
 )
 def test_what_cannot_be_learned_from_is_left_out_and_counted(
-    vocabulary: Vocabulary, tmp_path: Path, changed: dict[str, Any], reason: str
+    vocabulary: ItemVocabulary, tmp_path: Path, changed: dict[str, Any], reason: str
 ) -> None:
     allowed = np.array([group != "coffee" for group in vocabulary.groups])
     path = written(tmp_path / "l.parquet", row(), row(**changed))
     assert read_written(path, vocabulary, AS_OF, allowed).summary() == {"taken": 1, reason: 1}
 
 
-def test_a_file_that_is_no_label_file_is_one_sentence(vocabulary: Vocabulary, tmp_path: Path) -> None:
+def test_a_file_that_is_no_label_file_is_one_sentence(vocabulary: ItemVocabulary, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="audience label"):
         read_written(tmp_path / "missing.parquet", vocabulary, AS_OF)
     (tmp_path / "text.parquet").write_text("no table")
@@ -84,14 +84,14 @@ def test_a_file_that_is_no_label_file_is_one_sentence(vocabulary: Vocabulary, tm
 
 @pytest.mark.parametrize(("share", "drawn"), [(0.0, 0), (0.5, 20), (1.0, 40)])
 def test_the_share_is_kept_and_only_what_came_true_is_drawn(
-    vocabulary: Vocabulary, world: World, tmp_path: Path, share: float, drawn: int
+    vocabulary: ItemVocabulary, world: World, tmp_path: Path, share: float, drawn: int
 ) -> None:
     rows = [row(f"kettle owner {n}") for n in range(60)] + [
         row(f"stargazer {n}", names=["telescope"]) for n in range(9)
     ]
     ahead = read_written(written(tmp_path / "l.parquet", *rows), vocabulary, AS_OF).labels
     assert len(ahead) == 69
-    users = read_histories(world.dataset.before(AS_OF)).user_ids
+    users = read_user_features(world.dataset.before(AS_OF)).user_ids
     done = done_in(world.dataset.outcome(AS_OF), users, len(world.dataset.items))
     writer = LabelWriter(vocabulary, world.dataset.card, written=ahead, share=share)
     labels = writer.write(done, 40, np.random.default_rng(1))

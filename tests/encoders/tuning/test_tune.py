@@ -10,11 +10,10 @@ from faulty import flip
 from planted import World
 
 from encoders.errors import ModelError, RequestError
-from encoders.forecast import Forecast, Forecaster
 from encoders.metrics import auc
-from encoders.tuning.lookalike import Background
+from encoders.predictor import Forecast, Forecaster
 from encoders.tuning.tune import FEWEST_SEEDS, tune
-from encoders.tuning.tuned import forecast_tuned, read_tuned, tuned_path, write_tuned
+from encoders.tuning.tuned import BaseRates, forecast_tuned, read_tuned, tuned_path, write_tuned
 from encoders.workspace import Workspace
 from tools.service import AudienceService
 
@@ -180,7 +179,7 @@ def test_the_ground_of_two_habits_names_both(forecaster: Forecaster, owners: Cal
     histories = forecaster.scene.histories
     seeds = np.array([histories.row_of[user] for user in {*owners("dog food", 20), *owners("gardening", 20)}])
     others = np.setdiff1d(np.flatnonzero(histories.in_population), seeds)
-    background = Background(forecaster)
+    background = BaseRates(forecaster)
     ground = background.ground(np.sort(seeds), others)
     assert set(ground.groups[:2]) == {"dog food", "gardening"}
     assert ground.weights[0] == 1

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tools.access import bounds
+from tools import bounds
 
 PAGE = Path(__file__).parents[3] / "docs" / "access.md"
 

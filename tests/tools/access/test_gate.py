@@ -7,7 +7,7 @@ import pytest
 from encoders.errors import NotAllowedError, RequestError, TooManyCallsError
 from tools.access.caller import OWNER, Caller, Scope, acting_as, current
 from tools.access.gate import Gate
-from tools.adcp.tasks import TASKS
+from tools.interfaces.adcp.tasks import TASKS
 from tools.operations.operation import Effect
 from tools.operations.table import BY_NAME
 

@@ -15,21 +15,21 @@ from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
 from encoders.errors import RequestError
+from tools.access.audit import Details, RequestAudit
 from tools.access.bodies import Body
-from tools.access.bounds import JSON_BYTES
 from tools.access.caller import Caller, Scope, current
 from tools.access.http import HttpGate
 from tools.access.limits import CallLimits
 from tools.access.names import Names, is_public, read_origin
-from tools.access.routes import Carries
+from tools.access.routes import BodyKind
 from tools.access.tokens import Tokens
-from tools.access.trail import Details, Trail
-from tools.registry import Registry
+from tools.bounds import JSON_BYTES
+from tools.storage.registry import Registry
 
 HERE = "http://127.0.0.1:7860"
 
 
-class Lines(Trail):
+class Lines(RequestAudit):
     """Audit lines that are only remembered."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ def lines() -> Lines:
     return Lines()
 
 
-def client(tokens: Tokens, lines: Trail | None = None, host: str = "127.0.0.1", hosts: str = "") -> TestClient:
+def client(tokens: Tokens, lines: RequestAudit | None = None, host: str = "127.0.0.1", hosts: str = "") -> TestClient:
     async def who(request: Request) -> PlainTextResponse:
         await request.body()
         if request.url.path == "/exports/none.csv":
@@ -235,8 +235,8 @@ def test_a_body_is_bounded_by_what_is_declared_by_what_comes_and_by_its_depth(to
     assert {line[2]["status"] for line in lines.written} == {400, 405, 413}
 
 
-@pytest.mark.parametrize("carries", list(Carries))
-def test_a_connection_is_waited_for_longer_than_a_body(carries: Carries, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("carries", list(BodyKind))
+def test_a_connection_is_waited_for_longer_than_a_body(carries: BodyKind, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tools.access.routes.BODY_SECONDS", 0.05)
     monkeypatch.setattr("tools.access.routes.UPLOAD_SECONDS", 0.05)
 
@@ -250,7 +250,7 @@ def test_a_connection_is_waited_for_longer_than_a_body(carries: Carries, monkeyp
 
         begun: list[bool] = []
         body = Body(receive, carries, None)
-        if carries is Carries.JSON:
+        if carries is BodyKind.JSON:
             await body.read_json()
         return [(await body())["type"] for _ in range(2)]
 
@@ -291,7 +291,7 @@ def test_a_file_that_leaves_is_a_line_before_it_does_and_one_that_is_not_there_i
 
 def test_no_file_leaves_where_no_line_can_be_written(tokens: Tokens, tmp_path: Path) -> None:
     (tmp_path / "registry.db").mkdir()
-    trail = Trail(lambda _: Registry(tmp_path / "registry.db"))
+    trail = RequestAudit(lambda _: Registry(tmp_path / "registry.db"))
     answer = client(tokens, trail).get("/exports/a.csv")
     trail.close()
     assert answer.status_code == 503

@@ -14,11 +14,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from tools.access import serving
-from tools.access.bodies import Body
-from tools.access.bounds import HEADER_BYTES
-from tools.access.refusals import RefusedError
-from tools.access.routes import Carries
+from tools.access.bodies import Body, RefusedError
+from tools.access.routes import BodyKind
 from tools.access.serving import configured
+from tools.bounds import HEADER_BYTES
 
 SOON = 0.5
 WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -32,7 +31,7 @@ def port(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 
     async def slow(asked: Request) -> PlainTextResponse:
         headers = f"{asked.client and asked.client.host} {asked.url.scheme}"
-        body = Body(asked.receive, Carries.JSON, None)
+        body = Body(asked.receive, BodyKind.JSON, None)
         try:
             await body.read_json()
         except RefusedError as refused:

@@ -7,9 +7,9 @@ import pytest
 
 from encoders.errors import WorkspaceError
 from encoders.workspace import Workspace
+from tools.access.audit import FOLDED_SECONDS, UNKNOWN, RequestAudit
 from tools.access.caller import OWNER, Caller, acting_as
-from tools.access.trail import FOLDED_SECONDS, UNKNOWN, Trail
-from tools.registry import Registry
+from tools.storage.registry import Registry
 
 SHOP = Caller(name="agent", tenant="shop", scopes=frozenset())
 
@@ -27,8 +27,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def trail(tmp_path: Path, clock: Clock) -> Iterator[Trail]:
-    opened = Trail(lambda tenant: Registry(Workspace(tmp_path).of_tenant(tenant).registry), clock)
+def trail(tmp_path: Path, clock: Clock) -> Iterator[RequestAudit]:
+    opened = RequestAudit(lambda tenant: Registry(Workspace(tmp_path).of_tenant(tenant).registry), clock)
     yield opened
     opened.close()
 
@@ -38,7 +38,7 @@ def lines(folder: Path, tenant: str = "") -> list[tuple[str, str, dict[str, obje
         return [(line.actor, line.action, line.details) for line in registry.audit()]
 
 
-def test_a_flood_is_two_lines_a_minute(trail: Trail, clock: Clock, tmp_path: Path) -> None:
+def test_a_flood_is_two_lines_a_minute(trail: RequestAudit, clock: Clock, tmp_path: Path) -> None:
     for _ in range(1000):
         trail.refused(UNKNOWN, 401, "/mcp")
     trail.refused(UNKNOWN, 413, "/mcp")
@@ -50,7 +50,7 @@ def test_a_flood_is_two_lines_a_minute(trail: Trail, clock: Clock, tmp_path: Pat
     assert lines(tmp_path) == [("unknown", "refused", each) for each in (once, other, many, once)]
 
 
-def test_floods_of_ever_new_kinds_are_folded_as_well(trail: Trail, tmp_path: Path) -> None:
+def test_floods_of_ever_new_kinds_are_folded_as_well(trail: RequestAudit, tmp_path: Path) -> None:
     for number in range(3000):
         trail.refused(Caller(name=f"a{number}", scopes=frozenset()), 403, "/mcp")
     trail.close()
@@ -59,7 +59,7 @@ def test_floods_of_ever_new_kinds_are_folded_as_well(trail: Trail, tmp_path: Pat
     assert written[-1][2]["count"] == 1999
 
 
-def test_lines_belong_to_the_tenant_and_the_count_comes_when_the_app_ends(trail: Trail, tmp_path: Path) -> None:
+def test_lines_belong_to_the_tenant_and_the_count_comes_when_the_app_ends(trail: RequestAudit, tmp_path: Path) -> None:
     trail.refused(SHOP, 405, "/mcp")
     trail.refused(SHOP, 405, "/mcp")
     trail.write(OWNER, "download", {"file": "a.csv"})
@@ -80,7 +80,7 @@ def test_a_line_that_cannot_be_written_is_said_in_the_log_alone(
     def broken(_: str) -> Registry:
         raise WorkspaceError("the disk is full")
 
-    trail = Trail(broken)
+    trail = RequestAudit(broken)
     trail.refused(UNKNOWN, 401, "/mcp")
     with pytest.raises(WorkspaceError):
         trail.write(OWNER, "download", {"file": "a.csv"})

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from encoders.errors import BROKEN, AudienceError, NotThereError, RequestError
 from encoders.workspace import Progress
 from tools.access.gate import Gate
-from tools.adcp.tasks import TASKS, Protocol
+from tools.interfaces.adcp.tasks import TASKS, Protocol
 from tools.operations.operation import Check, Effect, Interface, Opened, Operation, misfit
 from tools.operations.table import offered
 

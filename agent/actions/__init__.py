@@ -1,0 +1,1 @@
+"""What a step does: audiences proposed, amended, saved, exported, measured, combined."""

@@ -1,0 +1,340 @@
+"""What is done with saved audiences: saved with a holdout, renamed, refreshed, exported, measured."""
+
+from datetime import date
+from typing import Literal
+
+from agent import replies
+from agent.context import Context
+from agent.reading.commands import day_in, from_data, platform_in, upload_in, version_in
+from agent.reading.wording import plain
+from agent.reply_builder import Outcome, ReplyBuilder
+from agent.state import Memory, Pending, Version
+from agent.steps import Step
+from encoders.errors import AudienceError, RequestError
+from prompts.loader import reply
+from tools.campaign_types import CampaignOutcome, Refreshed, Side
+from tools.delivery.platforms import platform_named
+from tools.types import DataCard, ExportFile, SampleUser, SavedAudience
+
+
+def ask_save(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory) -> Outcome:
+    """Ask whether to save the audience as it stands."""
+    assert memory.now is not None
+    spec = memory.now.draft.spec
+    if replies.nobody_expected(speaker.service.size(spec)):
+        return speaker.say(memory, reply("nobody_to_save", unit_plural=speaker.card.unit_plural))
+    name = plain(step.name or "") or plain(memory.now.draft.name) or replies.default_name(memory.now)
+    share = memory.now.draft.holdout if step.holdout is None else step.holdout / 100
+    size, units = speaker.service.size(spec), speaker.card.unit_plural
+    text = reply(
+        "ask_save",
+        name=name,
+        sentence=plain(size.sentence or spec.demand, 4000),
+        users=replies.counted(size.users, speaker.card),
+        unit_plural=units,
+        kept=kept_text(share),
+    )
+    return speaker.wait(memory, "save", text, {"name": name, "holdout": "" if share is None else str(share)})
+
+
+def save(speaker: ReplyBuilder, memory: Memory, pending: Pending, approved_by: str) -> Outcome:
+    """Save it, once."""
+    memory, saved = save_draft(speaker, memory, pending, approved_by)
+    return speaker.say(memory, saved_text(speaker, saved))
+
+
+def save_draft(
+    speaker: ReplyBuilder, memory: Memory, pending: Pending, approved_by: str
+) -> tuple[Memory, SavedAudience]:
+    """Save the audience on the page under the name that was approved."""
+    now, share = memory.now, pending.arguments.get("holdout", "")
+    assert now is not None
+    holdout = float(share) if share else None
+    saved = speaker.service.save(now.draft.spec, pending.arguments["name"], approved_by, pending.key, holdout)
+    draft = now.draft.model_copy(update={"saved": saved, "holdout": holdout})
+    return memory.model_copy(update={"now": now.model_copy(update={"draft": draft})}), saved
+
+
+def kept_text(share: float | None) -> str:
+    """How many are kept back, where that was said; a share that cannot be is refused before anybody says yes."""
+    if share is None:
+        return ""
+    if not 0 <= share <= 0.5:
+        raise RequestError(reply("holdout_wrong", most=50))
+    return " " + reply("kept_back", percent=replies.percent(share))
+
+
+def saved_text(speaker: ReplyBuilder, saved: SavedAudience) -> str:
+    """What was saved, in words, and who will not be reached."""
+    text = reply(
+        "saved",
+        name=plain(saved.name),
+        version=saved.version,
+        users=replies.counted(saved.users, speaker.card),
+        holdout=replies.counted(saved.holdout, speaker.card),
+        unit_plural=speaker.card.unit_plural,
+    )
+    return "\n\n".join([text, *(plain(note, 400) for note in saved.notes)])
+
+
+MOST = 50
+"""Percent that can be kept back at most."""
+
+
+def hold_back(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory) -> Outcome:
+    """Note the share in the draft; what is saved already stays as it is until it is saved again."""
+    if memory.now is None:
+        return speaker.say(memory, reply("no_draft"), replies.examples(speaker.card))
+    if step.holdout is None or not 0 <= step.holdout <= MOST:
+        return speaker.say(memory, reply("holdout_wrong", most=MOST))
+    version = with_share(memory.now, step.holdout / 100)
+    text = reply("held_back", percent=replies.percent(step.holdout / 100), unit_plural=speaker.card.unit_plural)
+    again = reply("save_again") if memory.now.draft.saved else ""
+    nobody = reply("held_nobody") if not step.holdout else ""
+    before = (*memory.before, memory.now)[-20:]
+    memory = memory.model_copy(update={"now": version, "before": before})
+    return speaker.say(memory, " ".join(part for part in (text, nobody, again) if part))
+
+
+def with_share(version: Version, share: float | None) -> Version:
+    """The audience with another share to keep back, which is not saved yet; None leaves it as it is."""
+    if share is None:
+        return version
+    return version.model_copy(update={"draft": version.draft.model_copy(update={"holdout": share, "saved": None})})
+
+
+def heard_share(percent: float | None) -> tuple[float | None, tuple[str, ...]]:
+    """The share in 0..1 that a message wants kept back while it says something else, and what has to be said."""
+    if percent is None:
+        return None, ()
+    if not 0 <= percent <= MOST:
+        return None, (reply("holdout_wrong", most=MOST),)
+    return percent / 100, (reply("held_back_too", percent=replies.percent(percent / 100)),)
+
+
+def ask_rename(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory) -> Outcome:
+    """Note the name of an audience that is not saved yet; for one that is, ask whether to rename it.
+
+    Raises:
+        RequestError: there is no saved audience of that name.
+    """
+    name, now = plain(step.name or ""), memory.now
+    if not step.audience and now is None:
+        return speaker.say(memory, reply("no_draft"), replies.examples(speaker.card))
+    if not name:
+        return speaker.say(memory, reply("which_name"))
+    saved = speaker.saved(step.audience[0], memory) if step.audience else now.draft.saved if now else None
+    if saved is not None:
+        text = reply("ask_rename", before=plain(saved.name), name=name)
+        return speaker.wait(memory, "rename", text, {"audience": saved.id, "name": name})
+    assert now is not None
+    draft = now.draft.model_copy(update={"name": name})
+    before = (*memory.before, now)[-20:]
+    memory = memory.model_copy(update={"now": now.model_copy(update={"draft": draft}), "before": before})
+    return speaker.say(memory, reply("renamed", name=name))
+
+
+def rename(speaker: ReplyBuilder, memory: Memory, pending: Pending, approved_by: str) -> Outcome:
+    """Rename what is saved; versions, files and outcomes stay as they are."""
+    saved = speaker.service.rename(pending.arguments["audience"], pending.arguments["name"], approved_by)
+    now = memory.now
+    if now and now.draft.saved and now.draft.saved.id == saved.id:
+        draft = now.draft.model_copy(update={"saved": saved, "name": saved.name})
+        memory = memory.model_copy(update={"now": now.model_copy(update={"draft": draft})})
+    return speaker.say(memory, reply("renamed_saved", name=plain(saved.name)))
+
+
+def ask_refresh(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory) -> Outcome:
+    """Ask whether to save the audience as it is on a later day."""
+    saved = speaker.meant(step.audience, memory)
+    day = speaker.service.refresh_day(saved.id, day_in(context.text))
+    text = reply(
+        "ask_refresh",
+        name=plain(saved.name),
+        version=saved.version,
+        before=saved.as_of,
+        as_of=day,
+    )
+    return speaker.wait(memory, "refresh", text, {"audience": saved.id, "as_of": day.isoformat()})
+
+
+def refresh(speaker: ReplyBuilder, memory: Memory, pending: Pending, approved_by: str) -> Outcome:
+    """Save the new version, and say who came and who left."""
+    day = date.fromisoformat(pending.arguments["as_of"])
+    done = speaker.service.refresh(pending.arguments["audience"], approved_by, day, pending.key)
+    now = memory.now
+    if now and now.draft.saved and now.draft.saved.id == done.saved.id:
+        now = now.model_copy(update={"draft": now.draft.model_copy(update={"saved": done.saved})})
+        memory = memory.model_copy(update={"now": now})
+    memory, shown = speaker.say(memory, refreshed_text(done, speaker.card))
+    return memory, shown.model_copy(update={"refreshed": done})
+
+
+def refreshed_text(done: Refreshed, card: DataCard) -> str:
+    """The new version beside the one before, in words."""
+    text = reply(
+        "refreshed",
+        name=plain(done.saved.name),
+        version=done.saved.version,
+        as_of=done.saved.as_of,
+        users=replies.counted(done.saved.users, card),
+        before=replies.counted(done.before.users, card),
+        stayed=replies.counted(done.stayed, card),
+        came=replies.counted(done.came, card),
+        left=replies.counted(done.left, card),
+        holdout=replies.counted(done.saved.holdout, card),
+        unit_plural=card.unit_plural,
+    )
+    samples = [
+        _sampled(reply("came_samples"), done.came_samples),
+        _sampled(reply("left_samples"), done.left_samples),
+    ]
+    notes = [plain(note, 400) for note in done.saved.notes]
+    return "\n\n".join([text, *notes, *(each for each in samples if each)])
+
+
+def _sampled(head: str, users: tuple[SampleUser, ...]) -> str:
+    if not users:
+        return ""
+    lines = [f"- {plain(user.masked_id)}: {plain(user.why, 300)}" for user in users]
+    return "\n".join([head, "", *lines])
+
+
+def ask_export(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory) -> Outcome:
+    """Ask whether to write a file of a saved audience, or of the one on the page, which is saved first."""
+    now, wanted, key = memory.now, next(iter(step.audience or ()), ""), platform_in(context.text) or ""
+    if not wanted and now is None:
+        return speaker.say(memory, reply("no_draft"), replies.examples(speaker.card))
+    chosen = speaker.saved(wanted, memory) if wanted else now.draft.saved if now else None
+    form = "csv" if key else step.format or "csv"
+    if chosen:
+        name, users, share = chosen.name, chosen.users, None
+    else:
+        assert now is not None
+        name, users = replies.default_name(now), speaker.service.size(now.draft.spec).users
+        share = now.draft.holdout
+    text = _question(
+        chosen is None, plain(name), replies.counted(users, speaker.card), speaker.card.unit_plural, form, key
+    )
+    arguments = {"name": name, "format": form, "audience": chosen.id if chosen else "", "platform": key}
+    arguments["holdout"] = "" if share is None else str(share)
+    return speaker.wait(memory, "export", text, arguments)
+
+
+def export(speaker: ReplyBuilder, memory: Memory, pending: Pending, approved_by: str) -> Outcome:
+    """Write the file; when that fails, what was saved before it stays saved, and the reply says both."""
+    audience, said = pending.arguments.get("audience", ""), []
+    if not audience:
+        memory, saved = save_draft(speaker, memory, pending, approved_by)
+        audience, said = saved.id, [saved_text(speaker, saved)]
+    form: Literal["csv", "parquet"] = "parquet" if pending.arguments["format"] == "parquet" else "csv"
+    platform = pending.arguments.get("platform", "")
+    try:
+        written = speaker.service.export(audience, form, f"{pending.key}-file", platform)
+    except AudienceError as error:
+        return speaker.say(memory, "\n\n".join([*said, str(error)]))
+    text = _written(written, pending.arguments["name"], speaker.card.unit_plural)
+    memory, shown = speaker.say(memory, "\n\n".join([*said, text, *written.warnings]))
+    return memory, shown.model_copy(update={"file": written})
+
+
+def _question(save_first: bool, name: str, users: str, unit_plural: str, form: str, platform: str) -> str:
+    """What is asked before a file or a list is written, and the audience saved where it is not yet."""
+    if platform:
+        called = platform_named(platform).name
+        if not save_first:
+            return reply("ask_list", name=name, platform=called)
+        return reply("ask_save_list", name=name, users=users, unit_plural=unit_plural, platform=called)
+    spoken = form.upper() if form == "csv" else form.capitalize()
+    if save_first:
+        return reply("ask_save_export", format=spoken, name=name, users=users, unit_plural=unit_plural)
+    return reply("ask_export", format=spoken, name=name, users=users, unit_plural=unit_plural)
+
+
+def _written(written: ExportFile, name: str, unit_plural: str) -> str:
+    rows, held_out = replies.count(written.rows), replies.count(written.held_out)
+    if not written.platform:
+        return reply("exported", rows=rows, held_out=held_out, name=plain(name), unit_plural=unit_plural)
+    return reply("list_ready", rows=rows, held_out=held_out, name=plain(name), platform=written.platform)
+
+
+def ask_outcome(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory) -> Outcome:
+    """Show what was recorded, or ask whether to record what a file or the data says."""
+    saved, file = speaker.meant(step.audience, memory), upload_in(context.text)
+    name, version = plain(saved.name), version_in(context.text)
+    arguments = {"audience": saved.id, "version": str(version or saved.version), "file": file or ""}
+    if file:
+        speaker.service.uploaded(file)
+        text = reply("ask_outcome_file", name=name, version=arguments["version"])
+        return speaker.wait(memory, "outcome", text, arguments)
+    if from_data(context.text):
+        text = reply("ask_outcome_data", name=name, version=arguments["version"])
+        return speaker.wait(memory, "outcome", text, arguments)
+    outcome = speaker.service.outcomes.last(saved.id, version)
+    if outcome is None:
+        options = (reply("outcome_from_data", name=name),) if saved.spec else ()
+        return speaker.say(memory, reply("no_outcome", name=name), options)
+    memory, shown = speaker.say(memory, outcome_text(outcome, speaker.card))
+    return memory, shown.model_copy(update={"outcome": outcome})
+
+
+def record_outcome(speaker: ReplyBuilder, memory: Memory, pending: Pending, approved_by: str) -> Outcome:
+    """Record it, once."""
+    audience, version = pending.arguments["audience"], int(pending.arguments["version"])
+    outcomes, file = speaker.service.outcomes, pending.arguments["file"]
+    if file:
+        found = outcomes.from_file(audience, speaker.service.uploaded(file), approved_by, version)
+    else:
+        found = outcomes.from_data(audience, approved_by, version)
+    memory, shown = speaker.say(memory, outcome_text(found, speaker.card))
+    return memory, shown.model_copy(update={"outcome": found})
+
+
+def outcome_text(outcome: CampaignOutcome, card: DataCard) -> str:
+    """An outcome in words: both sides, the uplift with its interval, and the forecast."""
+    lines = [reply("outcome", name=plain(outcome.name), version=outcome.version, as_of=outcome.as_of)]
+    sides = [_side("outcome_contacted", outcome.contacted, card)]
+    if outcome.held_out.users != 0:
+        sides.append(_side("outcome_held", outcome.held_out, card))
+    lines += dict.fromkeys(sides)
+    if lift := outcome.uplift:
+        key = "uplift" if lift.low > 0 else "uplift_harm" if lift.high < 0 else "uplift_unsure"
+        points = [f"{100 * value:+.1f}" for value in (lift.mid, lift.low, lift.high)]
+        lines.append(reply(key, mid=points[0], low=points[1], high=points[2]))
+    if ratio := outcome.relative:
+        shares = [f"{100 * value:+.0f} %" for value in (ratio.mid, ratio.low, ratio.high)]
+        lines.append(reply("uplift_relative", mid=shares[0], low=shares[1], high=shares[2]))
+    if outcome.forecast is None and outcome.responders is not None:
+        lines.append(reply("outcome_no_forecast"))
+    elif outcome.forecast and outcome.forecast_held is not None:
+        lines.append(
+            reply(
+                "outcome_held_true" if outcome.forecast_held else "outcome_missed",
+                responders=replies.counted(outcome.responders, card),
+                low=replies.count(outcome.forecast.low),
+                high=replies.count(outcome.forecast.high),
+            )
+        )
+    if outcome.source == "data":
+        lines.append(reply("outcome_by_data"))
+    return "\n".join([lines[0], "", *(f"- {line}" for line in (*lines[1:], *map(_safe, outcome.notes)))])
+
+
+def _safe(note: str) -> str:
+    return plain(note, 400)
+
+
+def _side(key: str, side: Side, card: DataCard) -> str:
+    if side.rate is None:
+        return reply("outcome_withheld", minimum=card.minimum_size)
+    value = reply("outcome_value", value=replies.decimal(side.value, 2)) if side.value is not None else ""
+    return reply(
+        key,
+        users=replies.counted(side.users, card),
+        responders=replies.counted(side.responders, card),
+        percent=f"{replies.decimal(100 * side.rate.mid, 1)} %",
+        low=replies.decimal(100 * side.rate.low, 1),
+        high=replies.decimal(100 * side.rate.high, 1),
+        unit_plural=card.unit_plural,
+        value=value,
+    )

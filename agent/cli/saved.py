@@ -1,0 +1,148 @@
+"""Saved audiences: outcome, refresh, export and drift."""
+
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.cli.console import Json, open_workspace, progress_bar, read_day, show
+from encoders.errors import RequestError
+
+if TYPE_CHECKING:
+    from tools.campaign_types import CampaignOutcome, Drift, DriftReport, Refreshed
+    from tools.types import ExportFile
+
+By = Annotated[str, typer.Option(help="Who does it, for the audit trail.")]
+Name = Annotated[str, typer.Argument(help="The saved audience, by name or id.")]
+
+
+def outcome(
+    name: Name,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Who responded: CSV, Parquet or JSON lines with user_id, and if you like date and value. Without it, "
+            "what was recorded last."
+        ),
+    ] = None,
+    from_data: Annotated[
+        bool, typer.Option("--from-data", help="Count the responders in the data's own events instead.")
+    ] = False,
+    version: Annotated[int | None, typer.Option(help="The version that was contacted; else the newest.")] = None,
+    by: By = "command line",
+    as_json: Json = False,
+) -> None:
+    """Record how a saved audience did against its holdout and its forecast, or show it again."""
+    _, settings = open_workspace()
+    if file and from_data:
+        raise RequestError("Say where the responders come from: either a FILE or --from-data.")
+    from tools.service import AudienceService
+
+    with progress_bar() as progress:
+        progress("Counting who responded")
+        with closing(AudienceService.open(settings)) as service:
+            outcomes, card = service.outcomes, service.describe_data()
+            if file:
+                found: CampaignOutcome | None = outcomes.from_file(name, file, by, version)
+            elif from_data:
+                found = outcomes.from_data(name, by, version)
+            else:
+                found = outcomes.last(name, version)
+    if found is None:
+        raise RequestError(f"No outcome of '{name}' was recorded yet; give a FILE of responders, or --from-data.")
+    from agent.actions.saved import outcome_text
+
+    words = outcome_text(found, card).replace("**", "")
+    show(found, as_json, lambda: words)
+
+
+def refresh(
+    name: Name,
+    as_of: Annotated[
+        date | None,
+        typer.Option(
+            parser=read_day, metavar="YYYY-MM-DD", help="The day to refresh it at; else the day the data set names."
+        ),
+    ] = None,
+    by: By = "command line",
+    as_json: Json = False,
+) -> None:
+    """Save an audience again as of a later day, and say who came and who left."""
+    _, settings = open_workspace()
+    from tools.service import AudienceService
+
+    with progress_bar() as progress:
+        progress("Counting anew")
+        with closing(AudienceService.open(settings)) as service:
+            done: Refreshed = service.refresh(name, by, as_of)
+            card = service.describe_data()
+    from agent.actions.saved import refreshed_text
+
+    words = refreshed_text(done, card).replace("**", "")
+    show(done, as_json, lambda: words)
+
+
+def export(
+    name: Annotated[str, typer.Argument(help="The saved audience, by name or id.")],
+    to: Annotated[
+        str, typer.Option(help="A destination ('audience destination list'); without it, a table of users.")
+    ] = "",
+    parquet: Annotated[bool, typer.Option("--parquet", help="Write Parquet instead of CSV.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a saved audience without its holdout to a file, and send it where it is for; contacts leave as hashes."""
+    _, settings = open_workspace()
+    from tools.service import AudienceService
+
+    with progress_bar() as progress:
+        progress("Exporting")
+        with closing(AudienceService.open(settings)) as service:
+            done = service.export(name, "parquet" if parquet else "csv", platform=to)
+    show(done, as_json, lambda: "\n".join([_exported(done), *done.warnings]))
+
+
+def drift(
+    name: Annotated[str, typer.Argument(help="A saved audience, by name or id; without it, all of them.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Ask saved audiences again on the data and model of today: who came and left, and did the forecast hold?"""
+    _, settings = open_workspace()
+    from tools.service import AudienceService
+
+    with progress_bar() as progress:
+        progress("Asking again")
+        with closing(AudienceService.open(settings)) as service:
+            if name:
+                found = service.drifts.check(name)
+                show(found, as_json, lambda: _drift(found, settings.minimum_size))
+                return
+            report = service.drifts.check_all()
+    show(report, as_json, lambda: _report(report, settings.minimum_size))
+
+
+def _exported(done: "ExportFile") -> str:
+    sent = f", sent to {done.platform} in {done.batches} batches" if done.batches else ""
+    return f"{done.path}: {done.rows:,} rows, {done.held_out:,} kept back{sent}"
+
+
+def _report(report: "DriftReport", minimum: int) -> str:
+    drifts = (_drift(each, minimum) for each in report.audiences)
+    lines = [*drifts, *(f"{each.name}: not checked. {each.why}" for each in report.unchecked)]
+    return "\n".join(lines) or "No audience is saved yet."
+
+
+def _drift(found: "Drift", minimum: int) -> str:
+    from tools.audiences.disclosure import number_text
+
+    sizes = (found.stayed, found.users, found.came, found.left)
+    stayed, users, came, left = (number_text(each, minimum) for each in sizes)
+    words = {"members": "too many came or left", "calibration": "the responders are not what was forecast"}
+    verdict = "drifted: " + " and ".join(words[reason] for reason in found.reasons) if found.drifted else "as saved"
+    counted = "" if found.counted is None else f"; {found.counted:,} responded"
+    return (
+        f"{found.name} (version {found.version}, as of {found.as_of}): {verdict}. As of {found.checked}, "
+        f"{stayed} of {users} are still in, {came} would come and {left} leave; "
+        f"{found.moved:.0%} moved beyond the interval{counted}."
+    )

@@ -1,0 +1,279 @@
+"""What may not be targeted, and why: the verdict on a text, a message in its talk, or an audience."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agent.guard.classifier import Opinion, classifier, compared
+from agent.guard.reading import read, sentences
+from agent.guard.word_lists import Listed, WordListHit, aimed_at
+from encoders.errors import RequestError
+from prompts.loader import reply, table
+from tools.types import AudienceSpec
+
+PIECE = 2000
+"""Characters that are judged at once; a longer text is judged in pieces that overlap."""
+
+_OVERLAP = 200
+_WIDEST = 80
+"""Characters of a sentence that are repeated in the reason, where no single words can be named."""
+
+
+@lru_cache(maxsize=8192)
+def judged(text: str) -> WordListHit | None:
+    """The restricted attribute that ``text`` aims at, with the words that say so; None when it aims at none."""
+    return next((found for found in map(_judged, pieces(text)) if found), None)
+
+
+def read_ahead(texts: Iterable[str]) -> None:
+    """Embed many texts together that are judged soon; one by one takes several times as long."""
+    classifier().opinions(sentence for text in texts for piece in pieces(text) for sentence in _sentences(piece))
+
+
+def pieces(text: str) -> Iterator[str]:
+    """``text`` in parts of at most ``PIECE`` characters, each once, cut between words where there are any."""
+    parts: dict[str, None] = {}
+    start = 0
+    while len(text) - start > PIECE:
+        space = text.rfind(" ", start + PIECE - _OVERLAP, start + PIECE)
+        end = space if space > start else start + PIECE
+        parts[text[start:end]] = None
+        start = end - _OVERLAP
+    parts[text[start:]] = None
+    yield from parts
+
+
+def _judged(piece: str) -> WordListHit | None:
+    found = _verdict(piece)
+    if found is None or found.key not in table("guard")["works"]["categories"]:
+        return found
+    rest = _works().sub(lambda work: work["before"] or work["after"] or work["made"], piece)
+    return found if rest == piece else _verdict(rest)
+
+
+def _verdict(piece: str) -> WordListHit | None:
+    if _courteous(piece):
+        return None
+    found, settings = listed(piece), classifier().settings
+    told = _sentences(piece)
+    opinions = classifier().opinions(told)
+    scores = compared([each.score for each in opinions])
+    score, place = max(((each, place) for place, each in enumerate(scores)), default=(float("-inf"), 0))
+    if score < settings.needed(found):
+        return None
+    return found or WordListHit(opinions[place].category, _quoted(told, opinions, place), "")
+
+
+def listed(text: str) -> WordListHit | None:
+    """What the word lists find: words for an attribute, or age or family beside a home, a job or credit."""
+    texts = read(text).texts
+    if found := next((hit for hit in map(aimed_at, texts) if hit), None):
+        return found
+    views = [Listed(each) for each in texts]
+    offer = next((each.offer() for each in views if each.offer()), "")
+    if offer and any(each.finds("trait") for each in views):
+        return WordListHit(table("guard")["offers"]["key"], offer, "")
+    return None
+
+
+def _quoted(told: tuple[str, ...], opinions: list[Opinion], place: int) -> str:
+    """The shortest sentence that is declined for the same attribute."""
+    settings, key = classifier().settings, opinions[place].category
+    alike = [
+        text for text, one in zip(told, opinions, strict=True) if one.category == key and one.score >= settings.declined
+    ]
+    words = min(alike, key=len)
+    return words if len(words) <= _WIDEST else f"{words[: _WIDEST - 1]}…"
+
+
+def _sentences(piece: str) -> tuple[str, ...]:
+    """What the classifier reads: without words that say how people buy, or that they like healthy food."""
+    return () if _courteous(piece) else sentences(_plain().sub(" ", read(piece).repaired))
+
+
+@lru_cache
+def _plain() -> re.Pattern[str]:
+    either = "|".join(table("guard")["plain"])
+    return re.compile(rf"\b(?:{either})(?!\w)", re.IGNORECASE)
+
+
+@lru_cache
+def _works() -> re.Pattern[str]:
+    """Films and the like, with the words that say what they are about; never with those that say who watches them."""
+    works = table("guard")["works"]
+    noun, made_of, about, watchers = ("|".join(works[name]) for name in ("nouns", "made_of", "about", "watchers"))
+    ends = r"(?=\s*(?:$|[.,;:!?\n]|\b(?:who|that|which|and|but|with|in the|die|der|und|qui|que|et|y)\b))"
+    describes = "".join(
+        rf"(?<!\b{word} )" for word in ("are", "is", "were", "being", "has", "have", "sind", "sont", "son")
+    )
+    return re.compile(
+        rf"(?:{describes}\b[\w-]+ )?\b(?P<after>{noun}|{made_of}) (?:{about})(?: [\w'’-]+){{1,7}}?{ends}"
+        rf"|\b(?P<made>{made_of}) [\w-]+"
+        rf"|{describes}\b[\w-]+ (?P<before>{noun})\b(?![ -](?:{watchers})\b)",
+        re.IGNORECASE,
+    )
+
+
+@lru_cache
+def _courtesies() -> re.Pattern[str]:
+    either = "|".join(table("guard")["courtesies"])
+    return re.compile(rf"(?:\W*(?:{either})(?!\w))+\W*", re.IGNORECASE)
+
+
+def _courteous(text: str) -> bool:
+    """Whether a message is courtesy or an order to the page and nothing else."""
+    return len(text) <= PIECE and bool(_courtesies().fullmatch(text))
+
+
+_LINES = 6
+_NEAR = 0.3
+"""Cosine of two texts from which on one may stand for the other, as "baby food" does for "pregnant"."""
+_HINT = -2.0
+"""Score from which on the classifier sees something of a trait in a thing."""
+
+
+class Refusal(BaseModel):
+    """Why a demand is declined."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str
+    """Name of the restricted attribute, as advertising protocols write it."""
+    reason: str
+    words: str = ""
+    """What it was declined for."""
+    rest: str = ""
+    """The text without these words."""
+
+    def hinted_at(self, thing: str) -> bool:
+        """Whether a thing is near to what was declined, so that people who do it may stand for people who have it."""
+        said = classifier().opinions([thing])[0]
+        if said.category == self.key and said.score > _HINT:
+            return True
+        return any(classifier().likeness(each, thing) > _NEAR for each in (self.words, self.key.replace("_", " ")))
+
+
+class JudgedTalk(BaseModel):
+    """What of a conversation still counts when the next message is judged; messages that were declined do not."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lines: tuple[str, ...] = Field((), description="the present request, and what was added to it")
+    offer: str = Field("", description="the home, job or credit that it is for; stays until another subject is named")
+
+    def after(self, text: str) -> "JudgedTalk":
+        """What counts once ``text`` was said too: a request of its own, or a new start, replaces the lines before."""
+        words = _Words(text)
+        offer = words.offer()
+        if words.finds("afresh"):
+            return JudgedTalk(lines=(text,), offer=offer)
+        lines = (text,) if words.finds("begins") else (*self.lines, text)[-_LINES:]
+        return JudgedTalk(lines=lines, offer=offer or self.offer)
+
+
+def check(text: str) -> Refusal | None:
+    """Why ``text`` may not be targeted; None when it may."""
+    return _Words(text).aimed()
+
+
+def check_turn(text: str, talk: JudgedTalk, spec: AudienceSpec | None = None) -> Refusal | None:
+    """Like ``check``, for a message in the light of the conversation so far and of the audience on the page.
+
+    A message that starts over is judged by itself.
+    """
+    words, after = _Words(text), talk.after(text)
+    earlier = after.lines[:-1]
+    if refusal := words.aimed() or _check_follow_up(words, earlier):
+        return refusal
+    if words.finds("afresh"):
+        return None
+    said = [_Words(each) for each in (*earlier, *(_said(spec) if spec else ()))]
+    return _Words(". ".join(after.lines[-2:])).aimed() or _check_offer([words, *said], talk.offer, spec)
+
+
+def check_spec(spec: AudienceSpec, talk: JudgedTalk | None = None) -> Refusal | None:
+    """Like ``check``, for a whole audience: its sentence, its conditions on the past, and its filters together."""
+    talk = talk or JudgedTalk()
+    said = [_Words(each) for each in _said(spec)]
+    for words in said:
+        if refusal := words.aimed():
+            return refusal
+    return _check_offer([*said, *map(_Words, talk.lines)], talk.offer, spec)
+
+
+def permit(spec: AudienceSpec) -> None:
+    """``check_spec`` for those who do not converse.
+
+    Raises:
+        RequestError: the audience is declined; the text gives the reason.
+    """
+    if refusal := check_spec(spec):
+        raise RequestError(refusal.reason)
+
+
+class _Words:
+    """A text as the guard reads it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.readings = [Listed(each) for piece in pieces(text) for each in read(piece).texts]
+
+    def aimed(self) -> Refusal | None:
+        """The refusal for the restricted attribute that the text aims at."""
+        found = judged(self.text)
+        return _refusal(found, self.offer()) if found else None
+
+    def follows(self) -> Refusal | None:
+        """The refusal for the attribute that the text adds to a request for people."""
+        found = next((found for found in (each.follows() for each in self.readings) if found), None)
+        return _refusal(found) if found else None
+
+    def offer(self) -> str:
+        """The home, job or credit the text speaks of; empty when it speaks of none."""
+        return next((found for found in (each.offer() for each in self.readings) if found), "")
+
+    def finds(self, name: str) -> bool:
+        """Whether the pattern called ``name`` of any language is in the text."""
+        return any(each.finds(name) for each in self.readings)
+
+
+def _refusal(found: WordListHit, offer: str = "") -> Refusal:
+    """Why what was found is declined; ``offer`` is the home, job or credit that is spoken of beside it."""
+    offers = table("guard")["offers"]
+    if found.key == offers["key"]:
+        reason = reply("refused_offer", words=offer or found.words)
+        return Refusal(key=offers["key"], reason=reason, words=found.words)
+    category = next(each for each in table("guard")["categories"] if each["key"] == found.key)
+    reason = reply("refused", words=found.words, name=category["name"])
+    return Refusal(key=found.key, reason=reason, words=found.words, rest=found.rest)
+
+
+def _check_follow_up(words: _Words, earlier: Sequence[str]) -> Refusal | None:
+    """A trait alone ("only the black ones") is about people when the message before was about women, say."""
+    return words.follows() if any(_Words(line).finds("persons") for line in earlier) else None
+
+
+def _check_offer(texts: Sequence[_Words], offer: str = "", spec: AudienceSpec | None = None) -> Refusal | None:
+    """Age and family status may not decide who hears of a home, a job or a credit, wherever either is said.
+
+    Where one text says both, ``aimed`` has judged it; this is about one text and another, or the page's filters.
+    """
+    offers = table("guard")["offers"]
+    spoken = [each.offer() for each in texts]
+    fields = [each.field for each in spec.filters] if spec else []
+    chosen = any(re.search(offers["fields"], each, re.I) for each in fields)
+    for place, each in enumerate(texts):
+        elsewhere = offer or next((found for other, found in enumerate(spoken) if found and other != place), "")
+        if elsewhere and each.finds("trait"):
+            return _refusal(WordListHit(offers["key"], elsewhere, ""))
+    found = offer or next(filter(None, spoken), "")
+    return _refusal(WordListHit(offers["key"], found, "")) if found and chosen else None
+
+
+def _said(spec: AudienceSpec) -> tuple[str, ...]:
+    """Everything an audience says, one text each."""
+    filters = (f"{each.field} {' '.join(each.values)}" for each in spec.filters)
+    things = (*(each.what for each in spec.behaviours), *(each.what for each in spec.life_cycle))
+    return (spec.demand, *things, *filters)

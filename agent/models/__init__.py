@@ -1,0 +1,1 @@
+"""Chat models: opened, asked, paid for, recorded and traced."""

@@ -1,0 +1,1 @@
+"""Deciding without a language model."""

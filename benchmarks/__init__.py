@@ -1,0 +1,1 @@
+"""Tasks, baselines, evaluation sets and figures; not part of the installed package."""

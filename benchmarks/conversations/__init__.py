@@ -1,0 +1,1 @@
+"""Evaluation sets and figures of the conversation and of the guard."""

@@ -1,0 +1,1 @@
+"""Source tables in; events, items and users out, behind the as-of wall."""

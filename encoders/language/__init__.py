@@ -1,1 +1,0 @@
-"""Sentences: read as demands, embedded as vectors, named for people."""

@@ -1,0 +1,458 @@
+"""One sentence in, the users who will do it out: the trained model on one data set at one as-of date."""
+
+import math
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import scipy.sparse as sp
+import torch
+from scipy.special import logit
+from torch.nn import functional
+
+from encoders.calibration.calibrate import all_of, at_rate, standardise
+from encoders.calibration.returning import ReturnForecast, fit_returning
+from encoders.data.events import Dataset
+from encoders.errors import ModelError
+from encoders.features.histories import did_any, done_in, level
+from encoders.model.dual import EncodedParts, encode_parts
+from encoders.model.match import ItemEmbeddings
+from encoders.model.snapshot import FeatureSnapshot, read_snapshot, read_vocabulary
+from encoders.model_folder import TrainedModel, read_model
+from encoders.reader.targets import Targets, Titles, spoken_name
+from encoders.settings import Settings
+from encoders.text.demand import Demand, read_demand, without_witness
+from encoders.text.encoders import JoinedEncoders, TextEncoder, text_encoder
+from encoders.text.words import names, stemmed, stems
+from encoders.workspace import Workspace
+
+Matrix = npt.NDArray[np.float32]
+Vector = npt.NDArray[np.float64]
+Items = npt.NDArray[np.int64]
+
+_FOREIGN = 0.15
+"""How much nearer the data comes by the first encoder alone when the others do not know the words."""
+_KNOWN = 0.42
+"""A phrase that comes nowhere nearer than this (a cosine) to any item or group is no name of any."""
+_NEAREST_GROUPS = 3
+_WITNESS = 1.0
+"""How much a quoted request counts beside the things that it was read as."""
+_EVIDENCE_HALF_LIFE = 2
+"""Evidence is weighed by the counts of this half-life (90 days)."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What one demand gives for the N users of a scene."""
+
+    demand: Demand
+    scores: Vector
+    """[N]: the higher, the likelier. Comparable between users, not between demands."""
+    probabilities: Vector
+    """[N]: calibrated, that the user does it within the horizon."""
+    spread: float
+    """How far the number of responders may be off beyond chance, see ``encoders.calibration.overdispersion``."""
+    items: Items
+    """What the sentence was read as, best first; empty where the data has nothing of the kind."""
+    own: npt.NDArray[np.float32]
+    """[V]: what one event with an item adds to the match, by itself."""
+    related: npt.NDArray[np.float32]
+    """[V]: what it adds because it goes with what the demand means."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Past events of one user with one item, and the share of her match that they carry."""
+
+    item: int
+    times: int
+    last: date
+    weight: float
+    direct: bool
+    """The item itself is meant, not one that goes with it."""
+
+
+@dataclass(frozen=True)
+class GroundedItems:
+    """What a phrase means in the data."""
+
+    items: Items
+    foreign: str = ""
+    """The first of its alternatives that nothing in the data is near to; empty where the data has all of them."""
+    nearest: tuple[str, ...] = ()
+    """The groups that come nearest to that one all the same."""
+
+
+class Forecaster:
+    """Scores, probabilities and evidence for any sentence. Reading it is safe from several threads."""
+
+    def __init__(
+        self, model: TrainedModel, scene: FeatureSnapshot, encoder: TextEncoder, vectors: Matrix | None = None
+    ) -> None:
+        """Put a model in front of a scene.
+
+        Args:
+            model: trained on no event on or after the scene's date.
+            scene: the users.
+            encoder: the text encoder the model was trained with.
+            vectors: [N, width] user vectors from an index; None to compute them here.
+
+        Raises:
+            ModelError: the model has seen the future of the scene. A model of another data set has not: its calendar
+                is another one.
+        """
+        same = model.config.data_name == scene.histories.past.dataset.card.name
+        if same and model.config.as_of > scene.histories.past.as_of:
+            raise ModelError(
+                f"Model {model.config.version} was trained up to {model.config.as_of} and may not score "
+                f"{scene.histories.past.as_of}; train one with --as-of {scene.histories.past.as_of}."
+            )
+        self.model, self.scene = model, scene
+        self.encoder: TextEncoder = model.adapted or encoder
+        self.dataset = scene.histories.past.dataset
+        self._indexed = vectors
+        self._forecast = lru_cache(maxsize=256)(self._read)
+        self._recent = lru_cache(maxsize=8)(self._done_within)
+        self._returning = lru_cache(maxsize=8)(self._fit_returning)
+        self._chance_of_anything = lru_cache(maxsize=32)(self._come_back)
+
+    @classmethod
+    def open(
+        cls, workspace: Workspace, settings: Settings, model: Path, as_of: date, dataset: Dataset | None = None
+    ) -> "Forecaster":
+        """Load ``model`` and read everything before ``as_of`` of a data set (None: the current one).
+
+        Raises:
+            ModelError, DataError: the model or the data does not fit.
+        """
+        trained = read_model(model)
+        dataset = dataset or Dataset.current(workspace)
+        encoder = text_encoder(trained.config.text_encoder)
+        vocabulary = read_vocabulary(dataset, encoder, workspace)
+        return cls(trained, read_snapshot(dataset.before(as_of), vocabulary, encoder), encoder)
+
+    def index_with(self, vectors: Matrix) -> "Forecaster":
+        """The same forecaster over user vectors that an index holds, [N, width]."""
+        return Forecaster(self.model, self.scene, self.encoder, vectors)
+
+    @property
+    def user_vectors(self) -> Matrix:
+        """Unit vectors of the users, [N, width]; computed once where no index gave them."""
+        if self._indexed is None:
+            with torch.no_grad():
+                self._indexed = self.model.encoder.user_vectors(self.scene).numpy()
+        return self._indexed
+
+    @cached_property
+    def placed(self) -> ItemEmbeddings:
+        """The items and groups of the data where sentences are compared with them."""
+        with torch.no_grad():
+            return self.model.encoder.match.place(self.scene.vocabulary)
+
+    def forecast(self, sentence: str) -> Forecast:
+        """Score every user against one sentence; repeated sentences come from memory."""
+        return self._forecast(sentence)
+
+    @torch.no_grad()
+    def compute(self, demand: Demand, parts: EncodedParts) -> Forecast:
+        """Score every user against a demand that is encoded already, whichever way; nothing of it is remembered.
+
+        Args:
+            demand: what the parts say.
+            parts: the parts of the demand, in its order; scores, items and the level of the probabilities are all
+                read through them.
+        """
+        model, population = self.model.encoder, self.scene.histories.in_population
+        near = model.nearness(self.placed, parts)
+        raw = model.score(self.scene, parts, near, torch.from_numpy(self.user_vectors)).numpy()
+        belongs = self.scene.of_source(parts.source)
+        meant = self._meant(demand, parts, belongs)
+        recent = self.done_within(demand.horizon_days)[population]
+        attention = model.attention(self.scene, parts, near)
+        calibration = self.model.config.calibration
+        anything = [part.anything for part in demand.parts]
+        nearest = [calibration.plain if anything[k] else best for k, best in enumerate(near.best.tolist())]
+        doers = [did_any(recent, items) for items in meant]
+        levels = [level(doers[k]) if len(items) else math.nan for k, items in enumerate(meant)]
+        chances = []
+        for k, source in enumerate(parts.source.tolist()):
+            if anything[k]:
+                chances.append(self._chance_of_anything(source, demand.horizon_days))
+                continue
+            standard = standardise(raw[:, k], population)
+            chance = calibration.probabilities(standard, levels[k], nearest[k], population)
+            if self._returning(source).learned:  # nobody does one thing likelier than anything at all
+                chance = np.minimum(chance, self._chance_of_anything(source, demand.horizon_days))
+            chances.append(chance)
+        wanted = [k for k, part in enumerate(demand.parts) if not part.negated]
+        unwanted = [k for k, part in enumerate(demand.parts) if part.negated]
+        probability = chances[0]
+        scores = self._returning(int(parts.source[0])).scores if anything[0] else raw[:, 0].astype(np.float64)
+        if len(parts) > 1:
+            together = all_of([chances[k] for k in wanted]) * np.prod([1.0 - chances[k] for k in unwanted], axis=0)
+            both = np.all([doers[k] for k in wanted], axis=0) & ~np.any([doers[k] for k in unwanted], axis=0)
+            share = math.nan if np.isnan(levels).any() else level(both)
+            sooner = [*(chances[k] for k in wanted), *(1.0 - chances[k] for k in unwanted)]
+            probability = calibration.joined(together, share, min(nearest), population)
+            probability = np.minimum(probability, np.min(sooner, axis=0))  # nobody does both likelier than either
+            scores = logit(np.clip(probability, 1e-9, 1 - 1e-9))
+        items = np.array(list(dict.fromkeys(np.concatenate([meant[k] for k in wanted]).tolist())), np.int64)
+        if demand.first_time and len(items):
+            before = np.asarray(self.done_within(None)[:, items].sum(axis=1)).ravel() > 0
+            scores = np.where(before, scores - np.ptp(scores) - 1.0, scores)
+            probability = np.where(before, 0.0, probability)
+        spread = calibration.spread_of(min(nearest), len(parts))
+        looks = attention.items.mean(0)
+        looks[anything] = torch.from_numpy(belongs[anything] / belongs[anything].sum(1, keepdims=True)).to(looks.dtype)
+        weights = looks[wanted].mean(0, keepdim=True)
+        related = self.scene.structure.spread(weights)
+        return Forecast(demand, scores, probability, spread, items, weights[0].numpy(), related[0].numpy())
+
+    def source_meant(self, sentence: str) -> int:
+        """Index of the source a sentence speaks of: other than the main one where it uses the words of its wording."""
+        bare, _ = without_witness(sentence)
+        for phrase in (phrase for part in self.read(bare).parts for phrase in part.phrases):
+            if self._titled(phrase).any():  # Star Wars is no rating by stars
+                bare = bare.replace(phrase, " ")
+        said = {word.strip(".,;:!?").rstrip("s") for word in bare.lower().split()}
+        wordings = self.dataset.card.wordings
+        main = _words_of(wordings.get(self.scene.vocabulary.sources[0], ""))
+        for number, source in enumerate(self.scene.vocabulary.sources[1:], start=1):
+            own = _words_of(wordings.get(source, "")) - main
+            if own and own & said:
+                return number
+        return 0
+
+    def similar_items(self, words: str) -> Matrix:
+        """How near every item is to a phrase, [V] cosines."""
+        with torch.no_grad():
+            near = self.model.encoder.nearness(self.placed, self.encode(_only(words), 0))
+            return np.asarray(self.model.encoder.match.relevance(near)[0].numpy())
+
+    def items_meant(self, words: str, source: int = 0) -> Items:
+        """Items of a source (by its number; the main one is the first) that a phrase means, best first."""
+        return self.grounded(words, source).items
+
+    @torch.no_grad()
+    def grounded(self, words: str, source: int = 0) -> GroundedItems:
+        """Items of a source that a phrase means, best first, and whether the data has such things at all."""
+        [belongs] = self.scene.of_source(np.array([source]))
+        demand = Demand(words, self.read(words).parts[:1])
+        parts = self.encode(demand, source)
+        [items] = self._meant(demand, parts, belongs[None])
+        near, there = self.model.encoder.nearness(self.placed, parts.apart()), np.flatnonzero(belongs)
+        for phrase, text, group in zip(demand.parts[0].phrases, near.text.numpy(), near.group.numpy(), strict=True):
+            nearness = np.maximum(text, group)[there]
+            if nearness.max() < _KNOWN and not (self._named(phrase) & belongs).any():
+                best = there[np.argsort(-nearness, kind="stable")]
+                groups = dict.fromkeys(self.scene.vocabulary.groups[item] for item in best)
+                return GroundedItems(items, phrase, tuple(groups)[:_NEAREST_GROUPS])
+        return GroundedItems(items)
+
+    def meant(self, sentence: str) -> tuple[Demand, list[Items]]:
+        """A sentence taken apart, and per part the items that it means, best first."""
+        demand = self.read(sentence)
+        return demand, self.items_of(demand, self.encode(demand, self.source_meant(sentence)))
+
+    def items_of(self, demand: Demand, parts: EncodedParts) -> list[Items]:
+        """Per part of a demand that is encoded already, the items that it means, best first."""
+        return self._meant(demand, parts, self.scene.of_source(parts.source))
+
+    def done_within(self, days: int | None) -> sp.csr_matrix:
+        """What every user did in the last ``days`` before the as-of date (None: ever), [N, V]."""
+        return self._recent(days)
+
+    def reasons(self, forecast: Forecast, row: int, limit: int = 5) -> list[Reason]:
+        """The past events of one user that raise her score most, heaviest first."""
+        counts = self.scene.histories.counts[_EVIDENCE_HALF_LIFE]
+        mine = slice(counts.indptr[row], counts.indptr[row + 1])
+        items, weights = counts.indices[mine], counts.data[mine]
+        own, related = weights * forecast.own[items], weights * np.maximum(forecast.related[items], 0.0)
+        carried = own + related
+        if carried.sum() <= 0:
+            return []
+        best = np.argsort(-carried, kind="stable")[:limit]
+        best = best[carried[best] >= 0.02 * carried.sum()]
+        user = self.scene.histories.user_ids[row]
+        seen = (
+            self.scene.histories.past.events()
+            .filter((pl.col("user_id") == user) & pl.col("item_id").is_in(items[best].tolist()))
+            .group_by("item_id")
+            .agg(pl.col("time").dt.date().n_unique().alias("times"), pl.col("time").max().dt.date().alias("last"))
+            .collect()
+        )
+        facts = {item: (times, last) for item, times, last in seen.iter_rows()}
+        total = float(carried.sum())
+        return [
+            Reason(int(items[k]), *facts[int(items[k])], float(carried[k]) / total, bool(items[k] in forecast.items))
+            for k in best
+        ]
+
+    def _fit_returning(self, source: int) -> ReturnForecast:
+        histories = self.scene.histories
+        name = self.scene.vocabulary.sources[source]
+        return fit_returning(histories.past, histories.user_ids, histories.in_population, name)
+
+    def _come_back(self, source: int, days: int) -> Vector:
+        """``_chance_of_anything`` remembers it: [N], the probability of any event of a source."""
+        return self._returning(source).within(days)
+
+    def _done_within(self, days: int | None) -> sp.csr_matrix:
+        histories = self.scene.histories
+        return done_in(histories.past.events(days).collect(), histories.user_ids, len(self.scene.vocabulary.texts))
+
+    @torch.no_grad()
+    def _meant(self, demand: Demand, parts: EncodedParts, belongs: npt.NDArray[np.bool_]) -> list[Items]:
+        """Items that each part means, among those that it may mean, ``belongs`` [B, V]."""
+        near = self.model.encoder.nearness(self.placed, parts.apart())
+        found = []
+        for number, part in enumerate(demand.parts):
+            phrases = np.flatnonzero(parts.owner.numpy() == number)
+            if part.anything:
+                found.append(np.flatnonzero(belongs[number]).astype(np.int64))
+                continue
+            named = [self._named(phrase) & belongs[number] for phrase in part.phrases]
+            if len(phrases) != len(named):  # what users have in common is a mixture of all names
+                named = len(phrases) * [np.any(named, axis=0)]
+            items = [
+                self._of_phrase(known, near.text[row].numpy(), near.group[row].numpy(), belongs[number])
+                for known, row in zip(named, phrases, strict=True)
+            ]
+            found.append(np.array(list(dict.fromkeys(np.concatenate(items).tolist())), np.int64))
+        return found
+
+    def _of_phrase(
+        self, named: npt.NDArray[np.bool_], text: Matrix, group: Matrix, belongs: npt.NDArray[np.bool_]
+    ) -> Items:
+        """All items that a phrase names; where it names none, what the encoder finds near."""
+        found = self.model.config.grounding.meant(text, group, belongs)
+        if not named.any():
+            return found
+        known = np.flatnonzero(named)
+        return np.concatenate([found[named[found]], known[~np.isin(known, found)]])
+
+    def _named(self, phrase: str) -> npt.NDArray[np.bool_]:
+        groups = self.scene.vocabulary.groups
+        called = {group for group in set(groups) if names(phrase, group)}
+        called = {group for group in called if stems(group) == stems(phrase)} or called
+        return np.array([group in called for group in groups]) if called else self._titled(phrase)
+
+    def items_titled(self, name: str) -> Items:
+        """Items of the main source that go by a name, where items are things by themselves."""
+        return np.flatnonzero(self._titled(name) & self.scene.vocabulary.main_items)
+
+    def _titled(self, phrase: str) -> npt.NDArray[np.bool_]:
+        """Items that are called by a phrase; none where a group is."""
+        before = self.dataset.card.wordings.get(self.scene.vocabulary.sources[0], "{items}").partition("{items}")[0]
+        words = stemmed(phrase.rpartition(f" will {before}")[2])  # "Viewers that will like Jaws" is one phrase
+        items = () if words in self._group_names else self._called.get(words, ())
+        return np.isin(np.arange(len(self.scene.vocabulary.texts)), items)
+
+    @cached_property
+    def _group_names(self) -> frozenset[tuple[str, ...]]:
+        return frozenset(stemmed(group) for group in set(self.scene.vocabulary.groups))
+
+    @cached_property
+    def _called(self) -> dict[tuple[str, ...], tuple[int, ...]]:
+        """Items by what people call them, where items are things by themselves; elsewhere their group is meant."""
+        vocabulary = self.scene.vocabulary
+        if not Targets.of(vocabulary).singles:
+            return {}
+        names = list(map(spoken_name, vocabulary.texts, vocabulary.groups))
+        return {words: title.items for words, title in Titles(names, range(len(names))).called.items()}
+
+    @torch.no_grad()
+    def encode(self, demand: Demand, source: int) -> EncodedParts:
+        """The parts of a demand as the model reads them; by the first of several encoders where only that knows them.
+
+        Args:
+            demand: a sentence, taken apart.
+            source: the source it speaks of.
+        """
+        parts, _ = encode_parts(self.encoder, [demand], [source])
+        parts = self._by_their_texts(demand, parts)
+        if isinstance(self.encoder, JoinedEncoders):
+            first = parts.by_first_alone(self.encoder)
+            near, near_first = (self.model.encoder.nearness(self.placed, way).best for way in (parts, first))
+            if near_first.mean() > near.mean() + _FOREIGN:
+                return first
+        return parts
+
+    def _by_their_texts(self, demand: Demand, parts: EncodedParts) -> EncodedParts:
+        """The same with names of single items read as the whole texts of those: a title by itself says too little."""
+        phrases, vocabulary = parts.phrases.clone(), self.scene.vocabulary
+        for row, phrase in enumerate(phrase for part in demand.parts for phrase in part.phrases):
+            of_source = vocabulary.source_of == parts.source[parts.owner[row]]
+            items = np.flatnonzero(self._titled(phrase) & of_source)
+            if len(items):
+                phrases[row] = functional.normalize(torch.from_numpy(vocabulary.text_vectors[items]).mean(0), dim=-1)
+        return replace(parts, phrases=phrases)
+
+    def read(self, sentence: str) -> Demand:
+        """A sentence taken apart, the names of the data left whole."""
+        return read_demand(sentence, self._whole_names)
+
+    @cached_property
+    def _whole_names(self) -> tuple[str, ...]:
+        """Names of groups and items that would be taken apart in a sentence."""
+        vocabulary = self.scene.vocabulary
+        items = map(spoken_name, vocabulary.texts, vocabulary.groups)
+        names = sorted({*vocabulary.groups, *items})
+        return tuple(name for name in names if read_demand(name).phrases != (name,))
+
+    def _read(self, sentence: str) -> Forecast:
+        demand = self.read(sentence)
+        source = self.source_meant(demand.sentence)
+        found = self.compute(demand, self.encode(demand, source))
+        if len(demand.parts) > 1:
+            found = self._within_parts(found, source)
+        return self._with_witness(found, demand) if demand.witness else found
+
+    def _within_parts(self, found: Forecast, source: int) -> Forecast:
+        """The same, with nobody likelier to do all that a demand asks for than to do any part of it by itself.
+
+        A part within a demand is read without the sentence around it, and so a little differently.
+        """
+        card, demand = self.dataset.card, found.demand
+        wording = card.wordings.get(self.scene.vocabulary.sources[source], "do {items}")
+        probability = found.probabilities
+        for part in demand.parts:
+            what = wording.format(items=" or ".join(part.phrases))
+            alone = f"{card.unit_plural.capitalize()} that will {what} in the next {demand.horizon_days} days"
+            if len(self.read(alone).parts) == 1:
+                chance = self.forecast(alone).probabilities
+                probability = np.minimum(probability, 1.0 - chance if part.negated else chance)
+        scores = logit(np.clip(probability, 1e-9, 1 - 1e-9))
+        return replace(found, probabilities=probability, scores=scores)
+
+    def _with_witness(self, forecast: Forecast, demand: Demand) -> Forecast:
+        """Mix in how the quoted request itself ranks the users; how many respond is what the named things say."""
+        quoted = self.forecast(demand.witness)
+        out = forecast.probabilities == 0.0  # for the first time, and did it before
+        kept = self.scene.histories.in_population & ~out
+        if not kept.any():
+            return forecast
+        ranks = standardise(forecast.scores, kept) + _WITNESS * standardise(quoted.scores, kept)
+        logits = [logit(np.clip(each.probabilities, 1e-9, 1 - 1e-9)) for each in (forecast, quoted)]
+        rate = float(forecast.probabilities[kept].mean())
+        mixed = at_rate((logits[0] + _WITNESS * logits[1]) / (1.0 + _WITNESS), rate, kept)
+        scores = np.where(out, ranks - np.ptp(ranks) - 1.0, ranks)
+        probabilities = np.where(out, 0.0, mixed)
+        return replace(forecast, scores=scores, probabilities=probabilities)
+
+
+def _only(words: str) -> Demand:
+    """Words by themselves: their first part."""
+    return Demand(words, read_demand(words).parts[:1])
+
+
+_STOP = {"a", "an", "the", "for", "of", "be", "with", "to", "by", "in", "on", "at", "it", "or", "and"}
+
+
+def _words_of(wording: str) -> set[str]:
+    words = {word.strip(".,").rstrip("s") for word in wording.replace("{items}", " ").lower().split()}
+    return {word for word in words if word not in _STOP and len(word) > 2}

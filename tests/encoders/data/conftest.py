@@ -1,0 +1,20 @@
+from pathlib import Path
+
+import pytest
+from small_shop import Shop, make_shop
+
+from encoders.data import completejourney
+from encoders.data.events import Dataset
+
+
+@pytest.fixture(scope="session")
+def journey(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The built-in data set, prepared once for all tests."""
+    folder = tmp_path_factory.mktemp("journey") / "data"
+    completejourney.prepare(folder)
+    return Dataset(folder)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return make_shop(tmp_path)

@@ -1,0 +1,272 @@
+"""Who must not be reached, by every way out: planted cases over the service, and any world at all over the registry."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import settings as rounds
+from hypothesis import strategies as st
+from listening import listening
+from planted import World, copied
+from reach_doubles import TODAY, prepared
+
+from encoders.checksums import write_checksums
+from encoders.data.contacts import ContactFormat
+from encoders.data.erasing import forget
+from encoders.errors import DataError, TooSmallError
+from encoders.workspace import Workspace
+from tools.access.caller import Caller, Scope
+from tools.delivery.destinations import Destinations
+from tools.delivery.sending import Exports
+from tools.service import AudienceService
+from tools.storage.registry import Registry
+from tools.types import AudienceSpec, ExportFile, SavedAudience
+
+COFFEE = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.5)
+WIDE = COFFEE.model_copy(update={"cut": 0.9})
+AGENT = Caller(name="agent", scopes=frozenset({Scope.READ, Scope.ACTIVATE}))
+
+
+@pytest.fixture
+def shop(service: AudienceService, world: World, tmp_path: Path) -> Iterator[AudienceService]:
+    """The trained service over a copy of its data that a test may change, as a later preparation would."""
+    workspace = copied(world, tmp_path / "shop")
+    opened = AudienceService(service.settings, workspace, service._forecaster)
+    yield opened
+    opened.close()
+
+
+def data_of(service: AudienceService) -> Path:
+    return Workspace(service._tenant.workspace.path).data
+
+
+def change(service: AudienceService, name: str, how: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    path = data_of(service) / f"{name}.parquet"
+    how(pl.read_parquet(path)).write_parquet(path)
+    write_checksums(path.parent)
+
+
+def withdraw(service: AudienceService, users: set[str]) -> None:
+    """Prepare the data again without users, as one does who withdrew their consent."""
+    for name in ("users", "events", "contacts"):
+        change(service, name, lambda table: table.filter(~pl.col("user_id").is_in(sorted(users))))
+
+
+def users_in(file: ExportFile) -> set[str]:
+    return set(pl.read_csv(file.path, infer_schema=False)["user_id"])
+
+
+def parts(service: AudienceService, name: str) -> tuple[list[str], list[str]]:
+    """Who of an audience is contacted, and who is held out."""
+    members, held_out = service._registry.members(name)
+    return sorted(set(members) - set(held_out)), list(held_out)
+
+
+def test_who_withdrew_after_saving_is_not_in_the_file(shop: AudienceService) -> None:
+    shop.save(COFFEE, "Coffee", "Ada")
+    contacted, _ = parts(shop, "Coffee")
+    withdraw(shop, set(contacted[:3]))
+    file = shop.export("Coffee")
+    assert users_in(file) == set(contacted[3:])
+    assert [(each.reason, each.users) for each in file.left_out] == [("not in the data", 3)]
+    assert file.warnings[0] == "Left out: 3 are no longer in the data, or have not given consent."
+    [line] = [line for line in shop._registry.audit() if line.action == "export"]
+    assert line.details["left_out"] == {"not in the data": 3}
+
+
+def test_callers_below_admin_read_no_small_number(shop: AudienceService) -> None:
+    shop.save(COFFEE, "Coffee", "Ada")
+    withdraw(shop, set(parts(shop, "Coffee")[0][:3]))
+    seen = shop.of(AGENT)
+    [left_out] = seen.export("Coffee").left_out
+    assert (left_out.users, left_out.detail[:15]) == (None, "fewer than 20 a")
+    [note] = seen.save(COFFEE, "Again", "Ada").notes[:1]
+    assert note == "fewer than 20 were left out: no longer in the data, without consent, or erased."
+
+
+def test_a_user_with_events_and_no_attributes_is_in_the_data(shop: AudienceService) -> None:
+    shop.save(COFFEE, "Coffee", "Ada")
+    contacted, _ = parts(shop, "Coffee")
+    change(shop, "users", lambda table: table.filter(~pl.col("user_id").is_in(contacted[:3])))
+    assert users_in(shop.export("Coffee")) == set(contacted)
+
+
+def test_new_audiences_have_nobody_who_withdrew(shop: AudienceService) -> None:
+    shop.save(COFFEE, "Coffee", "Ada")
+    gone = set(parts(shop, "Coffee")[0][:3])
+    withdraw(shop, gone)
+    saved = shop.save(WIDE, "Wide", "Ada")
+    joined = shop.combine("or", ["Coffee", "Wide"], "Joined", "Ada")
+    for each in (saved, joined):
+        assert not gone & set(shop._registry.members(each.id)[0])
+        assert each.notes[0] == "3 were left out: no longer in the data, without consent, or erased."
+        assert shop.saved(each.name) == each
+    assert shop.combined_users("or", ["Coffee", "Wide"]) == joined.users
+
+
+def test_who_was_erased_is_left_out_while_the_service_runs(shop: AudienceService) -> None:
+    shop.save(COFFEE, "Coffee", "Ada", holdout=0.0)
+    contacted, _ = parts(shop, "Coffee")
+    forget(shop._tenant.workspace, contacted[:2], [("email", f"{contacted[2]}@example.org")])
+    file = shop.export("Coffee")
+    assert (file.left_out[0].reason, file.left_out[0].users) == ("forgotten", 2)
+    with_contact = set(pl.read_parquet(data_of(shop) / "contacts.parquet")["user_id"])
+    assert users_in(file) == set(contacted[2:]) - ({contacted[2]} & with_contact)
+    assert not set(contacted[:2]) & set(shop._registry.members(shop.save(WIDE, "Wide", "Ada").id)[0])
+
+
+def test_a_holdout_is_not_reached_by_another_audience_until_its_horizon_is_over(shop: AudienceService) -> None:
+    shop.save(COFFEE, "Coffee", "Ada", holdout=0.2)
+    _, held_out = parts(shop, "Coffee")
+    wide = shop.save(WIDE, "Wide", "Ada", holdout=0.0)
+    assert set(held_out) <= set(shop._registry.members(wide.id)[0])
+    [note] = wide.notes
+    until = wide.as_of + timedelta(days=28)
+    assert note == f"{len(held_out)} are held out of 'Coffee' until {until}; files of this audience leave them out."
+    file = shop.export("Wide")
+    assert not set(held_out) & users_in(file)
+    assert [(each.reason, each.users) for each in file.left_out] == [("held out elsewhere", len(held_out))]
+    assert f"are held out of 'Coffee' until {until}" in file.warnings[0]
+    card = json.loads((data_of(shop) / "dataset.json").read_text())
+    (data_of(shop) / "dataset.json").write_text(json.dumps(card | {"default_as_of": str(until)}))
+    write_checksums(data_of(shop))
+    assert set(held_out) <= users_in(shop.export("Wide"))
+
+
+@pytest.mark.parametrize("operation", ["and", "or", "not"])
+def test_a_combination_inherits_the_holdouts_of_its_parts(shop: AudienceService, operation: str) -> None:
+    shop.save(WIDE, "Wide", "Ada", holdout=0.3)
+    shop.save(COFFEE.model_copy(update={"cut": 0.3}), "Few", "Ada", holdout=0.5)
+    saved = shop.combine(operation, ["Wide", "Few"], "Both", "Ada")  # type: ignore[arg-type]
+    members, held_out = shop._registry.members(saved.id)
+    parts_held = {*parts(shop, "Wide")[1], *parts(shop, "Few")[1]}
+    assert parts_held & set(members) == set(held_out) != set()
+    assert not parts_held & users_in(shop.export("Both"))
+
+
+def test_what_is_missing_to_the_usual_share_is_drawn_from_the_others(shop: AudienceService) -> None:
+    for name, spec in (("Wide", WIDE), ("Coffee", COFFEE)):
+        shop.save(spec, name, "Ada", holdout=0.01)
+    saved = shop.combine("or", ["Wide", "Coffee"], "Both", "Ada")
+    assert saved.holdout == round(0.1 * saved.users)
+
+
+def test_two_ids_with_one_address_are_one_person(shop: AudienceService) -> None:
+    shop.save(COFFEE, "Coffee", "Ada", holdout=0.5)
+    contacted, held_out = parts(shop, "Coffee")
+    twin, alone = contacted[0], contacted[1]
+    contacts = {
+        twin: f" {held_out[0].upper()}+x@GoogleMail.com",
+        alone: "one@example.org",
+        contacted[2]: "ONE@example.org",
+    }
+    contacts[held_out[0]] = f"{held_out[0]}@gmail.com"
+    table = pl.DataFrame({"user_id": [*contacts], "email": [*contacts.values()]})
+    change(shop, "contacts", lambda _: table)
+    file = shop.export("Coffee")
+    assert twin not in users_in(file)
+    assert {each.reason: each.users for each in file.left_out} == {"shared contact": 1, "repeated contact": 1}
+    held_hash = ContactFormat().hash("email", contacts[held_out[0]], gmail=True)
+    assert held_hash not in Path(file.path).read_text()
+    shop.settings = shop.settings.model_copy(update={"minimum_size": 2})
+    with pytest.raises(TooSmallError, match="Fewer than 2 of this audience have a contact that Google"):
+        shop.export("Coffee", platform="google")
+
+
+def test_sixty_users_with_one_address_are_one_row(shop: AudienceService) -> None:
+    shop.save(WIDE, "Wide", "Ada", holdout=0.0)
+    users = parts(shop, "Wide")[0]
+    change(shop, "contacts", lambda _: pl.DataFrame({"user_id": users, "email": ["all@example.org"] * len(users)}))
+    for platform in ("", "meta"):
+        with pytest.raises(TooSmallError, match="Fewer than 20 of this audience"):
+            shop.export("Wide", platform=platform)
+    assert not list(shop._tenant.workspace.exports.glob("*"))
+
+
+def test_what_is_sent_is_checked_as_well(shop: AudienceService) -> None:
+    shop.save(COFFEE, "Coffee", "Ada")
+    contacted, held_out = parts(shop, "Coffee")
+    withdraw(shop, {contacted[0]})
+    with listening() as listener:
+        shop.destinations.add("crm", listener.url)
+        shop.export("Coffee", platform="crm")
+    hashes = {person["user_sha256"] for heard in listener.heard for person in heard.data["people"]}
+    assert hashes == {sha256(user.encode()).hexdigest() for user in contacted[1:]}
+    assert held_out
+
+
+def test_without_data_nothing_leaves(shop: AudienceService) -> None:
+    shop.save(COFFEE, "Coffee", "Ada")
+    (data_of(shop) / "dataset.json").unlink()
+    with pytest.raises(DataError, match="No prepared data"):
+        shop.export("Coffee")
+
+
+# --- any world ------------------------------------------------------------------------------------
+
+USERS = [f"u{number:02}" for number in range(12)]
+MANY = st.sets(st.sampled_from(USERS))
+EMAILS = st.sampled_from(
+    ["a@example.org", " A@Example.org", "b.c@gmail.com", "bc+x@googlemail.com", "d@example.org", "n/a"]
+)
+PHONES = st.sampled_from(["0170 2345678", "+49 170 2345678", "0049 170 2345679", "0170 2345679", "1234567", ""])
+
+
+@rounds(max_examples=50)
+@given(
+    st.sets(st.sampled_from(USERS), min_size=1), MANY, MANY, MANY, MANY,
+    st.lists(EMAILS, min_size=12, max_size=12), st.lists(PHONES, min_size=12, max_size=12), st.booleans(),
+    st.sampled_from(["", "google", "meta", "crm"]),
+)  # fmt: skip
+def test_no_file_reaches_anybody_who_must_not_be(
+    tmp_path_factory: pytest.TempPathFactory,
+    members: set[str], own: set[str], other: set[str], withdrawn: set[str], erased: set[str],
+    emails: list[str], phones: list[str], running: bool, to: str,
+) -> None:  # fmt: skip
+    workspace = Workspace(tmp_path_factory.mktemp("any"))
+    present = [user for user in USERS if user not in withdrawn]
+    contact = dict(zip(USERS, zip(emails, phones, strict=True), strict=True))
+    columns = {kind: [contact[user][place] for user in present] for place, kind in enumerate(("email", "phone"))}
+    prepared(workspace.data, present, {"user_id": present, **columns}, phone_country="DE")
+    form = ContactFormat("DE")
+    theirs = [one for user in erased for one in _contacts(contact, columns, user)]
+    forget(workspace, erased, [(kind, same) for kind, each in theirs if (same := form.same(kind, each))])
+    with ExitStack() as stack, Registry(workspace.registry) as registry:
+        saved = _saved(registry, "Mine", members, own, 0)
+        _saved(registry, "Other", members | other, other, 0 if running else 400)
+        sent: list[str] = []
+        if to == "crm":
+            taking = SimpleNamespace(name="crm", batch_size=3, send=lambda batch: sent.extend(map(str, batch.people)))
+            stack.enter_context(pytest.MonkeyPatch.context()).setattr(Destinations, "named", lambda *_: taking)
+        file = Exports(workspace, registry, Destinations(registry.database, True), 0).export("Mine", "csv", "", to)
+        text = Path(file.path).read_text() + "".join(sent)
+        assert saved.users == len(members)
+    barred = (own & members) | withdrawn | erased | (other if running else set())
+    for user in barred:
+        assert f"{user}\n" not in text
+        assert f"{user}," not in text
+    known = {user for user in barred if user in present or user in erased}
+    never = {(kind, form.same(kind, each)) for user in known for kind, each in _contacts(contact, columns, user)}
+    for kind, each in (one for user in USERS for one in _contacts(contact, columns, user)):
+        if (kind, form.same(kind, each)) in never and form.same(kind, each):
+            ways = [form.hash(kind, each, gmail, plus) for gmail in (True, False) for plus in (True, False)]
+            assert not any(way and way in text for way in ways)
+
+
+def _contacts(contact: dict[str, tuple[str, str]], kinds: Iterable[str], user: str) -> list[tuple[str, str]]:
+    return list(zip(kinds, contact[user], strict=True))
+
+
+def _saved(registry: Registry, name: str, members: set[str], held_out: set[str], days_ago: int) -> SavedAudience:
+    """Save an audience with exactly these users held out."""
+    return registry.save_version(
+        name, spec=None, definition=name, members=members, holdout_share=0.0, as_of=TODAY - timedelta(days=days_ago),
+        model_version="m", data_version="d", approved_by="Ada", inherited=held_out,
+    )  # fmt: skip

@@ -1,0 +1,101 @@
+"""What is to be gone, over HTTP: deleted with the ETag of what was seen, erased as the owner alone may."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx2
+import polars as pl
+import pytest
+from planted import World, copied
+from rest_doubles import SAVE, key, problem, served
+
+from agent.conversation import Conversation
+from encoders.data.erasing import Forgotten
+from encoders.workspace import Workspace
+from tools.access.caller import Caller, Scope
+from tools.access.tokens import Tokens
+from tools.deletion import threads
+from tools.service import AudienceService
+
+
+@pytest.fixture
+def shop(service: AudienceService, world: World, tmp_path: Path) -> Iterator[AudienceService]:
+    """The service over a copy of its data, which erasing changes."""
+    workspace = copied(world, tmp_path / "shop")
+    settings = service.settings.model_copy(update={"workspace": workspace.path})
+    opened = AudienceService(settings, workspace, service._forecaster)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def address(shop: AudienceService) -> Iterator[str]:
+    with Tokens(Workspace(shop.settings.workspace).tokens) as tokens, served(shop, tokens) as found:
+        yield found
+
+
+def arrive(address: str, shop: AudienceService, name: str, *scopes: Scope, tenant: str = "") -> httpx2.Client:
+    with Tokens(Workspace(shop.settings.workspace).tokens) as tokens:
+        token = tokens.create(name, scopes, tenant)
+    return httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=60.0)
+
+
+def test_an_audience_is_deleted_by_whoever_has_seen_it(address: str, shop: AudienceService) -> None:
+    with arrive(address, shop, "mine", Scope.ACTIVATE, Scope.READ, tenant="shop") as mine:
+        saved = mine.post("audiences", json=SAVE, headers=key("a"))
+        file = mine.post("audiences/Coffee/exports", json={}, headers=key("b")).json()
+        other = mine.post("audiences/Coffee/exports", json={"format": "parquet"}, headers=key("c")).json()
+        assert mine.get(f"exports/{file['name']}").status_code == 200
+        assert mine.delete(f"exports/{file['name']}").status_code == 204
+        assert problem(mine.get(f"exports/{file['name']}"), 404)
+        assert problem(mine.post("audiences/Coffee/exports", json={}, headers=key("b")), 404)
+        assert problem(mine.delete(f"exports/{file['name']}"), 404)
+        assert "give its ETag in If-Match" in problem(mine.delete("audiences/Coffee"), 428)
+        assert "changed since" in problem(mine.delete("audiences/Coffee", headers={"If-Match": '"x"'}), 412)
+        with arrive(address, shop, "rival", Scope.ACTIVATE, Scope.READ, tenant="rival") as rival:
+            assert problem(rival.delete("audiences/Coffee", headers={"If-Match": "*"}), 404)
+        gone = mine.delete("audiences/Coffee", headers={"If-Match": saved.headers["ETag"]})
+        assert (gone.status_code, gone.json()) == (200, saved.json())
+        assert problem(mine.get("audiences/Coffee"), 404)
+        assert problem(mine.get(f"exports/{other['name']}"), 404)
+        assert mine.post("audiences", json=SAVE, headers=key("d")).json()["version"] == 1
+    mine_too = shop.of(Caller(name="x", tenant="shop", scopes=frozenset(Scope)))
+    [line] = [line for line in mine_too._registry.audit() if line.action == "delete"]
+    assert line.details == {"name": "Coffee"}
+
+
+def test_users_are_erased_by_the_owner_alone(address: str, shop: AudienceService) -> None:
+    body = {"users": ["h101"], "approved_by": "Ada"}
+    for scope, tenant, words in ((Scope.ACTIVATE, "", "scope 'admin'"), (Scope.ADMIN, "shop", "without a tenant")):
+        with arrive(address, shop, f"{scope}-only", scope, tenant=tenant) as caller:
+            assert words in problem(caller.post("erasures", json=body), 403)
+    assert not Forgotten(Workspace(shop.settings.workspace)).has_user("h101")
+    with arrive(address, shop, "owner", Scope.ADMIN) as owner:
+        owner.post("audiences", json=SAVE | {"spec": SAVE["spec"] | {"cut": 0.95}, "holdout": 0}, headers=key("a"))
+        assert "h101" in shop._registry.members("Coffee")[0]
+        done = owner.post("erasures", json=body)
+        assert done.status_code == 201
+        assert "h101" not in done.text
+        assert {"data", "registry.db"} <= {each["path"] for each in done.json()["places"]}
+        file = owner.post("audiences/Coffee/exports", json={}, headers=key("b")).json()
+        assert "h101" not in owner.get(f"exports/{file['name']}").text
+    assert "h101" not in shop._registry.members("Coffee")[0]
+    users = Workspace(shop.settings.workspace).data / "users.parquet"
+    assert "h101" not in set(pl.read_parquet(users)["user_id"])
+    assert "forget" in [line.action for line in shop._registry.audit()]
+
+
+def test_a_conversation_is_deleted_by_the_owner_alone(address: str, shop: AudienceService) -> None:
+    with closing(Conversation(shop, shop.settings)) as talk:
+        talk.say("abc123", "people who will buy coffee next month")
+        for scope, tenant, words in ((Scope.ACTIVATE, "", "scope 'admin'"), (Scope.ADMIN, "shop", "without a tenant")):
+            with arrive(address, shop, f"{scope}-chat", scope, tenant=tenant) as caller:
+                assert words in problem(caller.delete("conversations/abc123"), 403)
+        assert "abc123" in threads(Workspace(shop.settings.workspace))
+        with arrive(address, shop, "owner", Scope.ADMIN) as owner:
+            assert owner.delete("conversations/abc123").status_code == 204
+            assert problem(owner.delete("conversations/abc123"), 404)
+        assert threads(Workspace(shop.settings.workspace)) == {}
+        assert talk.current("abc123").draft is None
+    assert "delete conversation" in [line.action for line in shop._registry.audit()]

@@ -1,1 +1,0 @@
-"""The Signals tasks of AdCP, the Ad Context Protocol: other agents find audiences by words and activate them."""

@@ -1,0 +1,1 @@
+"""Audiences: sized, profiled, explained, combined, refreshed and measured."""

@@ -1,0 +1,238 @@
+"""The catalogue of the data, and search for the items and groups near some words."""
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import scipy.sparse as sp
+from pydantic import BaseModel, ConfigDict, Field
+
+from encoders.data.events import ACTIVE_DAYS
+from encoders.errors import RequestError
+from encoders.predictor import Forecaster
+from tools.audiences.disclosure import Disclosure
+from tools.types import Count, GroupHit, ItemHit
+
+_BEST_ITEMS = 4
+
+
+class CatalogueSearch:
+    """Items and groups of one forecaster."""
+
+    def __init__(self, forecaster: Forecaster) -> None:
+        """Number the groups."""
+        self.forecaster = forecaster
+        vocabulary = forecaster.scene.vocabulary
+        keys = [
+            (vocabulary.sources[source], group)
+            for source, group in zip(vocabulary.source_of, vocabulary.groups, strict=True)
+        ]
+        self.groups = sorted(set(keys))
+        place = {key: number for number, key in enumerate(self.groups)}
+        self._group_of = np.array([place[key] for key in keys], np.int64)
+        self._seen = np.flatnonzero(forecaster.scene.histories.seen)
+
+    @cached_property
+    def _lately(self) -> sp.csr_matrix:
+        """Items users of the population did in the last weeks, [users, V]."""
+        done = self.forecaster.done_within(ACTIVE_DAYS)
+        return done[self.forecaster.scene.histories.in_population]
+
+    @cached_property
+    def item_users(self) -> npt.NDArray[np.int64]:
+        """[V], users of the population who did each item lately."""
+        return np.asarray(self._lately.getnnz(axis=0), np.int64)
+
+    @cached_property
+    def group_users(self) -> npt.NDArray[np.int64]:
+        """[G], users of the population who did something of each group lately."""
+        return np.asarray((self.by_group(self._lately) > 0).sum(axis=0), np.int64).ravel()
+
+    @cached_property
+    def _events(self) -> npt.NDArray[np.int64]:
+        past = self.forecaster.scene.histories.past
+        counted = past.events(ACTIVE_DAYS).group_by("item_id").len().collect()
+        events = np.zeros(len(self._group_of), np.int64)
+        events[counted["item_id"].to_numpy()] = counted["len"].to_numpy()
+        return events
+
+    def items_of(self, number: int) -> npt.NDArray[np.int64]:
+        """The items of a group that users have done, by its place in ``groups``."""
+        return np.asarray(self._seen[self._group_of[self._seen] == number], np.int64)
+
+    def by_group(self, done: sp.csr_matrix) -> sp.csr_matrix:
+        """Sum the columns of [N, V] by group: [N, groups]."""
+        size = len(self._group_of)
+        shape = (size, len(self.groups))
+        indicator = sp.csr_matrix((np.ones(size, np.float32), (np.arange(size), self._group_of)), shape=shape)
+        return sp.csr_matrix(done @ indicator)
+
+    def items(self, words: str, limit: int, disclosure: Disclosure) -> tuple[ItemHit, ...]:
+        """Items near ``words``, best first, with counts as they are shown."""
+        near = self.forecaster.similar_items(words)
+        vocabulary = self.forecaster.scene.vocabulary
+        hits = []
+        for item in self._seen[np.argsort(-near[self._seen], kind="stable")][:limit]:
+            source = vocabulary.sources[vocabulary.source_of[item]]
+            users = disclosure.count(int(self.item_users[item]), "item", source, vocabulary.texts[item])
+            hits.append(
+                ItemHit(
+                    text=vocabulary.texts[item],
+                    group=vocabulary.groups[item],
+                    source=source,
+                    similarity=float(near[item]),
+                    users=users,
+                    events=disclosure.events(int(self._events[item]), users),
+                )
+            )
+        return tuple(hits)
+
+    def group_hits(self, words: str, limit: int, disclosure: Disclosure) -> tuple[GroupHit, ...]:
+        """Groups near ``words``, best first, with counts as they are shown; a group is as near as its best item."""
+        near = self.forecaster.similar_items(words)
+        best = np.full(len(self.groups), -2.0, np.float32)
+        np.maximum.at(best, self._group_of[self._seen], near[self._seen])
+        known = len(np.unique(self._group_of[self._seen]))
+        hits = []
+        for number in np.argsort(-best, kind="stable")[: min(limit, known)]:
+            members = self.items_of(number)
+            texts = members[np.argsort(-near[members], kind="stable")][:_BEST_ITEMS]
+            source, group = self.groups[number]
+            hits.append(
+                GroupHit(
+                    group=group,
+                    source=source,
+                    similarity=float(best[number]),
+                    users=disclosure.count(int(self.group_users[number]), lately(source, group)),
+                    items=tuple(self.forecaster.scene.vocabulary.texts[item] for item in texts),
+                )
+            )
+        return tuple(hits)
+
+    def common_groups(self, source: str, limit: int) -> tuple[str, ...]:
+        """Groups of one source that most users did something of lately."""
+        order = [number for number in np.argsort(-self.group_users, kind="stable") if self.group_users[number]]
+        return tuple(self.groups[number][1] for number in order if self.groups[number][0] == source)[:limit]
+
+
+def lately(source: str, group: str) -> str:
+    """The key of having done something of a group lately."""
+    return f"lately {source} {group}"
+
+
+_EXAMPLES = 8
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CataloguePage(_Model):
+    """Names on one level of the catalogue, those that most users did something of lately first."""
+
+    of: str = Field(description="the source or group the names belong to; empty for the sources themselves")
+    names: tuple[str, ...]
+    total: int = Field(description="names on this level, those that are not shown included")
+
+
+class GroupCard(_Model):
+    """What is known of one group of items, as of the as-of date."""
+
+    group: str
+    source: str
+    action: str = Field(description="what users do with it")
+    users: Count = Field(description="who did something of it in the 91 days before the as-of date")
+    items: tuple[str, ...] = Field(description="the items most users did lately")
+    item_count: int
+    interval_days: float | None = Field(
+        description="median days between two days on which one user did something of it; null where fewer users than "
+        "the minimum size came back"
+    )
+
+
+class Catalogue:
+    """Browses one forecaster's items."""
+
+    def __init__(self, search: CatalogueSearch) -> None:
+        """Browse what ``search`` finds things in."""
+        self._search, self._forecaster = search, search.forecaster
+
+    def browse(self, of: str, page: int, size: int) -> CataloguePage:
+        """One page of ``size`` names below ``of``: the sources, the groups of a source, or the items of a group.
+
+        Raises:
+            RequestError: the data has neither such a source nor such a group.
+        """
+        names = self._names(of.strip())
+        start = max(0, page) * size
+        return CataloguePage(of=of.strip(), names=names[start : start + size], total=len(names))
+
+    def describe(self, group: str, disclosure: Disclosure) -> GroupCard:
+        """What is known of a group; where two sources have one of that name, that of the first.
+
+        Raises:
+            RequestError: the data has no such group.
+        """
+        number = self._number(group)
+        if number is None:
+            raise RequestError(f"There is no group '{group[:60]}' in this data.")
+        source, name = self._search.groups[number]
+        items = self._search.items_of(number)
+        card = next(each for each in self._actions() if each[0] == source)
+        gaps, users = self._gaps(items)
+        return GroupCard(
+            group=name,
+            source=source,
+            action=card[1],
+            users=disclosure.count(int(self._search.group_users[number]), lately(source, name)),
+            items=self._texts(number)[:_EXAMPLES],
+            item_count=len(items),
+            interval_days=None if disclosure.count(users, "came back", source, name) is None else gaps,
+        )
+
+    def _names(self, of: str) -> tuple[str, ...]:
+        vocabulary = self._forecaster.scene.vocabulary
+        if not of:
+            return tuple(vocabulary.sources)
+        source = next((each for each in vocabulary.sources if each.lower() == of.lower()), None)
+        number = self._number(of)
+        if source is None and number is None:
+            raise RequestError(f"There is no source or group '{of[:60]}' in this data.")
+        if number is not None and source is None:
+            return self._texts(number)
+        return self._search.common_groups(str(source), len(self._search.groups))
+
+    def _number(self, group: str) -> int | None:
+        """The number of a group by its name, in any case."""
+        named = group.strip().lower()
+        found = [number for number, (_, name) in enumerate(self._search.groups) if name.lower() == named]
+        main = self._forecaster.dataset.card.main_source
+        return next((each for each in found if self._search.groups[each][0] == main), found[0] if found else None)
+
+    def _texts(self, number: int) -> tuple[str, ...]:
+        """The items of a group, those of most users first."""
+        items, users = self._search.items_of(number), self._search.item_users
+        texts = self._forecaster.scene.vocabulary.texts
+        return tuple(texts[item] for item in items[np.argsort(-users[items], kind="stable")])
+
+    def _actions(self) -> list[tuple[str, str]]:
+        """Each source with what users do there."""
+        past = self._forecaster.scene.histories.past
+        found = past.events().group_by("source").agg(pl.col("action").min()).collect()
+        return [(str(source), str(action)) for source, action in found.iter_rows()]
+
+    def _gaps(self, items: npt.NDArray[np.int64]) -> tuple[float | None, int]:
+        """Median days between two days of one user, and how many users had two."""
+        past = self._forecaster.scene.histories.past
+        days = (
+            past.events(4 * ACTIVE_DAYS)
+            .filter(pl.col("item_id").is_in(items.tolist()))
+            .select("user_id", day=pl.col("time").dt.date())
+            .unique()
+            .sort("user_id", "day")
+            .with_columns(gap=pl.col("day").diff().over("user_id").dt.total_days())
+            .drop_nulls("gap")
+            .collect()
+        )
+        return (float(np.median(days["gap"].to_numpy())), days["user_id"].n_unique()) if len(days) else (None, 0)

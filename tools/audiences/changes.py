@@ -1,0 +1,155 @@
+"""Saved audiences as they are shown, on which day they are refreshed, and who came and left."""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from encoders.data.events import DatasetCard
+from encoders.errors import RequestError
+from tools.audiences.disclosure import Disclosure, Question
+from tools.campaign_types import Refreshed
+from tools.types import AudienceSpec, SampleUser, SavedAudience
+
+
+class MembershipChanges(NamedTuple):
+    """Users of an audience before and after, as their counts are shown."""
+
+    stayed: int | None
+    came: int | None
+    left: int | None
+
+
+def saved_question(saved: SavedAudience) -> Question:
+    """Who is in a saved audience, in canonical words."""
+    spec = canonical(saved.spec) if saved.spec else saved.definition
+    return "saved", spec, str(saved.as_of), saved.data_version, saved.model_version
+
+
+def canonical(spec: AudienceSpec) -> str:
+    """A spec as JSON, the same as before it could say more: fields that were added since are there once they are set.
+
+    Other words for an old audience would draw the noise on its counts again.
+    """
+    dumped = spec.model_dump(mode="json")
+    for name in _ADDED:
+        if not dumped[name]:
+            del dumped[name]
+    for each in dumped["behaviours"]:
+        for name in _ADDED_TO_BEHAVIOURS:
+            if not each[name]:
+                del each[name]
+    return json.dumps(dumped, ensure_ascii=False, separators=(",", ":"))
+
+
+_ADDED = ("life_cycle", "memberships")
+_ADDED_TO_BEHAVIOURS = ("source", "ago", "times", "amount")
+
+
+def refresh_question(saved: SavedAudience) -> Question:
+    """Who came and left when a saved audience was refreshed, in canonical words."""
+    return "refreshed", saved.name, str(saved.version), *saved_question(saved)
+
+
+def shown_audience(saved: SavedAudience, disclosure: Disclosure) -> SavedAudience:
+    """A saved audience with its counts as they are shown; its holdout is as exact as they are.
+
+    Args:
+        saved: as the registry has it.
+        disclosure: how counts are shown.
+    """
+    question, exact = saved_question(saved), saved.users or 0
+    users = disclosure.count(exact, *question)
+    holdout = None if users is None else round(users * (saved.holdout or 0) / exact)
+    forecast = None if users is None else disclosure.interval(saved.forecast, *question)
+    spec = saved.spec
+    if spec and spec.cut is not None:
+        spec = spec.model_copy(update={"cut": disclosure.cut(spec.cut)})
+    return saved.model_copy(update={"users": users, "holdout": holdout, "forecast": forecast, "spec": spec})
+
+
+def moves(
+    members: tuple[set[str], set[str]],
+    shown: tuple[int | None, int | None],
+    disclosure: Disclosure,
+    question: Question,
+) -> MembershipChanges:
+    """Who stayed, came and left; where those who moved are too few to be shown, the others are shown as all.
+
+    Args:
+        members: before and after.
+        shown: how many they are, as it is shown.
+        disclosure: how counts are shown.
+        question: what is compared, in canonical words.
+    """
+    was, now = members
+    if not disclosure.exact:
+        moved = {"stayed": was & now, "came": now - was, "left": was - now}
+        return MembershipChanges(**{name: disclosure.count(users, *question, name) for name, users in moved.items()})
+    smaller = None if None in shown else min(each for each in shown if each is not None)
+    stayed = disclosure.part(was & now, smaller, *question)
+    left, came = (disclosure.rest(whole, stayed or 0) for whole in shown)
+    return MembershipChanges(stayed, came, left)
+
+
+_SHOWN = 3
+
+Sampling = Callable[[Sequence[str]], tuple[SampleUser, ...]]
+
+
+def refresh_day(saved: SavedAudience, now: date, wanted: date | None, card: DatasetCard) -> date:
+    """The day to refresh an audience at: the one that is wanted, or else the one that counts as now.
+
+    Raises:
+        RequestError: it has no demand of its own, or the day is not after its own, or after the end of the data.
+    """
+    if saved.spec is None:
+        raise RequestError(f"'{saved.name}' was combined from others; refresh those, and combine them again.")
+    day, last = wanted or now, card.last + timedelta(days=1)
+    if day > last:
+        raise RequestError(
+            f"The data ends on {card.last}, so nobody can say who fits on {day}; choose a day up to {last}, or prepare "
+            "the data again with what came since."
+        )
+    if day <= saved.as_of:
+        later = (
+            f"name a later day, up to {last}" if last > saved.as_of else "prepare the data again with what came since"
+        )
+        raise RequestError(f"'{saved.name}' is as of {saved.as_of} already; {later}.")
+    return day
+
+
+def compared(
+    versions: tuple[SavedAudience, SavedAudience],
+    members: tuple[set[str], set[str]],
+    disclosure: Disclosure,
+    sample: Sampling | None,
+) -> Refreshed:
+    """The new version beside the one before.
+
+    Args:
+        versions: the one before and the new one, as they are shown.
+        members: who is in each.
+        disclosure: how counts of those who stayed, came and left are shown.
+        sample: shows some of those who came and left; None where nobody of them is shown.
+    """
+    (before, saved), (was, now) = versions, members
+    moved = moves(members, (before.users, saved.users), disclosure, refresh_question(saved))
+    return Refreshed(
+        saved=saved,
+        before=before,
+        stayed=moved.stayed,
+        came=moved.came,
+        left=moved.left,
+        came_samples=_some(now - was, moved.came, sample),
+        left_samples=_some(was - now, moved.left, sample),
+    )
+
+
+def _some(users: set[str], shown: int | None, sample: Sampling | None) -> tuple[SampleUser, ...]:
+    """A few of them; none where they are too few to be counted."""
+    return sample(_spaced(sorted(users))) if sample and shown is not None else ()
+
+
+def _spaced(users: list[str]) -> list[str]:
+    return users[:: max(1, len(users) // _SHOWN)][:_SHOWN]

@@ -1,0 +1,293 @@
+"""How a saved audience did: outcome files, responders against the holdout, uplift with intervals."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from scipy.stats import binomtest
+from scipy.stats.contingency import relative_risk
+
+from encoders.data.events import HORIZON_DAYS
+from encoders.errors import RequestError
+from encoders.metrics import responders
+from encoders.predictor import Forecaster
+from encoders.text.demand import read_demand
+from tools.audiences.changes import saved_question
+from tools.audiences.disclosure import Disclosure, Question, number_text
+from tools.audiences.tuned import TunedDemands
+from tools.campaign_types import CampaignOutcome, Estimate, Side
+from tools.storage.registry import Registry
+from tools.storage.table_file import read_columns
+from tools.types import Interval, SavedAudience
+
+COLUMN = "user_id"
+
+_NEEDED = (COLUMN, "date", "value")
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Who responded, each once."""
+
+    values: dict[str, float | None]
+    """Per user the sum of the values; None where the file has no values."""
+    notes: tuple[str, ...]
+    """What was left out, for people."""
+
+
+def read_outcome(path: Path, start: date, end: date) -> Responses:
+    """Read the responses from ``start`` up to, not including, ``end``.
+
+    Raises:
+        RequestError: the file cannot be read, or has no column of users.
+    """
+    table, columns = read_columns(path, _NEEDED)
+    if COLUMN not in columns:
+        named = ", ".join(columns[:8])
+        raise RequestError(f"{path.name} has no column '{COLUMN}' (it has {named}); name the column of the users so.")
+    rows, notes = table.height, []
+    table = table.with_columns(pl.col(COLUMN).cast(pl.String).str.strip_chars())
+    table = table.filter(pl.col(COLUMN).is_not_null() & (pl.col(COLUMN) != ""))
+    if left := rows - table.height:
+        notes.append(f"{left:,} rows name no user and were left out.")
+    if "date" in table.columns:
+        days = _days(table["date"])
+        if unreadable := days.null_count():
+            notes.append(f"{unreadable:,} rows have no date that can be read (as 2017-10-01) and were left out.")
+        inside = ((days >= start) & (days < end)).fill_null(False)
+        if outside := table.height - unreadable - int(inside.sum()):
+            notes.append(f"{outside:,} rows lie outside {start} to before {end} and were left out.")
+        table = table.filter(inside)
+    if "value" not in table.columns:
+        return Responses(dict.fromkeys(table[COLUMN].unique().sort()), tuple(notes))
+    before = table.height
+    table = table.with_columns(pl.col("value").cast(pl.Float64, strict=False)).filter(pl.col("value").is_finite())
+    if left := before - table.height:
+        notes.append(f"{left:,} rows have no number as their value and were left out.")
+    summed = table.filter(pl.col("value") > 0).group_by(COLUMN).agg(pl.col("value").sum()).sort(COLUMN)
+    return Responses(dict(zip(summed[COLUMN], summed["value"], strict=True)), tuple(notes))
+
+
+def _days(column: pl.Series) -> pl.Series:
+    if column.dtype.is_temporal():
+        return column.cast(pl.Date)
+    return column.cast(pl.String).str.strip_chars().str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+
+
+CONFIDENCE = 0.95
+
+
+def share(responders: int, users: int) -> Estimate | None:
+    """Share of responders with Wilson's interval; None for no users."""
+    if not users:
+        return None
+    found = binomtest(responders, users).proportion_ci(CONFIDENCE, "wilson")
+    return Estimate(low=float(found.low), mid=responders / users, high=float(found.high))
+
+
+def difference(one: Estimate, other: Estimate) -> Estimate:
+    """How far a share lies above another, with Newcombe's hybrid score interval.
+
+    It is made of the Wilson intervals of both (Newcombe 1998, Statistics in Medicine 17:873, method 10), and so it
+    holds where few respond, which is where the textbook interval does not.
+    """
+    mid = one.mid - other.mid
+    return Estimate(
+        low=mid - math.hypot(one.mid - one.low, other.high - other.mid),
+        mid=mid,
+        high=mid + math.hypot(one.high - one.mid, other.mid - other.low),
+    )
+
+
+def relative(responders: int, users: int, other_responders: int, other_users: int) -> Estimate | None:
+    """How much larger a share is than another, as a share of the other; None where either has no responder."""
+    if not responders or not other_responders:
+        return None
+    found = relative_risk(responders, users, other_responders, other_users)
+    low, high = found.confidence_interval(CONFIDENCE)
+    return Estimate(low=float(low) - 1, mid=float(found.relative_risk) - 1, high=float(high) - 1)
+
+
+Ids = Callable[[Sequence[str]], tuple[list[str], dict[str, str]]]
+"""From users as a caller names them to their ids, and from the ids back to what the caller named."""
+
+_NAMED = 5
+_NO_HOLDOUT = (
+    "Nobody was held back, so it cannot be known how many of them would have done it anyway. Keep some back next time."
+)
+_NO_RATIO = "On one side nobody responded, so the uplift has no size relative to the holdout."
+
+
+class Outcomes:
+    """The outcomes of the saved audiences of one workspace."""
+
+    def __init__(
+        self, registry: Registry, forecaster: Forecaster, tuned: TunedDemands, disclosure: Disclosure, ids: Ids
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            registry: where the audiences and their outcomes are kept.
+            forecaster: whose users they are of.
+            tuned: demands that were fitted to known users.
+            disclosure: how counts are shown to the caller.
+            ids: the ids of users as the caller names them.
+        """
+        self._registry, self._forecaster, self._tuned = registry, forecaster, tuned
+        self._disclosure, self._ids = disclosure, ids
+
+    def from_file(self, audience: str, path: Path, by: str, version: int | None = None) -> CampaignOutcome:
+        """Record the responses in a file; the same file twice is recorded once.
+
+        Raises:
+            RequestError: there is no such audience or version, or the file cannot be read.
+        """
+        saved = self._registry.get(audience, version)
+        days = read_demand(saved.spec.demand).horizon_days if saved.spec else HORIZON_DAYS
+        found = read_outcome(path, saved.as_of, saved.as_of + timedelta(days=days))
+        members = set(self._registry.members(saved.id, saved.version)[0])
+        ids, named = self._ids(list(found.values))
+        values = {user: found.values[named.get(user, user)] for user in ids}
+        notes = [*found.notes, *self._left_out(values, members)]
+        return self._record(saved, "file", values, notes, by)
+
+    def _left_out(self, values: Mapping[str, float | None], members: set[str]) -> list[str]:
+        """What is said of those who are not in the audience; below admin, not whether the data knows them."""
+        outside = values.keys() - members
+        if not self._disclosure.exact:
+            left = number_text(self._disclosure.measured(len(outside), *sorted(outside)), self._disclosure.minimum)
+            return [f"{left} of the ids are not in the audience and were not counted."] if outside else []
+        known = set(self._forecaster.dataset.users["user_id"]) | self._forecaster.scene.histories.row_of.keys()
+        strangers, notes = sorted(outside - known), []
+        if strangers:
+            named = ", ".join(repr(user[: 8 * _NAMED]) for user in strangers[:_NAMED])
+            more = f" and {len(strangers) - _NAMED:,} more" if len(strangers) > _NAMED else ""
+            notes.append(f"{len(strangers):,} ids belong to nobody in this data: {named}{more}.")
+        if others := len(outside) - len(strangers):
+            notes.append(f"{others:,} responders are not in the audience and were not counted.")
+        return notes
+
+    def from_data(self, audience: str, by: str, version: int | None = None) -> CampaignOutcome:
+        """Record who did what the demand says in the data itself, whose events after the as-of date are there by now.
+
+        Raises:
+            RequestError: there is no such audience, or its demand cannot be read off events.
+            DataError: the horizon is not over in this data.
+        """
+        saved = self._registry.get(audience, version)
+        return self._record(saved, "data", dict.fromkeys(sorted(self.responded(saved))), [], by)
+
+    def responded(self, saved: SavedAudience) -> set[str]:
+        """Everybody who did what the demand of a saved audience says, in the horizon after its day; nothing is kept.
+
+        Raises:
+            RequestError: its demand cannot be read off events.
+            DataError: the horizon is not over in this data.
+        """
+        if saved.spec is None:
+            raise RequestError(
+                f"'{saved.name}' was combined from others and has no demand; bring its outcome as a file."
+            )
+        if saved.spec.like:
+            demand, items = self._tuned.meant(saved.spec)
+        else:
+            demand, items = self._forecaster.meant(saved.spec.demand)
+        if not all(map(len, items)):
+            raise RequestError(
+                f"Nothing in the data is what '{saved.name}' asks for, so its events cannot tell; bring a "
+                "file of responders."
+            )
+        return responders(self._forecaster.dataset, saved.as_of, demand, items)
+
+    def last(self, audience: str, version: int | None = None) -> CampaignOutcome | None:
+        """What was recorded last, as it is shown to the caller; None where nothing was."""
+        found = self._registry.outcome(audience, version)
+        return None if found is None else self._shown(found, [_NO_HOLDOUT, _NO_RATIO])
+
+    def _record(
+        self, saved: SavedAudience, source: str, values: Mapping[str, float | None], notes: list[str], by: str
+    ) -> CampaignOutcome:
+        members, held_out = (set(each) for each in self._registry.members(saved.id, saved.version))
+        contacted, held = _side(members - held_out, values), _side(held_out, values)
+        counted = (contacted.responders or 0) + (held.responders or 0)
+        judged = _compared(contacted, held, counted, saved.forecast)
+        if judged["uplift"] is None:
+            notes.append(_NO_HOLDOUT)
+        elif judged["relative"] is None:
+            notes.append(_NO_RATIO)
+        outcome = CampaignOutcome(
+            audience_id=saved.id,
+            name=saved.name,
+            version=saved.version,
+            as_of=saved.as_of,
+            source="file" if source == "file" else "data",
+            contacted=contacted,
+            held_out=held,
+            forecast=saved.forecast,
+            **judged,
+            notes=tuple(notes),
+            recorded=datetime.now(UTC),
+            recorded_by=by,
+        )
+        content = sha256(json.dumps([source, sorted(values.items()), notes]).encode()).hexdigest()
+        return self._shown(self._registry.record_outcome(outcome, content, by), notes)
+
+    def _shown(self, outcome: CampaignOutcome, notes: Sequence[str]) -> CampaignOutcome:
+        """An outcome with its counts as they are shown, and what follows from them.
+
+        Args:
+            outcome: as the registry has it.
+            notes: those that a caller below admin may read; the others are about the file of somebody else.
+        """
+        saved = self._registry.get(outcome.audience_id, outcome.version)
+        question = saved_question(saved)
+        users = self._disclosure.count(saved.users or 0, *question)
+        if self._disclosure.exact and users is not None:
+            return outcome
+        sides = {name: getattr(outcome, name) for name in ("contacted", "held_out")}
+        if users is None:
+            sides = dict.fromkeys(sides, Side(users=None, responders=None, rate=None))
+        sides = {name: self._side(side, (*question, name)) for name, side in sides.items()}
+        forecast = None if users is None else self._disclosure.interval(outcome.forecast, *question)
+        read = outcome.notes if self._disclosure.exact else tuple(each for each in outcome.notes if each in notes)
+        shown = outcome.model_copy(update=sides | {"forecast": forecast, "notes": read})
+        return shown.model_copy(update=_compared(shown.contacted, shown.held_out, shown.responders, forecast))
+
+    def _side(self, side: Side, question: Question) -> Side:
+        """One side as it is shown: its values only with its responders, and without a digit that one value decides."""
+        users = None if side.users is None else self._disclosure.count(side.users, *question)
+        responders = None if side.responders is None else self._disclosure.measured(side.responders, *question)
+        if users is None or responders is None:
+            return Side(users=users, responders=None, rate=None)
+        responders = min(users, responders)
+        value = None if side.value is None else float(f"{side.value:.2g}")
+        return Side(users=users, responders=responders, rate=share(responders, users), value=value)
+
+
+def _compared(contacted: Side, held: Side, counted: int | None, forecast: Interval | None) -> dict[str, Any]:
+    """The uplift, and whether the forecast held, as far as the counts are known."""
+    lift = difference(contacted.rate, held.rate) if contacted.rate and held.rate else None
+    sizes = [contacted.responders or 0, contacted.users or 0, held.responders or 0, held.users or 0]
+    return {
+        "uplift": lift,
+        "relative": relative(*sizes) if lift else None,
+        "forecast_held": forecast.low <= counted <= forecast.high if forecast and counted is not None else None,
+    }
+
+
+def _side(users: set[str], values: Mapping[str, float | None]) -> Side:
+    """Responders among some users."""
+    responded = [values[user] for user in sorted(users & values.keys())]
+    amounts = [value for value in responded if value is not None]
+    return Side(
+        users=len(users),
+        responders=len(responded),
+        rate=share(len(responded), len(users)),
+        value=sum(amounts) if amounts else None,
+    )

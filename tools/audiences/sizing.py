@@ -1,0 +1,257 @@
+"""From a spec to its users and sizes: selection, reach curve, and the estimate."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.calibration.calibrate import Vector
+from encoders.calibration.overdispersion import responders
+from encoders.data.events import HORIZON_DAYS
+from encoders.metrics import best_size
+from encoders.predictor import Forecast, Forecaster
+from encoders.text.words import LONGEST_HORIZON
+from tools.audiences.conditions import Condition, Conditions, Lookup, nobodys
+from tools.audiences.disclosure import Disclosure, Mask, Question
+from tools.sentences.spans import ahead_in
+from tools.types import ANYTHING, AudienceSpec, Bucket, CurvePoint, Dropped, Interval, SizeEstimate
+
+CUTS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+BUCKETS = 20
+
+
+def users_at(cut: float, eligible: int) -> int:
+    """How many of the eligible users a cut keeps; at least one where there is any."""
+    return min(eligible, max(1, round(cut * eligible))) if eligible else 0
+
+
+def recommended_cut(probabilities: Vector, smallest: int) -> float:
+    """The share at which the expected F1 is highest: neither a handful of sure ones nor everybody; 1 for nobody.
+
+    Args:
+        probabilities: of the eligible users, highest first.
+        smallest: the recommendation keeps at least so many users where there are so many.
+    """
+    if not len(probabilities):
+        return 1.0
+    return best_size(probabilities, smallest) / len(probabilities)
+
+
+def curve_point(cut: float, probabilities: Vector, spread: float) -> CurvePoint:
+    """What to expect of the best ``cut`` of the eligible users (``probabilities``, highest first)."""
+    users = users_at(cut, len(probabilities))
+    if not users:
+        nothing = Interval(low=0.0, mid=0.0, high=0.0)
+        return CurvePoint(cut=cut, users=0, precision=nothing, responders=nothing, lift=0.0)
+    low, mid, high = responders(probabilities[:users], spread)
+    average = float(probabilities.mean())
+    return CurvePoint(
+        cut=cut,
+        users=users,
+        responders=Interval(low=low, mid=mid, high=high),
+        precision=Interval(low=low / users, mid=mid / users, high=high / users),
+        lift=mid / users / average if average > 0 else 0.0,
+    )
+
+
+def reach_curve(probabilities: Vector, spread: float, cuts: set[float], smallest: int) -> tuple[CurvePoint, ...]:
+    """Points of at least ``smallest`` users at the usual ``CUTS`` and at the ``cuts`` in use, from small to large."""
+    points = [curve_point(cut, probabilities, spread) for cut in sorted({*CUTS, *cuts} - {0.0})]
+    return tuple({point.users: point for point in points if point.users >= smallest}.values())
+
+
+def histogram(probabilities: Vector, disclosure: Disclosure) -> tuple[Bucket, ...]:
+    """Users by probability in ``BUCKETS`` buckets; the last begins where the minimum size is left and is open above.
+
+    Args:
+        probabilities: of users, highest first.
+        disclosure: how their counts are shown.
+    """
+    top = float(f"{probabilities[: max(1, disclosure.minimum)][-1]:.2g}") if len(probabilities) else 0.0
+    edges = np.linspace(0.0, top if top > 0 else 1.0, BUCKETS + 1)
+    counted = np.histogram(np.minimum(probabilities, edges[-1]), edges)[0].tolist()
+    shown = Disclosure(disclosure.minimum).cells(counted, [()] * BUCKETS)
+    highs = [*edges[1:-1].tolist(), 1.0]
+    return tuple(
+        Bucket(low=low, high=high, users=users)
+        for low, high, users in zip(edges[:-1].tolist(), highs, shown, strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The users of one audience, as rows of the forecaster, and what may be shown of them."""
+
+    forecast: Forecast
+    ranked: npt.NDArray[np.int64]
+    """Eligible users, the likeliest first."""
+    cut: float
+    recommended_cut: float
+    conditions: tuple[Dropped, ...]
+    population: int
+    """Users of the population, as they are shown."""
+    eligible: int | None
+    """Users of ``ranked``, as they are shown; None where they are too few."""
+    shown: Vector
+    """Probabilities of ``ranked``, as figures are computed from them: [eligible], highest first."""
+    spread: float
+    """How far the number of responders may be off beyond chance."""
+    asked: Question
+    """The conditions and the ranking, in canonical words."""
+    counts: tuple[Question, ...]
+    """What else is counted to show it: each condition by itself, where there are several."""
+
+    @property
+    def members(self) -> npt.NDArray[np.int64]:
+        """Users above the cut."""
+        return self.ranked[: users_at(self.cut, len(self.ranked))]
+
+    @property
+    def inside(self) -> Mask:
+        """[N], who is above the cut."""
+        inside = np.zeros(len(self.forecast.probabilities), bool)
+        inside[self.members] = True
+        return inside
+
+    @property
+    def question(self) -> Question:
+        """Who is above the cut, in canonical words."""
+        return (*self.asked, str(self.cut))
+
+
+def select(
+    forecast: Forecast, spec: AudienceSpec, conditions: Conditions, disclosure: Disclosure, lookup: Lookup = nobodys
+) -> Selection:
+    """Rank the eligible users; equal probabilities keep the order of their scores, then of their ids.
+
+    Args:
+        forecast: of the demand of the spec.
+        spec: who is wanted.
+        conditions: what the users can be held to.
+        disclosure: how counts of them are shown.
+        lookup: finds the saved audiences that the spec names.
+
+    Raises:
+        RequestError: a condition names something the data does not have.
+    """
+    named = conditions.of(spec, forecast, lookup, disclosure)
+    eligible = conditions.eligible(named)
+    rows = np.flatnonzero(eligible)
+    order = np.lexsort((rows, -forecast.scores[rows], -forecast.probabilities[rows]))
+    ranked = rows[order]
+    probabilities = forecast.probabilities[ranked]
+    population, users = counted(conditions.population, eligible, named, disclosure)
+    asked = (*_keys(named), sha256(forecast.probabilities.tobytes()).hexdigest())
+    shown = disclosure.ranked(probabilities, users, *asked)
+    # Where no thing is named, the conditions say who is meant, and nobody who meets them is cut off.
+    recommended = 1.0 if forecast.demand.anything else disclosure.cut(recommended_cut(shown, disclosure.smallest))
+    return Selection(
+        forecast=forecast,
+        ranked=ranked,
+        cut=recommended if spec.cut is None else disclosure.cut(spec.cut),
+        recommended_cut=recommended,
+        conditions=tuple(_dropped(each, conditions.population, population, disclosure) for each in named),
+        population=population or 0,
+        eligible=users,
+        shown=shown,
+        spread=disclosure.spread(forecast.spread, shown),
+        asked=asked,
+        counts=tuple((key,) for key in _keys(named)) if len(named) > 1 else (),
+    )
+
+
+def counted(
+    population: Mask, eligible: Mask, named: tuple[Condition, ...], disclosure: Disclosure
+) -> tuple[int | None, int | None]:
+    """The population and those of it who meet the conditions, as they are shown."""
+    everyone = disclosure.count(population)
+    return everyone, disclosure.part(eligible, everyone, *_keys(named)) if named else everyone
+
+
+def _keys(named: tuple[Condition, ...]) -> Question:
+    """Conditions in canonical words: in any order, and each once."""
+    return tuple(sorted({each.key for each in named}))
+
+
+def _dropped(condition: Condition, population: Mask, everyone: int | None, disclosure: Disclosure) -> Dropped:
+    kept = disclosure.part(population & condition.mask, everyone, condition.key)
+    dropped = disclosure.rest(everyone, kept)
+    if kept is None:
+        dropped = everyone
+    return Dropped(condition=condition.words, kept=kept, dropped=dropped)
+
+
+MOST_READ = 8
+
+
+def size_estimate(
+    spec: AudienceSpec, selection: Selection, forecaster: Forecaster, disclosure: Disclosure, sentence: str = ""
+) -> SizeEstimate:
+    """Count an audience, with the expected responders, their interval and the reach curve.
+
+    Args:
+        spec: what decides who is in.
+        selection: the users that it selects.
+        forecaster: where they come from.
+        disclosure: how counts of them are shown.
+        sentence: everything that decides who is in.
+    """
+    groups, ranked, spread = forecaster.scene.vocabulary.groups, selection.shown, selection.spread
+    point = audience_point(selection, disclosure)
+    known = selection.eligible is not None
+    anything = selection.forecast.demand.anything
+    reads_as = [ANYTHING] if anything else dict.fromkeys(groups[item] for item in selection.forecast.items)
+    return SizeEstimate(
+        demand=spec.demand,
+        sentence=sentence,
+        reads_as=tuple(reads_as)[:MOST_READ],
+        horizon_days=selection.forecast.demand.horizon_days,
+        as_of=forecaster.scene.histories.past.as_of,
+        population=selection.population,
+        eligible=selection.eligible,
+        cut=selection.cut,
+        recommended_cut=selection.recommended_cut,
+        users=point.users if point else None,
+        responders=point.responders if point else None,
+        all_responders=curve_point(1.0, ranked, spread).responders if known else None,
+        precision=point.precision if point else None,
+        lift=point.lift if point else None,
+        curve=reach_curve(ranked, spread, {selection.cut, selection.recommended_cut}, disclosure.minimum),
+        histogram=histogram(ranked, disclosure) if known else (),
+        conditions=selection.conditions,
+        warnings=_warnings(spec, selection, forecaster, None if point else disclosure.minimum),
+    )
+
+
+def audience_point(selection: Selection, disclosure: Disclosure) -> CurvePoint | None:
+    """What to expect of an audience; None where it is below the minimum size."""
+    if selection.eligible is None or disclosure.count(selection.inside, *selection.asked) is None:
+        return None
+    point = curve_point(selection.cut, selection.shown, selection.spread)
+    return point if point.users >= disclosure.minimum else None
+
+
+def _warnings(spec: AudienceSpec, selection: Selection, forecaster: Forecaster, fewest: int | None) -> tuple[str, ...]:
+    warnings = []
+    days = selection.forecast.demand.horizon_days
+    if not len(selection.forecast.items):
+        warnings.append("Nothing in the data is like what this sentence asks for, so the forecast is close to chance.")
+    asked = ahead_in(spec.demand, forecaster.scene.histories.past.as_of)
+    if days == LONGEST_HORIZON and asked and asked.days > days:
+        warnings.append(
+            f"The sentence looks {asked.days:,} days ahead; the longest time that can be forecast is {days} days, "
+            "which is taken."
+        )
+    if days != HORIZON_DAYS:
+        warnings.append(
+            f"The model learned from futures of {HORIZON_DAYS} days; the level for {days} days is taken from how many "
+            "did it in as many days before."
+        )
+    if fewest is not None:
+        units = forecaster.dataset.card.unit_plural
+        warnings.append(
+            f"This audience has fewer than {fewest} {units}; so few are not counted, shown or exported, to protect "
+            "single people. Make it broader."
+        )
+    return tuple(warnings)

@@ -1,0 +1,251 @@
+"""Destinations: the protocol, ad platforms, plugins, and webhooks of one tenant."""
+
+import re
+from datetime import UTC, date, datetime
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential_jitter
+
+from encoders.errors import DestinationError, RequestError
+from tools.delivery.platforms import Platform, platforms
+from tools.delivery.posting import PostResult, checked_url, new_secret, post
+from tools.storage.sqlite import Database
+
+GROUP = "audience.destinations"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Person(_Model):
+    """One user of the audience as she may leave: hashes alone, SHA-256 in lower-case hexadecimal."""
+
+    user_sha256: str = Field(description="of her id in the data")
+    email_sha256: str | None = Field(None, description="of the address in lower case, without blanks around it")
+    phone_sha256: str | None = Field(None, description="of the number as E.164, with its plus sign")
+
+
+class Batch(_Model):
+    """A part of one push of an audience: its batches have everybody once, and nobody who is held out."""
+
+    id: str = Field(description="the same whenever this batch is sent again; a receiver drops an id it has seen")
+    push: str = Field(description="the same for all batches that belong together")
+    number: int = Field(description="1 for the first")
+    batches: int
+    last: bool
+    audience_id: str
+    name: str
+    version: int
+    as_of: date
+    created: datetime = Field(description="when the push began")
+    users: int = Field(description="people in all of its batches")
+    people: tuple[Person, ...]
+
+
+class Receiver(_Model):
+    """Who a file of hashes is written for, before it is sent."""
+
+    key: str
+    name: str
+
+
+@runtime_checkable
+class Destination(Protocol):
+    """What a plugin makes, called without arguments; its settings it finds itself."""
+
+    name: str
+    """What people call it."""
+    batch_size: int
+    """How many people it takes at once, at most."""
+
+    def send(self, batch: Batch) -> None:
+        """Take one batch; it may come again with the same id, after a failure.
+
+        Raises:
+            DestinationError: it was not taken; the text says why. Whatever else is raised ends the push as well.
+        """
+
+
+def plugins() -> dict[str, EntryPoint]:
+    """Every plugin by the name it is asked for, in lower case; nothing of it is loaded."""
+    return {each.name.strip().lower(): each for each in entry_points(group=GROUP)}
+
+
+def load(plugin: EntryPoint) -> Destination:
+    """The destination that a plugin makes.
+
+    Raises:
+        DestinationError: it makes none; the text names the package and what is wrong with it.
+    """
+    try:
+        made = plugin.load()()
+    except (Exception, SystemExit) as error:
+        raise _broken(plugin, f"{type(error).__name__}: {error}") from error
+    if not isinstance(made, Destination) or not callable(made.send):
+        raise _broken(plugin, "it has no name, batch_size and send")
+    if not isinstance(made.name, str) or not isinstance(made.batch_size, int) or made.batch_size < 1:
+        raise _broken(plugin, "its name has to be a text and its batch_size a number above 0")
+    return made
+
+
+def _broken(plugin: EntryPoint, why: str) -> DestinationError:
+    package = plugin.dist.name if plugin.dist else plugin.value
+    return DestinationError(
+        f"The destination '{plugin.name}' of the package {package} cannot be used ({why[:300]}); update or remove that "
+        "package."
+    )
+
+
+BATCH = 1000
+TRIES = 4
+
+
+class WebhookDestination:
+    """Sends each batch as one message by the Standard Webhooks specification, whose id is that of the batch."""
+
+    batch_size = BATCH
+
+    def __init__(self, name: str, url: str, secret: str, private: bool) -> None:
+        """Send to a URL.
+
+        Args:
+            name: what it was called when it was added.
+            url: where to.
+            secret: whsec_..., what the batches are signed with.
+            private: whether addresses that are not public are allowed.
+        """
+        self.name = name
+        self._to, self._private = (url, secret), private
+
+    def send(self, batch: Batch) -> None:
+        """Send one batch; what may work in a moment is tried again with growing waits.
+
+        Raises:
+            DestinationError: the receiver did not take it.
+        """
+        message: dict[str, Any] = {"type": "audience.members", "timestamp": batch.created, "data": batch}
+        retrying = Retrying(
+            stop=stop_after_attempt(TRIES),
+            wait=wait_exponential_jitter(initial=1, max=20),
+            retry=retry_if_result(_again),
+            retry_error_callback=_last,
+        )
+        answer: PostResult = retrying(post, *self._to, batch.id, to_json(message).decode(), self._private)
+        if not answer.taken:
+            raise DestinationError(f"{self.name}: {answer.words}")
+
+
+def _again(answer: PostResult) -> bool:
+    return answer.worth_repeating
+
+
+def _last(state: RetryCallState) -> PostResult:
+    """What came of the last try."""
+    assert state.outcome is not None
+    answer: PostResult = state.outcome.result()
+    return answer
+
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+
+class DestinationCard(BaseModel):
+    """One destination as it is listed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str = Field(description="what 'export' calls it")
+    name: str
+    kind: Literal["file", "webhook", "plugin"] = Field(description="'file': written here for a person to upload")
+    url: str = Field("", description="where a webhook sends to")
+    problem: str = Field("", description="why it cannot be used; empty where it can")
+
+
+class NewDestination(DestinationCard):
+    """A webhook as it is added, the only time its secret is shown."""
+
+    secret: str = Field(
+        repr=False, description="what batches are signed with (whsec_...); the receiver checks them with it"
+    )
+
+
+class Destinations:
+    """What one tenant can export to."""
+
+    def __init__(self, db: Database, private: bool) -> None:
+        """Work on the file of a registry.
+
+        Args:
+            db: where the webhooks of the tenant are kept.
+            private: whether they may lead to addresses that are not public.
+        """
+        self._db, self._private = db, private
+
+    def list(self) -> tuple[DestinationCard, ...]:
+        """All of them: platforms, plugins, webhooks."""
+        found = [DestinationCard(key=key, name=each.name, kind="file") for key, each in platforms().items()]
+        for key, plugin in plugins().items():
+            if key in platforms():
+                continue
+            try:
+                found.append(DestinationCard(key=key, name=load(plugin).name, kind="plugin"))
+            except DestinationError as error:
+                found.append(DestinationCard(key=key, name=key, kind="plugin", problem=str(error)))
+        with self._db.reading():
+            rows = self._db.run("SELECT name, url FROM receivers ORDER BY name")
+        webhooks = [DestinationCard(key=row["name"], name=row["name"], kind="webhook", url=row["url"]) for row in rows]
+        return (*found, *webhooks)
+
+    def named(self, name: str) -> Platform | Destination:
+        """The destination of that name.
+
+        Raises:
+            RequestError: there is none.
+            DestinationError: it is a plugin that cannot be used.
+        """
+        key = name.strip().lower()
+        if key in platforms():
+            return platforms()[key]
+        with self._db.reading():
+            for row in self._db.run("SELECT name, url, secret FROM receivers WHERE name = ?", (key,)):
+                return WebhookDestination(row["name"], row["url"], row["secret"], self._private)
+        if key in plugins():
+            return load(plugins()[key])
+        with self._db.reading():
+            own = [row["name"] for row in self._db.run("SELECT name FROM receivers ORDER BY name")]
+        names = ", ".join([*(each.name for each in platforms().values()), *plugins(), *own])
+        raise RequestError(f"There is no platform '{name[:40]}' here; export for {names}, or without a platform.")
+
+    def add(self, name: str, url: str) -> NewDestination:
+        """Add a system of one's own, which is sent signed batches.
+
+        Raises:
+            RequestError: the name is taken or cannot be one, or the URL cannot be.
+        """
+        key, url = name.strip().lower(), checked_url(url, self._private)
+        if not _NAME.fullmatch(key):
+            raise RequestError(
+                f"'{name[:40]}' cannot be a name; use up to 40 letters, digits and hyphens, such as crm."
+            )
+        secret = new_secret()
+        with self._db.transaction():
+            there = self._db.run("SELECT 1 FROM receivers WHERE name = ?", (key,))
+            if there or key in platforms() or key in plugins():
+                raise RequestError(f"There is a destination '{key}' already; remove it first, or take another name.")
+            values = (key, url, secret, datetime.now(UTC).isoformat())
+            self._db.run("INSERT INTO receivers VALUES (?, ?, ?, ?)", values)
+        return NewDestination(key=key, name=key, kind="webhook", url=url, secret=secret)
+
+    def remove(self, name: str) -> None:
+        """Forget a system of one's own.
+
+        Raises:
+            RequestError: none of that name was added.
+        """
+        with self._db.transaction():
+            if not self._db.run("DELETE FROM receivers WHERE name = ? RETURNING name", (name.strip().lower(),)):
+                raise RequestError(f"No destination '{name[:40]}' was added here, so there is none to remove.")

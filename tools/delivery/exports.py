@@ -1,0 +1,284 @@
+"""Audience files: who may be reached, with contacts only as hashes, as a table of users or as a platform's own list.
+
+A table of users has every user, with a column of hashes for each contact the data has; for somebody it is sent to, the
+id is a hash as well. A platform's list has the platform's columns, its spelling before the hash, and only users it can
+match: no user id leaves with it. Either has each contact once, and none of a person who must not be reached.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from encoders.checksums import seal, seal_is_broken, unseal
+from encoders.errors import DamagedError, NotThereError, RequestError, TooSmallError
+from encoders.workspace import Workspace, atomic_file
+from tools.delivery.destinations import Receiver
+from tools.delivery.platforms import Platform
+from tools.delivery.reaching import Contact, ReachableUsers, counted, sentence, told
+from tools.types import ExportFile, SavedAudience
+
+KEPT_DAYS = 7
+"""Days after which a file is deleted: who may be reached changes, so an old file is wrong sooner or later."""
+
+_FORMULA = r"^[=+\-@\t\r]"
+"""What a spreadsheet would take for the beginning of a formula."""
+FILE = r"[0-9a-z-]+\.(csv|parquet)"
+"""What the name of a file looks like that was written here."""
+
+Hashing = Callable[[str, str], str | None]
+"""Makes the hash of a contact out of its kind and the contact as it stands in the data."""
+
+
+def export_audience(
+    workspace: Workspace,
+    saved: SavedAudience,
+    leaving: ReachableUsers,
+    kinds: Sequence[str],
+    format: Literal["csv", "parquet"] = "csv",
+    platform: Platform | Receiver | None = None,
+    minimum: int = 1,
+    exact: bool = True,
+) -> ExportFile:
+    """Write those of an audience who may be reached to exports/, for the owner's eyes only.
+
+    The file is called <id>-v<version>.<format>, with the platform before the dot where there is one.
+
+    Args:
+        workspace: where the file goes.
+        saved: the version to export.
+        leaving: who of it may leave, from ``Reaching``.
+        kinds: the contacts that the data has.
+        format: in CSV a user id that a spreadsheet would take for a formula gets a leading apostrophe.
+        platform: the ad platform to write it for, or who it is sent to; None for a table of users.
+        minimum: a file with fewer rows is not written, to protect single people.
+        exact: whether small numbers of users who were left out may be told.
+
+    Raises:
+        WorkspaceError: the disk is full or may not be written; an earlier file of this version is still there.
+        RequestError: the platform turns such a list down, or could match too few of it.
+    """
+    warnings: tuple[str, ...] = ()
+    if isinstance(platform, Platform):
+        table, out = _platform_list(saved, leaving, kinds, platform, minimum)
+        warnings = (*out.missing(platform, minimum, exact), *platform.warnings(table.height))
+    else:
+        table, out = _with_hashes(leaving, kinds)
+        _large_enough(table.height, minimum)
+    if isinstance(platform, Receiver):
+        table = _without_ids(table)
+    left_out = told([*leaving.left_out, *out.reasons()], minimum, exact)
+    ending = f"-{platform.key}" if platform else ""
+    target = workspace.exports / f"{saved.id}-v{saved.version}{ending}.{format}"
+    return ExportFile(
+        audience_id=saved.id,
+        version=saved.version,
+        path=str(target),
+        format=format,
+        rows=table.height,
+        held_out=len(leaving.held_out),
+        columns=tuple(table.columns),
+        sha256=_written(table, target, format),
+        platform=platform.name if platform else "",
+        warnings=(*sentence(left_out), *warnings),
+        left_out=left_out,
+        expires=_today() + timedelta(days=KEPT_DAYS),
+    )
+
+
+def _written(table: pl.DataFrame, target: Path, format: Literal["csv", "parquet"]) -> str:
+    """Write a table, whole or not at all; the digest of the file, which is kept beside it as well."""
+    with atomic_file(target) as part:
+        if format == "csv" and "user_id" in table.columns:
+            marked = pl.col("user_id").str.contains(_FORMULA)
+            safe = pl.when(marked).then("'" + pl.col("user_id")).otherwise(pl.col("user_id"))
+            table.with_columns(user_id=safe).write_csv(part)
+        elif format == "csv":
+            table.write_csv(part)
+        else:
+            table.write_parquet(part)
+        with part.open("rb") as written:
+            digest = file_digest(written, "sha256").hexdigest()
+    seal(target)
+    return digest
+
+
+def exported(workspace: Workspace, name: str) -> Path:
+    """The file that an export wrote under ``name``; one that is out of date is deleted.
+
+    Raises:
+        NotThereError: there is none, or no longer.
+        DamagedError: it is not what was written.
+    """
+    path = workspace.exports / name
+    if not re.fullmatch(FILE, name) or not path.is_file():
+        raise NotThereError(f"There is no exported file '{name[:60]}'; export the audience again.")
+    if expired(path):
+        drop(path)
+        raise NotThereError(f"The file '{name}' was kept for {KEPT_DAYS} days, which are over; export it again.")
+    if seal_is_broken(path):
+        raise DamagedError(f"The file '{name}' is damaged: it is not what was written; export the audience again.")
+    return path
+
+
+def drop(path: Path) -> None:
+    """Delete the file of an export, and the digest beside it."""
+    path.unlink(missing_ok=True)
+    unseal(path)
+
+
+def expired(path: Path) -> bool:
+    """Whether a file was written too long ago to be used."""
+    return _today() >= datetime.fromtimestamp(path.stat().st_mtime, UTC).date() + timedelta(days=KEPT_DAYS)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _large_enough(rows: int, minimum: int) -> None:
+    if rows < minimum:
+        raise TooSmallError(
+            f"Fewer than {minimum} of this audience may be reached, so nothing is written, to protect single people. "
+            "Make the audience broader."
+        )
+
+
+@dataclass
+class _Out:
+    """What became of those who are not in a file although they may leave."""
+
+    unmatched: int = 0
+    """Without any contact that could be matched."""
+    shared: int = 0
+    repeated: int = 0
+    unreadable: Counter[str] = field(default_factory=Counter)
+    """Contacts that are none, by kind."""
+    written: Counter[str] = field(default_factory=Counter)
+    """Contacts there are, by kind."""
+
+    def reasons(self) -> list[tuple[str, int, str]]:
+        """As ``ReachableUsers.left_out``."""
+        found = [
+            ("shared contact", self.shared, "share their contact with somebody who must not be reached"),
+            ("repeated contact", self.repeated, "have the same contact as another row"),
+        ]
+        return [each for each in found if each[1]]
+
+    def missing(self, platform: Platform, minimum: int, exact: bool) -> tuple[str, ...]:
+        """Who is not in the list because the platform could not match them, in a sentence."""
+        said = counted(self.unmatched, minimum, exact)
+        return (
+            (f"{said} have no contact that {platform.name} could match, and are not in the file.",)
+            if self.unmatched
+            else ()
+        )
+
+
+def _rows(leaving: ReachableUsers, kinds: Sequence[str], hashing: Hashing) -> tuple[list[dict[str, str | None]], _Out]:
+    """One row a user with the hashes of those contacts that may be reached, each contact in the first row that has it.
+
+    Users who have none left of the contacts they had are no row: somebody else is the same person.
+    """
+    rows: list[dict[str, str | None]] = []
+    out, seen = _Out(), set[Contact]()
+    for user in leaving.users:
+        row: dict[str, str | None] = {"user_id": user}
+        was: set[str] = set()
+        for kind in kinds:
+            row[kind], became = _one(leaving, kind, leaving.contacts.get(user, {}).get(kind), hashing, seen, out)
+            was.add(became)
+        if any(row[kind] for kind in kinds) or not was & {"shared", "repeated"}:
+            rows.append(row)
+        elif "shared" in was:
+            out.shared += 1
+        else:
+            out.repeated += 1
+    return rows, out
+
+
+def _one(
+    leaving: ReachableUsers, kind: str, contact: str | None, hashing: Hashing, seen: set[Contact], out: _Out
+) -> tuple[str | None, str]:
+    """The hash that one contact leaves as, if it does, and what became of it."""
+    if not contact:
+        return None, "none"
+    out.written[kind] += 1
+    same, hashed = leaving.format.same(kind, contact), hashing(kind, contact)
+    if same is None or hashed is None:
+        out.unreadable[kind] += 1
+        return None, "none"
+    if (kind, same) in leaving.barred:
+        return None, "shared"
+    if (kind, same) in seen:
+        return None, "repeated"
+    seen.add((kind, same))
+    return hashed, "leaves"
+
+
+def _platform_list(
+    saved: SavedAudience, leaving: ReachableUsers, kinds: Sequence[str], platform: Platform, minimum: int
+) -> tuple[pl.DataFrame, _Out]:
+    """One row a user with a contact, in the order of the hashes, so that it does not tell the order of the users."""
+    platform.check_name(saved)
+    wanted = {kind: column for kind, column in platform.contact_columns.items() if kind in kinds}
+    if not wanted:
+        raise RequestError(
+            f"{platform.name} matches people by {' or '.join(platform.contact_columns)}, and this data has no such "
+            "column; add contacts to the data and prepare it again, or export without a platform."
+        )
+    rows, out = _rows(leaving, list(wanted), lambda kind, contact: platform.hashed(kind, contact, leaving.format))
+    table = pl.DataFrame(rows, schema={"user_id": pl.String, **dict.fromkeys(wanted, pl.String)})
+    matched = table.filter(pl.any_horizontal(pl.col(*wanted).is_not_null())).select(
+        pl.col(kind).alias(column) for kind, column in wanted.items()
+    )
+    out.unmatched = table.height - matched.height
+    if matched.height < minimum:
+        raise TooSmallError(
+            f"Fewer than {minimum} of this audience have a contact that {platform.name} could match, so no list is "
+            f"written, to protect single people. {_remedy(out, leaving)}"
+        )
+    header = platform.columns or matched.columns
+    blank = [pl.lit(None, pl.String).alias(column) for column in header if column not in matched.columns]
+    return matched.with_columns(blank).select(header).sort(list(wanted.values())), out
+
+
+def _remedy(out: _Out, leaving: ReachableUsers) -> str:
+    """What to do where few contacts match: mend how they are written, if that is why."""
+    for kind, unreadable in out.unreadable.items():
+        if 2 * unreadable < out.written[kind]:
+            continue
+        if kind in leaving.format.hashed:
+            return (
+                f"Most values of '{kind}' are no SHA-256 (64 hexadecimal digits); take it out of 'hashed' in the spec."
+            )
+        if kind == "email":
+            return "Most values of 'email' are no addresses such as name@example.com; mend that column."
+        if not leaving.format.country:
+            return (
+                "Most values of 'phone' have no country code: write them as +49..., or name the country as "
+                "phone_country in the [users] of the spec, and prepare the data again."
+            )
+        return (
+            f"Most values of 'phone' are no numbers of {leaving.format.country}: write them as +49..., or mend "
+            "phone_country in the [users] of the spec, and prepare the data again."
+        )
+    return "Make the audience broader."
+
+
+def _with_hashes(leaving: ReachableUsers, kinds: Sequence[str]) -> tuple[pl.DataFrame, _Out]:
+    rows, out = _rows(leaving, kinds, leaving.format.hash)
+    table = pl.DataFrame(rows, schema={"user_id": pl.String, **dict.fromkeys(kinds, pl.String)})
+    return table.rename({kind: f"{kind}_sha256" for kind in kinds}), out
+
+
+def _without_ids(table: pl.DataFrame) -> pl.DataFrame:
+    """Hashes in place of the ids, in the order of the hashes, so that it does not tell the order of the users."""
+    hashed = [sha256(user.encode()).hexdigest() for user in table["user_id"]]
+    return table.select(pl.Series("user_sha256", hashed, pl.String), pl.exclude("user_id")).sort("user_sha256")

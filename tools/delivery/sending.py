@@ -1,0 +1,176 @@
+"""Exporting a saved audience: to a file, and from there in batches to a destination."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import ceil
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, Literal
+
+import polars as pl
+
+from encoders.checksums import sha256_of
+from encoders.errors import DamagedError, DestinationError, RequestError
+from encoders.workspace import Workspace
+from tools.delivery.destinations import Batch, Destination, Destinations, Person, Receiver
+from tools.delivery.exports import export_audience
+from tools.delivery.platforms import Platform
+from tools.delivery.reaching import Reachability
+from tools.storage.registry import Registry
+from tools.storage.sqlite import Database
+from tools.types import ExportFile, SavedAudience
+
+
+@dataclass(frozen=True)
+class Push:
+    """One sending of one file to one destination."""
+
+    id: str
+    created: datetime
+    batches: int
+    sent: int
+
+
+def push(db: Database, to: str, destination: Destination, saved: SavedAudience, file: ExportFile, key: str) -> int:
+    """Send the people of a file, batch by batch; a push that was not finished goes on where it stopped.
+
+    Args:
+        db: the file of the registry, which remembers how far it came.
+        to: the name the destination is asked for by.
+        destination: what takes the batches.
+        saved: the version that is in the file.
+        file: what was exported for it.
+        key: idempotency key; what was sent to its end with a key is not sent again with it.
+
+    Returns:
+        In how many batches it was sent.
+
+    Raises:
+        DamagedError: the file is not what was exported; nothing was sent.
+        DestinationError: a batch was not taken; the text says how far it came and what to do.
+    """
+    if sha256_of(Path(file.path)) != file.sha256:
+        raise DamagedError(f"{file.path} is damaged: it is not what was written; export the audience again.")
+    people = _people(Path(file.path), file.format)
+    size = destination.batch_size
+    begun = _begun(db, to, saved, f"{file.sha256} {size}", key, ceil(len(people) / size))
+    for number in range(begun.sent, begun.batches):
+        batch = Batch(
+            id=f"{begun.id}-{number + 1}",
+            push=begun.id,
+            number=number + 1,
+            batches=begun.batches,
+            last=number + 1 == begun.batches,
+            audience_id=saved.id,
+            name=saved.name,
+            version=saved.version,
+            as_of=saved.as_of,
+            created=begun.created,
+            users=len(people),
+            people=people[number * size : (number + 1) * size],
+        )
+        _send(destination, batch)
+        with db.transaction():
+            db.run("UPDATE pushes SET sent = max(sent, ?) WHERE id = ?", (number + 1, begun.id))
+    return begun.batches
+
+
+def _send(destination: Destination, batch: Batch) -> None:
+    """Send one batch; whatever a destination raises is told in a sentence."""
+    try:
+        destination.send(batch)
+    except Exception as error:
+        why = str(error) if isinstance(error, DestinationError) else f"{type(error).__name__}: {error}"
+        raise DestinationError(
+            f"{destination.name} took {batch.number - 1} of {batch.batches} batches, then failed ({why[:300]}); "
+            "export it there again to go on with the rest."
+        ) from error
+
+
+def _begun(db: Database, to: str, saved: SavedAudience, content: str, key: str, batches: int) -> Push:
+    """The push to go on with, or a new one."""
+    place = (saved.id, saved.version, to, content)
+    with db.transaction():
+        found = db.run(
+            "SELECT id, created, batches, sent FROM pushes WHERE audience = ? AND version = ? AND destination = ? "
+            "AND content = ? AND (sent < batches OR (key = ? AND key <> '')) ORDER BY created DESC LIMIT 1",
+            (*place, key),
+        )
+        for row in found:
+            return Push(row["id"], datetime.fromisoformat(row["created"]), row["batches"], row["sent"])
+        new = Push(f"push-{token_hex(8)}", datetime.now(UTC), batches, 0)
+        values = (new.id, *place, key, new.created.isoformat(), batches)
+        db.run("INSERT INTO pushes VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)", values)
+        return new
+
+
+def _people(path: Path, format: Literal["csv", "parquet"]) -> tuple[Person, ...]:
+    """Everybody in a file, in its order."""
+    table = pl.read_parquet(path) if format == "parquet" else pl.read_csv(path, infer_schema=False)
+    return tuple(Person.model_validate(row) for row in table.iter_rows(named=True))
+
+
+class Exports:
+    """The exports of one tenant."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        registry: Registry,
+        destinations: Destinations,
+        minimum: int,
+        exact: bool = True,
+    ) -> None:
+        """Write nothing yet.
+
+        Args:
+            workspace: where the contacts are and the files go.
+            registry: where the audiences are, and the audit lines go.
+            destinations: who can be exported to.
+            minimum: the smallest number of rows of a file.
+            exact: whether small numbers of users who were left out may be told.
+        """
+        self._workspace, self._registry, self._destinations = workspace, registry, destinations
+        self._minimum, self._exact = minimum, exact
+
+    def export(self, audience: str, format: Literal["csv", "parquet"], key: str, to: str) -> ExportFile:
+        """Write a file and, where somebody takes it in batches, send it; an audit line stands before the first batch.
+
+        Args:
+            audience: its name or id.
+            format: platforms take CSV alone.
+            key: idempotency key.
+            to: the name of a destination; empty for a table of users.
+
+        Raises:
+            TooSmallError: fewer users than the minimum would leave.
+            RequestError: there is no such audience or destination, or it would turn the list down.
+            DestinationError: it cannot be used, or did not take everything; what was sent is remembered.
+        """
+        saved, destination = self._registry.get(audience), self._destinations.named(to) if to else None
+        if isinstance(destination, Platform) and format != "csv":
+            raise RequestError(f"{destination.name} takes CSV files alone; export as CSV.")
+        reaching = Reachability(self._workspace, self._registry)
+        leaving = reaching.leaving(saved)
+        name = to.strip().lower()
+        wanted = Receiver(key=name, name=destination.name) if isinstance(destination, Destination) else destination
+        file = export_audience(
+            self._workspace, saved, leaving, reaching.has_contacts, format, wanted, self._minimum, self._exact
+        )
+        self._record(saved, file, key)
+        if not isinstance(destination, Destination):
+            return file
+        sent = file.model_copy(update={"batches": push(self._registry.database, name, destination, saved, file, key)})
+        self._registry.record(
+            saved.approved_by, "sent", saved.id, saved.version, {"platform": sent.platform, "batches": sent.batches},
+            f"{key}-sent" if key else "",
+        )  # fmt: skip
+        return sent
+
+    def _record(self, saved: SavedAudience, file: ExportFile, key: str) -> None:
+        details: dict[str, Any] = {"format": file.format, "rows": file.rows, "sha256": file.sha256}
+        if file.left_out:
+            details["left_out"] = {each.reason: each.users for each in file.left_out}
+        if file.platform:
+            details["platform"] = file.platform
+        self._registry.record(saved.approved_by, "export", saved.id, saved.version, details, key)

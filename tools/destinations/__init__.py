@@ -1,1 +1,0 @@
-"""Where saved audiences go: files for ad platforms, one's own systems by signed webhook, and plugins."""

@@ -1,0 +1,1 @@
+"""Erasing users from everything that is kept."""

@@ -1,0 +1,143 @@
+"""Erasing users from SQLite files and from the index."""
+
+import sqlite3
+from collections.abc import Collection
+from contextlib import closing
+from pathlib import Path
+
+from encoders.checksums import unseal
+from encoders.errors import WorkspaceError
+from encoders.settings import Settings
+from encoders.workspace import Workspace, atomic_folder, plain_faults
+from tools.erasure.traces import Traces
+from tools.storage.vectors import VectorStore
+from tools.storage.vectors_process import contents_apart, rewrite_apart
+
+_USER = "user_id"
+_WAIT = 30.0
+"""Seconds to wait for others who use the file."""
+
+
+def erase_from_database(path: Path, traces: Traces, of_use: bool = True) -> int:
+    """Erase users from a SQLite file; how many rows and values that were.
+
+    Args:
+        path: the file.
+        traces: how the users are recognised.
+        of_use: whether a damaged one is kept, with signs over what surely names them; otherwise it is deleted, as short
+            ids cannot be told from other bytes in it.
+
+    Raises:
+        WorkspaceError: somebody else is writing to it, or it may not be written; run it again.
+    """
+    unseal(path)  # what is written here is no damage
+    try:
+        with plain_faults(path), closing(sqlite3.connect(path, timeout=_WAIT, isolation_level=None)) as db:
+            db.execute("PRAGMA secure_delete = ON")
+            found = _erase(db, traces)
+            if found or _still_there(path, traces):
+                db.execute("VACUUM")
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return found
+    except sqlite3.OperationalError as error:
+        raise WorkspaceError(f"{path} cannot be written right now ({error}); run the command again.") from error
+    except sqlite3.DatabaseError:  # damaged: what can be seen of it is overwritten where it stands
+        data = path.read_bytes()
+        if not of_use and _still_there(path, traces):
+            for each in (path, *_logs(path)):
+                each.unlink(missing_ok=True)
+            return 1
+        cleaned = traces.overwritten(data)
+        if cleaned != data:
+            path.write_bytes(cleaned)
+        return int(cleaned != data)
+
+
+def _erase(db: sqlite3.Connection, traces: Traces) -> int:
+    """All of it or nothing: what a killed process leaves behind is erased by the next run."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        triggers = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:  # audit lines are never changed, but for this
+            db.execute(f'DROP TRIGGER "{name}"')
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        found = sum(_from_table(db, name, traces) for name in sorted(tables) if not name.startswith("sqlite_"))
+        if found:
+            _recount(db, tables)
+        for _, sql in triggers:
+            db.execute(sql)
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    return found
+
+
+def _from_table(db: sqlite3.Connection, table: str, traces: Traces) -> int:
+    columns = db.execute(f'PRAGMA table_info("{table}")').fetchall()
+    names = [each[1] for each in columns]
+    found = 0
+    if _USER in names:
+        marks = ", ".join("?" * len(traces.users))
+        done = db.execute(f'DELETE FROM "{table}" WHERE CAST({_USER} AS TEXT) IN ({marks})', sorted(traces.users))
+        found += done.rowcount
+    keys = [each[1] for each in sorted(columns, key=lambda each: each[5]) if each[5]] or ["rowid"]
+    for name in names:
+        if name != _USER:
+            found += _from_column(db, table, name, keys, traces)
+    return found
+
+
+def _from_column(db: sqlite3.Connection, table: str, name: str, keys: list[str], traces: Traces) -> int:
+    key = ", ".join(f'"{each}"' if each != "rowid" else each for each in keys)
+    kinds = f"typeof(\"{name}\") IN ('text', 'blob')"
+    changed = []
+    for *place, value in db.execute(f'SELECT {key}, "{name}" FROM "{table}" WHERE {kinds}'):
+        data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+        if not traces.mentioned(data):
+            continue
+        cleaned = traces.in_bytes(data)
+        if cleaned != data:
+            changed.append((cleaned.decode() if isinstance(value, str) else cleaned, *place))
+    where = " AND ".join(f'"{each}" = ?' if each != "rowid" else "rowid = ?" for each in keys)
+    db.executemany(f'UPDATE OR REPLACE "{table}" SET "{name}" = ? WHERE {where}', changed)
+    return len(changed)
+
+
+def _recount(db: sqlite3.Connection, tables: set[str]) -> None:
+    """A version of an audience has as many users as it lists."""
+    if {"versions", "members"} <= tables:
+        mine = "FROM members WHERE members.audience = versions.audience AND members.version = versions.version"
+        db.execute(
+            f"UPDATE versions SET users = (SELECT COUNT(*) {mine}), "
+            f"holdout = (SELECT COALESCE(SUM(held_out), 0) {mine})"
+        )
+
+
+def _still_there(path: Path, traces: Traces) -> bool:
+    """Whether bytes of the users are left in the file or its log, as a run that was killed leaves them."""
+    return any(each.is_file() and traces.mentioned(each.read_bytes()) for each in (path, *_logs(path)))
+
+
+def _logs(path: Path) -> tuple[Path, ...]:
+    return tuple(path.with_name(f"{path.name}{ending}") for ending in ("-wal", "-shm"))
+
+
+def erase_from_index(workspace: Workspace, settings: Settings, users: Collection[str]) -> int:
+    """Erase users from the index; how many records that were.
+
+    Raises:
+        WorkspaceError: another process owns the folder, or the server does not answer; run it again.
+    """
+    if not settings.chroma_url and not (workspace.chroma / "chroma.sqlite3").is_file():
+        return 0
+    if settings.chroma_url:
+        with VectorStore(workspace, settings.chroma_url) as store:
+            return store.delete_users(sorted(users))
+    before = contents_apart(workspace)
+    after = [each.without(users) for each in before]
+    found = sum(len(one.ids) - len(other.ids) for one, other in zip(before, after, strict=True))
+    if found:
+        with atomic_folder(workspace.chroma) as part:
+            rewrite_apart(workspace, part, after)
+    return found

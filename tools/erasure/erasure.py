@@ -1,0 +1,238 @@
+"""Erasing users: one call that goes through the whole workspace, and the receipt it leaves.
+
+The order is what makes it safe to stop: first the list of those who are forgotten, from which on nobody reaches them;
+then every place; the prepared data last, because their contacts, by which they are recognised elsewhere, stand there;
+then the receipt. Whoever calls it again goes on, and what is done already is found done.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from encoders.data.contacts import KINDS, ContactFormat
+from encoders.data.erasing import MASK, erase_from_folder, forget, prepared_folders
+from encoders.data.events import Dataset
+from encoders.errors import RequestError
+from encoders.settings import Settings
+from encoders.workspace import Progress, Workspace, atomic_file, silent
+from tools.audiences.population import masks_of
+from tools.erasure.databases import erase_from_index
+from tools.erasure.files import erase_from_file
+from tools.erasure.traces import Traces, traces_of
+from tools.storage.registry import Registry
+from tools.storage.registry_tables import TABLES
+from tools.storage.sqlite import Database
+
+_PASSED_OVER = frozenset({"data", "chroma", "llm", "locks", "erasures"})
+"""Data and index have ways of their own; the others hold no user."""
+_KEYS = frozenset({"mask.key", "forgotten.json"})
+_MADE_AGAIN = frozenset({"cache", "checkpoints", "gradio"})
+"""Copies, and what is computed anew where it is missing."""
+_SET_ASIDE = "damaged"
+_NOT_OURS = (
+    "The tables that the data is prepared from, and every file outside the workspace, are not changed; the next "
+    "preparation leaves these users out again.",
+    "What was downloaded or sent before is with those who took it; 'sent_to' names the destinations.",
+    "The weights of a trained model hold no user, but were learned from them; train again to be without.",
+)
+_CHROMA_SERVER = "The Chroma server was told to delete them; its owner clears its files with 'chroma utils vacuum'."
+
+
+class ErasedPlace(BaseModel):
+    """One file or folder that was written anew or deleted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = Field(description="below the workspace")
+    changes: int = Field(description="rows and values")
+
+
+class Receipt(BaseModel):
+    """What an erasure did; it names nobody."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    time: datetime
+    erased_by: str
+    users: tuple[str, ...] = Field(description="keyed hashes of the ids, which only this workspace can make")
+    places: tuple[ErasedPlace, ...]
+    sent_to: tuple[str, ...] = Field(description="destinations that were sent audiences with them before")
+    not_ours: tuple[str, ...] = Field(description="what was not changed, and who has to see to it")
+
+
+def erase(
+    workspace: Workspace, settings: Settings, users: Collection[str], erased_by: str, progress: Progress = silent
+) -> Receipt:
+    """Erase users from everything the workspace holds, in every tenant, and keep them from coming back.
+
+    Args:
+        workspace: of any tenant; all of them are gone through.
+        settings: where the index is.
+        users: their ids in the data.
+        erased_by: who asked for it, for the receipt and the audit line.
+        progress: called as the work goes on.
+
+    Raises:
+        DataError: prepared data is damaged, so nobody can tell the users by their contacts; nothing was erased yet.
+        RequestError: nobody is named.
+        WorkspaceError: a place is in use or may not be written; they are forgotten already, and the same call goes on.
+    """
+    wanted = sorted({user.strip() for user in users} - {""})
+    if not wanted:
+        raise RequestError("Name at least one user to erase.")
+    whole = Workspace(workspace.path)
+    with whole.lock("forget"), whole.lock("prepare"):  # a preparation under way would bring them back
+        progress("Putting them on the list of those who are forgotten", 0.0)
+        traces = _traces(whole, wanted)
+        hashes = forget(whole, wanted, _never_again(whole, wanted) | _masks(whole, wanted))
+        sent_to = _sent_to(whole, traces)
+        places = list(_erase_places(whole, settings, traces, progress))
+        receipt = Receipt(
+            id=f"erasure-{token_hex(6)}",
+            time=datetime.now(UTC),
+            erased_by=erased_by,
+            users=tuple(sorted(hashes.values())),
+            places=tuple(places),
+            sent_to=sent_to,
+            not_ours=(*_NOT_OURS, *([_CHROMA_SERVER] if settings.chroma_url else [])),
+        )
+        target = whole.receipts / f"{receipt.time:%Y%m%dT%H%M%S}-{receipt.id}.json"
+        with atomic_file(target) as part:
+            part.write_text(receipt.model_dump_json(indent=1) + "\n", "utf-8")
+        _write_audit(whole, receipt)
+        progress("Done", 1.0)
+    return receipt
+
+
+def _erase_places(
+    workspace: Workspace, settings: Settings, traces: Traces, progress: Progress
+) -> Iterator[ErasedPlace]:
+    progress("Erasing them from the index", 0.1)
+    if found := erase_from_index(workspace, settings, traces.users):
+        yield ErasedPlace(path="chroma", changes=found)
+    files = list(_files(workspace.path))
+    for number, path in enumerate(files):
+        progress("Erasing them from files", 0.3 + 0.5 * number / len(files))
+        inside = path.relative_to(workspace.path)
+        if path.is_file() and (found := _erase_place(path, inside, traces)):
+            yield ErasedPlace(path=str(inside), changes=found)
+    progress("Erasing them from the prepared data", 0.8)
+    for folder in prepared_folders(workspace.path / "data"):
+        if found := erase_from_folder(folder, traces.users):
+            yield ErasedPlace(path=_shown(folder, workspace.path), changes=found)
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Every file of the workspace that may name a user; links are not followed."""
+    for path in sorted(root.rglob("*")):
+        inside = path.relative_to(root).parts
+        if inside[0] in _PASSED_OVER or path.is_symlink() or not path.is_file():
+            continue
+        if path.name not in _KEYS and not path.name.endswith(("-wal", "-shm", ".lock")):
+            yield path
+
+
+def _erase_place(path: Path, inside: Path, traces: Traces) -> int:
+    top = inside.parts[0]
+    if top == _SET_ASIDE and inside.parts[1].startswith("chroma-"):  # it was built again since
+        named = traces.mentioned(path.read_bytes())
+        if named:
+            path.unlink()
+        return int(named)
+    return erase_from_file(path, traces, top in _MADE_AGAIN, of_use=top != _SET_ASIDE)
+
+
+def _shown(folder: Path, root: Path) -> str:
+    return str(folder.relative_to(root.resolve())) if folder.is_relative_to(root.resolve()) else str(folder)
+
+
+def _traces(workspace: Workspace, users: list[str]) -> Traces:
+    """How the users are recognised, by what every prepared version of the data knows of them."""
+    contacts: dict[str, set[tuple[str, str]]] = {kind: set() for kind in KINDS}
+    form, units = ContactFormat(), set[str]()
+    for folder in prepared_folders(workspace.path / "data"):
+        data = Dataset(folder)
+        card = data.card
+        form = ContactFormat(card.phone_country, frozenset(card.hashed_contacts))
+        units |= {card.unit, card.unit_plural}
+        for kind, found in _contacts(data.contacts, users, form).items():
+            contacts[kind] |= found
+    masks = [mask for user in users for mask in masks_of(workspace.mask_key(), user)]
+    return traces_of(users, contacts, form, masks, units)
+
+
+def _never_again(workspace: Workspace, users: list[str]) -> set[tuple[str, str]]:
+    """Contacts that nobody may be reached by any more, as kind and shared form: also those that others have, too."""
+    found: set[tuple[str, str]] = set()
+    for folder in prepared_folders(workspace.path / "data"):
+        data = Dataset(folder)
+        form = ContactFormat(data.card.phone_country, frozenset(data.card.hashed_contacts))
+        for kind, pairs in _contacts(data.contacts, users, form, alone=False).items():
+            found |= {(kind, same) for same, _ in pairs}
+    return found
+
+
+def _masks(workspace: Workspace, users: list[str]) -> set[tuple[str, str]]:
+    """What the users may be called in files that are brought; not the six signs of 0.1, which any number may be."""
+    return {(MASK, mask) for user in users for mask in masks_of(workspace.mask_key(), user)[:2]}
+
+
+def _contacts(
+    table: pl.DataFrame | None, users: list[str], form: ContactFormat, alone: bool = True
+) -> dict[str, set[tuple[str, str]]]:
+    """Contacts of the users, as pairs of shared form and spelling; ``alone`` for those that nobody else has."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    if table is None:
+        return found
+    mine = pl.col("user_id").cast(pl.String).is_in(users)
+    for kind in (each for each in KINDS if each in table.columns):
+        pairs = {(form.same(kind, each), each) for each in table.filter(mine)[kind].cast(pl.String).drop_nulls()}
+        near = {_alike(written) for _, written in pairs}
+        others = table.filter(~mine)[kind].cast(pl.String).drop_nulls()
+        shared = {form.same(kind, each) for each in others if _alike(each) in near}
+        found[kind] = {(same, written) for same, written in pairs if same and not (alone and same in shared)}
+    return found
+
+
+def _alike(contact: str) -> str:
+    """What equal contacts surely share, without the cost of reading each of them."""
+    if "@" in contact:
+        return contact.partition("@")[0].partition("+")[0].replace(".", "").strip().lower()
+    return "".join(each for each in contact.removesuffix(".0") if each.isalnum())[-6:].lower()
+
+
+def _registries(workspace: Workspace) -> Iterator[Path]:
+    if workspace.registry.is_file():
+        yield workspace.registry
+    yield from sorted(workspace.path.glob("tenants/*/registry.db"))
+
+
+def _sent_to(workspace: Workspace, traces: Traces) -> tuple[str, ...]:
+    """Destinations that were sent a version with one of the users."""
+    found = set()
+    marks = ", ".join("?" * len(traces.users))
+    for path in _registries(workspace):
+        with closing(Database(path, TABLES)) as db, db.reading():
+            rows = db.run(
+                "SELECT DISTINCT destination FROM pushes JOIN members USING (audience, version) "
+                f"WHERE sent > 0 AND NOT held_out AND user_id IN ({marks})",
+                sorted(traces.users),
+            )
+            found |= {str(row["destination"]) for row in rows}
+    return tuple(sorted(found))
+
+
+def _write_audit(workspace: Workspace, receipt: Receipt) -> None:
+    """A line with the owner, and one with each tenant whose audiences changed."""
+    changed = {place.path for place in receipt.places}
+    for path in {workspace.registry, *_registries(workspace)}:
+        if path == workspace.registry or str(path.relative_to(workspace.path)) in changed:
+            with Registry(path) as registry:
+                details = {"receipt": receipt.id, "users": len(receipt.users)}
+                registry.record(receipt.erased_by, "forget", details=details, key=f"{receipt.id}")

@@ -1,0 +1,237 @@
+"""Erasing users from files, and leaving them out of files that would bring them back."""
+
+import csv
+import json
+import os
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import polars as pl
+
+from encoders.checksums import is_sealed, seal, unseal
+from encoders.data.contacts import KINDS, ContactFormat
+from encoders.data.erasing import MASK, Forgotten
+from encoders.data.events import Dataset
+from encoders.errors import AudienceError
+from encoders.workspace import Workspace, atomic_file
+from tools.audiences.population import masks_of
+from tools.erasure.databases import erase_from_database
+from tools.erasure.traces import Traces, traces_of
+from tools.forgetting.settings_files import without_named_tables
+
+_LINES = (".csv", ".tsv", ".txt")
+_SEPARATORS = ",;\t|"
+_SQLITE, _PARQUET = b"SQLite format 3\x00", b"PAR1"
+
+
+def erase_from_file(path: Path, traces: Traces, made_again: bool = False, ending: str = "", of_use: bool = True) -> int:
+    """Erase users from one file; how many rows or values that were.
+
+    Args:
+        path: any file of the workspace.
+        traces: how the users are recognised.
+        made_again: it is a copy, or is computed anew where it is missing, so it is deleted whole.
+        ending: of a file that is under another name for now.
+        of_use: where it is a damaged database that may name them, overwrite what surely does; otherwise delete it.
+
+    Raises:
+        WorkspaceError: it may not be written; it is as it was.
+    """
+    with path.open("rb") as file:
+        magic = file.read(16)
+    if magic == _SQLITE and not made_again:
+        return erase_from_database(path, traces, of_use)
+    if magic[:4] == _PARQUET:
+        found, table = _from_parquet(path, traces)
+        if found and not made_again:
+            with _replacing(path) as part:
+                table.write_parquet(part)
+    else:
+        data = _as_utf8(path.read_bytes())
+        found, left = (0, data) if not traces.mentioned(data) else _from_bytes(ending or path.suffix, data, traces)
+        if found and not made_again:
+            with _replacing(path) as part:
+                part.write_bytes(left)
+    if found and made_again:
+        path.unlink()
+    return found
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Write a file anew under the date it has: what is kept for some days is kept no longer."""
+    before, sealed = path.stat(), is_sealed(path)
+    if sealed:
+        unseal(path)
+    with atomic_file(path) as part:
+        yield part
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    if sealed:
+        seal(path)
+
+
+def _as_utf8(data: bytes) -> bytes:
+    """Text in UTF-16 as UTF-8, and all else as it is."""
+    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        with suppress(UnicodeDecodeError):
+            return data.decode("utf-16").encode()
+    return data
+
+
+def _from_bytes(ending: str, data: bytes, traces: Traces) -> tuple[int, bytes]:
+    rows = 0
+    if ending.lower() in (*_LINES, ".jsonl", ".ndjson"):
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = data.decode("latin-1")
+        by_lines = _without_objects if ending.lower() in (".jsonl", ".ndjson") else _without_rows
+        rows, left = by_lines(text, traces)
+        data = left.encode() if rows else data
+    if ending.lower() == ".toml":
+        with suppress(ValueError):  # what is no TOML is a text like any other
+            rows, left = without_named_tables(data.decode("utf-8-sig"), traces)
+            data = left.encode() if rows else data
+    redacted = traces.in_file(data)
+    return rows + (redacted != data), redacted
+
+
+def _without_rows(text: str, traces: Traces) -> tuple[int, str]:
+    """A table of separated values without the rows of the users; a row may span lines."""
+    lines = text.splitlines(keepends=True)
+    head = lines[0] if lines else ""
+    separator = max(_SEPARATORS, key=head.count)
+    columns: list[str] = []
+    kept, taken, start = [], 0, 0
+    reader = csv.reader(lines, delimiter=separator)
+    try:
+        for row in reader:
+            if start == 0:
+                columns = row
+            names = columns if len(columns) == len(row) else [""] * len(row)
+            hit = any(traces.is_user(cell, name, len(row) == 1) for cell, name in zip(row, names, strict=True))
+            kept += [] if hit else lines[start : reader.line_num]
+            taken, start = taken + hit, reader.line_num
+    except csv.Error:
+        return 0, text
+    return taken, "".join(kept)
+
+
+def _without_objects(text: str, traces: Traces) -> tuple[int, str]:
+    """JSON lines without those about the users."""
+    lines = text.splitlines(keepends=True)
+    kept = [line for line in lines if not _is_about(line, traces)]
+    return len(lines) - len(kept), "".join(kept)
+
+
+def _is_about(line: str, traces: Traces) -> bool:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return False
+    cells = row.items() if isinstance(row, dict) else [("user_id", row)]
+    return any(traces.is_user(str(cell), str(name)) for name, cell in cells if isinstance(cell, str | int | float))
+
+
+def _from_parquet(path: Path, traces: Traces) -> tuple[int, pl.DataFrame]:
+    """How many rows and values name the users, and the table without them."""
+    try:
+        table = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError):
+        return _unreadable(path)
+    hit: pl.Series = pl.Series("hit", [False] * table.height, pl.Boolean)
+    for name, kind in table.schema.items():
+        if kind == pl.String or kind.is_integer():
+            named = [
+                each
+                for each in table[name].unique().drop_nulls()
+                if traces.is_user(str(each), name, len(table.columns) == 1)
+            ]
+            hit |= table[name].is_in(named).fill_null(False)
+    left = table.filter(~hit)
+    redacted = 0
+    for name, kind in left.schema.items():
+        if kind in (pl.String, pl.List(pl.String)):
+            column = left[name].to_list()
+            cleaned = [traces.in_value(each, name) for each in column]
+            if cleaned != column:
+                redacted += sum(a != b for a, b in zip(column, cleaned, strict=True))
+                left = left.with_columns(pl.Series(name, cleaned, kind))
+    return int(hit.sum()) + redacted, left
+
+
+def _unreadable(path: Path) -> tuple[int, pl.DataFrame]:
+    """A damaged table may name anybody, and nobody can use it."""
+    path.unlink()
+    return 0, pl.DataFrame()
+
+
+_BETWEEN = re.compile(r'[,;\t|\r\n"{}\[\]]+')
+_WITHIN = re.compile(r":\s*")
+"""What a value of JSON stands behind, and an id may have in it."""
+
+
+def without_erased_users(workspace: Workspace, path: Path, ending: str) -> int:
+    """Take the rows of erased users out of a file that somebody brings; how many rows and values that were.
+
+    Args:
+        workspace: whose list of erased users counts.
+        path: a table or text, which is written anew where it names one of them.
+        ending: what kind of file it is.
+
+    Raises:
+        WorkspaceError: nobody can say who was erased, or the file cannot be written.
+    """
+    forgotten = Forgotten(workspace)
+    if not forgotten:
+        return 0
+    form = _format(workspace)
+    users: set[str] = set()
+    masks: set[str] = set()
+    contacts: dict[str, set[tuple[str, str]]] = {kind: set() for kind in KINDS}
+    for cell in _cells(path):
+        masks |= {each for each in cell.split()[-1:] if forgotten.has_contact(MASK, each.upper())}
+        users |= forgotten.among({cell, cell.removeprefix("'"), cell.removesuffix(".0")})
+        for kind in KINDS:
+            same = form.same(kind, cell) if _may_be(kind, cell) else None
+            if same and forgotten.has_contact(kind, same):
+                contacts[kind].add((same, cell))
+    if not users and not masks and not any(contacts.values()):
+        return 0
+    key = workspace.mask_key()
+    masks |= {mask for user in users for mask in masks_of(key, user)}
+    return erase_from_file(path, traces_of(users, contacts, form, masks, ()), ending=ending)
+
+
+def _format(workspace: Workspace) -> ContactFormat:
+    try:
+        card = Dataset.current(workspace).card
+    except AudienceError:
+        return ContactFormat()
+    return ContactFormat(card.phone_country, frozenset(card.hashed_contacts))
+
+
+def _cells(path: Path) -> Iterator[str]:
+    """Every value of a file, some of them in more than one way."""
+    with path.open("rb") as file:
+        is_parquet = file.read(4) == b"PAR1"
+    if is_parquet:
+        table = pl.scan_parquet(path)
+        for name, kind in table.collect_schema().items():
+            if kind == pl.String or kind.is_integer():
+                values = table.select(pl.col(name).cast(pl.String).unique()).collect(engine="streaming")[name]
+                yield from (value.strip() for value in values.drop_nulls())
+        return
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        for line in lines:
+            for cell in _BETWEEN.split(line):
+                yield cell.strip()
+                yield from (part.strip() for part in _WITHIN.split(cell)[1:])
+
+
+def _may_be(kind: str, cell: str) -> bool:
+    """Whether a value is worth reading as a contact."""
+    return "@" in cell if kind == "email" else sum(map(str.isdigit, cell)) > 5

@@ -1,0 +1,243 @@
+"""What may be left of the users who are erased: their ids, their contacts and hashes of them, and their masks.
+
+An id is a whole value, never a part of one. An id that could be any number or word ("12") counts in a column of ids, as
+the value of an id in JSON, after a word for a user ("household 12") and in a list of ids; one that is nothing else
+("cust-7f3a") counts wherever it stands by itself. A line about "household 12" goes as a whole, with what it says.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
+
+import ormsgpack
+
+from encoders.data.contacts import ContactFormat, contact_hash
+
+_SURE = 6
+"""Signs of a name that no numbers of a model look like by chance."""
+
+ERASED = "[erased]"
+"""What stands in a text where a user was named."""
+
+_ID_NAMES = re.compile(r"(?:^|[_ ])(?:user|customer|client|household|member)?[_ ]?ids?$|^(?:user|customer|household)$")
+_NEVER = "(?!)"
+_USER_WORDS = r"(?:users?|customers?|households?|viewers?|members?|ids?)"
+_LIST = re.compile(r"(?:[\w-]+\s*[,;\n]\s*){4,}[\w-]+")
+_ABOUT = {"evidence": [], "why": ERASED, "text": ERASED}
+"""What an answer says about one user beside the id."""
+
+
+def _distinctive(user: str) -> bool:
+    mixed = any(each.isdigit() for each in user) and any(each.isalpha() for each in user)
+    return len(user) >= 6 or (mixed and len(user) >= 3)
+
+
+@dataclass(frozen=True)
+class Traces:
+    """How some users may be recognised."""
+
+    users: frozenset[str]
+    contacts: Mapping[str, frozenset[str]]
+    """Per kind, their contacts in the form that all spellings share; none that somebody else has as well."""
+    spellings: frozenset[str]
+    """The same contacts as they stood in the data."""
+    masks: frozenset[str]
+    form: ContactFormat
+    units: frozenset[str] = frozenset()
+    """What one user is called in the data."""
+
+    @cached_property
+    def hashes(self) -> frozenset[str]:
+        """Hashes under which the users may have been written to a file."""
+        plain = {kind: set(same) for kind, same in self.contacts.items() if kind not in self.form.hashed}
+        numbers = {each.removeprefix("+") for each in plain.get("phone", ())}
+        made = [contact_hash(each) for each in {*plain.get("email", ()), *plain.get("phone", ()), *numbers}]
+        ways = ((gmail, plus) for gmail in (True, False) for plus in (True, False))
+        made += [self.form.hash(kind, each, *way) for way in ways for kind in self.contacts for each in self.spellings]
+        came = [each for kind in self.form.hashed for each in self.contacts.get(kind, ())]
+        ids = [sha256(user.encode()).hexdigest() for user in self.users]
+        return frozenset(each for each in (*made, *came, *ids) if each)
+
+    def is_user(self, cell: str, column: str = "", alone: bool = False) -> bool:
+        """Whether a cell of a table stands for one of the users.
+
+        Args:
+            cell: its text.
+            column: the name of the column.
+            alone: there is no other column, so it names users.
+        """
+        value = cell.strip().removeprefix("'")
+        for user in {value, value.removesuffix(".0")} & self.users:
+            if alone or _distinctive(user) or _ID_NAMES.search(column.strip().lower()):
+                return True
+        if value.lower() in self.hashes or value in self.spellings:
+            return True
+        return any(same in self.contacts[kind] for kind in self.contacts if (same := self.form.same(kind, value)))
+
+    def in_text(self, text: str) -> str:
+        """A text without the users it named."""
+        text = self._about.sub(ERASED, text)
+        text = self._anywhere.sub(ERASED, text) if self._anywhere else text
+        if self._short:
+            text = self._before_day.sub(ERASED, text)
+            text = _LIST.sub(lambda found: self._short_word.sub(ERASED, found[0]), text)
+        return text
+
+    def in_value(self, value: Any, name: str = "") -> Any:
+        """A value of JSON or MessagePack without the users it named; ``name`` is what it is called there."""
+        if isinstance(value, str):
+            listed = _ID_NAMES.search(name) or name in ("seeds", "users")
+            return ERASED if listed and value.strip() in self.users else self._in_string(value)
+        if isinstance(value, list | tuple):
+            return [self.in_value(each, name) for each in value]
+        if isinstance(value, _Extension):
+            return self._in_extension(value)
+        if not isinstance(value, dict):
+            return value
+        made = {self.in_value(key): self.in_value(each, str(key)) for key, each in value.items()}
+        named = any(made.get(key) != value.get(key) for key in ("masked_id", "user_id"))
+        return made | {key: about for key, about in _ABOUT.items() if named and key in made}
+
+    def in_bytes(self, data: bytes) -> bytes:
+        """JSON, MessagePack or text without the users it named; of anything else ``overwritten``."""
+        try:
+            return self._in_msgpack(data)
+        except (ValueError, TypeError):
+            return self.in_file(data)
+
+    def in_file(self, data: bytes) -> bytes:
+        """The content of a file of text without the users it named; of any other ``overwritten``."""
+        try:
+            return self._in_string(data.decode()).encode()
+        except UnicodeDecodeError:
+            return self.overwritten(data)
+
+    def overwritten(self, data: bytes) -> bytes:
+        """Bytes of an unknown form, as long as they were, with signs over what surely names the users."""
+        return self._same_length.sub(lambda found: b"x" * len(found[0]), data)
+
+    def mentioned(self, data: bytes) -> bool:
+        """Whether bytes may name one of the users: true for all that do, and for some that do not."""
+        return bool(self._needles.search(data))
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _in_string(self, text: str) -> str:
+        if text[:1] in ("{", "["):
+            try:
+                value = json.loads(text)
+            except ValueError:
+                return self.in_text(text)
+            made = self.in_value(value)
+            if made == value:
+                return text
+            indent = 1 if "\n" in text.strip() else None
+            return json.dumps(made, ensure_ascii=False, indent=indent)
+        return self.in_text(text)
+
+    def _in_msgpack(self, data: bytes) -> bytes:
+        """Raises ValueError for what is not MessagePack from its first byte to its last."""
+        value = ormsgpack.unpackb(data, ext_hook=_Extension, option=ormsgpack.OPT_NON_STR_KEYS)
+        if _packed(value) != data:
+            raise ValueError("There is more in it, or it was written by something else.")
+        return _packed(self.in_value(value))
+
+    def _in_extension(self, value: "_Extension") -> "_Extension":
+        try:
+            return _Extension(value.code, self._in_msgpack(value.data))
+        except (ValueError, TypeError):
+            return _Extension(value.code, self.overwritten(value.data))
+
+    @cached_property
+    def _short(self) -> frozenset[str]:
+        return frozenset(user for user in self.users if not _distinctive(user))
+
+    @cached_property
+    def _anywhere(self) -> re.Pattern[str] | None:
+        ids = [rf"(?<![\w@-]){re.escape(each)}(?![\w@-]|\.\w)" for each in _longest_first(self.users - self._short)]
+        masks = [rf"(?<![\w-]){re.escape(each)}(?![\w-])" for each in _longest_first(self.masks)]
+        plain = {each for kind in self.contacts for each in self.contacts[kind]} | self.spellings | self.hashes
+        contacts = [rf"(?<![\w.+-]){re.escape(each)}(?![\w@-]|\.\w)" for each in _longest_first(plain)]
+        parts = [*contacts, *ids, *masks]
+        return re.compile("|".join(parts), re.IGNORECASE) if parts else None
+
+    @cached_property
+    def _about(self) -> re.Pattern[str]:
+        """A line about one of the users: what it says of them goes with the name."""
+        words = "|".join([_USER_WORDS, *map(re.escape, sorted(self.units))])
+        names = "|".join(map(re.escape, _longest_first(self.users | self.masks))) or _NEVER
+        named = rf"\b(?:{words})[ \t]*[#:]?[ \t]*[\"'“]?(?:{names})(?![\w@-]|\.\w)"
+        return re.compile(rf"^.*{named}.*$", re.IGNORECASE | re.MULTILINE)
+
+    @cached_property
+    def _before_day(self) -> re.Pattern[str]:
+        """How a review of a label calls its user."""
+        return re.compile(rf"^(?:{'|'.join(map(re.escape, _longest_first(self._short)))})(?= \d{{4}}-\d\d-\d\d )")
+
+    @cached_property
+    def _short_word(self) -> re.Pattern[str]:
+        return re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, _longest_first(self._short)))})(?![\w-])")
+
+    @cached_property
+    def _tokens(self) -> list[str]:
+        plain = {each for kind in self.contacts for each in self.contacts[kind]} | self.spellings
+        return _longest_first({*self.users, *plain, *self.hashes, *self.masks})
+
+    @cached_property
+    def _needles(self) -> re.Pattern[bytes]:
+        escaped = {json.dumps(each)[1:-1] for each in self._tokens} | set(self._tokens)
+        return re.compile(b"|".join(re.escape(each.encode()) for each in _longest_first(escaped)), re.IGNORECASE)
+
+    @cached_property
+    def _same_length(self) -> re.Pattern[bytes]:
+        sure = [re.escape(each.encode()) for each in self._tokens if each not in self._short and len(each) >= _SURE]
+        return re.compile(rb"(?<![\w@-])(?:" + b"|".join(sure or [_NEVER.encode()]) + rb")(?![\w@-])", re.IGNORECASE)
+
+
+class _Extension:
+    """A value of MessagePack that has a type of its own: what the conversation keeps are such."""
+
+    def __init__(self, code: int, data: bytes) -> None:
+        self.code, self.data = code, data
+
+
+def _packed(value: Any) -> bytes:
+    def extension(each: _Extension) -> ormsgpack.Ext:
+        return ormsgpack.Ext(each.code, each.data)
+
+    return ormsgpack.packb(value, default=extension, option=ormsgpack.OPT_NON_STR_KEYS)
+
+
+def _longest_first(texts: Iterable[str]) -> list[str]:
+    return sorted(texts, key=lambda text: (-len(text), text))
+
+
+def traces_of(
+    users: Collection[str],
+    contacts: Mapping[str, Iterable[tuple[str, str]]],
+    form: ContactFormat,
+    masks: Iterable[str],
+    units: Iterable[str],
+) -> Traces:
+    """The traces of some users.
+
+    Args:
+        users: their ids.
+        contacts: per kind, pairs of the form that all spellings share and a contact as it stood in the data.
+        form: how contacts are written.
+        masks: what was shown in place of the ids.
+        units: what one user is called.
+    """
+    pairs = {kind: list(each) for kind, each in contacts.items()}
+    return Traces(
+        users=frozenset(users),
+        contacts={kind: frozenset(same for same, _ in each) for kind, each in pairs.items()},
+        spellings=frozenset(written for each in pairs.values() for _, written in each),
+        masks=frozenset(masks),
+        form=form,
+        units=frozenset(units),
+    )

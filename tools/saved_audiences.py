@@ -1,0 +1,339 @@
+"""Audiences that are kept: saved with their holdout, combined, exported, measured and refreshed."""
+
+from collections.abc import Collection, Sequence
+from datetime import date
+from functools import partial, reduce
+from pathlib import Path
+from typing import Literal
+
+from encoders.errors import NotAllowedError, RequestError
+from encoders.workspace import Progress
+from tools.access.caller import Scope
+from tools.access.names import Names
+from tools.audiences.changes import compared, refresh_day, shown_audience
+from tools.audiences.drift import DRIFT_COUNTS, DriftChecks
+from tools.audiences.outcomes import Outcomes
+from tools.audiences.sizing import Selection, curve_point
+from tools.campaign_types import Refreshed
+from tools.deletion import delete_audience, delete_conversation, delete_export
+from tools.delivery.deployments import Deployments
+from tools.delivery.destinations import Destinations
+from tools.delivery.exports import exported
+from tools.delivery.outbox import Outbox
+from tools.delivery.reaching import Reachability
+from tools.delivery.sending import Exports
+from tools.erasure.erasure import Receipt, erase
+from tools.queries import AudienceQueries
+from tools.types import AudienceSpec, ExportFile, Interval, SampleUser, SavedAudience
+from tools.uploads import keep_upload, uploaded
+
+MOST_HELD_OUT = 0.5
+"""Share of an audience that may be kept back at most: more would measure an effect on hardly anybody."""
+
+
+class SavedAudiences(AudienceQueries):
+    """What a caller may do with saved audiences."""
+
+    def save(
+        self, spec: AudienceSpec, name: str, approved_by: str, key: str = "", holdout: float | None = None
+    ) -> SavedAudience:
+        """Save an audience as a snapshot with its holdout; the same ``key`` saves once.
+
+        Args:
+            spec: who is in it.
+            name: what it is called; a name that exists gets its next version.
+            approved_by: the person who said yes.
+            key: idempotency key.
+            holdout: share of its users that is kept back, 0 to one half; None for the share in the settings.
+
+        Raises:
+            RequestError: the name or the approval is missing, or the share is none.
+        """
+        return self._shown(self._save_spec(self.stated(spec), name, approved_by, key, self._holdout_share(holdout)))
+
+    def combine(
+        self,
+        operation: Literal["and", "or", "not"],
+        audiences: Sequence[str],
+        name: str,
+        approved_by: str,
+        key: str = "",
+    ) -> SavedAudience:
+        """Save a new audience from saved ones: in all of them, in any of them, or in the first and in no other.
+
+        Whoever is held out of one of them is held out of it, too. The same ``key`` saves once.
+
+        Raises:
+            RequestError: fewer than two audiences, or one that is not there.
+        """
+        names, joined, held_out = self._joined(operation, audiences)
+        words = {"and": " and also ", "or": " or ", "not": " but not "}[operation].join(f"'{each}'" for each in names)
+        return self._shown(
+            self._save(name, None, words, joined, approved_by, key, self.settings.holdout, inherited=held_out)
+        )
+
+    def combined_users(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> int | None:
+        """How many users ``combine`` would save, as counts are shown; raises like it."""
+        _, joined, _ = self._joined(operation, audiences)
+        parts = [self._registry.get(each) for each in audiences]
+        question = ("combined", operation, *(f"{each.id} {each.version}" for each in parts))
+        self._asks(question)
+        kept = self._reaching().kept(joined, "", self.settings.minimum_size, self._exact)
+        return self._disclosure.count(kept.users, *question)
+
+    def rename(self, audience: str, name: str, approved_by: str) -> SavedAudience:
+        """Give a saved audience another name, with an audit line; its versions, files and outcomes stay as they are.
+
+        Raises:
+            NotThereError: there is none of that name or id.
+            RequestError: the new name or the approval is missing, or another audience is called so.
+        """
+        return self._shown(self._registry.rename(audience, name, approved_by))
+
+    def list_audiences(self) -> tuple[SavedAudience, ...]:
+        """The newest version of every saved audience, by name."""
+        return tuple(self._shown(each) for each in self._registry.list())
+
+    def saved(self, audience: str, version: int | None = None) -> SavedAudience:
+        """A saved audience (id or name), its newest version unless another is asked for.
+
+        Raises:
+            NotThereError: there is none of that name or version.
+        """
+        return self._shown(self._registry.get(audience, version))
+
+    def export(
+        self, audience: str, format: Literal["csv", "parquet"] = "csv", key: str = "", platform: str = ""
+    ) -> ExportFile:
+        """Write those of a saved audience who may be reached now to a file, with hashed contacts where there are any.
+
+        Its holdout is not in it, nor is anybody who is not in the present data, was erased or is held out of another
+        audience, nor a contact of one of them; the answer says how many and why.
+
+        Args:
+            audience: its name or id.
+            format: platforms take CSV alone.
+            key: idempotency key.
+            platform: the name of a destination: 'google', 'meta', 'tiktok' or 'linkedin' for the list as that platform
+                expects it, or one of ``destinations``, which it is sent to in batches of hashes.
+
+        Raises:
+            TooSmallError: fewer users than the minimum would be in the file.
+            RequestError: there is no such audience or destination, or it would turn the list down.
+            DestinationError: it cannot be used, or did not take everything; what was sent is remembered.
+        """
+        workspace, minimum = self._tenant.workspace, self.settings.minimum_size
+        exports = Exports(workspace, self._registry, self.destinations, minimum, self._exact)
+        return exports.export(audience, format, key, platform)
+
+    @property
+    def destinations(self) -> Destinations:
+        """Where audiences can be exported to."""
+        return Destinations(self._registry.database, not Names(self.settings.host, self.settings.hosts).public)
+
+    @property
+    def webhooks(self) -> Outbox:
+        """Who is told when an audience is ready, refreshed or drifts."""
+        return Outbox(self._registry.database, not Names(self.settings.host, self.settings.hosts).public)
+
+    def record_call(self, operation: str, outcome: str) -> None:
+        """Write an audit line about a call of this caller, whatever came of it."""
+        self._registry.record_call(self._caller.name, operation, outcome)
+
+    def exported(self, name: str) -> Path:
+        """The file of an export, by its name.
+
+        Raises:
+            NotThereError: there is none.
+        """
+        return exported(self._tenant.workspace, name)
+
+    def reachable(self, audience: str) -> int:
+        """How many users of a saved audience may be reached now; raises like ``export``."""
+        return len(self._reaching().leaving(self._registry.get(audience)).users)
+
+    def delete(self, audience: str) -> SavedAudience:
+        """Delete a saved audience with all its versions, and its files; its audit lines stay, without members.
+
+        Returns:
+            Its newest version as it was.
+
+        Raises:
+            NotThereError: there is none of that name.
+        """
+        return self._shown(delete_audience(self._tenant.workspace, self._registry, audience, self._caller.name))
+
+    def delete_export(self, name: str) -> None:
+        """Delete the file of an export.
+
+        Raises:
+            NotThereError: there is none.
+        """
+        delete_export(self._tenant.workspace, self._registry, name, self._caller.name)
+
+    def forget(self, users: Collection[str], by: str) -> Receipt:
+        """Erase users from everything in the workspace, in every tenant, and leave them out of data prepared later.
+
+        Raises:
+            NotAllowedError: the caller is not the owner of the workspace.
+            WorkspaceError: a place is in use; they are forgotten already, and the same call goes on.
+        """
+        if self._caller.tenant or not self._exact:
+            raise NotAllowedError("Erasing users reaches every tenant, so it needs an admin token without a tenant.")
+        return erase(self._tenant.workspace, self.settings, users, by)
+
+    def delete_conversation(self, thread: str) -> None:
+        """Delete a conversation of the page; audiences that were saved in it stay.
+
+        Raises:
+            NotAllowedError: the caller is not the owner of the workspace, whose page it was.
+            NotThereError: there is none.
+        """
+        if self._caller.tenant or not self._exact:
+            raise NotAllowedError("Conversations are the owner's, so this needs an admin token without a tenant.")
+        delete_conversation(self._tenant.workspace, thread)
+        self._registry.record(self._caller.name, "delete conversation", details={"conversation": thread})
+
+    # --- what became of them ----------------------------------------------------------------------
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """How saved audiences did, from files and from the data itself."""
+        return Outcomes(self._registry, self._forecaster, self._tuned, self._disclosure, self._ids)
+
+    @property
+    def deployments(self) -> Deployments:
+        """Where saved audiences are in use, and what other agents were answered."""
+        return Deployments(self._registry)
+
+    @property
+    def drifts(self) -> DriftChecks:
+        """Whether saved audiences are still what was saved."""
+        asked = partial(self._asked, counts=DRIFT_COUNTS)
+        return DriftChecks(self._registry, self._population, self._disclosure, asked, self.outcomes)
+
+    def keep_upload(self, path: Path) -> str:
+        """Take in a file somebody brought; ``uploaded`` finds it by the name that comes back."""
+        return keep_upload(self._tenant.workspace, path)
+
+    def uploaded(self, name: str) -> Path:
+        """A file that was taken in."""
+        return uploaded(self._tenant.workspace, name)
+
+    def refresh_day(self, audience: str, as_of: date | None = None) -> date:
+        """The day a saved audience would be refreshed at; None: the day that counts as now.
+
+        Raises:
+            RequestError: it cannot be refreshed then; the text says why.
+        """
+        return refresh_day(self._registry.get(audience), self._population.as_of, as_of, self._forecaster.dataset.card)
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _asked(self, spec: AudienceSpec, counts: int = 1) -> Selection:
+        """The users of a spec that the caller asks about, in so many counts."""
+        selection = self._select(spec)
+        self._asks(selection.question, counts=counts)
+        return selection
+
+    def _shown(self, saved: SavedAudience) -> SavedAudience:
+        return shown_audience(saved, self._disclosure)
+
+    def _holdout_share(self, share: float | None) -> float:
+        if share is None:
+            return self.settings.holdout
+        if not 0 <= share <= MOST_HELD_OUT:
+            raise RequestError(f"A share of 0 to {MOST_HELD_OUT:.0%} can be kept back, not {share:.0%}.")
+        return share
+
+    def _save_spec(
+        self, spec: AudienceSpec, name: str, approved_by: str, key: str, share: float, refreshes: bool = False
+    ) -> SavedAudience:
+        selection = self._asked(spec)
+        chances = selection.forecast.probabilities[selection.ranked]
+        forecast = curve_point(selection.cut, chances, selection.forecast.spread).responders
+        fixed = spec.model_copy(update={"cut": selection.cut})
+        users = self._population.user_ids
+        parts = [self._registry.get(each.audience) for each in spec.memberships]
+        if self._registry.id_of(name) in {each.id for each in parts}:
+            raise RequestError(f"'{name}' cannot be a part of itself; save it under another name.")
+        held_out = {user for each in parts for user in self._registry.members(each.id, each.version)[1]}
+        members = {users[row] for row in selection.members}
+        words = self._population.sentence(fixed, self._disclosure)
+        return self._save(name, fixed, words, members, approved_by, key, share, forecast, refreshes, held_out)
+
+    def _save(
+        self,
+        name: str,
+        spec: AudienceSpec | None,
+        words: str,
+        members: set[str],
+        approved_by: str,
+        key: str,
+        holdout: float,
+        forecast: Interval | None = None,
+        refreshes: bool = False,
+        inherited: Collection[str] = (),
+    ) -> SavedAudience:
+        kept = self._reaching().kept(members, name, self.settings.minimum_size, self._exact)
+        return self._registry.save_version(
+            name,
+            spec=spec,
+            definition=words,
+            members=kept.users,
+            holdout_share=holdout,
+            as_of=self._population.as_of,
+            model_version=self._population.card.model_version,
+            data_version=self._population.card.data_version,
+            approved_by=approved_by,
+            key=key,
+            forecast=forecast,
+            refreshes=refreshes,
+            inherited=inherited,
+            notes=kept.notes,
+            shown=self._population.protected,
+        )
+
+    def _joined(
+        self, operation: Literal["and", "or", "not"], audiences: Sequence[str]
+    ) -> tuple[list[str], set[str], set[str]]:
+        """The names of the parts, who is in the combination, and who is held out of any part."""
+        if len(audiences) < 2:
+            raise RequestError("Combining needs at least two saved audiences.")
+        parts = [self._registry.get(each) for each in audiences]
+        found = [self._registry.members(each.id, each.version) for each in parts]
+        sets = [set(members) for members, _ in found]
+        joined = {
+            "and": lambda: reduce(set.intersection, sets),
+            "or": lambda: reduce(set.union, sets),
+            "not": lambda: sets[0].difference(*sets[1:]),
+        }[operation]()
+        return [each.name for each in parts], joined, {user for _, held_out in found for user in held_out}
+
+    def _reaching(self) -> Reachability:
+        """Who may be reached, by the data as it is now."""
+        return Reachability(self._tenant.workspace, self._registry)
+
+    @property
+    def _exact(self) -> bool:
+        """Whether the caller may read small numbers."""
+        return self._caller.may(Scope.ADMIN)
+
+    def _refresh(self, before: SavedAudience, approved_by: str, key: str, progress: Progress) -> Refreshed:
+        assert before.spec is not None
+        progress("Counting anew")
+        self._select(before.spec)
+        progress("Saving")
+        was, held_out = self._registry.members(before.id, before.version)
+        share = len(held_out) / len(was) if was else self.settings.holdout
+        saved = self._save_spec(before.spec, before.name, approved_by, key, share, refreshes=True)
+        now, row_of = set(self._registry.members(saved.id, saved.version)[0]), self._population.row_of
+        forecast = self._select(before.spec).forecast
+        enough = min(len(was), len(now)) >= self.settings.minimum_size and self._caller.may(Scope.PREVIEW)
+
+        def sample(users: Sequence[str]) -> tuple[SampleUser, ...]:
+            known = [row_of[user] for user in users if user in row_of]
+            return tuple(self._population.people.sample(forecast, row, self._digits) for row in known)
+
+        shown = self._shown(before), self._shown(saved)
+        return compared(shown, (set(was), now), self._disclosure, sample if enough else None)

@@ -1,1 +1,0 @@
-"""What a person's English says beside the demand, read clause by clause."""

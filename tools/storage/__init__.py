@@ -1,0 +1,1 @@
+"""What is kept: SQLite files, the registry, vectors, uploads."""

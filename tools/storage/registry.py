@@ -1,0 +1,422 @@
+"""Saved audiences, their versions, who is held out, and who did what: one SQLite file.
+
+A version is a snapshot that never changes; saving under an existing name adds the next version. Everything one save
+does happens in one transaction, so a process that is killed leaves either all of it or nothing.
+"""
+
+import json
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, date, datetime
+from difflib import get_close_matches
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from encoders.errors import NotThereError, RequestError
+from encoders.text.words import as_it_was_saved
+from tools.audiences.disclosure import Disclosure
+from tools.campaign_types import CampaignOutcome
+from tools.delivery.notifications import announce_saved
+from tools.storage.registry_tables import TABLES
+from tools.storage.sqlite import Database
+from tools.types import AudienceSpec, Interval, SavedAudience
+
+NAME_LENGTH = 120
+AS_THEY_ARE = Disclosure(0)
+
+
+class AuditLine(BaseModel):
+    """One thing somebody did, kept for good."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    time: datetime
+    actor: str
+    action: str
+    audience: str | None
+    version: int | None
+    details: dict[str, Any]
+
+
+def hold_out(user_ids: Collection[str], share: float, salt: str) -> list[str]:
+    """Pick the users of an audience that are kept back, so that its effect can be measured against them.
+
+    Users are ranked by a hash of ``salt`` (the audience id) and their id, and the first ``round(share * n)`` are kept
+    back. The rank of a user never changes, so a refreshed audience keeps its holdout but for the few at the edge.
+
+    Returns:
+        The ids kept back, sorted.
+    """
+    ranked = sorted(set(user_ids), key=lambda user: (sha256(f"{salt}|{user}".encode()).digest(), user))
+    return sorted(ranked[: round(share * len(ranked))])
+
+
+class Registry:
+    """The registry of one workspace; any thread and any number of processes may use it at once."""
+
+    def __init__(self, path: Path) -> None:
+        """Open ``path``, and make it where missing.
+
+        Raises:
+            WorkspaceError: it cannot be written, is damaged, or was written by a newer version of this program.
+        """
+        self._db = Database(path, TABLES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @property
+    def database(self) -> Database:
+        """The file itself, for what is kept beside the audiences."""
+        return self._db
+
+    def save_version(
+        self,
+        name: str,
+        *,
+        spec: AudienceSpec | None,
+        definition: str,
+        members: Collection[str],
+        holdout_share: float,
+        as_of: date,
+        model_version: str,
+        data_version: str,
+        approved_by: str,
+        key: str = "",
+        forecast: Interval | None = None,
+        refreshes: bool = False,
+        inherited: Collection[str] = (),
+        notes: Sequence[str] = (),
+        shown: Disclosure = AS_THEY_ARE,
+    ) -> SavedAudience:
+        """Save an audience, as the next version where the name exists, with holdout, audit line and webhook messages.
+
+        Args:
+            name: upper and lower case are the same name.
+            spec: None for a combination of saved audiences.
+            definition: the audience in words.
+            members: ids of everybody in the audience, those that will be held out included.
+            holdout_share: share of them that is kept back, 0..1.
+            as_of: the day the audience is a picture of.
+            model_version: what scored it.
+            data_version: what it was scored on.
+            approved_by: the person who said yes.
+            forecast: responders expected among the members.
+            key: saving twice with the same key saves once and answers the same, even where the members changed since.
+            refreshes: who was in the version before stays where they were; the share is drawn from the rest.
+            inherited: users who are held out whatever the share, which is filled up from the others.
+            notes: what to say about users who were left out.
+            shown: how webhook messages show the counts.
+
+        Raises:
+            RequestError: the name or the approval is missing, or the key was used for something else.
+        """
+        name, approved_by = _checked(name, approved_by)
+        texts = {"spec": _json(spec), "forecast": _json(forecast), "notes": json.dumps(list(notes))}
+        versions = {"as_of": as_of.isoformat(), "model_version": model_version, "data_version": data_version}
+        said = {"definition": definition, "approved_by": approved_by, "created": datetime.now(UTC).isoformat()}
+        facts: dict[str, str | int | None] = {**texts, **versions, **said}
+        content = _digest(action := "refresh" if refreshes else "save", name, facts["spec"], definition, approved_by)
+        with self._db.transaction():
+            if seen := self._seen(key, content):
+                return self.get(seen["audience"], seen["version"])
+            audience, version = self._next_version(name)
+            before = set(self.members(audience)[0]) if refreshes else None
+            held_out = self._held_out(set(members), holdout_share, audience, refreshes, set(inherited))
+            counts = {"users": len(set(members)), "holdout": len(held_out)}
+            self._insert({**facts, **counts, "audience": audience, "version": version}, set(members), held_out)
+            self._write_audit(approved_by, action, audience, version, {"name": name, **counts})
+            self._remember(key, content, audience, version)
+            return announce_saved(self._db, self.get(audience, version), set(members), before, shown)
+
+    def get(self, id_or_name: str, version: int | None = None) -> SavedAudience:
+        """A saved audience, its newest version unless another is asked for.
+
+        Raises:
+            RequestError: there is none of that name or version; the text names the nearest.
+        """
+        with self._db.reading():
+            audience = self._find(id_or_name)
+            rows = self._versions("WHERE audience = ? ORDER BY version", audience)
+        wanted = rows[-1].version if version is None else version
+        for row in rows:
+            if row.version == wanted:
+                return row
+        raise NotThereError(f"'{rows[-1].name}' has the versions 1 to {rows[-1].version}, not {version}.")
+
+    def saved_with(self, key: str) -> SavedAudience | None:
+        """What was saved with an idempotency key; None where nothing was yet."""
+        with self._db.reading():
+            found = self._db.run("SELECT * FROM keys WHERE key = ? AND version IS NOT NULL", (key,)) if key else []
+            return self.get(found[0]["audience"], found[0]["version"]) if found else None
+
+    def list(self) -> tuple[SavedAudience, ...]:
+        """The newest version of every audience, by name."""
+        newest = "WHERE version = (SELECT MAX(version) FROM versions AS other WHERE other.audience = versions.audience)"
+        with self._db.reading():
+            return tuple(self._versions(f"{newest} ORDER BY folded"))
+
+    def members(self, id_or_name: str, version: int | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Ids of everybody in the audience, and of those among them that are held out; both sorted."""
+        with self._db.reading():
+            saved = self.get(id_or_name, version)
+            rows = self._db.run(
+                "SELECT user_id, held_out FROM members WHERE audience = ? AND version = ? ORDER BY user_id",
+                (saved.id, saved.version),
+            )
+        return tuple(row["user_id"] for row in rows), tuple(row["user_id"] for row in rows if row["held_out"])
+
+    def id_of(self, name: str) -> str | None:
+        """The id of the audience of that name; None where none is saved under it."""
+        with self._db.reading():
+            found = self._db.run("SELECT id FROM audiences WHERE folded = ?", (" ".join(name.split()).casefold(),))
+        return str(found[0]["id"]) if found else None
+
+    def rename(self, id_or_name: str, name: str, approved_by: str) -> SavedAudience:
+        """Give a saved audience another name, with an audit line; conditions of other audiences on it follow.
+
+        A name that it has already changes nothing, so that doing it twice does it once.
+
+        Returns:
+            Its newest version, under the new name.
+
+        Raises:
+            NotThereError: there is none of that name.
+            RequestError: the new name or the approval is missing, or another audience is called so.
+        """
+        name, approved_by = _checked(name, approved_by)
+        with self._db.transaction():
+            saved = self.get(id_or_name)
+            if saved.name == name:
+                return saved
+            if (other := self.id_of(name)) not in (None, saved.id):
+                raise RequestError(f"Another saved audience is called '{name}' ({other}); choose a name that is free.")
+            self._db.run("UPDATE audiences SET name = ?, folded = ? WHERE id = ?", (name, name.casefold(), saved.id))
+            self._name_in_conditions(saved, name)
+            self._write_audit(approved_by, "rename", saved.id, saved.version, {"name": name, "before": saved.name})
+            return self.get(saved.id)
+
+    def delete(self, id_or_name: str, actor: str) -> SavedAudience:
+        """Delete an audience with all its versions, outcomes and deployments; its audit lines stay, without members.
+
+        Returns:
+            The newest version as it was.
+
+        Raises:
+            NotThereError: there is none of that name.
+        """
+        with self._db.transaction():
+            self._db.run("PRAGMA secure_delete = ON")
+            saved = self.get(id_or_name)
+            for table in ("members", "outcomes", "deployments", "deliveries", "pushes", "keys", "versions"):
+                self._db.run(f"DELETE FROM {table} WHERE audience = ?", (saved.id,))
+            self._db.run("DELETE FROM audiences WHERE id = ?", (saved.id,))
+            self._write_audit(actor, "delete", saved.id, saved.version, {"name": saved.name})
+        return saved
+
+    def record_outcome(self, outcome: CampaignOutcome, content: str, actor: str) -> CampaignOutcome:
+        """Keep how a version did, with its audit line; the same ``content`` is kept once, and answers the same.
+
+        Args:
+            outcome: what was measured.
+            content: a digest of what it was measured from.
+            actor: who brought it.
+        """
+        place = (outcome.audience_id, outcome.version)
+        with self._db.transaction():
+            seen = self._db.run(
+                "SELECT outcome FROM outcomes WHERE audience = ? AND version = ? AND content = ?", (*place, content)
+            )
+            if seen:
+                return CampaignOutcome.model_validate_json(seen[0]["outcome"])
+            self._db.run(
+                "INSERT INTO outcomes (audience, version, content, outcome) VALUES (?, ?, ?, ?)",
+                (*place, content, outcome.model_dump_json()),
+            )
+            details = {"source": outcome.source, "contacted": outcome.contacted.responders}
+            self._write_audit(actor, "outcome", *place, details | {"held out": outcome.held_out.responders})
+            return outcome
+
+    def outcome(self, id_or_name: str, version: int | None = None) -> CampaignOutcome | None:
+        """How an audience did, as it was recorded last; of its latest version that has an outcome unless one is named.
+
+        Raises:
+            RequestError: there is no such audience or version.
+        """
+        with self._db.reading():
+            saved = self.get(id_or_name, version)
+            where, values = ("", ()) if version is None else (" AND version = ?", (version,))
+            rows = self._db.run(
+                f"SELECT outcome FROM outcomes WHERE audience = ?{where} ORDER BY version DESC, id DESC LIMIT 1",
+                (saved.id, *values),
+            )
+        return CampaignOutcome.model_validate_json(rows[0]["outcome"]) if rows else None
+
+    def record(
+        self,
+        actor: str,
+        action: str,
+        audience: str | None = None,
+        version: int | None = None,
+        details: dict[str, Any] | None = None,
+        key: str = "",
+    ) -> None:
+        """Write an audit line; once, however often it is called with the same key.
+
+        Args:
+            actor: who did it.
+            action: what was done, in one word: "export".
+            audience: the id of the audience it was done to.
+            version: its version.
+            details: anything JSON can hold.
+            key: idempotency key.
+
+        Raises:
+            RequestError: the key was used for something else.
+        """
+        content = _digest(action, audience, version, details)
+        with self._db.transaction():
+            if self._seen(key, content) is None:
+                self._write_audit(actor, action, audience, version, details or {})
+                self._remember(key, content, audience, version)
+
+    def record_call(self, caller: str, operation: str, outcome: str) -> None:
+        """Write an audit line about a call, without waiting for the disk: there are many of them."""
+        with self._db.transaction(flushed=False):
+            self._write_audit(caller, "call", None, None, {"operation": operation, "outcome": outcome})
+
+    def record_event(self, actor: str, action: str, details: Mapping[str, str | int]) -> None:
+        """Write an audit line about no audience in particular, without waiting for the disk."""
+        with self._db.transaction(flushed=False):
+            self._write_audit(actor, action, None, None, dict(details))
+
+    def audit(self, audience: str | None = None) -> tuple[AuditLine, ...]:
+        """The audit lines of one audience (id or name) or of all, oldest first."""
+        with self._db.reading():
+            where, values = ("", ()) if audience is None else (" WHERE audience = ?", (self._find(audience),))
+            rows = self._db.run(f"SELECT * FROM audit{where} ORDER BY id", values)
+        return tuple(
+            AuditLine.model_validate({**{name: row[name] for name in AuditLine.model_fields}, "details": details})
+            for row in rows
+            for details in [json.loads(row["details"])]
+        )
+
+    def _find(self, id_or_name: str) -> str:
+        rows = self._db.run("SELECT id, name, folded FROM audiences ORDER BY folded")
+        wanted = " ".join(id_or_name.split())
+        for column, value in (("id", wanted), ("folded", wanted.casefold())):
+            for row in rows:
+                if row[column] == value:
+                    return str(row["id"])
+        names = {row["folded"]: f"'{row['name']}'" for row in rows}
+        near = get_close_matches(wanted.casefold(), names, n=3, cutoff=0.4) or list(names)[:3]
+        there_is = f"the nearest names are {', '.join(names[each] for each in near)}" if near else "none is saved yet"
+        raise NotThereError(f"There is no saved audience '{wanted[:NAME_LENGTH]}'; {there_is}.")
+
+    def _name_in_conditions(self, saved: SavedAudience, name: str) -> None:
+        """Let conditions that name a saved audience name it as it is called from now on."""
+        for row in self._db.run("SELECT audience, version, spec FROM versions WHERE spec LIKE '%\"memberships\":[{%'"):
+            spec = AudienceSpec.model_validate_json(row["spec"])
+            named = [each.audience.casefold() == saved.name.casefold() for each in spec.memberships]
+            if not any(named):
+                continue
+            conditions = tuple(
+                each.model_copy(update={"audience": name}) if it else each
+                for each, it in zip(spec.memberships, named, strict=True)
+            )
+            text = spec.model_copy(update={"memberships": conditions}).model_dump_json()
+            place = (text, row["audience"], row["version"])
+            self._db.run("UPDATE versions SET spec = ? WHERE audience = ? AND version = ?", place)
+
+    def _versions(self, where: str, *values: str) -> Sequence[SavedAudience]:
+        rows = self._db.run(f"SELECT * FROM versions JOIN audiences ON id = audience {where}", values)
+        return [
+            SavedAudience.model_validate(
+                {name: row[name] for name in SavedAudience.model_fields}
+                | {"spec": _spec_of(row["spec"]) if row["spec"] else None}
+                | {"forecast": Interval.model_validate_json(row["forecast"]) if row["forecast"] else None}
+                | {"notes": json.loads(row["notes"])}
+            )
+            for row in rows
+        ]
+
+    def _held_out(
+        self, members: set[str], share: float, audience: str, refreshes: bool, inherited: set[str]
+    ) -> set[str]:
+        """Who is kept back, inside a transaction that has not written the new version yet."""
+        if not refreshes:
+            inside, others = inherited & members, members - inherited
+            missing = max(0, round(share * len(members)) - len(inside))
+            return inside | set(hold_out(others, missing / len(others) if others else 0.0, audience))
+        everybody, held_out = (set(each) for each in self.members(audience))
+        return (held_out & members) | set(hold_out(members - everybody, share, audience))
+
+    def _insert(self, facts: dict[str, str | int | None], members: set[str], held_out: set[str]) -> None:
+        """Write one version and who is in it."""
+        columns = ", ".join(facts)
+        self._db.run(f"INSERT INTO versions ({columns}) VALUES ({', '.join(f':{each}' for each in facts)})", facts)
+        rows = ((facts["audience"], facts["version"], user, user in held_out) for user in sorted(members))
+        self._db.run_many("INSERT INTO members VALUES (?, ?, ?, ?)", rows)
+
+    def _next_version(self, name: str) -> tuple[str, int]:
+        found = self._db.run("SELECT id FROM audiences WHERE folded = ?", (name.casefold(),))
+        if not found:
+            audience = f"aud-{token_hex(6)}"
+            self._db.run("INSERT INTO audiences VALUES (?, ?, ?)", (audience, name, name.casefold()))
+            return audience, 1
+        audience = found[0]["id"]
+        return audience, self._db.run("SELECT MAX(version) FROM versions WHERE audience = ?", (audience,))[0][0] + 1
+
+    def _seen(self, key: str, content: str) -> sqlite3.Row | None:
+        if not key:
+            return None
+        found = self._db.run("SELECT * FROM keys WHERE key = ?", (key,))
+        if found and found[0]["content"] != content:
+            raise RequestError(f"The key '{key}' was already used for something else; take a new key for a new action.")
+        return found[0] if found else None
+
+    def _remember(self, key: str, content: str, audience: str | None, version: int | None) -> None:
+        if key:
+            values = (key, content, audience, version, datetime.now(UTC).isoformat())
+            self._db.run("INSERT INTO keys (key, content, audience, version, made) VALUES (?, ?, ?, ?, ?)", values)
+
+    def _write_audit(
+        self, actor: str, action: str, audience: str | None, version: int | None, details: dict[str, Any]
+    ) -> None:
+        self._db.run(
+            "INSERT INTO audit (time, actor, action, audience, version, details) VALUES (?, ?, ?, ?, ?, ?)",
+            (datetime.now(UTC).isoformat(), actor, action, audience, version, json.dumps(details, sort_keys=True)),
+        )
+
+
+def _json(model: BaseModel | None) -> str | None:
+    return None if model is None else model.model_dump_json()
+
+
+def _spec_of(text: str) -> AudienceSpec:
+    spec = AudienceSpec.model_validate_json(text)
+    return spec.model_copy(update={"demand": as_it_was_saved(spec.demand)})
+
+
+def _digest(*content: object) -> str:
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _checked(name: str, approved_by: str) -> tuple[str, str]:
+    name, approved_by = " ".join(name.split()), approved_by.strip()
+    if not 0 < len(name) <= NAME_LENGTH:
+        raise RequestError(f"An audience needs a name of 1 to {NAME_LENGTH} characters; this one has {len(name)}.")
+    if not approved_by:
+        raise RequestError("Saving an audience needs the name of the person who approved it.")
+    return name, approved_by
