@@ -32,7 +32,7 @@ fix: .venv/ready
 	@$(BIN)/ruff format .
 
 figures: .venv/ready
-	@$(BIN)/python benchmarks/figures.py
+	@$(BIN)/python -m benchmarks.figures
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,7 +1,7 @@
 """What each part of the model is worth, on a date before those that are reported.
 
-python benchmarks/ablations.py            train and measure every version (half an hour), then write the page
-python benchmarks/ablations.py --render   only write docs/ablations.md again from docs/ablations.json
+python -m benchmarks.ablations            train and measure every version (half an hour), then write the page
+python -m benchmarks.ablations --render   only write docs/ablations.md again from benchmarks/measured/ablations.json
 """
 
 import argparse
@@ -20,7 +20,7 @@ from encoders.workspace import Workspace
 AS_OF = date(2017, 9, 1)
 DATA = "completejourney"
 ROOT = Path(__file__).resolve().parents[1]
-MEASURED = ROOT / "docs" / "ablations.json"
+MEASURED = ROOT / "benchmarks" / "measured" / "ablations.json"
 PAGE = ROOT / "docs" / "ablations.md"
 _OF_PROBABILITIES = {ECE, COUNT_ERROR, COUNT_CLOSE, COVERAGE, PRECISION, RECALL}
 
@@ -39,7 +39,7 @@ def page() -> str:
     lines = [
         "# What each part is worth",
         "",
-        f"Written by `python benchmarks/ablations.py`: {report.title}, as of {report.as_of}, seed {report.seed}. Every "
+        f"Written by `python -m benchmarks.ablations`: {report.title}, as of {report.as_of}, seed {report.seed}. Every "
         "version is trained on the same windows; the first is the product. The dates of the other tables are later. "
         "Only the ranking of users is compared: how right the probabilities are is a matter of their calibration, in "
         "the other tables.",

@@ -1,7 +1,7 @@
 """Measure the conversation and the guard, and write docs/conversation.md.
 
-    python benchmarks/conversation.py            let every simulated marketer talk (twenty minutes), then write
-    python benchmarks/conversation.py --render   only write docs/conversation.md again from docs/conversation.json
+    python -m benchmarks.conversation            let every simulated marketer talk (twenty minutes), then write
+    python -m benchmarks.conversation --render   only write docs/conversation.md again from what was measured
 
 It needs a demo workspace that has a model and an index for each date (audience train, audience index). The rules of the
 conversation were chosen on 2017-09-01; these dates are later. The guard's figures need no data.
@@ -20,8 +20,8 @@ from encoders.settings import settings
 
 AS_OF = (date(2017, 10, 1),)
 ROOT = Path(__file__).resolve().parents[1]
-MEASURED = ROOT / "docs" / "conversation.json"
-UNDERSTOOD = ROOT / "docs" / "understanding.json"
+MEASURED = ROOT / "benchmarks" / "measured" / "conversation.json"
+UNDERSTOOD = ROOT / "benchmarks" / "measured" / "understanding.json"
 PAGE = ROOT / "docs" / "conversation.md"
 
 
@@ -37,7 +37,7 @@ def page() -> str:
     lines = [
         "# The conversation, measured",
         "",
-        "Written by `python benchmarks/conversation.py`. Simulated marketers hide a goal, speak as people do, "
+        "Written by `python -m benchmarks.conversation`. Simulated marketers hide a goal, speak as people do, "
         "answer by the goal and stop at the first proposal. Each demand is judged on who then did what the goal says, "
         "beside the request scored as it stands. A dialogue without a demand counts as a coin toss. Vague requests "
         "could mean several things; precise ones name one; foreign ones are German, Spanish, French and Chinese; "
@@ -51,9 +51,9 @@ def page() -> str:
         "",
         "# The guard, measured",
         "",
-        "Written by the same command, and printed by `audience evaluate --guard`. Word lists and a classifier over "
-        "both text encoders judge together. They were made while looking at the half called `tune`; `report` was "
-        "held back, and `fresh`, where it is there, was written by others after the classifier was frozen; "
+        "Written by the same command, and printed by `python -m benchmarks.evaluate --guard`. Word lists and a "
+        "classifier over both text encoders judge together. They were made while looking at the half called `tune`; "
+        "`report` was held back, and `fresh`, where it is there, was written by others after the classifier was frozen; "
         "the word lists have had terms added since, without reading it. What each of the two voices does alone is in "
         "dev/LOG.md. What is missed most is `indirect`: what people do or buy because of a trait, with no word for it "
         '("swapped wine for ginger tea since last month"), so a person who approves an audience has to look out '
@@ -70,7 +70,7 @@ def _understood() -> list[str]:
         "",
         "# Requests in marketers' own words, nobody answering",
         "",
-        "Measured by `python benchmarks/understanding.py --keep`. Noisy requests bury the wish in chatter; occasions "
+        "Measured by `python -m benchmarks.understanding --keep`. Noisy requests bury the wish in chatter; occasions "
         "name no product at all. They were written by others than the reader's training texts, with the groups or "
         "items that each means. Demands and typed texts are judged on who then did any of those; a request that gets "
         "no demand counts as a coin toss, a refused one is not judged. Something unrelated: a thing in the demand that "

@@ -1,7 +1,7 @@
 """Measure what the product costs: training, encoding users, scoring one sentence, a day's new events.
 
-    python benchmarks/cost.py            measure (a quarter of an hour, 20 GB of memory), then write docs/cost.md
-    python benchmarks/cost.py --render   only write docs/cost.md again from docs/cost.json
+    python -m benchmarks.cost            measure (a quarter of an hour, 20 GB of memory), then write docs/cost.md
+    python -m benchmarks.cost --render   only write docs/cost.md again from benchmarks/measured/cost.json
 
 Leave the machine alone meanwhile: times of a machine that does something else say nothing.
 """
@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from cost_report import Cost, Encoding, Incremental, Scoring, Training, page
 from torch import Tensor
 
+from benchmarks.cost_report import Cost, Encoding, Incremental, Scoring, Training, page
 from encoders.data.built_in import prepare_built_in
 from encoders.features.histories import Rows, read_user_features, take_rows
 from encoders.features.structure import Factors
@@ -51,7 +51,7 @@ PROFILES = 128
 PROFILE_ITEMS = 30
 
 ROOT = Path(__file__).resolve().parents[1]
-MEASURED = ROOT / "docs" / "cost.json"
+MEASURED = ROOT / "benchmarks" / "measured" / "cost.json"
 PAGE = ROOT / "docs" / "cost.md"
 
 

@@ -65,7 +65,7 @@ def page(cost: Cost) -> str:
     lines = [
         "# What it costs",
         "",
-        f"Written by `python benchmarks/cost.py`: Complete Journey data, {cost.cores} cores, {cost.threads} threads, "
+        f"Written by `python -m benchmarks.cost`: Complete Journey data, {cost.cores} cores, {cost.threads} threads, "
         "one run. Times are medians of several rounds after one that does not count.",
         "",
         "## Training",

@@ -1,8 +1,8 @@
 """Do damage to a small workspace in every way we can think of, and write docs/reliability.md.
 
-    python benchmarks/faults.py            half an hour; the disks that fill and cannot be written need root
-    python benchmarks/faults.py --places save --files --moments 3    only a part; what was measured before stays
-    python benchmarks/faults.py --render   only write docs/reliability.md again from docs/reliability.json
+    python -m benchmarks.faults            half an hour; the disks that fill and cannot be written need root
+    python -m benchmarks.faults --places save --files --moments 3    only a part; what was measured before stays
+    python -m benchmarks.faults --render   only write docs/reliability.md again from what was measured
 
 The workspace, the operations and what may not be lost are in ``tests/fault_shop.py``.
 """
@@ -24,7 +24,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # tests/ has folders called like the packages, so it comes second
+sys.path.append(str(ROOT / "tests"))  # it has folders called like the packages, so it comes last
 
 from fault_shop import (  # noqa: E402
     OPERATIONS,
@@ -43,7 +43,7 @@ from pydantic import BaseModel  # noqa: E402
 from encoders.workspace import Workspace  # noqa: E402
 from tools.storage.registry import Registry  # noqa: E402
 
-MEASURED = ROOT / "docs" / "reliability.json"
+MEASURED = ROOT / "benchmarks" / "measured" / "reliability.json"
 PAGE = ROOT / "docs" / "reliability.md"
 MOMENTS = 6
 """Steps at which an operation is killed, and at which its disk is full, spread evenly over all that it takes."""
@@ -402,7 +402,7 @@ def _yes(value: bool) -> str:
 
 _HEAD = (ROOT / "docs" / "reliability-head.md").read_text("utf-8").rstrip()
 _TAIL = """\
-Written by `python benchmarks/faults.py`; `--places`, `--files` and `--moments` measure a part of it again. "Cases" is
+Written by `python -m benchmarks.faults`; `--places`, `--files` and `--moments` measure a part of it again. "Cases" is
 the number of steps at which an operation was killed, or found no room, spread evenly over all that it takes. Exit code
 -9 is a killed process, 2 a refusal with one sentence."""
 

@@ -1,7 +1,7 @@
 """Measure the figures of the README, and write them into it.
 
-    python benchmarks/figures.py            measure every data set at every as-of date (two hours), then write
-    python benchmarks/figures.py --render   only write README.md and docs/benchmark.md again from docs/benchmark.json
+    python -m benchmarks.figures            measure every data set at every as-of date (two hours), then write
+    python -m benchmarks.figures --render   only write README.md and docs/benchmark.md again from what was measured
 
 The constants of the model and of the references were chosen on as-of dates up to 2017-09-01; these are later. The data
 is prepared in folders of its own, so that a workspace with other data in it changes no figure.
@@ -31,7 +31,7 @@ VARIANTS = STANDARD
 """Names and recipes of our model; the first is what the README shows."""
 
 ROOT = Path(__file__).resolve().parents[1]
-MEASURED = ROOT / "docs" / "benchmark.json"
+MEASURED = ROOT / "benchmarks" / "measured" / "benchmark.json"
 PAGE = ROOT / "docs" / "benchmark.md"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -77,7 +77,7 @@ def page() -> str:
     lines = [
         "# The benchmark",
         "",
-        "Written by `python benchmarks/figures.py`. Macro averages over demands, with 95 % bootstrap intervals over "
+        "Written by `python -m benchmarks.figures`. Macro averages over demands, with 95 % bootstrap intervals over "
         "them (of the campaigns: over users). A scorer that is told the sentence reads nothing else of a demand; one "
         "that is told categories knows which items count; one that is told labels was also trained on what came of "
         "that very demand before, or was given some users who did it lately. Precision and recall are those of the "

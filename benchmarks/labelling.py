@@ -1,6 +1,6 @@
 """How fast labels are asked for, against a server on loopback that answers in a second and enforces its limit.
 
-    python benchmarks/labelling.py
+    python -m benchmarks.labelling
 
 1,000 calls at 1,500 a minute; a perfect client needs 40 seconds. The server refuses with 429 what comes faster.
 """

@@ -1,11 +1,11 @@
 """What written labels do to sentences in other words: task d of the benchmark, on a date before those reported.
 
-    python benchmarks/labels.py NAME...   train with each set of labels of the workspace, and without any
-    python benchmarks/labels.py --render  only write the table in docs/labels.md again, from docs/labels.json
+    python -m benchmarks.labels NAME...   train with each set of labels of the workspace, and without any
+    python -m benchmarks.labels --render  only write the table in docs/labels.md again, from what was measured
 
 Beside them stands "by hand": the sentences of ``by_hand.jsonl``, written by a person for groups of the grocery data.
 None of them shares three words in a row, or two longer ones, with any sentence of the benchmark. A set that was
-measured is not trained again; remove its entry of docs/labels.json for that.
+measured is not trained again; remove its entry of benchmarks/measured/labels.json for that.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from encoders.workspace import Workspace, silent
 
 AS_OF = date(2017, 9, 1)
 ROOT = Path(__file__).resolve().parents[1]
-MEASURED, PAGE = ROOT / "docs" / "labels.json", ROOT / "docs" / "labels.md"
+MEASURED, PAGE = ROOT / "benchmarks" / "measured" / "labels.json", ROOT / "docs" / "labels.md"
 BY_HAND = Path(__file__).with_name("by_hand.jsonl")
 PLAIN, HAND = "templates alone", "by hand"
 _BEGIN, _END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"

@@ -1,7 +1,7 @@
 """Measure many clients at once against the served app, and write docs/load.md.
 
-    python benchmarks/load.py            start the app on the demo workspace, ask it for a few minutes, then write
-    python benchmarks/load.py --render   only write docs/load.md again from docs/load.json
+    python -m benchmarks.load            start the app on the demo workspace, ask it for a few minutes, then write
+    python -m benchmarks.load --render   only write docs/load.md again from benchmarks/measured/load.json
 
 Clients and server share the machine, so all figures are ratios within one run. Every client keeps one connection and
 asks POST /api/sizes, with a token, for one of the demo's own demands.
@@ -29,7 +29,7 @@ from tools.access.caller import Scope
 from tools.access.tokens import Tokens
 
 ROOT = Path(__file__).resolve().parents[1]
-MEASURED = ROOT / "docs" / "load.json"
+MEASURED = ROOT / "benchmarks" / "measured" / "load.json"
 PAGE = ROOT / "docs" / "load.md"
 CLIENTS = 200
 DEMANDS = 40
@@ -184,7 +184,7 @@ def page(load: Load) -> str:
         [
             "# Many clients at once",
             "",
-            f"Written by `python benchmarks/load.py`: the demo ({load.users:,} users), {load.cores} cores shared by "
+            f"Written by `python -m benchmarks.load`: the demo ({load.users:,} users), {load.cores} cores shared by "
             f"clients and server, one process, {load.demands} demands, `POST /api/sizes` with a token. Times are "
             "multiples of the median of one client with known sentences, from the same run.",
             "",

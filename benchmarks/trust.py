@@ -1,7 +1,7 @@
 """Measure what docs/access.md and docs/reaching.md say in figures, and write it between their markers.
 
-    python benchmarks/trust.py            the noise of counts, files that would become huge, and an erasure
-    python benchmarks/trust.py --print    only print it
+    python -m benchmarks.trust            the noise of counts, files that would become huge, and an erasure
+    python -m benchmarks.trust --print    only print it
 
 Responders are those of the workspace (AUDIENCE_WORKSPACE), which needs data, a model and an index; the erasure is of
 one user in a copy of it.
@@ -18,7 +18,7 @@ from time import perf_counter
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "tools")]
+sys.path.append(str(ROOT / "tests" / "tools"))
 
 import numpy as np  # noqa: E402
 from bombs import bombs, read_apart  # noqa: E402

@@ -1,8 +1,8 @@
 """Measure what the assistant makes of requests in marketers' own words, nobody answering its questions.
 
-    python benchmarks/understanding.py                      print the figures of the open requests
-    python benchmarks/understanding.py --as-of 2017-09-01   on the day that choices were made on
-    python benchmarks/understanding.py --keep               keep them in docs/understanding.json as well
+    python -m benchmarks.understanding                      print the figures of the open requests
+    python -m benchmarks.understanding --as-of 2017-09-01   on the day that choices were made on
+    python -m benchmarks.understanding --keep               keep them in benchmarks/measured/understanding.json as well
 
 The rules alone, the reader alone and the reader with its knowledge are measured one after the other; ``conversation.py
 --render`` writes what was kept into docs/conversation.md. The workspace (AUDIENCE_WORKSPACE) says which data set it is.
@@ -43,7 +43,7 @@ NEAR = 0.5
 """A thing that a demand names is near what was meant from this cosine of their names on."""
 
 WAYS = ("rules", "reader", "reader and knowledge")
-KEPT = Path(__file__).resolve().parents[1] / "docs" / "understanding.json"
+KEPT = Path(__file__).resolve().parent / "measured" / "understanding.json"
 HEADS = (
     *("reading", "requests", "judged", "typed", "demand", "gain", "95 %", "worse by > .01"),
     *("with a demand", "something unrelated", "refused", "nothing there and said so"),

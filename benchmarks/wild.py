@@ -1,6 +1,6 @@
 """Measure the demo model on sentences in marketers' words (``wild.jsonl``), each with the categories it means.
 
-    python benchmarks/wild.py
+    python -m benchmarks.wild
 
 The sentences were written, and the reading of sentences and the calibration chosen, on as-of dates up to 2017-09-01.
 """

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import faults
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-import faults  # noqa: E402
-
 CHOSEN = (
     *("--places", "prepare", "token create"),
     *("--files", "tokens.db", "jobs.db"),
@@ -22,7 +20,7 @@ CHOSEN = (
 @pytest.mark.slow
 def test_what_was_acknowledged_survives_and_what_is_damaged_is_told(tmp_path: Path) -> None:
     out = tmp_path / "measured.json"
-    command = [sys.executable, str(ROOT / "benchmarks" / "faults.py"), *CHOSEN, "--out", str(out)]
+    command = [sys.executable, "-m", "benchmarks.faults", *CHOSEN, "--out", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     measured = json.loads(out.read_text("utf-8"))
@@ -38,4 +36,4 @@ def test_what_was_acknowledged_survives_and_what_is_damaged_is_told(tmp_path: Pa
 
 def test_the_page_is_what_was_measured() -> None:
     measured = faults.Measured.model_validate_json(faults.MEASURED.read_text("utf-8"))
-    assert faults.page(measured) == faults.PAGE.read_text("utf-8"), "run: python benchmarks/faults.py --render"
+    assert faults.page(measured) == faults.PAGE.read_text("utf-8"), "run: python -m benchmarks.faults --render"

@@ -122,9 +122,10 @@ class AudienceQueries:
         return tuple(dict.fromkeys(groups[item] for item in forecast.items))[:MOST_READ]
 
     def stated(self, spec: AudienceSpec) -> AudienceSpec:
-        """The same audience, with what its sentence says beside the demand as conditions; see ``tools.sentences.sentence.read``.
+        """The same audience, with what its sentence says beside the demand as conditions.
 
-        Everything that takes an audience reads its sentence so; what is saved is kept as it was read.
+        Everything that takes an audience reads its sentence so (``tools.sentences.sentence.read``); what is
+        saved is kept as it was read.
 
         Raises:
             RequestError: the sentence says nothing that anybody will do.

@@ -21,8 +21,8 @@ from tools.types import DataCard
 class AudienceService(SavedAudiences):
     """One data set, one model, one as-of date; safe to use from several threads.
 
-    ``tools.queries`` has what is asked about audiences as they would be, ``tools.saved_audiences`` what is done with those
-    that are saved.
+    ``tools.queries`` has what is asked about audiences as they would be, ``tools.saved_audiences`` what is done with
+    those that are saved.
     """
 
     def __init__(self, settings: Settings, workspace: Workspace, forecaster: Forecaster) -> None:

@@ -35,7 +35,6 @@ COMMANDS: dict[Callable[..., None], str] = {
     label.label: "audience label spring --users 2000 --dry-run",
     data.train: "audience train --as-of 2017-10-01",
     data.index: "audience index --as-of 2017-10-01",
-    measure.evaluate: "audience evaluate --json",
     measure.score: "audience score --as-of 2017-10-01 --demands demands.jsonl --out scores.parquet",
     measure.size: 'audience size "Households that will buy coffee in the next 28 days" --cut 0.1',
     embed.embed: 'audience embed "Households that will buy coffee in the next 28 days" --json',

@@ -1,7 +1,7 @@
 """The second voice of the guard: what both text encoders make of a sentence, beside what the word lists found in it.
 
-Made by ``python -m benchmarks.conversations.train_guard`` from the half of the labelled set that is not held back and from
-phrases put into frames; the weights lie beside this file as safetensors, the rest as JSON.
+Made by ``python -m benchmarks.conversations.train_guard`` from the half of the labelled set that is not held back and
+from phrases put into frames; the weights lie beside this file as safetensors, the rest as JSON.
 """
 
 from collections.abc import Iterable, Sequence

@@ -178,7 +178,7 @@ class KindFigures(BaseModel):
 
 
 class DialogueReport(BaseModel):
-    """What ``audience evaluate --dialogue`` gives."""
+    """What ``python -m benchmarks.evaluate --dialogue`` gives."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -121,7 +121,7 @@ class Mistake(_Model):
 
 
 class GuardReport(_Model):
-    """Everything ``audience evaluate --guard`` says; borderline cases count in ``borderline`` alone."""
+    """Everything ``python -m benchmarks.evaluate --guard`` says; borderline cases count in ``borderline`` alone."""
 
     cases: int
     tables: tuple[RateTable, ...]

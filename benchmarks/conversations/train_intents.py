@@ -1,4 +1,6 @@
-"""Train the classifier of intents and write it into ``agent/reading``: ``python -m benchmarks.conversations.train_intents``.
+"""Train the classifier of intents and write it into ``agent/reading``.
+
+    python -m benchmarks.conversations.train_intents
 
 It learns from the messages in ``prompts/intents`` with their slots filled, sloppily typed as people type, and, as first
 requests with much around the wish, from what the reader of whole requests learns from (``encoders.reader``). The same

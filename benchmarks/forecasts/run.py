@@ -1,4 +1,4 @@
-"""``audience evaluate``: every scorer, every question, one run.
+"""``python -m benchmarks.evaluate``: every scorer, every question, one run.
 
 Our model is trained for the benchmark on no event on or after the as-of date, and no label names a held-out item.
 """

@@ -1,6 +1,5 @@
 """The page of what the product costs holds the figures that were measured; what is measured is what is said."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +7,11 @@ import pytest
 import torch
 from planted import AS_OF, TINY_RECIPE, World
 
+from benchmarks import cost, cost_report
 from encoders.model.dual import encode_parts
 from encoders.predictor import Forecaster
 from encoders.text.demand import read_demand
 from tools.service import AudienceService
-
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-import cost  # noqa: E402 - it lies outside the packages
-import cost_report  # noqa: E402
 
 SENTENCE = "people who will buy coffee"
 
@@ -29,7 +23,7 @@ def forecaster(service: AudienceService) -> Forecaster:
 
 def test_the_page_holds_what_was_measured() -> None:
     measured = cost_report.Cost.model_validate_json(cost.MEASURED.read_text("utf-8"))
-    assert cost_report.page(measured) == cost.PAGE.read_text("utf-8"), "run: python benchmarks/cost.py --render"
+    assert cost_report.page(measured) == cost.PAGE.read_text("utf-8"), "run: python -m benchmarks.cost --render"
     assert [scoring.users for scoring in measured.scorings] == list(cost.SIZES)
 
 

@@ -165,7 +165,7 @@ class Database:
             tables: SQL scripts, one a format, each building on those before it; the number of those that a file has
                 had is kept in it as ``PRAGMA user_version``.
             lost: what is lost with a damaged file, as the rest of a sentence: it is set aside and begun anew. Empty for
-                what nobody can make again: that is backed up (see ``tools.storage.backups``), and never replaced unasked.
+                what nobody can make again: that is backed up, and never replaced unasked.
 
         Raises:
             DamagedError: it is damaged, and nothing was changed; the text says what helps.

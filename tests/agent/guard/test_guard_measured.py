@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from agent.cli.main import app
 from agent.guard.verdict import JudgedTalk, check, check_turn, read_ahead
 from benchmarks.conversations import guard as labelled
 from benchmarks.conversations.guard import Case, GuardReport, evaluate_guard, judge, read_cases, read_fresh, read_pairs
+from benchmarks.evaluate import app
 from tools.types import AudienceSpec, Filter
 
 CASES = read_cases()
@@ -118,11 +118,11 @@ def test_the_command_needs_no_data(tmp_path: object, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(str(tmp_path))
     monkeypatch.setattr(labelled, "read_cases", lambda: CASES[::20])
     monkeypatch.setattr(labelled, "read_fresh", lambda: ())
-    told = CliRunner().invoke(app, ["evaluate", "--guard"])
+    told = CliRunner().invoke(app, ["--guard"])
     assert told.exit_code == 0, told.output
     assert "By restricted attribute" in told.stdout
     assert "Mistakes" in told.stdout
-    machine = CliRunner().invoke(app, ["evaluate", "--guard", "--json"])
+    machine = CliRunner().invoke(app, ["--guard", "--json"])
     assert GuardReport.model_validate_json(machine.stdout) == evaluate_guard()
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from planted import SMALL_RECIPE, TINY_RECIPE, world_settings
 
+import benchmarks.evaluate
 import benchmarks.forecasts.run
-from agent.cli import measure
 from benchmarks.forecasts.judging import AHEAD, AUC, ECE
 from benchmarks.forecasts.references import references
 from benchmarks.forecasts.report import Report
@@ -118,15 +118,15 @@ def test_the_command_shows_every_table_or_all_of_it_in_json(
     report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AUDIENCE_WORKSPACE", str(tmp_path))
-    monkeypatch.setattr(benchmarks.forecasts.run, "evaluate", lambda *arguments: report)
+    monkeypatch.setattr(benchmarks.evaluate, "evaluate_forecasts", lambda *arguments: report)
     settings.cache_clear()
-    measure.evaluate()
+    benchmarks.evaluate.evaluate()
     shown = capsys.readouterr().out
     for title, table in tables(report):
         assert title in shown
         assert all(cell in shown for row in table for cell in row)
     assert all(line in shown for line in calibration_lines(report))
-    measure.evaluate(as_json=True)
+    benchmarks.evaluate.evaluate(as_json=True)
     settings.cache_clear()
     assert Report.model_validate_json(capsys.readouterr().out) == report
 
