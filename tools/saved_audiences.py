@@ -19,6 +19,7 @@ from tools.deletion import delete_audience, delete_conversation, delete_export
 from tools.delivery.deployments import Deployments
 from tools.delivery.destinations import Destinations
 from tools.delivery.exports import exported
+from tools.delivery.notifications import announce_drift, announce_saved
 from tools.delivery.outbox import Outbox
 from tools.delivery.reaching import Reachability
 from tools.delivery.sending import Exports
@@ -210,7 +211,7 @@ class SavedAudiences(AudienceQueries):
     def drifts(self) -> DriftChecks:
         """Whether saved audiences are still what was saved."""
         asked = partial(self._asked, counts=DRIFT_COUNTS)
-        return DriftChecks(self._registry, self._population, self._disclosure, asked, self.outcomes)
+        return DriftChecks(self._registry, self._population, self._disclosure, asked, self.outcomes, announce_drift)
 
     def keep_upload(self, path: Path) -> str:
         """Take in a file somebody brought; ``uploaded`` finds it by the name that comes back."""
@@ -291,7 +292,7 @@ class SavedAudiences(AudienceQueries):
             refreshes=refreshes,
             inherited=inherited,
             notes=kept.notes,
-            shown=self._population.protected,
+            emit=announce_saved(self._population.protected),
         )
 
     def _joined(

@@ -16,8 +16,8 @@ from tools.audiences.outcomes import Outcomes
 from tools.audiences.population import Population
 from tools.audiences.sizing import Selection, curve_point, users_at
 from tools.campaign_types import Drift, DriftReport, UncheckedAudience
-from tools.delivery.notifications import announce_drift
 from tools.storage.registry import Registry
+from tools.storage.sqlite import Database
 from tools.types import AudienceSpec, Interval, SavedAudience
 
 DRIFT_COUNTS = 9
@@ -39,10 +39,20 @@ class DriftChecks:
         disclosure: Disclosure,
         select: Callable[[AudienceSpec], Selection],
         outcomes: Outcomes,
+        emit: Callable[[Database, SavedAudience, Drift], None],
     ) -> None:
-        """Look at nothing yet; ``select`` gives the users of a spec now, ``disclosure`` shows their counts."""
+        """Look at nothing yet.
+
+        Args:
+            registry: the saved audiences.
+            population: the users as they are now.
+            disclosure: how counts are shown.
+            select: gives the users of a spec now.
+            outcomes: how saved audiences did.
+            emit: told of a version that drifted, with counts as tokens see them, inside a transaction.
+        """
         self._registry, self._population, self._disclosure = registry, population, disclosure
-        self._select, self._outcomes = select, outcomes
+        self._select, self._outcomes, self._emit = select, outcomes, emit
 
     def check(self, audience: str) -> Drift:
         """Ask a saved audience again; where it drifted, who subscribed is told, once per version, day and model.
@@ -56,7 +66,7 @@ class DriftChecks:
         if found.drifted:
             told, protected = self._drift(saved, self._population.protected), self._population.protected
             with self._registry.database.transaction():
-                announce_drift(self._registry.database, shown_audience(saved, protected), told)
+                self._emit(self._registry.database, shown_audience(saved, protected), told)
         return found
 
     def check_all(self) -> DriftReport:

@@ -6,31 +6,26 @@ from tools.audiences.changes import moves, refresh_question, shown_audience
 from tools.audiences.disclosure import Disclosure
 from tools.campaign_types import Drift
 from tools.delivery.outbox import announce
+from tools.storage.registry import Emit, SavedVersion
 from tools.storage.sqlite import Database
 from tools.types import SavedAudience
 
 
-def announce_saved(
-    db: Database, saved: SavedAudience, members: set[str], before: set[str] | None, disclosure: Disclosure
-) -> SavedAudience:
-    """Tell of a version that was just written, inside its transaction, and give it back.
+def announce_saved(disclosure: Disclosure) -> Emit:
+    """What the registry calls when a version was saved: writes its message; ``disclosure`` shows its counts."""
 
-    Args:
-        db: the file of the registry.
-        saved: the version.
-        members: who is in it.
-        before: who was in the version it refreshes; None where it refreshes none.
-        disclosure: how counts are shown.
-    """
-    shown = shown_audience(saved, disclosure)
-    if before is None:
-        announce(db, "audience.ready", saved.id, saved.version, about(shown))
-    else:
-        question = refresh_question(saved)
+    def emit(db: Database, version: SavedVersion) -> None:
+        saved = version.audience
+        shown = shown_audience(saved, disclosure)
+        if version.before is None:
+            announce(db, "audience.ready", saved.id, saved.version, about(shown))
+            return
+        question, before = refresh_question(saved), set(version.before)
         sizes = (disclosure.count(before, *question, "before"), shown.users)
-        changes = moves((before, members), sizes, disclosure, question)._asdict()
+        changes = moves((before, set(version.members)), sizes, disclosure, question)._asdict()
         announce(db, "audience.refreshed", saved.id, saved.version, about(shown) | changes)
-    return saved
+
+    return emit
 
 
 def announce_drift(db: Database, saved: SavedAudience, drift: Drift) -> None:

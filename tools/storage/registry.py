@@ -6,27 +6,41 @@ does happens in one transaction, so a process that is killed leaves either all o
 
 import json
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from encoders.errors import NotThereError, RequestError
 from encoders.text.words import as_it_was_saved
-from tools.audiences.disclosure import Disclosure
 from tools.campaign_types import CampaignOutcome
-from tools.delivery.notifications import announce_saved
 from tools.storage.registry_tables import TABLES
 from tools.storage.sqlite import Database
 from tools.types import AudienceSpec, Interval, SavedAudience
 
 NAME_LENGTH = 120
-AS_THEY_ARE = Disclosure(0)
+
+
+class SavedVersion(NamedTuple):
+    """A version that was just saved, for those who listen."""
+
+    audience: SavedAudience
+    members: frozenset[str]
+    before: frozenset[str] | None
+    """Who was in the version it refreshes; None where it refreshes none."""
+
+
+Emit = Callable[[Database, SavedVersion], None]
+"""Called inside the transaction of a save: what it writes is there exactly when the version is."""
+
+
+def emit_nothing(database: Database, version: SavedVersion) -> None:
+    """Nobody listens."""
 
 
 class AuditLine(BaseModel):
@@ -98,9 +112,9 @@ class Registry:
         refreshes: bool = False,
         inherited: Collection[str] = (),
         notes: Sequence[str] = (),
-        shown: Disclosure = AS_THEY_ARE,
+        emit: Emit = emit_nothing,
     ) -> SavedAudience:
-        """Save an audience, as the next version where the name exists, with holdout, audit line and webhook messages.
+        """Save an audience, as the next version where the name exists, with holdout and audit line.
 
         Args:
             name: upper and lower case are the same name.
@@ -117,7 +131,7 @@ class Registry:
             refreshes: who was in the version before stays where they were; the share is drawn from the rest.
             inherited: users who are held out whatever the share, which is filled up from the others.
             notes: what to say about users who were left out.
-            shown: how webhook messages show the counts.
+            emit: told of the new version, inside the transaction.
 
         Raises:
             RequestError: the name or the approval is missing, or the key was used for something else.
@@ -138,7 +152,9 @@ class Registry:
             self._insert({**facts, **counts, "audience": audience, "version": version}, set(members), held_out)
             self._write_audit(approved_by, action, audience, version, {"name": name, **counts})
             self._remember(key, content, audience, version)
-            return announce_saved(self._db, self.get(audience, version), set(members), before, shown)
+            saved = self.get(audience, version)
+            emit(self._db, SavedVersion(saved, frozenset(members), None if before is None else frozenset(before)))
+            return saved
 
     def get(self, id_or_name: str, version: int | None = None) -> SavedAudience:
         """A saved audience, its newest version unless another is asked for.

@@ -14,7 +14,9 @@ from reach_doubles import prepared
 
 from agent.cli import destination, saved, webhook
 from encoders.workspace import Workspace
+from tools.audiences.disclosure import Disclosure
 from tools.delivery.destinations import Destinations
+from tools.delivery.notifications import announce_saved
 from tools.delivery.outbox import EVENTS, WAITS, Outbox
 from tools.delivery.sending import Exports
 from tools.storage.registry import Registry
@@ -32,6 +34,7 @@ def save(registry: Registry) -> None:
     registry.save_version(
         "Autumn launch", spec=None, definition="tea", members=[f"u{number}" for number in range(20)],
         holdout_share=0.1, as_of=date(2017, 10, 1), model_version="m", data_version="d", approved_by="Ada",
+        emit=announce_saved(Disclosure(0)),
     )  # fmt: skip
 
 

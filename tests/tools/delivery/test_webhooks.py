@@ -20,7 +20,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from encoders.errors import RequestError
 from encoders.settings import Settings
+from tools.audiences.disclosure import Disclosure
 from tools.delivery import posting
+from tools.delivery.notifications import announce_saved
 from tools.delivery.outbox import EVENTS, LEASE, WAITS, NewSubscription, Outbox, announce
 from tools.delivery.posting import checked_url, post
 from tools.storage.registry import Registry
@@ -58,6 +60,7 @@ def save(registry: Registry, name: str = "Tea", **changes: Any) -> SavedAudience
         "model_version": "m1",
         "data_version": "d1",
         "approved_by": "Ada",
+        "emit": announce_saved(Disclosure(0)),
     }
     return registry.save_version(name, **(facts | changes))
 
@@ -321,12 +324,14 @@ KILLED = """
 import os, signal, sys
 from datetime import date
 from pathlib import Path
+from tools.audiences.disclosure import Disclosure
+from tools.delivery.notifications import announce_saved
 from tools.storage.registry import Registry
 from tools.workers import webhooks as courier
 from tools.delivery.outbox import Outbox
 registry = Registry(Path(sys.argv[1]))
 registry.save_version('Tea', spec=None, definition='tea', members=['u1'], holdout_share=0.0, as_of=date(2017, 10, 1),
-    model_version='m', data_version='d', approved_by='Bob')
+    model_version='m', data_version='d', approved_by='Bob', emit=announce_saved(Disclosure(0)))
 courier.post = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[2] == 'sending':
     courier.deliver_due(Outbox(registry.database, True))
