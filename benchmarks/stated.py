@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from encoders.settings import Settings
-from tools.sentences.sentence import Stated, take_conditions
+from tools.sentences.sentence import StatedConditions, take_conditions
 from tools.service import AudienceService
 from tools.types import ANYTHING, Behaviour, DataCard, LifeCycle
 
@@ -66,7 +68,7 @@ def _lines(files: list[Path]) -> Iterator[dict[str, Any]]:
                 yield utterance
 
 
-def _judged(line: dict[str, Any], stated: Stated) -> dict[str, tuple[int, int, int]]:
+def _judged(line: dict[str, Any], stated: StatedConditions) -> dict[str, tuple[int, int, int]]:
     """Per kind: read and right, read, and there. What is left out of the things wanted may be read as not done."""
     left_out = {_plain(each) for each in line["excluded"]}
     found = [
@@ -82,7 +84,7 @@ def _judged(line: dict[str, Any], stated: Stated) -> dict[str, tuple[int, int, i
     }
 
 
-def _same(wanted: dict[str, Any], found: Behaviour | LifeCycle) -> bool:
+def _same(wanted: dict[str, Any], found: BaseModel) -> bool:
     what = _plain(wanted.get("what") or ANYTHING)
     if life := wanted.get("life"):
         return isinstance(found, LifeCycle) and found.stage in _LIFE[life] and _plain(found.what) == what
@@ -95,7 +97,7 @@ def _plain(words: str) -> str:
     return " ".join(words.lower().split())
 
 
-def _told(stated: Stated) -> str:
+def _told(stated: StatedConditions) -> str:
     conditions = (*stated.behaviours, *stated.life_cycle)
     return f"{[each.model_dump(exclude_defaults=True) for each in conditions]}, ahead {stated.ahead_days}"
 

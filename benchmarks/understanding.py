@@ -199,7 +199,8 @@ def measure(as_of: date | None, files: Sequence[Path], ways: Sequence[str]) -> t
     with closing(AudienceService.open(settings(), as_of)) as service:
         card, day = service.forecaster.dataset.card, service.forecaster.scene.histories.past.as_of
         asked = read_asked(files or sorted(REQUESTS.glob(f"*_{FILES[card.name]}.jsonl")))
-        judge, table = Judge(service), [HEADS]
+        judge = Judge(service)
+        table: list[tuple[str, ...]] = [HEADS]
         for way in ways:
             given = answers(Through(service, way), asked)  # type: ignore[arg-type]
             judged = [judge.judge(each, given[each.id]) for each in asked]

@@ -1,8 +1,8 @@
 """How long things are kept that nobody deletes: uploads, conversations, jobs, messages and answers to keys.
 
 Saved audiences, their outcomes and audit lines are kept for good. Files of exports are kept for days, not months
-(``tools.delivery.exports.KEPT_DAYS``), because who may be reached changes. Everything else goes ``retention_days`` after
-it was last touched: when the server starts, and once a day while it runs.
+(``tools.delivery.exports.KEPT_DAYS``), because who may be reached changes. Everything else goes
+``retention_days`` after it was last touched: when the server starts, and once a day while it runs.
 """
 
 import logging
