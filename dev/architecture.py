@@ -17,7 +17,19 @@ BEGIN, END = "<!-- drawn by python dev/architecture.py -->", "<!-- end of the dr
 FLOORS: dict[str, tuple[str, ...]] = {
     "prompts": ("loader",),
     "encoders": (
-        *("errors", "settings", "tensors", "workspace", "checksums", "data", "text", "features", "metrics", "model"),
+        *(
+            "errors",
+            "extras",
+            "settings",
+            "tensors",
+            "workspace",
+            "checksums",
+            "data",
+            "text",
+            "features",
+            "metrics",
+            "model",
+        ),
         *(
             "reader",
             "training",

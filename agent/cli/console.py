@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from typer.core import TyperGroup
 
 from encoders.errors import AudienceError, RequestError
+from encoders.extras import named_extra
 from encoders.settings import Settings, settings
 from encoders.workspace import Progress, Workspace
 
@@ -57,7 +58,8 @@ class PlainGroup(TyperGroup):
     ) -> Any:
         """Run a command and leave the process with its exit code."""
         try:
-            code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
+            with named_extra():
+                code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
         except (AudienceError, typer.TyperException) as error:
             text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
             typer.echo(f"audience: {' '.join(text.split())}", err=True)
