@@ -400,7 +400,7 @@ def _yes(value: bool) -> str:
     return "yes" if value else "NO"
 
 
-_HEAD = (ROOT / "docs" / "reliability-head.md").read_text("utf-8").rstrip()
+_HEAD = (ROOT / "benchmarks" / "measured" / "reliability-head.md").read_text("utf-8").rstrip()
 _TAIL = """\
 Written by `python -m benchmarks.faults`; `--places`, `--files` and `--moments` measure a part of it again. "Cases" is
 the number of steps at which an operation was killed, or found no room, spread evenly over all that it takes. Exit code
