@@ -93,7 +93,7 @@ def measure_encoding(forecaster: Forecaster, profiles: int, repeats: int) -> lis
 
 
 def crowd(scene: FeatureSnapshot, rows: Rows) -> FeatureSnapshot:
-    """A scene whose users are those of ``scene`` in ``rows``, each as often as she comes."""
+    """A scene whose users are those of ``scene`` in ``rows``, each as often as they come."""
     histories, directions = scene.histories, scene.directions
     *counts, value = take_rows((*histories.counts, histories.value), rows)
     *days, last = take_rows((*histories.group_days, histories.group_last), rows)

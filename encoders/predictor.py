@@ -66,7 +66,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Reason:
-    """Past events of one user with one item, and the share of her match that they carry."""
+    """Past events of one user with one item, and the share of their match that they carry."""
 
     item: int
     times: int
@@ -267,7 +267,7 @@ class Forecaster:
         return self._recent(days)
 
     def reasons(self, forecast: Forecast, row: int, limit: int = 5) -> list[Reason]:
-        """The past events of one user that raise her score most, heaviest first."""
+        """The past events of one user that raise their score most, heaviest first."""
         counts = self.scene.histories.counts[_EVIDENCE_HALF_LIFE]
         mine = slice(counts.indptr[row], counts.indptr[row + 1])
         items, weights = counts.indices[mine], counts.data[mine]

@@ -45,7 +45,7 @@ class AudienceService(SavedAudiences):
         return cls(settings, workspace, forecaster.index_with(read_index(workspace, settings, forecaster)))
 
     def of(self, caller: Caller) -> "AudienceService":
-        """The same service as one caller sees it: the saved audiences, tuned demands and files of her tenant."""
+        """The same service as one caller sees it: the saved audiences, tuned demands and files of their tenant."""
         seen = object.__new__(AudienceService)
         seen._workspace, seen._tenants, seen._reading = self._workspace, self._tenants, self._reading
         SavedAudiences.__init__(seen, self.settings, self._population, self._tenants.named(caller.tenant), caller)
@@ -116,7 +116,7 @@ class AudienceService(SavedAudiences):
         key: str = "",
         progress: Progress = silent,
     ) -> Refreshed:
-        """Save the same spec as of a later day, as the next version; who stays, stays on her side of the holdout.
+        """Save the same spec as of a later day, as the next version; who stays, stays on their side of the holdout.
 
         Where ``progress`` raises, nothing is saved.
 

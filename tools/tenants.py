@@ -10,7 +10,7 @@ from tools.storage.registry import Registry
 
 
 class Tenant:
-    """A registry and a folder of her own; what is not hers is not in them, so it cannot be found by mistake."""
+    """A registry and a folder of one tenant; what is not theirs is not in them, so it cannot be found by mistake."""
 
     def __init__(self, workspace: Workspace, forecaster: Forecaster) -> None:
         """Open the registry of ``workspace``."""

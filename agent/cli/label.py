@@ -7,7 +7,6 @@ import typer
 
 from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
 from agent.labelling.job import LANGUAGES, STANDARD_STYLES, STYLES, LabelJob, Paths, Sampling
-from agent.labelling.pace import Limits
 from encoders.settings import Settings
 from encoders.workspace import Workspace
 
@@ -63,6 +62,7 @@ def label(
     elif dry_run:
         _estimate(workspace, settings, job, as_of, as_json)
     else:
+        from agent.labelling.pace import Limits
         from agent.labelling.writing import Terms
 
         many = _FEW if settings.chat_model.startswith("local:") else _MANY

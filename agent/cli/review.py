@@ -17,7 +17,7 @@ _KEYS = {"a": ACCEPT, "e": EDIT, "r": REJECT, "q": _QUIT}
 
 
 def review_labels(workspace: Workspace, name: str, by: str) -> Agreement:
-    """Show every label that ``by`` has not looked at yet, until she quits; each word is kept at once.
+    """Show every label that ``by`` has not looked at yet, until they quit; each word is kept at once.
 
     Raises:
         DataError: there are no such labels.
@@ -53,7 +53,7 @@ def review_labels(workspace: Workspace, name: str, by: str) -> Agreement:
 
 
 def _asked() -> str:
-    """What a person says about the label she sees."""
+    """What a person says about the label they see."""
     while True:
         key = typer.prompt("(a)ccept, (e)dit, (r)eject, (q)uit", "a").strip().lower()[:1]
         if key in _KEYS:

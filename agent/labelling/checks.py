@@ -154,8 +154,8 @@ class LabelChecker:
         """Whether the label names something of the data that the user did not turn to."""
         said = stems(sentence) - self._general
         did = [stems(name) for _, name in task.unit.did]
-        hers = [*did, *(stems(line.name) for line in task.unit.lines)]
-        return any(name <= said and not any(name <= each for each in hers) for name in self._names)
+        named = [*did, *(stems(line.name) for line in task.unit.lines)]
+        return any(name <= said and not any(name <= each for each in named) for name in self._names)
 
     def _proved(
         self, sentence: str, claimed: list[Line], done: list[Line], vector: Matrix

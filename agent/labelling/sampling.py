@@ -31,7 +31,7 @@ class Line:
     name: str
     days: int = 0
     items: tuple[str, ...] = ()
-    """What she did it with, in the words of the data; empty for what she did not do."""
+    """What they did it with, in the words of the data; empty for what they did not do."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Horizon:
         """A row per user, source and level: name, days, items, users who did it, weight, activity; heaviest first.
 
         The weight is high for what a user did on many days and few others did at all. Activity is 0, 1 or 2: the third
-        of the users she is in, by days with anything.
+        of the users they are in, by days with anything.
         """
         active = self._events.group_by("user_id").agg(pl.col("time").dt.date().n_unique().alias("active"))
         third = (3 * (pl.col("active").rank("ordinal") - 1) // pl.len()).cast(pl.Int8)
@@ -149,7 +149,7 @@ _Stratum = tuple[str, str, int, int]
 def _next(
     strata: list[_Stratum], queues: dict[_Stratum, deque[str]], chosen: Collection[tuple[int, str]]
 ) -> tuple[int, str] | None:
-    """The next user of a topic who is not chosen yet; her stratum goes to the end, one without any is taken off."""
+    """The next user of a topic who is not chosen yet; their stratum goes to the end, one without any is taken off."""
     while strata:
         stratum = strata.pop(0)
         queue, horizon = queues[stratum], stratum[3]

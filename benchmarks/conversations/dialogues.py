@@ -34,7 +34,7 @@ LEVEL = "product_category"
 """Where a data set divides its items in this way, goals are named so; elsewhere by the groups of its items."""
 _MOST_TURNS = 6
 _MINE = 0.3
-"""An option is what she means when it shares so much of its items, or of her goal's, with the goal."""
+"""An option is what they mean when it shares so much of its items, or of their goal's, with the goal."""
 
 
 class Marketer(BaseModel):
@@ -49,7 +49,7 @@ class Marketer(BaseModel):
     goal: tuple[str, ...]
     """Topics of the data, any of which would do; empty for what must be refused or does not exist."""
     hint: str
-    """What she says when none of the answers offered is what she means."""
+    """What they say when none of the answers offered is what they mean."""
 
 
 class SimulatedTalk(BaseModel):
@@ -59,7 +59,7 @@ class SimulatedTalk(BaseModel):
 
     questions: int
     lines: tuple[str, ...]
-    """All that was said, hers first."""
+    """All that was said, theirs first."""
     demand: str | None
     """The sentence of the proposal; None where the conversation ended without one."""
     refused: bool
@@ -91,11 +91,11 @@ class Goals:
         self._members = {group: np.array(items, np.int64) for group, items in members.iter_rows()}
 
     def items(self, marketer: Marketer) -> Items:
-        """The items any of which fulfils her goal."""
+        """The items any of which fulfils their goal."""
         return items_of(self._topics, self._level, marketer.goal)
 
     def chosen(self, marketer: Marketer, options: tuple[str, ...]) -> list[str]:
-        """The groups among ``options`` that are what she means."""
+        """The groups among ``options`` that are what they mean."""
         goal = self.items(marketer)
         return [option for option in options if self._is_meant(self._members.get(option, np.zeros(0, np.int64)), goal)]
 
@@ -128,7 +128,7 @@ def _ended(reply: Reply, questions: int, lines: list[str]) -> SimulatedTalk:
 
 
 def _answer(question: Clarification, marketer: Marketer, goals: Goals, hinted: bool) -> str:
-    """What she clicks: everybody and four weeks, for nothing else was said; else what she means, or a hint at it."""
+    """What they click: everybody and four weeks, for nothing else was said; else what they mean, or a hint at it."""
     if question.topic == "newness":
         return NEWNESS[0]
     if question.topic == "horizon":

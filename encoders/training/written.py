@@ -46,7 +46,7 @@ LABEL_SCHEMA = pl.Schema(
     }
 )
 """A row per label. ``names`` are the groups or items (``level``) any of which makes it true, ``items`` the texts of
-what the user did with them, ``without`` what she did not do. ``lines`` is what the writer read, ``prompt`` the digest
+what the user did with them, ``without`` what they did not do. ``lines`` is what the writer read, ``prompt`` the digest
 of what it was told."""
 
 _READ = ("as_of", "horizon_days", "sentence", "source", "level", "names", "without")

@@ -1,7 +1,8 @@
 """What an audience is for: a size, a precision, or money; and the cut that reaches it.
 
-With a cost for every contact and a value for every responder, somebody is worth contacting as long as her chance times
-the value is more than the cost. Users are ranked by their chances, so the profit grows up to that cut and then falls.
+With a cost for every contact and a value for every responder, somebody is worth contacting as long as their chance
+times the value is more than the cost. Users are ranked by their chances, so the profit grows up to that cut and then
+falls.
 """
 
 from typing import Annotated

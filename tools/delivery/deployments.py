@@ -88,7 +88,7 @@ class Deployments:
             )
 
     def accounts(self, caller: str) -> list[Json]:
-        """The accounts a caller has named, in the order she did."""
+        """The accounts a caller has named, in the order they did."""
         with self._db.reading():
             rows = self._db.run("SELECT account FROM accounts WHERE caller = ? ORDER BY rowid", (caller,))
         return [json.loads(row["account"]) for row in rows]

@@ -22,9 +22,9 @@ class _Model(BaseModel):
 
 
 class Person(_Model):
-    """One user of the audience as she may leave: hashes alone, SHA-256 in lower-case hexadecimal."""
+    """One user of the audience as they may leave: hashes alone, SHA-256 in lower-case hexadecimal."""
 
-    user_sha256: str = Field(description="of her id in the data")
+    user_sha256: str = Field(description="of their id in the data")
     email_sha256: str | None = Field(None, description="of the address in lower case, without blanks around it")
     phone_sha256: str | None = Field(None, description="of the number as E.164, with its plus sign")
 

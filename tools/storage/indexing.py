@@ -1,6 +1,6 @@
 """Indexing: users' vectors and attributes into Chroma, and back out as a snapshot for exact scans.
 
-A user's vector changes only with her own events and attributes, so an index that is there already, of another as-of
+A user's vector changes only with their own events and attributes, so an index that is there already, of another as-of
 date or an earlier state of the data, is brought up to date by encoding the users concerned.
 """
 

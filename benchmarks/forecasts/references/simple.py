@@ -49,7 +49,7 @@ def ease_and_counts(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
 
 
 def profile_text(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
-    """The user is the mean vector of what she did; the demand is its sentence; the score is their cosine."""
+    """The user is the mean vector of what they did; the demand is its sentence; the score is their cosine."""
     counts = study.scene.histories.counts[_QUARTER]
     profiles = _unit(counts @ item_vectors(study))
     return np.asarray(profiles @ _sentences(study, demands).T, np.float64)

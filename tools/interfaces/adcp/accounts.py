@@ -1,6 +1,6 @@
 """sync_accounts and list_accounts: for whom a caller acts, and who pays.
 
-Accounts are bookkeeping between the two: whose audiences a caller sees is decided by the tenant of her token alone.
+Accounts are bookkeeping between the two: whose audiences a caller sees is decided by the tenant of the token alone.
 """
 
 from hashlib import sha256
@@ -17,7 +17,7 @@ def known(service: AudienceService, account: Account | None) -> None:
     """Turn down the id of an account that the caller does not have; a brand and its operator need none.
 
     Raises:
-        TaskError: there is no such account for her.
+        TaskError: there is no such account for the caller.
     """
     if account is None or account.account_id is None:
         return
