@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from encoders.errors import AudienceError
 
@@ -21,6 +22,16 @@ class MissingExtraError(AudienceError):
     """A part of the package that was not installed is needed."""
 
 
+def require(module: str) -> None:
+    """See to it that a module is there before work begins that needs it elsewhere, in another process say.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    if find_spec(module) is None:
+        raise _missing(module)
+
+
 @contextmanager
 def named_extra() -> Iterator[None]:
     """Turn the failed import of a module that an extra brings into a sentence with the line that installs it.
@@ -32,9 +43,13 @@ def named_extra() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        extra = next((name for name, modules in EXTRAS.items() if missing in modules), None)
-        if extra is None:
+        if not any(missing in modules for modules in EXTRAS.values()):
             raise
-        raise MissingExtraError(
-            f"This needs '{missing}', which is not installed: pip install 'audience-targeting[{extra}]'."
-        ) from error
+        raise _missing(missing) from error
+
+
+def _missing(module: str) -> MissingExtraError:
+    extra = next(name for name, modules in EXTRAS.items() if module in modules)
+    return MissingExtraError(
+        f"This needs '{module}', which is not installed: pip install 'audience-targeting[{extra}]'."
+    )

@@ -20,14 +20,18 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 DEMAND = "households that will buy coffee in the next 28 days"
 BLOCKED = """
 import sys
-from importlib.abc import MetaPathFinder
 
-class Missing(MetaPathFinder):
+class Hiding:
+    def __init__(self, finder):
+        self.finder = finder
+
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {missing!r}:
-            raise ModuleNotFoundError(f"No module named '{{name}}'", name=name)
+        return None if name.partition(".")[0] in {missing!r} else self.finder.find_spec(name, path, target)
 
-sys.meta_path.insert(0, Missing())
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+sys.meta_path[:] = [Hiding(each) for each in sys.meta_path]
 sys.argv = ["audience", *sys.argv[1:]]
 from audience_targeting import main
 main()

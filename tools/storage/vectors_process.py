@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoders.errors import AudienceError, BrokenIndexError
+from encoders.extras import require
 from encoders.workspace import Progress, Workspace, silent
 from tools.storage.vectors import CollectionCopy, UserRecords, Vectors, VectorStore
 
@@ -85,6 +86,7 @@ class _Helper:
 
     def _started(self) -> Connection:
         if self._process is None or self._process.poll() is not None or self._pipe is None or self._pipe.closed:
+            require("chromadb")
             self._end()
             self._pipe, theirs = Pipe()
             environment = os.environ | _OVERWRITTEN | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
