@@ -20,12 +20,11 @@ import httpx2
 from pydantic import TypeAdapter
 
 if TYPE_CHECKING:
-    from tools.interfaces.langchain import targeting_tools
-
     from encoders.settings import Settings, settings
     from tools.audiences.catalogue import CataloguePage, GroupCard
     from tools.audiences.goals import Goal, GoalReached
     from tools.campaign_types import CampaignOutcome, Drift
+    from tools.interfaces.langchain import targeting_tools
     from tools.pages import AudiencePage, CombinedUsers, Exported
     from tools.service import AudienceService
     from tools.types import (

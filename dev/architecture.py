@@ -45,8 +45,8 @@ FLOORS: dict[str, tuple[str, ...]] = {
     ),
     "tools": (
         *("bounds", "types", "campaign_types", "pages", "sentences", "storage", "audiences", "access", "tenants"),
-        *("delivery", "erasure", "deletion", "uploads", "queries", "saved_audiences", "service", "operations"),
-        *("interfaces", "workers"),
+        *("delivery", "erasure", "deletion", "uploads", "queries", "saved_audiences", "service", "jobs"),
+        *("operations", "interfaces", "workers"),
     ),
     "agent": (
         *("guard", "steps", "models", "reading", "labelling", "state", "context", "replies", "thinking"),
