@@ -14,6 +14,7 @@ import torch
 
 from encoders.data.events import Dataset
 from encoders.errors import BrokenIndexError, DiskError, WorkspaceError
+from encoders.extras import MissingExtraError
 from encoders.fingerprint import fingerprints
 from encoders.model_folder import usable_model
 from encoders.predictor import Forecaster, Matrix
@@ -99,6 +100,8 @@ def read_index(workspace: Workspace, settings: Settings, forecaster: Forecaster)
         except BrokenIndexError as error:
             _begin_anew(workspace, settings, error)
             ids, vectors = read()
+    except MissingExtraError:
+        return forecaster.user_vectors  # installed without an index: the model alone answers, as for a broken one
     except (BrokenIndexError, DiskError) as error:
         log.warning("%s Meanwhile the vectors of all users are computed without an index.", error)
         return forecaster.user_vectors

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from planted import AS_OF, world_settings
 from pydantic_core import to_jsonable_python
 from rest_doubles import SEEDS, served
 
+import audience_targeting
 from agent.guard.verdict import permit
 from encoders.errors import AudienceError
 from encoders.workspace import Workspace
@@ -42,6 +44,7 @@ DONE_ANEW: dict[str, set[str]] = {
 }
 """What every call does anew, and what differs then; the rest has a key or is recorded once, and answers the same."""
 WORDS = {"title", "description", "examples", "$defs"}
+BY_PROGRAMS = [name for name in BY_NAME if hasattr(audience_targeting.Client, name)]
 NOT_THERE = {"delete_conversation"}
 """What the example asks for is not there: every interface says so in the same words."""
 
@@ -136,6 +139,15 @@ class Shop:
             return self._ended(found.headers["Location"])
         return found.text if http.file else found.json() if found.content else None
 
+    def program(self, operation: Operation, given: dict[str, Any]) -> Any:
+        """By the client for programs, which takes and gives the types of the service."""
+        asked = operation.input.model_validate(given)
+        with audience_targeting.Client(self.address.removesuffix("/api")) as client:
+            method = getattr(client, operation.name)
+            key = {"key": f"key {self.calls}"} if "key" in signature(method).parameters else {}
+            found = method(**key | {name: getattr(asked, name) for name in given})
+        return found.decode() if isinstance(found, bytes) else to_jsonable_python(found)
+
     def _ended(self, place: str) -> Any:
         while not (job := httpx2.get(f"{self.address.removesuffix('/api')}{place}").json())["ended"]:
             pass
@@ -179,6 +191,26 @@ def test_an_operation_answers_the_same_over_every_interface(shop: Shop, name: st
             same = to_jsonable_python(operation.http.shown(operation.output.model_validate(expected), "/api"))
         new = DONE_ANEW.get(name, set())
         assert without(found, new) == without(same, new), interface
+
+
+@pytest.mark.parametrize("name", BY_PROGRAMS)
+def test_the_client_for_programs_gets_what_http_answers(shop: Shop, name: str) -> None:
+    operation = BY_NAME[name]
+    method = signature(getattr(audience_targeting.Client, name)).parameters
+    assert set(method) - {"self", "key"} <= set(operation.input.model_fields)
+    if operation.http.job or operation.watches_jobs:
+        return
+    expected, found = (ask(operation, shop.prepared(operation)) for ask in (shop.rest, shop.program))
+    new = DONE_ANEW.get(name, set())
+    assert without(found, new) == without(expected, new)
+
+
+def test_what_a_server_turns_down_is_an_error_with_its_problem(shop: Shop) -> None:
+    with audience_targeting.Client(shop.address.removesuffix("/api")) as client:
+        with pytest.raises(audience_targeting.ClientError, match="no saved audience") as raised:
+            client.saved("nobody")
+        assert raised.value.status == 404
+        assert raised.value.problem["status"] == 404
 
 
 def without(answer: Any, names: set[str]) -> Any:
