@@ -53,7 +53,8 @@ def page() -> str:
         "",
         "Written by the same command, and printed by `python -m benchmarks.evaluate --guard`. Word lists and a "
         "classifier over both text encoders judge together. They were made while looking at the half called `tune`; "
-        "`report` was held back, and `fresh`, where it is there, was written by others after the classifier was frozen; "
+        "`report` was held back, and `fresh`, where it is there, was written by others after the classifier was "
+        "frozen; "
         "the word lists have had terms added since, without reading it. What each of the two voices does alone is in "
         "dev/LOG.md. What is missed most is `indirect`: what people do or buy because of a trait, with no word for it "
         '("swapped wine for ginger tea since last month"), so a person who approves an audience has to look out '

@@ -19,8 +19,8 @@ from encoders.errors import AudienceError
 from encoders.workspace import Workspace, atomic_file
 from tools.audiences.population import masks_of
 from tools.erasure.databases import erase_from_database
+from tools.erasure.settings_files import without_named_tables
 from tools.erasure.traces import Traces, traces_of
-from tools.forgetting.settings_files import without_named_tables
 
 _LINES = (".csv", ".tsv", ".txt")
 _SEPARATORS = ",;\t|"

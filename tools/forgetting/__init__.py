@@ -1,1 +1,0 @@
-"""Erasing users from everything a workspace holds, one file a kind of place."""
