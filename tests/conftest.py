@@ -32,6 +32,28 @@ hypothesis.settings.register_profile("here", deadline=None, derandomize=True, da
 hypothesis.settings.load_profile("here")
 
 
+TAKES_LONG = {"world_workspace", "demo_workspace", "browser", "learned", "report", "journey"}
+"""Fixtures that train, open a browser or read a whole data set."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option of ``make quick``."""
+    parser.addoption("--quick", action="store_true", help="leave out tests that train, open a browser, or are slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long, where that is asked for."""
+    if not config.getoption("--quick"):
+        return
+    long = {item for item in items if item.get_closest_marker("slow") or TAKES_LONG & set(_fixtures(item))}
+    config.hook.pytest_deselected(items=[item for item in items if item in long])
+    items[:] = [item for item in items if item not in long]
+
+
+def _fixtures(item: pytest.Item) -> tuple[str, ...]:
+    return tuple(getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _embed_once() -> Iterator[None]:
     """Embed every batch of texts once: runs with equal seeds write equal labels. More threads would only wait."""
