@@ -10,6 +10,8 @@ from page_doubles import make_desk
 
 from encoders.settings import settings
 from encoders.workspace import Workspace
+from tools.audiences.disclosure import Disclosure
+from tools.delivery.notifications import announce_saved
 from tools.delivery.outbox import Outbox
 from tools.storage.registry import Registry
 
@@ -26,6 +28,7 @@ def test_what_was_saved_before_the_app_began_is_sent(serve: Serve, tmp_path: Pat
         registry.save_version(
             "Tea", spec=None, definition="tea", members=["u1"], holdout_share=0.0, as_of=date(2017, 10, 1),
             model_version="m", data_version="d", approved_by="Ada",
+            emit=announce_saved(Disclosure(0)),
         )  # fmt: skip
         serve(lambda: make_desk(tmp_path))
         assert listener.first.wait(60)
