@@ -9,6 +9,7 @@ from hashlib import sha256
 from itertools import combinations
 from typing import Any, Literal
 
+import numpy as np
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -19,6 +20,7 @@ from encoders.errors import RequestError, TooSmallError
 from encoders.reader import WholeReading
 from encoders.text.words import stems
 from tools.audiences.catalogue import CataloguePage, GroupCard
+from tools.audiences.goals import Goal, GoalReached, reach_goal
 from tools.types import (
     AudienceSpec,
     Comparison,
@@ -182,6 +184,10 @@ class PlantedService:
             curve=(CurvePoint(cut=cut, users=users, precision=chance, responders=responders, lift=3.0),),
             warnings=("It is below the minimum size of 50.",) if users < 50 else (),
         )  # fmt: skip
+
+    def reach_goal(self, spec: AudienceSpec, goal: Goal) -> GoalReached:
+        """As the real one, over users who are the likelier the higher they rank."""
+        return reach_goal(goal, np.linspace(0.5, 0.01, self.size(spec).eligible or 0), 0.1, 50)
 
     def explain(self, user_id: str, spec: AudienceSpec) -> Explanation:
         if user_id != "1229":

@@ -11,9 +11,12 @@ from agent.reading.wording import Parts
 from agent.replies import decimal, next_options, percent, worded
 from agent.state import AudienceDraft, Reply, Version
 from agent.thinking.llm import cached
+from encoders.reader import MeantGroup, WholeReading
+from encoders.settings import Settings
 from prompts.loader import speaking
 from tools.types import AudienceSpec, Behaviour, DataCard
 
+FED = ("dog food", "cat food")
 DOGS = "households that will buy dog food in the next 28 days"
 
 
@@ -285,3 +288,35 @@ def test_starting_over_is_not_guessed(talk: Conversation) -> None:
     talk.say("t", DOGS)
     assert talk.say("t", "Everyone again").draft is not None
     assert talk.say("t", "start over").draft is None
+
+
+class Reading(PlantedService):
+    """A service whose reader sees baby food in every request, and diapers beside it."""
+
+    def read(self, text: str) -> WholeReading | None:
+        food = MeantGroup(group="baby food", source="purchases", probability=0.6, because=text)
+        return WholeReading(groups=(food,), entries=(), sure=True, beside=("baby care",))
+
+
+@pytest.mark.parametrize(
+    ("request_", "named", "strange"),
+    [("people for our new baby line", ("baby food", "baby care"), ()), ("young parents and food", ("baby food",), FED)],
+)
+def test_a_word_that_several_things_bear_means_those_the_reader_sees(
+    workspace: Settings, request_: str, named: tuple[str, ...], strange: tuple[str, ...]
+) -> None:
+    talk = Conversation(Reading(), workspace)  # type: ignore[arg-type]
+    reply = talk.say("t", request_)
+    while reply.question is not None:
+        reply = talk.say("t", "You decide")
+    talk.close()
+    assert all(each in demand(reply) for each in named)
+    assert not any(each in demand(reply) for each in strange)
+
+
+def test_a_goal_in_money_is_kept(talk: Conversation) -> None:
+    reply = talk.say("t", "coffee buyers, each contact costs 0.80, a sale brings 5")
+    while reply.question is not None:
+        reply = talk.say("t", "You decide")
+    assert reply.draft is not None
+    assert reply.draft.spec.cut is not None
