@@ -135,9 +135,9 @@ def _as_a_whole(whole: Read, apart: Sequence[GroundedPhrase], request: str) -> G
     """
     groups = tuple(each.group for each in whole.groups)
     called = chain.from_iterable(each.groups for each in apart if _called_so(each))
-    # A word that several groups bear ("baby") means all of them that the reader sees as well until somebody says which:
-    # "food" alone would be dog food, too.
-    seen = {*groups, *whole.beside}
+    # Where one thing is wanted, a word that several groups bear ("baby") means all of them that the reader sees as well
+    # until somebody says which: "food" alone would be dog food, too, and a request of many things has named them.
+    seen = {*groups, *whole.beside} if len(groups) == 1 else set()
     open_words = [each for each in apart if each.kind in ("broad", "unclear")]
     borne = [
         group for each in open_words for group in each.groups if group in seen and stems(each.phrase) <= stems(group)
