@@ -21,11 +21,9 @@ from pydantic import TypeAdapter
 
 if TYPE_CHECKING:
     from encoders.settings import Settings, settings
-    from tools.audiences.catalogue import CataloguePage, GroupCard
-    from tools.audiences.goals import Goal, GoalReached
     from tools.campaign_types import CampaignOutcome, Drift
     from tools.interfaces.langchain import targeting_tools
-    from tools.pages import AudiencePage, CombinedUsers, Exported
+    from tools.operation_types import AudiencePage, CataloguePage, CombinedUsers, Exported, Goal, GoalReached, GroupCard
     from tools.service import AudienceService
     from tools.types import (
         AudienceSpec,
@@ -161,13 +159,13 @@ class Client:
 
     def browse(self, of: str = "", page: int = 0, limit: int = 12) -> "CataloguePage":
         """Names in the catalogue: the sources, the groups of a source, or the items of a group."""
-        from tools.audiences.catalogue import CataloguePage
+        from tools.operation_types import CataloguePage
 
         return self._get(CataloguePage, "/catalogue", of=of, page=page, limit=limit)
 
     def describe_group(self, group: str) -> "GroupCard":
         """What is known of a group."""
-        from tools.audiences.catalogue import GroupCard
+        from tools.operation_types import GroupCard
 
         return self._get(GroupCard, "/groups/details", group=group)
 
@@ -181,7 +179,7 @@ class Client:
 
     def reach_goal(self, spec: "AudienceSpec | str", goal: "Goal") -> "GoalReached":
         """The cut that reaches a goal."""
-        from tools.audiences.goals import GoalReached
+        from tools.operation_types import GoalReached
 
         return self._post(GoalReached, "/goals", {"spec": _spec(spec), "goal": goal.model_dump(mode="json")})
 
@@ -218,7 +216,7 @@ class Client:
 
     def combined_users(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> "CombinedUsers":
         """How many users a combination of saved audiences would have."""
-        from tools.pages import CombinedUsers
+        from tools.operation_types import CombinedUsers
 
         body = {"operation": operation, "audiences": list(audiences)}
         return self._post(CombinedUsers, "/combinations/sizes", body)
@@ -227,7 +225,7 @@ class Client:
 
     def list_audiences(self, limit: int = 20, cursor: str = "") -> "AudiencePage":
         """The newest version of every saved audience, a page at a time."""
-        from tools.pages import AudiencePage
+        from tools.operation_types import AudiencePage
 
         return self._get(AudiencePage, "/audiences", limit=limit, cursor=cursor)
 
@@ -264,7 +262,7 @@ class Client:
         self, audience: str, key: str, format: Literal["csv", "parquet"] = "csv", platform: str = ""
     ) -> "Exported":
         """Write a file of a saved audience, or send it to a destination."""
-        from tools.pages import Exported
+        from tools.operation_types import Exported
 
         body = {"format": format, "platform": platform}
         return self._post(Exported, f"/audiences/{_part(audience)}/exports", body, key=key)

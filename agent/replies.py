@@ -8,7 +8,7 @@ from agent.reading.wording import conditions, listed, plain
 from agent.state import Clarification, Version
 from encoders.text.words import stems
 from prompts.loader import reply, spoken, table
-from tools.audiences.goals import GoalReached
+from tools.operation_types import GoalReached
 from tools.types import AudienceSpec, DataCard, SizeEstimate
 
 YES, NO = "Yes", "No"

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tools.audiences.goals import Goal
+from tools.operation_types import Goal
 from tools.types import Behaviour, LifeCycle, Membership
 
 Action = Literal[

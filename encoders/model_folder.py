@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -19,6 +19,7 @@ from encoders.calibration.grounding import ItemGrounding
 from encoders.checksums import adopt, damaged_files, write_checksums
 from encoders.errors import ModelError, WorkspaceError
 from encoders.model.dual import Addition, DualEncoder
+from encoders.records import Record
 from encoders.text.encoders import text_encoder
 from encoders.training.lora import AdaptedEncoder
 from encoders.workspace import Workspace, atomic_folder, set_aside
@@ -27,10 +28,8 @@ FORMAT = 6
 """Raised whenever folders of an older version can no longer be read."""
 
 
-class ModelConfig(BaseModel):
+class ModelConfig(Record):
     """What a model needs beside its weights, and what it was made from."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: int
     version: str

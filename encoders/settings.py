@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     seed: int = Field(7, description="seed of every random choice")
     minimum_size: int = Field(50, ge=1, description="counts of fewer users are withheld, and they are not exported")
     show_ids: bool = Field(False, description="whether the owner and admins see users by their ids instead of masks")
-    holdout: float = Field(0.1, ge=0, lt=1, description="share of a saved audience that is kept back")
+    holdout: float = Field(0.1, ge=0, lt=1, description="share of a saved audience that is held out")
     retention_days: int = Field(
         90, ge=1, description="days after which uploads, conversations, jobs, messages and used keys are deleted"
     )

@@ -3,16 +3,13 @@
 from datetime import date, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from encoders.records import Record
 from tools.types import Count, Interval, SampleUser, SavedAudience
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Estimate(_Model):
+class Estimate(Record):
     """A measured figure with its 95 % interval."""
 
     low: float
@@ -20,7 +17,7 @@ class Estimate(_Model):
     high: float
 
 
-class Side(_Model):
+class Side(Record):
     """One side of the comparison: the users contacted, or those held out."""
 
     users: Count
@@ -29,7 +26,7 @@ class Side(_Model):
     value: float | None = Field(None, description="sum of the values that came with the outcome, if any")
 
 
-class CampaignOutcome(_Model):
+class CampaignOutcome(Record):
     """How a saved audience did: who responded of those contacted and of those held out, and what was forecast."""
 
     audience_id: str
@@ -54,7 +51,7 @@ class CampaignOutcome(_Model):
         return None if None in counted else sum(each or 0 for each in counted)
 
 
-class Refreshed(_Model):
+class Refreshed(Record):
     """A new version of a saved audience at a later date, beside the one before."""
 
     saved: SavedAudience
@@ -66,7 +63,7 @@ class Refreshed(_Model):
     left_samples: tuple[SampleUser, ...] = Field(description="a few of those who left, masked, as of the new date")
 
 
-class Drift(_Model):
+class Drift(Record):
     """A saved audience asked again on the data and model of today, beside its snapshot."""
 
     audience_id: str
@@ -94,14 +91,14 @@ class Drift(_Model):
         return bool(self.reasons)
 
 
-class UncheckedAudience(_Model):
+class UncheckedAudience(Record):
     """A saved audience that cannot be asked again, and why."""
 
     name: str
     why: str
 
 
-class DriftReport(_Model):
+class DriftReport(Record):
     """Every saved audience, as far as it can be asked again."""
 
     audiences: tuple[Drift, ...]

@@ -23,13 +23,11 @@ from tools.delivery.notifications import announce_drift, announce_saved
 from tools.delivery.outbox import Outbox
 from tools.delivery.reaching import Reachability
 from tools.delivery.sending import Exports
-from tools.erasure.erasure import Receipt, erase
+from tools.erasure.erasure import erase
+from tools.operation_types import MOST_HELD_OUT, Receipt
 from tools.queries import AudienceQueries
 from tools.types import AudienceSpec, ExportFile, Interval, SampleUser, SavedAudience
 from tools.uploads import keep_upload, uploaded
-
-MOST_HELD_OUT = 0.5
-"""Share of an audience that may be kept back at most: more would measure an effect on hardly anybody."""
 
 
 class SavedAudiences(AudienceQueries):
@@ -184,7 +182,7 @@ class SavedAudiences(AudienceQueries):
         return erase(self._tenant.workspace, self.settings, users, by)
 
     def delete_conversation(self, thread: str) -> None:
-        """Delete a conversation of the page; audiences that were saved in it stay.
+        """Delete a conversation of the page, but none of the audiences saved in it.
 
         Raises:
             NotAllowedError: the caller is not the owner of the workspace, whose page it was.
@@ -244,7 +242,7 @@ class SavedAudiences(AudienceQueries):
         if share is None:
             return self.settings.holdout
         if not 0 <= share <= MOST_HELD_OUT:
-            raise RequestError(f"A share of 0 to {MOST_HELD_OUT:.0%} can be kept back, not {share:.0%}.")
+            raise RequestError(f"A share of 0 to {MOST_HELD_OUT:.0%} can be held out, not {share:.0%}.")
         return share
 
     def _save_spec(

@@ -6,8 +6,9 @@ Shares, probabilities and cuts are numbers in 0..1; counts are users; an index o
 from datetime import date, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from encoders.records import Record
 from encoders.text.words import ANYTHING as ANYTHING
 
 Count = Annotated[int | None, Field(description="null: withheld, for it is below the minimum size")]
@@ -18,14 +19,10 @@ MOST_CONDITIONS = 20
 """Conditions of one kind in a spec: each is looked up in all of the data."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 # --- what defines an audience -------------------------------------------------------------------
 
 
-class Filter(_Model):
+class Filter(Record):
     """A hard condition on one attribute. A user whose value is unknown passes neither ``is`` nor ``is not``."""
 
     field: str
@@ -42,7 +39,7 @@ class Filter(_Model):
         return self
 
 
-class Behaviour(_Model):
+class Behaviour(Record):
     """A hard condition on the past: did (or did not) do what the words name within the last ``days``."""
 
     did: bool = Field(False, strict=True)
@@ -80,7 +77,7 @@ Stage = Literal[
 ]
 
 
-class LifeCycle(_Model):
+class LifeCycle(Record):
     """A hard condition on where users stand, by thresholds from the data's own distribution.
 
     The size of an audience says in its conditions which thresholds those are.
@@ -95,14 +92,14 @@ class LifeCycle(_Model):
     )
 
 
-class Membership(_Model):
+class Membership(Record):
     """A hard condition: in, or not in, the newest version of a saved audience of the caller's tenant."""
 
     audience: str = Field(min_length=1, max_length=200, description="its name or id")
     member: bool = Field(True, strict=True)
 
 
-class AudienceSpec(_Model):
+class AudienceSpec(Record):
     """Everything that decides who is in: the demand, the hard conditions and the cut."""
 
     demand: str = Field(min_length=1, max_length=2000, description="one precise sentence, its horizon included")
@@ -124,7 +121,7 @@ def named(name: str) -> tuple[AudienceSpec, ...]:
 # --- what the service answers -------------------------------------------------------------------
 
 
-class Interval(_Model):
+class Interval(Record):
     """An estimate with its 80 % interval."""
 
     low: float
@@ -132,14 +129,14 @@ class Interval(_Model):
     high: float
 
 
-class ValueCount(_Model):
+class ValueCount(Record):
     """How many users of the population have a value."""
 
     value: str
     users: Count
 
 
-class FieldCard(_Model):
+class FieldCard(Record):
     """An attribute and the values it has; ``unknown`` counts the users without one."""
 
     field: str
@@ -147,7 +144,7 @@ class FieldCard(_Model):
     unknown: Count
 
 
-class SourceCard(_Model):
+class SourceCard(Record):
     """One source of events, up to the as-of date."""
 
     source: str
@@ -161,7 +158,7 @@ class SourceCard(_Model):
     valued: bool = Field(False, description="whether its events have values, such as prices")
 
 
-class DataCard(_Model):
+class DataCard(Record):
     """What the data really has, as of the as-of date."""
 
     title: str
@@ -181,7 +178,7 @@ class DataCard(_Model):
     notice: str = Field("", description="what to know before these answers are used, such as that newer data is there")
 
 
-class ItemHit(_Model):
+class ItemHit(Record):
     """Something users do that is near the words searched for; counts cover the 91 days before the as-of date."""
 
     text: str
@@ -192,7 +189,7 @@ class ItemHit(_Model):
     events: Count
 
 
-class GroupHit(_Model):
+class GroupHit(Record):
     """A group of items (a product category, say) near the words; ``items`` are its best texts."""
 
     group: str
@@ -202,7 +199,7 @@ class GroupHit(_Model):
     items: tuple[str, ...]
 
 
-class CurvePoint(_Model):
+class CurvePoint(Record):
     """The audience that keeps the best ``cut`` of the eligible users."""
 
     cut: float
@@ -212,7 +209,7 @@ class CurvePoint(_Model):
     lift: float = Field(description="precision over the precision of taking everyone eligible")
 
 
-class Bucket(_Model):
+class Bucket(Record):
     """Users whose probability lies between two bounds."""
 
     low: float
@@ -220,7 +217,7 @@ class Bucket(_Model):
     users: Count
 
 
-class Dropped(_Model):
+class Dropped(Record):
     """How many users one hard condition keeps and drops, each counted on its own.
 
     Where it drops fewer than the minimum size it is shown as if it dropped nobody, and the other way round.
@@ -231,7 +228,7 @@ class Dropped(_Model):
     dropped: Count
 
 
-class SizeEstimate(_Model):
+class SizeEstimate(Record):
     """How large the audience is, how good it is expected to be, and where else one could cut."""
 
     demand: str
@@ -256,7 +253,7 @@ class SizeEstimate(_Model):
     warnings: tuple[str, ...] = ()
 
 
-class Evidence(_Model):
+class Evidence(Record):
     """Past events of one user that raise the score, grouped by item."""
 
     item: str
@@ -266,7 +263,7 @@ class Evidence(_Model):
     weight: float = Field(description="share of the user's matched score that these events carry, 0..1")
 
 
-class SampleUser(_Model):
+class SampleUser(Record):
     """One user of an audience, masked."""
 
     masked_id: str
@@ -275,7 +272,7 @@ class SampleUser(_Model):
     why: str = Field(description="one sentence made from the evidence")
 
 
-class ProfileRow(_Model):
+class ProfileRow(Record):
     """How much more common something is inside the audience than among everyone."""
 
     kind: Literal["attribute", "behaviour"]
@@ -287,7 +284,7 @@ class ProfileRow(_Model):
     users: Count = Field(description="null: fewer than the minimum size stand behind it, and its shares are rough")
 
 
-class SkewRow(_Model):
+class SkewRow(Record):
     """How often users with one value of an attribute were selected."""
 
     value: str
@@ -302,7 +299,7 @@ class SkewRow(_Model):
     verdict: Literal["even", "below", "few"] = Field(description="'below': the ratio is under four fifths")
 
 
-class SkewField(_Model):
+class SkewField(Record):
     """One attribute: whom the audience takes more often and whom less."""
 
     field: str
@@ -312,7 +309,7 @@ class SkewField(_Model):
     unknown_selected: Count = Field(description="those of them in the audience; null: withheld")
 
 
-class SkewReport(_Model):
+class SkewReport(Record):
     """An audience beside everyone, by each attribute."""
 
     users: Count
@@ -320,7 +317,7 @@ class SkewReport(_Model):
     fields: tuple[SkewField, ...]
 
 
-class Explanation(_Model):
+class Explanation(Record):
     """Why one user is, or is not, in an audience."""
 
     user_id: str = Field(description="the mask of the user; the id where the owner has asked to see ids")
@@ -332,7 +329,7 @@ class Explanation(_Model):
     text: str
 
 
-class TunedSummary(_Model):
+class TunedSummary(Record):
     """A demand fitted to users that were given; ``AudienceSpec.like`` takes its name, with this ``demand``."""
 
     name: str
@@ -345,7 +342,7 @@ class TunedSummary(_Model):
     warnings: tuple[str, ...] = ()
 
 
-class Overlap(_Model):
+class Overlap(Record):
     """Two audiences beside each other, in users; where fewer than the minimum size are apart, they are the same."""
 
     a: str
@@ -357,13 +354,13 @@ class Overlap(_Model):
     jaccard: float = Field(description="both over either, as they are shown; 0 where 'both' is withheld")
 
 
-class Comparison(_Model):
+class Comparison(Record):
     """Every pair of the audiences asked about."""
 
     overlaps: tuple[Overlap, ...]
 
 
-class SavedAudience(_Model):
+class SavedAudience(Record):
     """One version of a saved audience: a snapshot with its date."""
 
     id: str
@@ -382,7 +379,7 @@ class SavedAudience(_Model):
     notes: tuple[str, ...] = Field((), description="who was left out of it, or will be of its files, and why")
 
 
-class LeftOut(_Model):
+class LeftOut(Record):
     """Users of an audience who are not in its file, for one reason; each user has one reason."""
 
     reason: Literal["forgotten", "not in the data", "held out elsewhere", "shared contact", "repeated contact"]
@@ -390,7 +387,7 @@ class LeftOut(_Model):
     detail: str = Field(description="the reason in words, with the number")
 
 
-class ExportFile(_Model):
+class ExportFile(Record):
     """A file that was written, and how to check it."""
 
     audience_id: str

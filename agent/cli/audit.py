@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.console import Json, open_workspace, show
+from agent.cli.console import Json, Tenant, open_workspace, says, show
 
 if TYPE_CHECKING:
     from tools.storage.registry import AuditLine
 
 
 def audit(
-    audience: Annotated[str | None, typer.Argument(help="A saved audience, by name or id; else everything.")] = None,
-    tenant: Annotated[str, typer.Option(help="Whose audit lines; without it, those of the owner.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="How many at most, the latest of them.")] = 100,
+    audience: Annotated[str | None, typer.Argument(help=f"{says('saved', 'audience')} Without it, everything.")] = None,
+    tenant: Tenant = "",
+    limit: Annotated[int, typer.Option(min=1, help=says("deliveries", "limit"))] = 100,
     as_json: Json = False,
 ) -> None:
     """Show who did what and when: every save, export and outcome, and every call from outside."""

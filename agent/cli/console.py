@@ -17,12 +17,18 @@ from encoders.errors import AudienceError, RequestError
 from encoders.extras import named_extra
 from encoders.settings import Settings, settings
 from encoders.workspace import Progress, Workspace
+from tools.operations.table import BY_NAME
 
 if TYPE_CHECKING:
     from tools.types import AudienceSpec
 
 BAD_INPUT = 2
 STOPPED = 130
+
+
+def says(operation: str, argument: str = "") -> str:
+    """What the table of operations says of an operation, or of one of its arguments."""
+    return BY_NAME[operation].says(argument) if argument else BY_NAME[operation].summary
 
 
 def read_day(text: str) -> date:
@@ -41,6 +47,9 @@ AsOf = Annotated[
         help="The day that counts as now; nothing later is read. Without it, the day the data set names.",
     ),
 ]
+By = Annotated[str, typer.Option(help="Who does it, for the audit trail.")]
+Saved = Annotated[str, typer.Argument(help=says("saved", "audience"))]
+Tenant = Annotated[str, typer.Option(help="Whose it is; without it, what is the owner's of this workspace.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON on standard output, for machines.")]
 
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.console import Json, PlainGroup, open_workspace, show
+from agent.cli.console import Json, PlainGroup, Tenant, open_workspace, says, show
 
 if TYPE_CHECKING:
-    from tools.delivery.destinations import DestinationCard, Destinations
+    from tools.delivery.destinations import Destinations
+    from tools.operation_types import DestinationCard
 
-app = typer.Typer(cls=PlainGroup, help="Where audiences can be exported to: ad platforms, your own systems, plugins.")
+app = typer.Typer(cls=PlainGroup, help=says("destinations"))
 
-Tenant = Annotated[str, typer.Option(help="Whose audiences; without it, those of this workspace's owner.")]
 Name = Annotated[str, typer.Argument(help="What 'audience export --to' calls it, such as crm.")]
 
 

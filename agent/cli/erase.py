@@ -5,25 +5,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.console import Json, PlainGroup, open_workspace, progress_bar, show
+from agent.cli.console import By, Json, PlainGroup, Saved, Tenant, open_workspace, progress_bar, says, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from encoders.workspace import Workspace
-    from tools.erasure.erasure import Receipt
+    from tools.operation_types import Receipt
     from tools.storage.registry import Registry
-
-By = Annotated[str, typer.Option(help="Who does it, for the audit trail.")]
-Tenant = Annotated[str, typer.Option(help="Whose it is; without it, the owner's.")]
 
 
 def forget(
-    users: Annotated[list[str], typer.Argument(help="The users, by their ids in your data.")],
+    users: Annotated[list[str], typer.Argument(help=says("forget", "users"))],
     by: By = "command line",
     as_json: Json = False,
 ) -> None:
-    """Erase users from everything in the workspace, for good, and leave them out of all data prepared later."""
+    """Do the operation ``forget``."""
     workspace, settings = open_workspace()
     from tools.erasure.erasure import erase
 
@@ -35,14 +32,14 @@ def forget(
 app = typer.Typer(cls=PlainGroup, help="Delete a saved audience, the file of an export, or a conversation.")
 
 
-@app.command(epilog='Example: audience delete audience "Autumn launch"')
+@app.command(help=says("delete_audience"), epilog='Example: audience delete audience "Autumn launch"')
 def audience(
-    name: Annotated[str, typer.Argument(help="The saved audience, by name or id.")],
+    name: Saved,
     tenant: Tenant = "",
     by: By = "command line",
     as_json: Json = False,
 ) -> None:
-    """Delete a saved audience with all its versions and files; its audit lines stay."""
+    """Do the operation ``delete_audience``."""
     from tools.deletion import delete_audience
 
     with _opened(tenant) as (own, registry):
@@ -50,14 +47,14 @@ def audience(
     show(saved, as_json, lambda: f"Deleted: {saved.name}, versions 1 to {saved.version}, and its files.")
 
 
-@app.command(epilog="Example: audience delete export aud-0123456789ab-v1.csv")
+@app.command(help=says("delete_export"), epilog="Example: audience delete export aud-0123456789ab-v1.csv")
 def export(
-    name: Annotated[str, typer.Argument(help="The name of the file, without its folder.")],
+    name: Annotated[str, typer.Argument(help=says("delete_export", "name"))],
     tenant: Tenant = "",
     by: By = "command line",
     as_json: Json = False,
 ) -> None:
-    """Delete the file of an export."""
+    """Do the operation ``delete_export``."""
     from tools.deletion import delete_export
 
     with _opened(tenant) as (own, registry):
@@ -65,12 +62,12 @@ def export(
     show({"deleted": name}, as_json, lambda: f"Deleted: {name}")
 
 
-@app.command(epilog="Example: audience delete conversation 0123456789abcdef")
+@app.command(help=says("delete_conversation"), epilog="Example: audience delete conversation 0123456789abcdef")
 def conversation(
-    thread: Annotated[str, typer.Argument(help="Its id, as audit lines say it: chat ID.")],
+    thread: Annotated[str, typer.Argument(help=says("delete_conversation", "conversation"))],
     as_json: Json = False,
 ) -> None:
-    """Delete a conversation; audiences that were saved in it stay."""
+    """Do the operation ``delete_conversation``."""
     workspace, _ = open_workspace()
     from tools.deletion import delete_conversation
 

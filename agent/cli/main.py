@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
 from agent.cli import audit, data, destination, embed, erase, label, measure, models, saved, serve, token, tune, webhook
-from agent.cli.console import PlainGroup, choose_workspace
+from agent.cli.console import PlainGroup, choose_workspace, says
 
 app = typer.Typer(cls=PlainGroup, add_completion=False, pretty_exceptions_enable=False)
 
@@ -29,31 +29,39 @@ def audience(
         typer.echo(context.get_help())
 
 
-COMMANDS: dict[Callable[..., None], str] = {
-    data.demo: "audience demo",
-    data.prepare: "audience prepare shop.toml --strict",
-    label.label: "audience label spring --users 2000 --dry-run",
-    data.train: "audience train --as-of 2017-10-01",
-    data.index: "audience index --as-of 2017-10-01",
-    measure.score: "audience score --as-of 2017-10-01 --demands demands.jsonl --out scores.parquet",
-    measure.size: 'audience size "Households that will buy coffee in the next 28 days" --cut 0.1',
-    embed.embed: 'audience embed "Households that will buy coffee in the next 28 days" --json',
-    tune.tune: 'audience tune "coffee lovers" --demand "People who love coffee" --seeds customers.csv',
-    saved.outcome: 'audience outcome "Autumn launch" responders.csv',
-    saved.refresh: 'audience refresh "Autumn launch" --as-of 2017-11-01',
-    saved.export: 'audience export "Autumn launch" --to meta',
-    saved.drift: 'audience drift "Autumn launch"',
-    erase.forget: "audience forget 1234 5678 --by Ada",
-    audit.audit: 'audience audit "Autumn launch"',
-    erase.restore: "audience restore",
-    serve.ask: 'audience ask "people for our new baby line" --json',
-    serve.serve: "AUDIENCE_PORT=8080 audience serve",
-    serve.mcp: "audience --workspace /data/audience mcp",
-}
-"""Each command with the example its help shows."""
+class Shown(NamedTuple):
+    """What the help of a command shows."""
 
-for command, example in COMMANDS.items():
-    app.command(epilog=f"Example: {example}")(command)
+    example: str
+    operation: str = ""
+    """The operation that it does, whose words it takes; empty: its docstring."""
+
+
+COMMANDS: dict[Callable[..., None], Shown] = {
+    data.demo: Shown("audience demo"),
+    data.prepare: Shown("audience prepare shop.toml --strict"),
+    label.label: Shown("audience label spring --users 2000 --dry-run"),
+    data.train: Shown("audience train --as-of 2017-10-01"),
+    data.index: Shown("audience index --as-of 2017-10-01"),
+    measure.score: Shown("audience score --as-of 2017-10-01 --demands demands.jsonl --out scores.parquet"),
+    measure.size: Shown('audience size "Households that will buy coffee in the next 28 days" --cut 0.1', "size"),
+    embed.embed: Shown('audience embed "Households that will buy coffee in the next 28 days" --json'),
+    tune.tune: Shown('audience tune "coffee lovers" --demand "People who love coffee" --seeds customers.csv', "tune"),
+    saved.outcome: Shown('audience outcome "Autumn launch" responders.csv'),
+    saved.refresh: Shown('audience refresh "Autumn launch" --as-of 2017-11-01', "refresh"),
+    saved.export: Shown('audience export "Autumn launch" --to meta', "export"),
+    saved.drift: Shown('audience drift "Autumn launch"', "drift"),
+    erase.forget: Shown("audience forget 1234 5678 --by Ada", "forget"),
+    audit.audit: Shown('audience audit "Autumn launch"'),
+    erase.restore: Shown("audience restore"),
+    serve.ask: Shown('audience ask "people for our new baby line" --json'),
+    serve.serve: Shown("AUDIENCE_PORT=8080 audience serve"),
+    serve.mcp: Shown("audience --workspace /data/audience mcp"),
+}
+"""Each command with what its help shows."""
+
+for command, shown in COMMANDS.items():
+    app.command(help=says(shown.operation) if shown.operation else None, epilog=f"Example: {shown.example}")(command)
 
 
 app.add_typer(erase.app, name="delete")

@@ -35,7 +35,7 @@ def size(
     as_of: AsOf = None,
     as_json: Json = False,
 ) -> None:
-    """Say how many users a demand reaches, and how many of them are expected to do what it says."""
+    """Do the operation ``size``."""
     _, settings = open_workspace()
     spec = None if like else permitted(demand, cut)
     if like and demand is not None:

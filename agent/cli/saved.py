@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.console import Json, open_workspace, progress_bar, read_day, show
+from agent.cli.console import By, Json, Saved, open_workspace, progress_bar, read_day, says, show
 from encoders.errors import RequestError
 
 if TYPE_CHECKING:
     from tools.campaign_types import CampaignOutcome, Drift, DriftReport, Refreshed
     from tools.types import ExportFile
 
-By = Annotated[str, typer.Option(help="Who does it, for the audit trail.")]
-Name = Annotated[str, typer.Argument(help="The saved audience, by name or id.")]
-
 
 def outcome(
-    name: Name,
+    name: Saved,
     file: Annotated[
         Path | None,
         typer.Argument(
@@ -30,7 +27,7 @@ def outcome(
     from_data: Annotated[
         bool, typer.Option("--from-data", help="Count the responders in the data's own events instead.")
     ] = False,
-    version: Annotated[int | None, typer.Option(help="The version that was contacted; else the newest.")] = None,
+    version: Annotated[int | None, typer.Option(help=says("outcome", "version"))] = None,
     by: By = "command line",
     as_json: Json = False,
 ) -> None:
@@ -59,17 +56,15 @@ def outcome(
 
 
 def refresh(
-    name: Name,
+    name: Saved,
     as_of: Annotated[
         date | None,
-        typer.Option(
-            parser=read_day, metavar="YYYY-MM-DD", help="The day to refresh it at; else the day the data set names."
-        ),
+        typer.Option(parser=read_day, metavar="YYYY-MM-DD", help=says("refresh", "as_of")),
     ] = None,
     by: By = "command line",
     as_json: Json = False,
 ) -> None:
-    """Save an audience again as of a later day, and say who came and who left."""
+    """Do the operation ``refresh``."""
     _, settings = open_workspace()
     from tools.service import AudienceService
 
@@ -85,14 +80,14 @@ def refresh(
 
 
 def export(
-    name: Annotated[str, typer.Argument(help="The saved audience, by name or id.")],
+    name: Saved,
     to: Annotated[
         str, typer.Option(help="A destination ('audience destination list'); without it, a table of users.")
     ] = "",
     parquet: Annotated[bool, typer.Option("--parquet", help="Write Parquet instead of CSV.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a saved audience without its holdout to a file, and send it where it is for; contacts leave as hashes."""
+    """Do the operation ``export``."""
     _, settings = open_workspace()
     from tools.service import AudienceService
 
@@ -104,10 +99,10 @@ def export(
 
 
 def drift(
-    name: Annotated[str, typer.Argument(help="A saved audience, by name or id; without it, all of them.")] = "",
+    name: Annotated[str, typer.Argument(help=f"{says('drift', 'audience')} Without it, all of them.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Ask saved audiences again on the data and model of today: who came and left, and did the forecast hold?"""
+    """Do the operation ``drift`` for one saved audience, or for all."""
     _, settings = open_workspace()
     from tools.service import AudienceService
 
@@ -124,7 +119,7 @@ def drift(
 
 def _exported(done: "ExportFile") -> str:
     sent = f", sent to {done.platform} in {done.batches} batches" if done.batches else ""
-    return f"{done.path}: {done.rows:,} rows, {done.held_out:,} kept back{sent}"
+    return f"{done.path}: {done.rows:,} rows, {done.held_out:,} held out{sent}"
 
 
 def _report(report: "DriftReport", minimum: int) -> str:

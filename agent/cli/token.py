@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.console import Json, PlainGroup, open_workspace, show
+from agent.cli.console import Json, PlainGroup, Tenant, open_workspace, show
 from encoders.errors import RequestError
 from tools.access.caller import Scope
 from tools.access.tokens import USUAL_LIMIT, TokenCard, Tokens
@@ -20,9 +20,7 @@ def create(
     scopes: Annotated[
         str, typer.Option(help=f"What it is for, with commas between: {', '.join(Scope)}. 'admin' includes all.")
     ] = "read,size",
-    tenant: Annotated[
-        str, typer.Option(help="Whose saved audiences it sees; without it, those of this workspace's owner.")
-    ] = "",
+    tenant: Tenant = "",
     per_minute: Annotated[int, typer.Option(help="Calls that are let in within a minute.")] = USUAL_LIMIT,
     days: Annotated[int | None, typer.Option(help="Days it is valid; without it, until it is revoked.")] = None,
     as_json: Json = False,

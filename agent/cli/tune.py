@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.console import AsOf, Json, open_workspace, permitted, progress_bar, show
+from agent.cli.console import AsOf, Json, open_workspace, permitted, progress_bar, says, show
 from encoders.errors import RequestError
 from tools.audiences.seeds import COLUMN, read_seeds
 
@@ -16,17 +16,15 @@ if TYPE_CHECKING:
 
 def tune(
     name: Annotated[str, typer.Argument(help="What to call it; 'audience size --like NAME' then uses it.")],
-    demand: Annotated[
-        str | None, typer.Option(help="The sentence to begin with; without it, whatever those users have in common.")
-    ] = None,
+    demand: Annotated[str | None, typer.Option(help=says("tune", "demand"))] = None,
     seeds: Annotated[
         Path | None, typer.Option(help=f"A file of users: one id a line, or CSV with a column '{COLUMN}'.")
     ] = None,
-    audience: Annotated[str | None, typer.Option(help="A saved audience whose users to take, by name or id.")] = None,
+    audience: Annotated[str | None, typer.Option(help=f"{says('saved', 'audience')} Its users are taken.")] = None,
     as_of: AsOf = None,
     as_json: Json = False,
 ) -> None:
-    """Fit a demand to a few users who are known to be meant, to find more like them."""
+    """Do the operation ``tune``."""
     _, settings = open_workspace()
     if (seeds is None) == (audience is None):
         raise RequestError("Say which users to take: either --seeds FILE or --audience NAME.")

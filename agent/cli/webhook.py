@@ -6,57 +6,60 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.console import Json, PlainGroup, open_workspace, show
+from agent.cli.console import Json, PlainGroup, Tenant, open_workspace, says, show
+from tools.operation_types import EVENTS
 
 if TYPE_CHECKING:
-    from tools.delivery.outbox import Delivery, Outbox, Subscription
+    from tools.delivery.outbox import Outbox
+    from tools.operation_types import Delivery, Subscription
 
 app = typer.Typer(cls=PlainGroup, help="Addresses that are told when an audience is ready, refreshed or drifts.")
 
-Tenant = Annotated[str, typer.Option(help="Whose audiences; without it, those of this workspace's owner.")]
 
-
-@app.command(epilog="Example: audience webhook add https://example.com/hook --events audience.ready,audience.drifted")
+@app.command(
+    help=says("add_webhook"),
+    epilog="Example: audience webhook add https://example.com/hook --events audience.ready,audience.drifted",
+)
 def add(
-    url: Annotated[str, typer.Argument(help="Where messages are sent.")],
+    url: Annotated[str, typer.Argument(help=says("add_webhook", "url"))],
     events: Annotated[
-        str, typer.Option(help="What it is told, with commas between: audience.ready, .refreshed, .drifted.")
-    ] = "audience.ready,audience.refreshed,audience.drifted",
+        str, typer.Option(help=f"{says('add_webhook', 'events')} With commas between: {', '.join(EVENTS)}.")
+    ] = ",".join(EVENTS),
     tenant: Tenant = "",
     as_json: Json = False,
 ) -> None:
-    """Tell an address from now on, and print the secret its messages are signed with, which is shown this once."""
+    """Do the operation ``add_webhook``."""
     with _outbox(tenant) as outbox:
         made = outbox.add(url, [word.strip() for word in events.split(",") if word.strip()])
     show(made, as_json, lambda: f"{made.id} is told of {', '.join(made.events)}.\nSecret: {made.secret}")
 
 
-@app.command("list", epilog="Example: audience webhook list --json")
+@app.command("list", help=says("webhooks"), epilog="Example: audience webhook list --json")
 def list_(tenant: Tenant = "", as_json: Json = False) -> None:
-    """Show who is told what."""
+    """Do the operation ``webhooks``."""
     with _outbox(tenant) as outbox:
         found = outbox.subscriptions()
     words = "There is no webhook; 'audience webhook add' makes one."
     show(found, as_json, lambda: "\n".join(map(_subscription, found)) or words)
 
 
-@app.command(epilog="Example: audience webhook remove https://example.com/hook")
+@app.command(help=says("remove_webhook"), epilog="Example: audience webhook remove https://example.com/hook")
 def remove(
     webhook: Annotated[str, typer.Argument(help="Its id or its address.")], tenant: Tenant = "", as_json: Json = False
 ) -> None:
-    """Tell an address nothing more; what still waits for it is given up."""
+    """Do the operation ``remove_webhook``."""
     with _outbox(tenant) as outbox:
         gone = outbox.remove(webhook)
     show(gone, as_json, lambda: f"{gone.url} is told nothing more.")
 
 
-@app.command(epilog="Example: audience webhook deliveries --limit 20")
+@app.command(help=says("deliveries"), epilog="Example: audience webhook deliveries --limit 20")
 def deliveries(
-    limit: Annotated[int, typer.Option(min=1, help="How many at most, the latest of them.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help=says("deliveries", "limit"))] = 50,
     tenant: Tenant = "",
     as_json: Json = False,
 ) -> None:
-    """Show the messages and what became of each, the newest first."""
+    """Do the operation ``deliveries``."""
     with _outbox(tenant) as outbox:
         found = outbox.deliveries(limit)
     show(found, as_json, lambda: "\n".join(map(_delivery, found)) or "There is no message yet.")

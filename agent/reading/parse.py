@@ -26,7 +26,7 @@ from agent.reading.wording import code_of, into_english, language, noun_phrases
 from agent.steps import Step
 from encoders.text.words import stems
 from prompts.loader import table
-from tools.audiences.goals import Goal
+from tools.operation_types import Goal
 from tools.sentences.attributes import fields_of, take_people
 from tools.sentences.past import IT
 from tools.sentences.spans import ahead_in

@@ -14,8 +14,8 @@ from agent.steps import Step
 from agent.thinking.things import taken_back, things_of, with_items, witness
 from encoders.text.words import stems
 from prompts.loader import reply, spoken
-from tools.audiences.goals import Goal
 from tools.audiences.sizing import users_at
+from tools.operation_types import Goal
 from tools.sentences.attributes import parse_filter
 from tools.types import AudienceSpec, Behaviour, DataCard, Filter
 

@@ -18,6 +18,7 @@ from agent.thinking.checks import Checker
 from agent.thinking.drafts import Drafting, RefusedAudience
 from encoders.errors import RequestError
 from encoders.text.words import stems
+from tools.operations.table import BY_NAME
 from tools.types import AudienceSpec, DataCard, GroupHit, Interval, SizeEstimate, Stage
 
 if TYPE_CHECKING:
@@ -141,6 +142,14 @@ _CUTS = (0.05, 0.1, 0.2, 0.4)
 """Shares of the eligible users that a size is shown for, beside the recommended one."""
 
 
+_SPECIAL = {
+    "search": "Groups near each phrase (1: the same), and items.",
+    "size": f"Up to {_CANDIDATES}, like propose; numbered from 1.",
+    "compare": "Each a number from size, 'now' or a saved name.",
+}
+"""What of a tool is not said of the operation of its name."""
+
+
 class Toolbox:
     """The tools of one turn."""
 
@@ -154,14 +163,14 @@ class Toolbox:
         """What was shown of the data; the model's own words in an answer are not among it."""
 
     def tools(self) -> list[BaseTool]:
-        """The tools; each is described by its docstring."""
+        """The tools; each is described by the operation of its name, with what is special here."""
         every: tuple[Callable[..., str], ...] = (
             self.search, self.browse, self.describe_group, self.size, self.compare, self.profile,
         )  # fmt: skip
-        return [StructuredTool.from_function(each) for each in every]
+        return [StructuredTool.from_function(each, description=_described(each)) for each in every]
 
     def search(self, words: list[str]) -> str:
-        """Groups near each phrase, with how near (1: the same), and items."""
+        """Each phrase in a line."""
         return "\n".join(f"{plain(each)}: {self._found(each)}" for each in words[:_PHRASES])
 
     def _found(self, words: str) -> str:
@@ -177,13 +186,13 @@ class Toolbox:
         return self._show(f"{'; '.join(lines) or 'nothing'}; items: {', '.join(items) or 'none'}")
 
     def browse(self, of: str = "", page: int = 1) -> str:
-        """Names in the catalogue: the sources, groups of a source, items of a group."""
+        """A page of names."""
         shelf = self._service.browse(of, page - 1, MOST_GROUPS)
         rest = f" (page {page}, {shelf.total} in all)" if shelf.total > len(shelf.names) else ""
         return self._show(f"{', '.join(shelf.names) or 'no more'}{rest}")
 
     def describe_group(self, names: list[str]) -> str:
-        """Items, users, days until they come back, and forecast quality of groups."""
+        """Each group in a line, with how well it is forecast."""
         return "\n".join(self._show(self._described(each)) for each in names[:_NAMES])
 
     def _described(self, name: str) -> str:
@@ -202,7 +211,7 @@ class Toolbox:
         )
 
     def size(self, candidates: list[dict[str, Any]]) -> str:
-        """Size up to 4 candidates, each an object like propose; they get numbers from 1."""
+        """Each candidate in a line."""
         return "\n".join(self._candidate(each) for each in candidates[:_CANDIDATES])
 
     def _candidate(self, given: dict[str, Any]) -> str:
@@ -221,7 +230,7 @@ class Toolbox:
         return self._show(f"{number}. {sized(spec, size, self._card)}")
 
     def compare(self, audiences: list[str]) -> str:
-        """Overlap of audiences: their number from size, 'now', or a saved name."""
+        """Each pair in a line."""
         audiences = audiences[:_CANDIDATES]
         overlaps = self._service.compare([self._named(each) for each in audiences]).overlaps
         lines = [
@@ -232,7 +241,7 @@ class Toolbox:
         return self._show("\n".join(lines))
 
     def profile(self, audience: str) -> str:
-        """What sets an audience apart: its share, everyone's, index (100: alike)."""
+        """Each row with the share in the audience and among everyone."""
         named = self._named(audience)
         if isinstance(named, str):
             named = next((e.spec for e in self._service.list_audiences() if named in (e.name, e.id) and e.spec), named)
@@ -256,6 +265,12 @@ class Toolbox:
     def _show(self, text: str) -> str:
         self.shown.append(text)
         return text
+
+
+def _described(tool: Callable[..., str]) -> str:
+    operation = BY_NAME.get(tool.__name__)
+    words = (operation.summary if operation else "", _SPECIAL.get(tool.__name__, ""))
+    return " ".join(filter(None, words))
 
 
 def sized(spec: AudienceSpec, size: SizeEstimate, card: DataCard) -> str:

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from agent.conversation import Conversation
 from agent.reading.options import ALL, DECIDE, HORIZONS, NEWNESS
@@ -23,6 +23,7 @@ from encoders.errors import DataError
 from encoders.features.histories import did_any, done_in
 from encoders.metrics import auc, lift
 from encoders.predictor import Forecaster
+from encoders.records import Record
 from encoders.settings import Settings
 from encoders.workspace import Progress, silent
 from tools.service import AudienceService
@@ -37,10 +38,8 @@ _MINE = 0.3
 """An option is what they mean when it shares so much of its items, or of their goal's, with the goal."""
 
 
-class Marketer(BaseModel):
+class Marketer(Record):
     """One person with one wish."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
     kind: Kind
@@ -52,10 +51,8 @@ class Marketer(BaseModel):
     """What they say when none of the answers offered is what they mean."""
 
 
-class SimulatedTalk(BaseModel):
+class SimulatedTalk(Record):
     """What came of one conversation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     questions: int
     lines: tuple[str, ...]
@@ -144,10 +141,8 @@ _TOSS = (0.5, 1.0)
 """AUC and lift of no audience at all."""
 
 
-class JudgedDialogue(BaseModel):
+class JudgedDialogue(Record):
     """One dialogue, and how it ended."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     marketer: Marketer
     talk: SimulatedTalk
@@ -157,10 +152,8 @@ class JudgedDialogue(BaseModel):
     """The same of the demand."""
 
 
-class KindFigures(BaseModel):
+class KindFigures(Record):
     """The dialogues of one kind together, with 95 % bootstrap intervals over them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Kind
     dialogues: int
@@ -177,10 +170,8 @@ class KindFigures(BaseModel):
     """Share that was declined."""
 
 
-class DialogueReport(BaseModel):
+class DialogueReport(Record):
     """What ``python -m benchmarks.evaluate --dialogue`` gives."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str
     as_of: date

@@ -13,10 +13,10 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
 from scipy.stats import binomtest
 
 from agent.guard.verdict import JudgedTalk, Refusal, check_spec, check_turn, read_ahead
+from encoders.records import Record
 from tools.types import AudienceSpec
 
 Half = Literal["tune", "report", "fresh"]
@@ -27,11 +27,7 @@ _SPENT, _UNSEEN = "p3", "p4"
 _CONFIDENCE = 0.95
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Case(_Model):
+class Case(Record):
     """One labelled conversation."""
 
     id: str
@@ -67,7 +63,7 @@ class FreshCase(Case):
         return "fresh"
 
 
-class Verdict(_Model):
+class Verdict(Record):
     """What the guard said to a case; ``key`` is empty where it said nothing."""
 
     case: Case
@@ -80,7 +76,7 @@ class Verdict(_Model):
         return bool(self.key) == self.case.sensitive
 
 
-class Rate(_Model):
+class Rate(Record):
     """``right`` of ``of`` cases, with the 95 % interval of Wilson; nothing but the counts where there are none."""
 
     right: int
@@ -90,7 +86,7 @@ class Rate(_Model):
     high: float | None
 
 
-class RateRow(_Model):
+class RateRow(Record):
     """How right the guard is on one group of cases."""
 
     group: str
@@ -103,14 +99,14 @@ class RateRow(_Model):
     """Cases that may be asked for, and were let pass."""
 
 
-class RateTable(_Model):
+class RateTable(Record):
     """The rows of one way to group the cases."""
 
     by: str
     rows: tuple[RateRow, ...]
 
 
-class Mistake(_Model):
+class Mistake(Record):
     """A case the guard got wrong, in the words of the case."""
 
     id: str
@@ -120,7 +116,7 @@ class Mistake(_Model):
     text: str
 
 
-class GuardReport(_Model):
+class GuardReport(Record):
     """Everything ``python -m benchmarks.evaluate --guard`` says; borderline cases count in ``borderline`` alone."""
 
     cases: int

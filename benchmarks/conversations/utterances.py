@@ -16,6 +16,7 @@ from agent.reading.intents import Stage
 from agent.reading.message import ParsedMessage
 from agent.reading.parse import parse
 from encoders.errors import RequestError
+from encoders.records import Record
 from tools.types import DataCard, FieldCard, SourceCard, ValueCount
 
 _FIELDS: dict[str, tuple[str, ...]] = {
@@ -90,10 +91,8 @@ class Utterance(BaseModel):
     percent: float | None = None
 
 
-class Share(BaseModel):
+class Share(Record):
     """So many of so many."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     right: int = 0
     of: int = 0
@@ -103,10 +102,8 @@ class Share(BaseModel):
         return Share(right=self.right + right, of=self.of + of)
 
 
-class ReadingFigures(BaseModel):
+class ReadingFigures(Record):
     """The messages of one language together."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     language: str
     figures: dict[str, Share]

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
 from scipy.stats import bootstrap
+
+from encoders.records import Record
 
 Vector = npt.NDArray[np.float64]
 Statistic = Callable[..., Any]
@@ -17,10 +18,8 @@ _DRAWS = 2000
 _SEED = 0
 
 
-class Figure(BaseModel):
+class Figure(Record):
     """A figure and its 95 % interval."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     value: float
     low: float

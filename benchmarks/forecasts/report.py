@@ -2,17 +2,12 @@
 
 from datetime import date
 
-from pydantic import BaseModel, ConfigDict
-
 from benchmarks.forecasts.figures import Figure
 from benchmarks.forecasts.study import Told
+from encoders.records import Record
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Row(_Model):
+class Row(Record):
     """One scorer."""
 
     scorer: str
@@ -21,7 +16,7 @@ class Row(_Model):
     """By column; one that cannot be told is left out."""
 
 
-class DemandResult(_Model):
+class DemandResult(Record):
     """What became of one demand, and of our forecast of it."""
 
     sentence: str
@@ -33,7 +28,7 @@ class DemandResult(_Model):
     """Among the best tenth."""
 
 
-class Section(_Model):
+class Section(Record):
     """One question: every scorer's figures on one list of demands."""
 
     name: str
@@ -54,7 +49,7 @@ class Section(_Model):
         return found[0] if found else None
 
 
-class Report(_Model):
+class Report(Record):
     """The benchmark on one data set at one as-of date."""
 
     data: str

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from pydantic import BaseModel, ConfigDict
 from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
@@ -18,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from encoders.calibration.overdispersion import Counts, Overdispersion, count, coverage, fit_overdispersion
 from encoders.features.histories import level
 from encoders.metrics import calibration_error
+from encoders.records import Record
 
 Matrix = npt.NDArray[np.float32]
 Vector = npt.NDArray[np.float64]
@@ -39,10 +39,8 @@ _SHARES = (1.0, 0.1)
 """Audiences whose responders are checked: everyone, and the best tenth."""
 
 
-class Calibration(BaseModel):
+class Calibration(Record):
     """Two logistic models: how many of the population respond, and how the scores divide them; and the spread."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     rate: tuple[float, float, float, float]
     """From the level to the logit of the response rate: intercept and slope, and how both give way with distance."""

@@ -8,9 +8,9 @@ most of those labels are blurred: their vectors are mixed with those of other se
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
 from sklearn.linear_model import LogisticRegression
 
+from encoders.records import Record
 from encoders.training.labels import Label
 
 Matrix = npt.NDArray[np.float32]
@@ -27,10 +27,8 @@ _FAINT = 0.3
 """Where even the best item or group is less near than this (a cosine), the data has nothing of the kind."""
 
 
-class ItemGrounding(BaseModel):
+class ItemGrounding(Record):
     """Coefficients of the logistic model; the only state."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     weights: tuple[float, ...]
     intercept: float

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from scipy.optimize import brentq, minimize
 from scipy.stats import norm
 
+from encoders.records import Record
+
 Vector = npt.NDArray[np.float64]
 
 INTERVAL = 0.8
@@ -25,10 +27,8 @@ _ROUNDING = 0.25
 """Variance that a whole number has in any case."""
 
 
-class Overdispersion(BaseModel):
+class Overdispersion(Record):
     """Log of the spread: a line over how far the words are from the data, and over further parts of a demand."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     intercept: float
     far: float

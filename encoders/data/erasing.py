@@ -8,22 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from encoders.checksums import CHECKSUMS, damaged_files, write_checksums
 from encoders.data.contacts import KINDS, ContactFormat
 from encoders.data.events import DatasetCard
 from encoders.data.folders import About, Tables, version_of_tables
 from encoders.errors import DataError, WorkspaceError
+from encoders.records import Record
 from encoders.workspace import Workspace, atomic_file, plain_faults
 
 MASK = "mask"
 """The kind of contact that a mask is: nobody is reached by it, but files that are brought may name somebody so."""
 
 
-class _Listed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Listed(Record):
     users: frozenset[str] = frozenset()
     contacts: frozenset[str] = frozenset()
     digest: str = ""

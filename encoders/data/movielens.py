@@ -8,21 +8,17 @@ from importlib.resources import files
 from pathlib import Path
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
 
 from encoders.data.built_in import package_folder, recipe_of
 from encoders.data.erasing import Forgotten, without_forgotten
 from encoders.data.events import HORIZON_DAYS, DatasetCard
 from encoders.data.folders import ITEM_KEY, About, Tables, write_folder
 from encoders.errors import DataError
+from encoders.records import Record
 from encoders.workspace import Progress, silent
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Genre(_Strict):
+class Genre(Record):
     """A genre in words: in front of another one, alone for one film, alone for many."""
 
     name: str
@@ -31,14 +27,14 @@ class Genre(_Strict):
     many: str
 
 
-class MovieLensAttribute(_Strict):
+class MovieLensAttribute(Record):
     """One attribute of a viewer: the column it comes from, and its codes in words."""
 
     column: str
     values: dict[str, str]
 
 
-class MovieLensWords(_Strict):
+class MovieLensWords(Record):
     """Everything that is written out, as it stands in the TOML file."""
 
     genres: tuple[Genre, ...]

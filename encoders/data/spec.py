@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 import polars as pl
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from encoders.errors import DataError
+from encoders.records import Record
 
 _SUGGESTIONS = 3
 
@@ -67,11 +68,7 @@ Template = Annotated[str, AfterValidator(_template)]
 Zone = Annotated[str, AfterValidator(_zone)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TableSpec(_Strict):
+class TableSpec(Record):
     """Where a table lies: Parquet or CSV files, or patterns of them, relative to the spec."""
 
     files: tuple[Name, ...] = Field(min_length=1)
@@ -82,9 +79,9 @@ class TableSpec(_Strict):
 class UsersSpec(TableSpec):
     """The table of users: one row each."""
 
-    attributes: dict[Name, Name] = {}
+    attributes: dict[Name, Name] = Field(default_factory=dict)
     """Name of the attribute, for people, to its column."""
-    contacts: dict[Name, Name] = {}
+    contacts: dict[Name, Name] = Field(default_factory=dict)
     """email, phone or the like to its column; goes into contacts.parquet and nowhere else."""
     phone_country: Annotated[str, AfterValidator(_country)] = ""
     """Two-letter country of phone numbers without a country code; without it, those are no contacts."""
@@ -123,7 +120,7 @@ class SourceSpec(TableSpec):
     value: str | None = None
 
 
-class DataSpec(_Strict):
+class DataSpec(Record):
     """A whole data set."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")

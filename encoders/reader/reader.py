@@ -8,12 +8,12 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from encoders.reader.head import ReaderHead
 from encoders.reader.knowledge import Entry, Phrases, Table
 from encoders.reader.targets import FoundTitle, Targets
 from encoders.reader.texts import meant_by
+from encoders.records import Record
 from encoders.text.encoders import Matrix, TextEncoder
 from encoders.text.words import stemmed
 
@@ -50,10 +50,8 @@ _NAME_WORDS = (2, 3, 4, 5)
 _LOOKED_AT = 64
 
 
-class MeantGroup(BaseModel):
+class MeantGroup(Record):
     """A group or a single item that a request means."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     group: str
     """As a demand names it."""
@@ -65,10 +63,8 @@ class MeantGroup(BaseModel):
     """It is one item, not a group."""
 
 
-class WholeReading(BaseModel):
+class WholeReading(Record):
     """What a request means in this data."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     groups: tuple[MeantGroup, ...]
     """Best first; none where nothing in the data is near enough."""

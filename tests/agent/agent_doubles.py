@@ -19,8 +19,8 @@ from wire_doubles import ending
 from encoders.errors import RequestError, TooSmallError
 from encoders.reader import WholeReading
 from encoders.text.words import stems
-from tools.audiences.catalogue import CataloguePage, GroupCard
-from tools.audiences.goals import Goal, GoalReached, reach_goal
+from tools.audiences.goals import reach_goal
+from tools.operation_types import CataloguePage, Goal, GoalReached, GroupCard
 from tools.types import (
     AudienceSpec,
     Comparison,

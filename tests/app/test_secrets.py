@@ -17,8 +17,7 @@ from encoders.settings import Settings, settings
 from encoders.workspace import Workspace
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
-from tools.delivery.destinations import NewDestination
-from tools.delivery.outbox import NewSubscription
+from tools.operation_types import NewDestination, NewSubscription
 from tools.service import AudienceService
 from tools.storage.registry import Registry
 

@@ -6,7 +6,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from encoders.records import Record
 
 
 class Scope(StrEnum):
@@ -24,10 +26,8 @@ class Scope(StrEnum):
     """All of that, and users by their real ids."""
 
 
-class Caller(BaseModel):
+class Caller(Record):
     """Somebody who calls, and what they may do."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     tenant: str = Field("", description="whose audiences they see; '' is the owner of the workspace")

@@ -11,9 +11,10 @@ from pathlib import Path
 from secrets import token_urlsafe
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from encoders.errors import NotThereError, RequestError, UnknownTokenError
+from encoders.records import Record
 from encoders.workspace import checked_tenant, plain_faults
 from tools.access.caller import Caller, Scope
 from tools.storage.sqlite import Database
@@ -39,10 +40,8 @@ CREATE TABLE tokens (
 )
 
 
-class TokenCard(BaseModel):
+class TokenCard(Record):
     """What is known of a token; the token itself is not."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     caller: Caller
     created: datetime

@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
-from pydantic import BaseModel, ConfigDict, Field
 
 from encoders.data.events import ACTIVE_DAYS
 from encoders.errors import RequestError
 from encoders.predictor import Forecaster
 from tools.audiences.disclosure import Disclosure
-from tools.types import Count, GroupHit, ItemHit
+from tools.operation_types import CataloguePage, GroupCard
+from tools.types import GroupHit, ItemHit
 
 _BEST_ITEMS = 4
 
@@ -122,33 +122,6 @@ def lately(source: str, group: str) -> str:
 
 
 _EXAMPLES = 8
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CataloguePage(_Model):
-    """Names on one level of the catalogue, those that most users did something of lately first."""
-
-    of: str = Field(description="the source or group the names belong to; empty for the sources themselves")
-    names: tuple[str, ...]
-    total: int = Field(description="names on this level, those that are not shown included")
-
-
-class GroupCard(_Model):
-    """What is known of one group of items, as of the as-of date."""
-
-    group: str
-    source: str
-    action: str = Field(description="what users do with it")
-    users: Count = Field(description="who did something of it in the 91 days before the as-of date")
-    items: tuple[str, ...] = Field(description="the items most users did lately")
-    item_count: int
-    interval_days: float | None = Field(
-        description="median days between two days on which one user did something of it; null where fewer users than "
-        "the minimum size came back"
-    )
 
 
 class Catalogue:

@@ -5,54 +5,11 @@ times the value is more than the cost. Users are ranked by their chances, so the
 falls.
 """
 
-from typing import Annotated
-
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from encoders.calibration.overdispersion import Vector, responders
-from tools.types import Count, Interval
-
-Money = Annotated[float | None, Field(gt=0, le=1e12, strict=True)]
-
-
-class Goal(BaseModel):
-    """What the marketer wants to reach; money is in any one currency."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    users: int | None = Field(None, ge=1, strict=True, description="so many users")
-    precision: float | None = Field(
-        None, gt=0, le=1, strict=True, description="at least this share of them shall respond"
-    )
-    budget: Money = Field(None, description="what contacting them may cost at most")
-    cost: Money = Field(None, description="of contacting one user")
-    value: Money = Field(None, description="of one responder")
-
-    @property
-    def money_or_share(self) -> bool:
-        """Whether it asks for more than a number of users."""
-        return self.cost is not None or self.precision is not None
-
-    @model_validator(mode="after")
-    def _money_needs_a_cost(self) -> "Goal":
-        if (self.budget or self.value) and self.cost is None:
-            raise ValueError("a budget or a value needs the cost of a contact")
-        return self
-
-
-class GoalReached(BaseModel):
-    """The cut for a goal, and what it brings."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    goal: Goal
-    cut: float = Field(description="share of the eligible users")
-    users: Count
-    responders: Interval | None = Field(description="null where fewer than the minimum size are eligible")
-    cost: float | None = Field(None, description="of contacting them")
-    profit: Interval | None = Field(None, description="value of the responders less the cost")
-    reached: bool = Field(description="False: not even the best users are good enough; the cut is the nearest there is")
+from tools.operation_types import Goal, GoalReached
+from tools.types import Interval
 
 
 def reach_goal(goal: Goal, ranked: Vector, spread: float, smallest: int) -> GoalReached:

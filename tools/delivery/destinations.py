@@ -3,25 +3,23 @@
 import re
 from datetime import UTC, date, datetime
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from pydantic_core import to_json
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential_jitter
 
 from encoders.errors import DestinationError, RequestError
+from encoders.records import Record
 from tools.delivery.platforms import Platform, platforms
 from tools.delivery.posting import PostResult, checked_url, new_secret, post
+from tools.operation_types import DestinationCard, NewDestination
 from tools.storage.sqlite import Database
 
 GROUP = "audience.destinations"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Person(_Model):
+class Person(Record):
     """One user of the audience as they may leave: hashes alone, SHA-256 in lower-case hexadecimal."""
 
     user_sha256: str = Field(description="of their id in the data")
@@ -29,7 +27,7 @@ class Person(_Model):
     phone_sha256: str | None = Field(None, description="of the number as E.164, with its plus sign")
 
 
-class Batch(_Model):
+class Batch(Record):
     """A part of one push of an audience: its batches have everybody once, and nobody who is held out."""
 
     id: str = Field(description="the same whenever this batch is sent again; a receiver drops an id it has seen")
@@ -46,7 +44,7 @@ class Batch(_Model):
     people: tuple[Person, ...]
 
 
-class Receiver(_Model):
+class Receiver(Record):
     """Who a file of hashes is written for, before it is sent."""
 
     key: str
@@ -151,26 +149,6 @@ def _last(state: RetryCallState) -> PostResult:
 
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-
-
-class DestinationCard(BaseModel):
-    """One destination as it is listed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    key: str = Field(description="what 'export' calls it")
-    name: str
-    kind: Literal["file", "webhook", "plugin"] = Field(description="'file': written here for a person to upload")
-    url: str = Field("", description="where a webhook sends to")
-    problem: str = Field("", description="why it cannot be used; empty where it can")
-
-
-class NewDestination(DestinationCard):
-    """A webhook as it is added, the only time its secret is shown."""
-
-    secret: str = Field(
-        repr=False, description="what batches are signed with (whsec_...); the receiver checks them with it"
-    )
 
 
 class Destinations:

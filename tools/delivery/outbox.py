@@ -5,57 +5,18 @@ import sqlite3
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
-from typing import Any, Literal, get_args
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from encoders.errors import NotThereError, RequestError
+from encoders.records import Record
 from tools.delivery.posting import PostResult, checked_url, new_secret
+from tools.operation_types import EVENTS, Delivery, Event, NewSubscription, Subscription
 from tools.storage.sqlite import Database
 
-Event = Literal["audience.ready", "audience.refreshed", "audience.drifted"]
-EVENTS: tuple[Event, ...] = get_args(Event)
 
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Subscription(_Model):
-    """One address that is told of some events."""
-
-    id: str
-    url: str
-    events: tuple[Event, ...]
-    created: datetime
-    disabled: str = Field("", description="why nothing is sent there any more; empty while it is in use")
-
-
-class NewSubscription(Subscription):
-    """A subscription as it is made, the only time its secret is shown."""
-
-    secret: str = Field(
-        repr=False, description="what messages are signed with (whsec_...); the receiver checks them with it"
-    )
-
-
-class Delivery(_Model):
-    """One message to one address."""
-
-    id: str = Field(description="the header webhook-id, the same on every try; a receiver drops an id it has seen")
-    webhook: str
-    url: str
-    event: Event
-    audience: str
-    version: int
-    created: datetime
-    state: Literal["waiting", "delivered", "given up"]
-    tries: int
-    due: datetime | None = Field(description="when it is tried next; None once it is not")
-    answer: str = Field(description="what came of the last try; empty before the first")
-
-
-class Outgoing(_Model):
+class Outgoing(Record):
     """A delivery that somebody has taken on, with what sending it needs."""
 
     id: str

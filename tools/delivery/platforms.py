@@ -5,17 +5,16 @@ import tomllib
 from functools import lru_cache
 from importlib.resources import files
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from encoders.data.contacts import PLAIN, ContactFormat
 from encoders.errors import RequestError
+from encoders.records import Record
 from tools.types import SavedAudience
 
 
-class Platform(BaseModel):
+class Platform(Record):
     """One platform's rules, from ``platforms.toml``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     key: str
     name: str

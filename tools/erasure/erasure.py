@@ -12,7 +12,6 @@ from pathlib import Path
 from secrets import token_hex
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
 
 from encoders.data.contacts import KINDS, ContactFormat
 from encoders.data.erasing import MASK, erase_from_folder, forget, prepared_folders
@@ -24,6 +23,7 @@ from tools.audiences.population import masks_of
 from tools.erasure.databases import erase_from_index
 from tools.erasure.files import erase_from_file
 from tools.erasure.traces import Traces, traces_of
+from tools.operation_types import ErasedPlace, Receipt
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import TABLES
 from tools.storage.sqlite import Database
@@ -41,29 +41,6 @@ _NOT_OURS = (
     "The weights of a trained model hold no user, but were learned from them; train again to be without.",
 )
 _CHROMA_SERVER = "The Chroma server was told to delete them; its owner clears its files with 'chroma utils vacuum'."
-
-
-class ErasedPlace(BaseModel):
-    """One file or folder that was written anew or deleted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: str = Field(description="below the workspace")
-    changes: int = Field(description="rows and values")
-
-
-class Receipt(BaseModel):
-    """What an erasure did; it names nobody."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str
-    time: datetime
-    erased_by: str
-    users: tuple[str, ...] = Field(description="keyed hashes of the ids, which only this workspace can make")
-    places: tuple[ErasedPlace, ...]
-    sent_to: tuple[str, ...] = Field(description="destinations that were sent audiences with them before")
-    not_ours: tuple[str, ...] = Field(description="what was not changed, and who has to see to it")
 
 
 def erase(

@@ -12,9 +12,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from encoders.errors import RequestError
+from encoders.records import Record
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 
@@ -25,14 +26,10 @@ PROVIDER = "audience-targeting"
 Vector = npt.NDArray[np.float32]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 # --- the envelope -------------------------------------------------------------------------------
 
 
-class EmbeddingModel(_Part):
+class EmbeddingModel(Record):
     """What made a vector, and how such vectors are compared."""
 
     id: str = PROVIDER
@@ -44,7 +41,7 @@ class EmbeddingModel(_Part):
     embedding_space_id: str
 
 
-class Embedding(_Part):
+class Embedding(Record):
     """One vector, of length one."""
 
     id: str = Field(description="SHA-256 of the vector as float32, so equal vectors have equal ids")
@@ -60,7 +57,7 @@ class Embedding(_Part):
         return self
 
 
-class Envelope(_Part):
+class Envelope(Record):
     """A message of ``MEDIA_TYPE``. It names no permissible uses, which the draft reads as scoring for activation."""
 
     spec_version: str = SPEC_VERSION
@@ -122,7 +119,7 @@ def _envelope(service: AudienceService, kind: Literal["query", "user_intent"], v
 # --- in a bid request ---------------------------------------------------------------------------
 
 
-class Aa(_Part):
+class Aa(Record):
     """``OpenRtbSegment.ext.aa`` of OpenRTB."""
 
     ver: str = SPEC_VERSION
@@ -138,13 +135,13 @@ class Aa(_Part):
         return self
 
 
-class SegmentExt(_Part):
+class SegmentExt(Record):
     """``OpenRtbSegment.ext`` of OpenRTB, with our part of it."""
 
     aa: Aa
 
 
-class OpenRtbSegment(_Part):
+class OpenRtbSegment(Record):
     """A segment of ``user.data`` in OpenRTB."""
 
     id: str
@@ -152,7 +149,7 @@ class OpenRtbSegment(_Part):
     ext: SegmentExt
 
 
-class UserData(_Part):
+class UserData(Record):
     """One element of ``user.data`` in OpenRTB."""
 
     name: str = PROVIDER

@@ -87,7 +87,7 @@ class Jobs:
         return self.ledger.page(current().tenant, limit, cursor, _asker())
 
     def cancel(self, job: str) -> Job:
-        """Have a job end; one that is at work stops at the next point where nothing is lost.
+        """Ask a job to end at the next point where nothing is lost.
 
         Raises:
             NotThereError: there is none of that id, or it is another tenant's.

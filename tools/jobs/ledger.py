@@ -11,9 +11,10 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from encoders.errors import BusyError, NotThereError, RequestError
+from encoders.records import Record
 from tools.campaign_types import Refreshed
 from tools.jobs.problems import Problem
 from tools.storage.sqlite import Database
@@ -76,18 +77,14 @@ class State(StrEnum):
         return self not in (State.WAITING, State.RUNNING, State.STOPPING)
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class JobProgress(_Model):
+class JobProgress(Record):
     """How far a job is."""
 
     description: str = Field(description="what is being done, in words")
     fraction: float | None = Field(None, ge=0, le=1, description="share of it that is done; null where not known")
 
 
-class Job(_Model):
+class Job(Record):
     """Something that takes a while."""
 
     id: str
@@ -100,7 +97,7 @@ class Job(_Model):
     problem: Problem | None = Field(None, description="why it failed")
 
 
-class JobPage(_Model):
+class JobPage(Record):
     """A part of the list of jobs, newest first."""
 
     jobs: tuple[Job, ...]

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from encoders.errors import (
     BROKEN,
@@ -25,21 +25,18 @@ from encoders.errors import (
     UnknownTokenError,
     WorkspaceError,
 )
+from encoders.records import Record
 
 
-class Misfit(BaseModel):
+class Misfit(Record):
     """One part of a request that does not fit."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     place: str = Field(description="where it stands, such as 'body.spec.cut'")
     detail: str
 
 
-class Problem(BaseModel):
+class Problem(Record):
     """Why a request was not answered; ``detail`` says what to change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: str = Field(description="what kind of problem, as listed at /problems; 'about:blank' for plain HTTP ones")
     title: str

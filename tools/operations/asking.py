@@ -1,13 +1,22 @@
 """Operations that look at the data and at audiences as they would be: the docstring of each is what callers read."""
 
-from tools.audiences.catalogue import CataloguePage, GroupCard
-from tools.audiences.goals import Goal, GoalReached
+from typing import TYPE_CHECKING
+
 from tools.campaign_types import CampaignOutcome, Drift
-from tools.delivery.destinations import DestinationCard
-from tools.delivery.platforms import platforms
+from tools.operation_types import (
+    VERSION,
+    AudiencePage,
+    Capabilities,
+    CataloguePage,
+    CombinedUsers,
+    DestinationCard,
+    Goal,
+    GoalReached,
+    GroupCard,
+    RefreshDay,
+    audience_page,
+)
 from tools.operations import inputs
-from tools.pages import VERSION, AudiencePage, Capabilities, CombinedUsers, RefreshDay, audience_page
-from tools.service import AudienceService
 from tools.types import (
     Comparison,
     DataCard,
@@ -22,9 +31,14 @@ from tools.types import (
     TunedSummary,
 )
 
+if TYPE_CHECKING:
+    from tools.service import AudienceService
 
-def capabilities(service: AudienceService) -> Capabilities:
+
+def capabilities(service: "AudienceService") -> Capabilities:
     """Which version, model and data answer here, and what may be asked of them."""
+    from tools.delivery.platforms import platforms
+
     card = service.describe_data()
     return Capabilities(
         version=VERSION,
@@ -37,7 +51,7 @@ def capabilities(service: AudienceService) -> Capabilities:
     )
 
 
-def describe_data(service: AudienceService) -> DataCard:
+def describe_data(service: "AudienceService") -> DataCard:
     """What the data has: sources, attributes with their values, common item groups, dates.
 
     Begin here. Filters may only name these attributes and values. The answer says what one user is called (a
@@ -46,7 +60,7 @@ def describe_data(service: AudienceService) -> DataCard:
     return service.describe_data()
 
 
-def search_items(service: AudienceService, words: inputs.Words, limit: inputs.Hits = 10) -> tuple[ItemHit, ...]:
+def search_items(service: "AudienceService", words: inputs.Words, limit: inputs.Hits = 10) -> tuple[ItemHit, ...]:
     """Items of the data that are near some words, best first, with how many users and events they had lately.
 
     Use it to see whether, and under which names, the data knows what somebody wants to promote.
@@ -54,7 +68,7 @@ def search_items(service: AudienceService, words: inputs.Words, limit: inputs.Hi
     return service.search_items(words, limit)
 
 
-def search_groups(service: AudienceService, words: inputs.Words, limit: inputs.Hits = 8) -> tuple[GroupHit, ...]:
+def search_groups(service: "AudienceService", words: inputs.Words, limit: inputs.Hits = 8) -> tuple[GroupHit, ...]:
     """Groups of items (product categories, say) that are near some words, best first, with their best items.
 
     Use it before you write a demand: words that several groups fit are worth a question to the person.
@@ -63,19 +77,19 @@ def search_groups(service: AudienceService, words: inputs.Words, limit: inputs.H
 
 
 def browse(
-    service: AudienceService, of: inputs.CatalogueName = "", page: inputs.Page = 0, limit: inputs.Hits = 12
+    service: "AudienceService", of: inputs.CatalogueName = "", page: inputs.Page = 0, limit: inputs.Hits = 12
 ) -> CataloguePage:
-    """Names in the catalogue, a page at a time: the sources, the groups of a source, or the items of a group."""
+    """Names in the catalogue: sources, groups of a source, items of a group."""
     return service.browse(of, page, limit)
 
 
-def describe_group(service: AudienceService, group: inputs.GroupName) -> GroupCard:
-    """What is known of a group: its common items, who did it lately, and how often people come back for it."""
+def describe_group(service: "AudienceService", group: inputs.GroupName) -> GroupCard:
+    """Items, users, and days until they come back, of a group."""
     return service.describe_group(group)
 
 
-def size(service: AudienceService, spec: inputs.Spec) -> SizeEstimate:
-    """How many users an audience has, how many of them are expected to respond, and where else one could cut.
+def size(service: "AudienceService", spec: inputs.Spec) -> SizeEstimate:
+    """Users and expected responders of an audience, and other cuts.
 
     Every expectation comes with its 80 % interval; 'reads_as' lists the item groups the sentence was understood
     as, so check them; 'warnings' is worth passing on. Nothing is saved.
@@ -83,7 +97,7 @@ def size(service: AudienceService, spec: inputs.Spec) -> SizeEstimate:
     return service.size(spec)
 
 
-def reach_goal(service: AudienceService, spec: inputs.Spec, goal: Goal) -> GoalReached:
+def reach_goal(service: "AudienceService", spec: inputs.Spec, goal: Goal) -> GoalReached:
     """The cut that reaches a goal (so many users, a share of responders, or money), and what it brings.
 
     Put the 'cut' of the answer into the spec to work with that audience. The cut of the spec itself is not read.
@@ -91,7 +105,7 @@ def reach_goal(service: AudienceService, spec: inputs.Spec, goal: Goal) -> GoalR
     return service.reach_goal(spec, goal)
 
 
-def preview(service: AudienceService, spec: inputs.Spec, count: inputs.Users = 5) -> tuple[SampleUser, ...]:
+def preview(service: "AudienceService", spec: inputs.Spec, count: inputs.Users = 5) -> tuple[SampleUser, ...]:
     """A few users from the top to the bottom of an audience, masked, with the past events that put them there.
 
     Audiences below the minimum size are not shown.
@@ -99,12 +113,12 @@ def preview(service: AudienceService, spec: inputs.Spec, count: inputs.Users = 5
     return service.preview(spec, count)
 
 
-def profile(service: AudienceService, spec: inputs.Spec, limit: inputs.Hits = 12) -> tuple[ProfileRow, ...]:
-    """What is more common in an audience than among everyone, most first; an index of 100 is like everyone."""
+def profile(service: "AudienceService", spec: inputs.Spec, limit: inputs.Hits = 12) -> tuple[ProfileRow, ...]:
+    """What sets an audience apart from everyone (index 100: alike)."""
     return service.profile(spec, limit)
 
 
-def skew(service: AudienceService, spec: inputs.Spec) -> SkewReport:
+def skew(service: "AudienceService", spec: inputs.Spec) -> SkewReport:
     """Whom an audience takes more often than others, by each attribute of the data.
 
     The verdict 'below' means that a value is selected less than four fifths as often as the one selected most:
@@ -113,29 +127,29 @@ def skew(service: AudienceService, spec: inputs.Spec) -> SkewReport:
     return service.skew(spec)
 
 
-def explain(service: AudienceService, user_id: inputs.UserId, spec: inputs.Spec) -> Explanation:
+def explain(service: "AudienceService", user_id: inputs.UserId, spec: inputs.Spec) -> Explanation:
     """Why one user is in an audience, or why not, from the user's own past events."""
     return service.explain(user_id, spec)
 
 
-def compare(service: AudienceService, audiences: inputs.Specs) -> Comparison:
-    """How far audiences overlap, for every pair of them."""
+def compare(service: "AudienceService", audiences: inputs.Specs) -> Comparison:
+    """How far audiences overlap, pair by pair."""
     return service.compare(audiences)
 
 
 def combined_users(
-    service: AudienceService, operation: inputs.Combining, audiences: inputs.SavedNames
+    service: "AudienceService", operation: inputs.Combining, audiences: inputs.SavedNames
 ) -> CombinedUsers:
     """How many users 'combine' would save; null for fewer than the minimum size."""
     return CombinedUsers(users=service.combined_users(operation, audiences))
 
 
-def tuned(service: AudienceService, name: inputs.TunedName) -> TunedSummary:
+def tuned(service: "AudienceService", name: inputs.TunedName) -> TunedSummary:
     """What is kept under the name of a tuned demand; a spec uses it with 'like' and with this 'demand'."""
     return service.tuned(name)
 
 
-def list_audiences(service: AudienceService, limit: inputs.Limit = 20, cursor: inputs.Cursor = "") -> AudiencePage:
+def list_audiences(service: "AudienceService", limit: inputs.Limit = 20, cursor: inputs.Cursor = "") -> AudiencePage:
     """The newest version of every saved audience, by name, a page at a time.
 
     'next_cursor' gives the next page; it is empty on the last.
@@ -143,18 +157,20 @@ def list_audiences(service: AudienceService, limit: inputs.Limit = 20, cursor: i
     return audience_page(service.list_audiences(), limit, cursor)
 
 
-def saved(service: AudienceService, audience: inputs.AudienceName, version: inputs.Version = None) -> SavedAudience:
+def saved(service: "AudienceService", audience: inputs.AudienceName, version: inputs.Version = None) -> SavedAudience:
     """A saved audience, in its newest version unless another is asked for."""
     return service.saved(audience, version)
 
 
-def saved_version(service: AudienceService, audience: inputs.AudienceName, version: inputs.OneVersion) -> SavedAudience:
+def saved_version(
+    service: "AudienceService", audience: inputs.AudienceName, version: inputs.OneVersion
+) -> SavedAudience:
     """One version of a saved audience; it never changes."""
     return service.saved(audience, version)
 
 
 def outcome(
-    service: AudienceService, audience: inputs.AudienceName, version: inputs.Version = None
+    service: "AudienceService", audience: inputs.AudienceName, version: inputs.Version = None
 ) -> CampaignOutcome | None:
     """How a saved audience did, as recorded last: responders, uplift over the holdout, and the forecast beside it.
 
@@ -163,19 +179,19 @@ def outcome(
     return service.outcomes.last(audience, version)
 
 
-def refresh_day(service: AudienceService, audience: inputs.AudienceName, as_of: inputs.Day = None) -> RefreshDay:
+def refresh_day(service: "AudienceService", audience: inputs.AudienceName, as_of: inputs.Day = None) -> RefreshDay:
     """The day 'refresh' would save a saved audience at; an error says why it cannot be refreshed."""
     return RefreshDay(day=service.refresh_day(audience, as_of))
 
 
-def drift(service: AudienceService, audience: inputs.AudienceName) -> Drift:
-    """Whether a saved audience is still what was saved: who would come and leave now, and did its forecast hold.
+def drift(service: "AudienceService", audience: inputs.AudienceName) -> Drift:
+    """Check whether a saved audience is still what was saved: who would come and leave, and did its forecast hold.
 
     'reasons' is empty where it is; otherwise say so to the person, and offer 'refresh'.
     """
     return service.drifts.check(audience)
 
 
-def destinations(service: AudienceService) -> tuple[DestinationCard, ...]:
-    """Where 'export' can send or write an audience for: ad platforms, the person's own systems, plugins."""
+def destinations(service: "AudienceService") -> tuple[DestinationCard, ...]:
+    """Where 'export' can send or write an audience for: ad platforms, systems of one's own, plugins."""
     return service.destinations.list()

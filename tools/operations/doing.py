@@ -2,21 +2,22 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from encoders.workspace import Progress, silent
 from tools.campaign_types import CampaignOutcome, Refreshed
-from tools.delivery.outbox import EVENTS, Delivery, NewSubscription, Subscription
-from tools.erasure.erasure import Receipt
-from tools.jobs.jobs import Jobs
 from tools.jobs.ledger import Job, JobPage
+from tools.operation_types import EVENTS, Delivery, NewSubscription, Receipt, Subscription
 from tools.operations import inputs
-from tools.service import AudienceService
 from tools.types import ExportFile, SavedAudience, TunedSummary
+
+if TYPE_CHECKING:
+    from tools.jobs.jobs import Jobs
+    from tools.service import AudienceService
 
 
 def save(
-    service: AudienceService,
+    service: "AudienceService",
     spec: inputs.Spec,
     name: inputs.NewName,
     approved_by: inputs.ApprovedBy,
@@ -31,7 +32,7 @@ def save(
 
 
 def combine(
-    service: AudienceService,
+    service: "AudienceService",
     operation: inputs.Combining,
     audiences: inputs.SavedNames,
     name: inputs.NewName,
@@ -43,13 +44,13 @@ def combine(
 
 
 def export(
-    service: AudienceService,
+    service: "AudienceService",
     audience: inputs.AudienceName,
     key: inputs.Key,
     format: inputs.Format = "csv",
     platform: inputs.Platform = "",
 ) -> ExportFile:
-    """Write a saved audience, without its holdout, to a file on the machine of this server, and send it if wanted.
+    """Write a saved audience, without its holdout, to a file in the workspace, and send it if a destination is named.
 
     Contacts leave as hashes only. The answer says where the file is and how to check it. Ask the person before you
     call: the file holds the ids of single users, and what was sent cannot be taken back.
@@ -57,13 +58,13 @@ def export(
     return service.export(audience, format, key, platform)
 
 
-def exported(service: AudienceService, name: inputs.FileName) -> Path:
+def exported(service: "AudienceService", name: inputs.FileName) -> Path:
     """The file of an export."""
     return service.exported(name)
 
 
 def record_outcome(
-    service: AudienceService,
+    service: "AudienceService",
     audience: inputs.AudienceName,
     approved_by: inputs.ApprovedBy,
     responders_csv: inputs.Responders = None,
@@ -83,7 +84,7 @@ def record_outcome(
 
 
 def tune(
-    service: AudienceService,
+    service: "AudienceService",
     name: inputs.NewTunedName,
     seeds: inputs.Seeds,
     demand: inputs.FirstDemand = None,
@@ -96,44 +97,44 @@ def tune(
     return service.tune(name, demand, seeds, progress)
 
 
-def tuned_alone(_: AudienceService, given: Any) -> tuple[str, Any]:
+def tuned_alone(_: "AudienceService", given: Any) -> tuple[str, Any]:
     """What a job that tunes works on: the name as it is kept."""
     return given.name.casefold().replace(" ", "-"), given
 
 
 def refresh(
-    service: AudienceService,
+    service: "AudienceService",
     audience: inputs.AudienceName,
     approved_by: inputs.ApprovedBy,
     key: inputs.Key,
     as_of: inputs.Day = None,
     progress: Progress = silent,
 ) -> Refreshed:
-    """Save the same spec again as of a later day, as its next version, and say who came and who left.
+    """Save an audience again as of a later day, as its next version, and say who came and who left.
 
     It may take a while. 'refresh_day' says beforehand which day that is, or why it cannot be done.
     """
     return service.refresh(audience, approved_by, as_of, key, progress)
 
 
-def refreshed_alone(service: AudienceService, given: Any) -> tuple[str, Any]:
+def refreshed_alone(service: "AudienceService", given: Any) -> tuple[str, Any]:
     """What a job that refreshes works on: the id, for the name may change meanwhile; raises where it cannot be done."""
     audience = service.saved(given.audience).id
     service.refresh_day(given.audience, given.as_of)
     return audience, given.model_copy(update={"audience": audience})
 
 
-def list_jobs(_: AudienceService, jobs: Jobs, limit: inputs.Limit = 20, cursor: inputs.Cursor = "") -> JobPage:
+def list_jobs(_: "AudienceService", jobs: "Jobs", limit: inputs.Limit = 20, cursor: inputs.Cursor = "") -> JobPage:
     """The jobs that you asked for, newest first, a page at a time; an admin sees those of the tenant."""
     return jobs.page(limit, cursor)
 
 
-def job(_: AudienceService, jobs: Jobs, job: inputs.JobId) -> Job:
+def job(_: "AudienceService", jobs: "Jobs", job: inputs.JobId) -> Job:
     """Where a job stands, and once it has ended, what it gave or why it gave nothing."""
     return jobs.job(job)
 
 
-def cancel(_: AudienceService, jobs: Jobs, job: inputs.JobId) -> Job:
+def cancel(_: "AudienceService", jobs: "Jobs", job: inputs.JobId) -> Job:
     """Have a job end; one that is at work stops at the next point where nothing is lost.
 
     The answer says where it stands now: a job that has ended stays as it is.
@@ -144,7 +145,7 @@ def cancel(_: AudienceService, jobs: Jobs, job: inputs.JobId) -> Job:
 # --- what is to be gone ---------------------------------------------------------------------------
 
 
-def delete_audience(service: AudienceService, audience: inputs.AudienceName) -> SavedAudience:
+def delete_audience(service: "AudienceService", audience: inputs.AudienceName) -> SavedAudience:
     """Delete a saved audience with all its versions, outcomes and files; its audit lines stay, without members.
 
     Ask the person before you call. Answers with its newest version as it was.
@@ -152,12 +153,12 @@ def delete_audience(service: AudienceService, audience: inputs.AudienceName) -> 
     return service.delete(audience)
 
 
-def delete_export(service: AudienceService, name: inputs.FileName) -> None:
+def delete_export(service: "AudienceService", name: inputs.FileName) -> None:
     """Delete the file of an export before it is deleted by itself."""
     service.delete_export(name)
 
 
-def delete_conversation(service: AudienceService, conversation: inputs.Conversation) -> None:
+def delete_conversation(service: "AudienceService", conversation: inputs.Conversation) -> None:
     """Delete a conversation of the page; audiences that were saved in it stay.
 
     For an admin token without a tenant. Audit lines of the page say its id: 'chat ID'.
@@ -165,7 +166,7 @@ def delete_conversation(service: AudienceService, conversation: inputs.Conversat
     service.delete_conversation(conversation)
 
 
-def forget(service: AudienceService, users: inputs.UserIds, approved_by: inputs.ApprovedBy) -> Receipt:
+def forget(service: "AudienceService", users: inputs.UserIds, approved_by: inputs.ApprovedBy) -> Receipt:
     """Erase users from everything in the workspace, in every tenant, and from all data that is prepared later.
 
     For an admin token without a tenant. It takes a while and cannot be undone; repeated, it goes on where it was
@@ -177,25 +178,24 @@ def forget(service: AudienceService, users: inputs.UserIds, approved_by: inputs.
 # --- who is told ----------------------------------------------------------------------------------
 
 
-def webhooks(service: AudienceService) -> tuple[Subscription, ...]:
+def webhooks(service: "AudienceService") -> tuple[Subscription, ...]:
     """Every webhook, oldest first, without its secret."""
     return service.webhooks.subscriptions()
 
 
-def add_webhook(service: AudienceService, url: inputs.Address, events: inputs.Events = EVENTS) -> NewSubscription:
-    """Tell an address of what happens to saved audiences, with signed messages, at least once each.
+def add_webhook(service: "AudienceService", url: inputs.Address, events: inputs.Events = EVENTS) -> NewSubscription:
+    """Tell an address of what happens to saved audiences, and show the secret of its messages, this once.
 
-    The answer has the secret that messages are signed with; it is not shown again. The same address twice is
-    turned down.
+    Every message is signed with the secret and sent at least once. The same address twice is turned down.
     """
     return service.webhooks.add(url, events)
 
 
-def remove_webhook(service: AudienceService, webhook: inputs.WebhookId) -> Subscription:
+def remove_webhook(service: "AudienceService", webhook: inputs.WebhookId) -> Subscription:
     """Tell an address nothing more; what was waiting for it is given up."""
     return service.webhooks.remove(webhook)
 
 
-def deliveries(service: AudienceService, limit: inputs.Latest = 50) -> tuple[Delivery, ...]:
+def deliveries(service: "AudienceService", limit: inputs.Latest = 50) -> tuple[Delivery, ...]:
     """The latest messages to webhooks and what became of each, newest first."""
     return service.webhooks.deliveries(limit)

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tools.delivery.outbox import EVENTS, Event
-from tools.saved_audiences import MOST_HELD_OUT
+from tools.operation_types import EVENTS, MOST_HELD_OUT, Event
 from tools.types import AudienceSpec
 
 
@@ -61,9 +60,9 @@ Combining = Annotated[
     Literal["and", "or", "not"],
     Field(description="'and': in all of them; 'or': in any of them; 'not': in the first and in no other"),
 ]
-Version = Annotated[int | None, Field(ge=1, description="A version of it; null for the newest.")]
+Version = Annotated[int | None, Field(ge=1, description="Which version; without one, the newest.")]
 OneVersion = Annotated[int, Field(ge=1, description="Which version.")]
-Day = Annotated[date | None, Field(description="The day to refresh it at; null for the day the data set names.")]
+Day = Annotated[date | None, Field(description="The day to refresh it at; without one, the day the data set names.")]
 Limit = Annotated[int, Field(ge=1, le=100, description="How many on a page.")]
 Cursor = Annotated[
     str, Field(max_length=200, description="'next_cursor' of the page before; empty for the first page.")
@@ -87,7 +86,7 @@ Key = Annotated[
 ]
 Holdout = Annotated[
     float | None,
-    Field(ge=0, le=MOST_HELD_OUT, description="Share of its users to keep back; null for the usual share."),
+    Field(ge=0, le=MOST_HELD_OUT, description="Share of its users to hold out; null for the usual share."),
 ]
 Platform = Annotated[
     str,
@@ -98,7 +97,7 @@ Platform = Annotated[
     ),
 ]
 Format = Annotated[Literal["csv", "parquet"], Field(description="Platforms take CSV alone.")]
-FileName = Annotated[str, Field(max_length=100, description="The 'name' of the file of an export.")]
+FileName = Annotated[str, Field(max_length=100, description="The name of the file of an export, without its folder.")]
 Responders = Annotated[
     str | None,
     Field(
@@ -125,7 +124,11 @@ Seeds = Annotated[
 ]
 FirstDemand = Annotated[
     str | None,
-    Field(min_length=1, max_length=2000, description="The sentence to begin with; null for none."),
+    Field(
+        min_length=1,
+        max_length=2000,
+        description="The sentence to begin with; without one, what those users have in common.",
+    ),
     Guarded.DEMAND,
 ]
 JobId = Annotated[str, Field(max_length=100, description="The 'id' of the job.")]
@@ -133,10 +136,12 @@ WebhookId = Annotated[str, Field(max_length=100, description="The 'id' of the we
 Address = Annotated[str, Field(min_length=1, max_length=2000, description="Where to send to: http or https.")]
 Events = Annotated[
     tuple[Event, ...],
-    Field(min_length=1, max_length=len(EVENTS), description="What it is told of; without: all of them."),
+    Field(min_length=1, max_length=len(EVENTS), description="What it is told of; without any, of everything."),
 ]
 Latest = Annotated[int, Field(ge=1, le=500, description="How many at most, the latest of them.")]
-Conversation = Annotated[str, Field(min_length=1, max_length=100, description="Its id, as the audit says it.")]
+Conversation = Annotated[
+    str, Field(min_length=1, max_length=100, description="Its id, as audit lines have it after 'chat'.")
+]
 UserIds = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=200)], ...],
     Field(min_length=1, max_length=1000, description="Their ids in the data."),

@@ -5,16 +5,20 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from inspect import Parameter, Signature, getdoc, signature
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.fields import FieldInfo
 
 from tools.access.caller import Scope
 from tools.operations.inputs import Guarded
-from tools.service import AudienceService
 from tools.types import AudienceSpec, named
 
-Opened = Callable[[], AudienceService]
+if TYPE_CHECKING:
+    from tools.service import AudienceService
+
+
+Opened = Callable[[], "AudienceService"]
 """Gives the service, or raises an AudienceError that says why it is not there (yet)."""
 Check = Callable[[AudienceSpec], None]
 """Raises an AudienceError where an audience may not be asked for."""
@@ -67,13 +71,13 @@ class Http:
     """What adds or replaces takes an Idempotency-Key; False where the operation itself turns down a repetition."""
     replaces: Callable[..., BaseModel] | None = None
     """The operation that shows what is replaced or deleted; its entity tag has to be in If-Match."""
-    job: Callable[[AudienceService, Any], tuple[str, Any]] | None = None
+    job: Callable[["AudienceService", Any], tuple[str, Any]] | None = None
     """Done as a job, which is the answer: gives what the job is done to, and the input it is done with."""
     shown: Callable[[Any, str], BaseModel] | None = None
     """Gives the answer as a caller from elsewhere needs it, from the answer and the address of the resources."""
     place: str = ""
     """Where what was made is to be found, filled with fields of the answer."""
-    there: Callable[[AudienceService, Any], object] | None = None
+    there: Callable[["AudienceService", Any], object] | None = None
     """Raises where what an earlier call with the same key made is gone meanwhile."""
     absent: str = ""
     """What a 404 says where the answer is null."""
@@ -124,6 +128,12 @@ class Operation:
         _, *given = signature(self.run).parameters.values()
         return tuple(each.replace(kind=Parameter.KEYWORD_ONLY) for each in given if each.name not in _HANDED)
 
+    def says(self, argument: str) -> str:
+        """What is said of an argument; empty for nothing."""
+        given = next(each for each in self.parameters if each.name == argument)
+        about = (each for each in get_args(given.annotation) if isinstance(each, FieldInfo))
+        return next((each.description or "" for each in about), "")
+
     @cached_property
     def input(self) -> type[BaseModel]:
         """The arguments as a model, which allows no others."""
@@ -153,7 +163,7 @@ class Operation:
         """How a function looks that takes the arguments, and ``more`` of the interface."""
         return Signature([*more, *self.parameters], return_annotation=self.output)
 
-    def allowed(self, given: BaseModel, check: Check, opened: Opened) -> AudienceService:
+    def allowed(self, given: BaseModel, check: Check, opened: Opened) -> "AudienceService":
         """The service, once every audience in the input, and every text that others will read, is seen to be allowed.
 
         Raises:
@@ -163,7 +173,7 @@ class Operation:
             check(spec)
         return opened()
 
-    def answer(self, service: AudienceService, given: BaseModel, **handed: Any) -> Any:
+    def answer(self, service: "AudienceService", given: BaseModel, **handed: Any) -> Any:
         """What the service answers to an input."""
         return self.run(service, **{name: getattr(given, name) for name in type(given).model_fields}, **handed)
 

@@ -4,9 +4,9 @@ from types import MappingProxyType
 from typing import Any
 
 from tools.access.caller import Scope
+from tools.operation_types import download
 from tools.operations import asking, doing
 from tools.operations.operation import Effect, Http, Interface, Operation
-from tools.pages import download
 
 _DEMAND = "Households that will buy coffee in the next 28 days"
 _SPEC: dict[str, Any] = {"demand": _DEMAND, "cut": 0.2}

@@ -14,9 +14,10 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from encoders.errors import NotThereError, RequestError
+from encoders.records import Record
 from encoders.text.words import as_it_was_saved
 from tools.campaign_types import CampaignOutcome
 from tools.storage.registry_tables import TABLES
@@ -43,10 +44,8 @@ def emit_nothing(database: Database, version: SavedVersion) -> None:
     """Nobody listens."""
 
 
-class AuditLine(BaseModel):
+class AuditLine(Record):
     """One thing somebody did, kept for good."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     time: datetime
     actor: str

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from benchmarks.forecasts.demands import BenchmarkDemand, items_of, no_items, read_topics
 from benchmarks.forecasts.figures import Figure, figure
@@ -21,6 +21,7 @@ from benchmarks.forecasts.judging import AUC, JudgedDemand, judge, section
 from benchmarks.forecasts.report import Section
 from benchmarks.forecasts.study import Bench, observe
 from encoders.errors import DataError
+from encoders.records import Record
 
 NAME = "wording: {kind}"
 TEMPLATE, PARAPHRASE = "template", "paraphrase"
@@ -36,19 +37,15 @@ _TITLES = {
 }
 
 
-class NamedTopics(BaseModel):
+class NamedTopics(Record):
     """Some topics of one level; an item of any of them will do."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     level: str
     topics: tuple[str, ...] = Field(min_length=1)
 
 
-class WordingLine(BaseModel):
+class WordingLine(Record):
     """One sentence, and what it means."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
     kind: Literal["template", "paraphrase", "plain", "conjunction", "negation", "granularity"]

@@ -22,6 +22,7 @@ from encoders.data.events import DatasetCard
 from encoders.errors import WorkspaceError
 from encoders.settings import settings
 from encoders.workspace import MODEL_FILES, Workspace
+from tools.operations.table import BY_NAME
 from tools.storage.indexing import Indexed
 from tools.storage.vectors import UserRecords, VectorStore, collection_name
 
@@ -56,10 +57,20 @@ def fails_in_one_line(result: Result, words: str) -> None:
 
 
 def test_every_command_has_help_with_its_example(run: Run) -> None:
-    for command, example in COMMANDS.items():
+    for command, (example, _) in COMMANDS.items():
         result = run(command.__name__, "--help")
         assert result.exit_code == 0
         assert example in " ".join(result.stdout.split())
+
+
+def test_a_command_says_what_its_operation_says(run: Run) -> None:
+    for command, (_, operation) in COMMANDS.items():
+        if operation:
+            shown = " ".join(run(command.__name__, "--help").stdout.split())
+            assert BY_NAME[operation].summary in shown
+    shown = " ".join(run("webhook", "add", "--help").stdout.replace("│", " ").split())
+    assert BY_NAME["add_webhook"].summary in shown
+    assert BY_NAME["add_webhook"].says("url") in shown
 
 
 def test_without_a_command_the_help_is_shown(run: Run) -> None:

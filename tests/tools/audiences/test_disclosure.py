@@ -15,8 +15,8 @@ from tools.access import limits
 from tools.access.caller import Caller, Scope
 from tools.access.limits import WINDOW, Allowance
 from tools.audiences.disclosure import CERTAIN, EDGES, ROUNDED_TO, SCALE, Disclosure, Protected, _shown_above
-from tools.audiences.goals import Goal
 from tools.audiences.sizing import select, size_estimate
+from tools.operation_types import Goal
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Behaviour, Filter
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tools.audiences.goals import Goal, reach_goal
+from tools.audiences.goals import reach_goal
+from tools.operation_types import Goal
 
 RANKED = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=80).map(lambda chances: np.sort(chances)[::-1].copy())
 MONEY = st.floats(0.1, 50.0)

@@ -44,7 +44,7 @@ def test_the_share_kept_back_is_chosen(own: AudienceService, share: float | None
 
 @pytest.mark.parametrize("share", [-0.1, 0.51, 10.0])
 def test_no_more_than_half_is_kept_back(own: AudienceService, share: float) -> None:
-    with pytest.raises(RequestError, match="A share of 0 to 50% can be kept back"):
+    with pytest.raises(RequestError, match="A share of 0 to 50% can be held out"):
         own.save(COFFEE, "coffee", "Ada", holdout=share)
     assert own.list_audiences() == ()
 

@@ -17,8 +17,9 @@ from encoders.workspace import Workspace
 from tools.audiences.disclosure import Disclosure
 from tools.delivery.destinations import Destinations
 from tools.delivery.notifications import announce_saved
-from tools.delivery.outbox import EVENTS, WAITS, Outbox
+from tools.delivery.outbox import WAITS, Outbox
 from tools.delivery.sending import Exports
+from tools.operation_types import EVENTS
 from tools.storage.registry import Registry
 from tools.workers.webhooks import deliver_due
 

@@ -23,8 +23,9 @@ from encoders.settings import Settings
 from tools.audiences.disclosure import Disclosure
 from tools.delivery import posting
 from tools.delivery.notifications import announce_saved
-from tools.delivery.outbox import EVENTS, LEASE, WAITS, NewSubscription, Outbox, announce
+from tools.delivery.outbox import LEASE, WAITS, Outbox, announce
 from tools.delivery.posting import checked_url, post
+from tools.operation_types import EVENTS, NewSubscription
 from tools.storage.registry import Registry
 from tools.types import SavedAudience
 from tools.workers import webhooks

@@ -26,8 +26,9 @@ from tools.access.caller import Caller, Scope
 from tools.audiences.population import masks_of
 from tools.erasure import databases, erasure
 from tools.erasure.databases import erase_from_index
-from tools.erasure.erasure import Receipt, erase
+from tools.erasure.erasure import erase
 from tools.jobs.ledger import Job, Ledger
+from tools.operation_types import Receipt
 from tools.service import AudienceService
 from tools.storage import vectors_process
 from tools.storage.indexing import build_index

@@ -15,7 +15,7 @@ from encoders.errors import RequestError
 from encoders.settings import settings
 from encoders.workspace import Workspace
 from tools.interfaces.langchain import targeting_tools
-from tools.pages import AudiencePage
+from tools.operation_types import AudiencePage
 from tools.service import AudienceService
 from tools.types import AudienceSpec, DataCard, Filter, SizeEstimate
 

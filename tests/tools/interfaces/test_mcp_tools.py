@@ -16,9 +16,9 @@ from pydantic_core import to_jsonable_python
 
 from encoders.errors import BROKEN, RequestError, WorkspaceError
 from tools.access.gate import Gate
-from tools.audiences.goals import Goal
 from tools.interfaces.adcp.tasks import TASKS
 from tools.interfaces.mcp.server import make_server
+from tools.operation_types import Goal
 from tools.operations.operation import Check, Effect, Interface, Opened
 from tools.operations.table import BY_NAME, offered
 from tools.service import AudienceService

@@ -6,9 +6,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from encoders.errors import DataError
+from encoders.records import Record
 from encoders.settings import Settings
 from tools.interfaces.adcp.requests import Filters
 
@@ -22,11 +23,7 @@ DataSource = Literal[
 ]  # fmt: skip
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Price(_Part):
+class _Price(Record):
     id: str = Field(min_length=1, exclude=True)
     currency: Currency
 
@@ -74,7 +71,7 @@ class Flat(_Price):
 Price = Annotated[Cpm | Percent | Flat, Field(discriminator="model")]
 
 
-class RateCard(_Part):
+class RateCard(Record):
     """Prices, and what is said of every signal alike."""
 
     provider: str = Field(min_length=1)

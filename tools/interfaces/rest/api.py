@@ -14,9 +14,9 @@ from tools.interfaces.rest.openapi import describe
 from tools.interfaces.rest.problems import handle_problems
 from tools.interfaces.rest.routes import add_route
 from tools.jobs.problems import KINDS
+from tools.operation_types import VERSION
 from tools.operations.operation import Check, Interface, Opened
 from tools.operations.table import offered
-from tools.pages import VERSION
 
 _TOKEN = HTTPBearer(
     auto_error=False,

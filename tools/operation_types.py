@@ -1,0 +1,228 @@
+"""What operations take and answer beyond the types of an audience: goals, catalogue, destinations, webhooks, pages."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, model_validator
+
+from encoders.errors import RequestError
+from encoders.records import Record
+from tools.types import Count, ExportFile, Interval, LeftOut, SavedAudience
+
+VERSION = "1"
+"""Of the operations and resources: raised when a caller would have to change."""
+MOST_HELD_OUT = 0.5
+"""Share of an audience that may be held out at most: more would measure an effect on hardly anybody."""
+
+
+class AudiencePage(Record):
+    """A part of the list of saved audiences."""
+
+    audiences: tuple[SavedAudience, ...]
+    next_cursor: str = Field(description="what gives the next page; empty on the last")
+
+
+class RefreshDay(Record):
+    """When a saved audience would be refreshed."""
+
+    day: date
+
+
+class CombinedUsers(Record):
+    """How many users a combination has."""
+
+    users: Count
+
+
+class Capabilities(Record):
+    """Which version, model and data answer, and what may be asked of them."""
+
+    version: str = Field(description="of the operations and resources")
+    model_version: str
+    data_version: str
+    as_of: date
+    minimum_size: int = Field(description="smaller audiences are not previewed, profiled or exported")
+    formats: tuple[str, ...] = Field(description="of exports")
+    platforms: tuple[str, ...] = Field(description="ad platforms that exports are written for")
+
+
+class Exported(Record):
+    """A file that was written, where it comes down, and how to check it."""
+
+    name: str
+    href: str = Field(description="where it comes down")
+    audience_id: str
+    version: int
+    format: Literal["csv", "parquet"]
+    rows: int
+    held_out: int
+    columns: tuple[str, ...]
+    sha256: str
+    platform: str = Field(description="the destination it was written for; empty for none in particular")
+    batches: int = Field(description="how many batches were sent there; 0 where a person uploads the file")
+    warnings: tuple[str, ...]
+    left_out: tuple[LeftOut, ...] = Field((), description="who else is not in it, by reason; 'warnings' says so, too")
+    expires: date | None = Field(None, description="the day on which the file is deleted")
+
+
+class CataloguePage(Record):
+    """Names on one level of the catalogue, those that most users did something of lately first."""
+
+    of: str = Field(description="the source or group the names belong to; empty for the sources themselves")
+    names: tuple[str, ...]
+    total: int = Field(description="names on this level, those that are not shown included")
+
+
+class GroupCard(Record):
+    """What is known of one group of items, as of the as-of date."""
+
+    group: str
+    source: str
+    action: str = Field(description="what users do with it")
+    users: Count = Field(description="who did something of it in the 91 days before the as-of date")
+    items: tuple[str, ...] = Field(description="the items most users did lately")
+    item_count: int
+    interval_days: float | None = Field(
+        description="median days between two days on which one user did something of it; null where fewer users than "
+        "the minimum size came back"
+    )
+
+
+Money = Annotated[float | None, Field(gt=0, le=1e12, strict=True)]
+
+
+class Goal(Record):
+    """What the marketer wants to reach; money is in any one currency."""
+
+    users: int | None = Field(None, ge=1, strict=True, description="so many users")
+    precision: float | None = Field(
+        None, gt=0, le=1, strict=True, description="at least this share of them shall respond"
+    )
+    budget: Money = Field(None, description="what contacting them may cost at most")
+    cost: Money = Field(None, description="of contacting one user")
+    value: Money = Field(None, description="of one responder")
+
+    @property
+    def money_or_share(self) -> bool:
+        """Whether it asks for more than a number of users."""
+        return self.cost is not None or self.precision is not None
+
+    @model_validator(mode="after")
+    def _money_needs_a_cost(self) -> "Goal":
+        if (self.budget or self.value) and self.cost is None:
+            raise ValueError("a budget or a value needs the cost of a contact")
+        return self
+
+
+class GoalReached(Record):
+    """The cut for a goal, and what it brings."""
+
+    goal: Goal
+    cut: float = Field(description="share of the eligible users")
+    users: Count
+    responders: Interval | None = Field(description="null where fewer than the minimum size are eligible")
+    cost: float | None = Field(None, description="of contacting them")
+    profit: Interval | None = Field(None, description="value of the responders less the cost")
+    reached: bool = Field(description="False: not even the best users are good enough; the cut is the nearest there is")
+
+
+class DestinationCard(Record):
+    """One destination as it is listed."""
+
+    key: str = Field(description="what 'export' calls it")
+    name: str
+    kind: Literal["file", "webhook", "plugin"] = Field(description="'file': written here for a person to upload")
+    url: str = Field("", description="where a webhook sends to")
+    problem: str = Field("", description="why it cannot be used; empty where it can")
+
+
+class NewDestination(DestinationCard):
+    """A webhook as it is added, the only time its secret is shown."""
+
+    secret: str = Field(
+        repr=False, description="what batches are signed with (whsec_...); the receiver checks them with it"
+    )
+
+
+Event = Literal["audience.ready", "audience.refreshed", "audience.drifted"]
+EVENTS: tuple[Event, ...] = get_args(Event)
+
+
+class Subscription(Record):
+    """One address that is told of some events."""
+
+    id: str
+    url: str
+    events: tuple[Event, ...]
+    created: datetime
+    disabled: str = Field("", description="why nothing is sent there any more; empty while it is in use")
+
+
+class NewSubscription(Subscription):
+    """A subscription as it is made, the only time its secret is shown."""
+
+    secret: str = Field(
+        repr=False, description="what messages are signed with (whsec_...); the receiver checks them with it"
+    )
+
+
+class Delivery(Record):
+    """One message to one address."""
+
+    id: str = Field(description="the header webhook-id, the same on every try; a receiver drops an id it has seen")
+    webhook: str
+    url: str
+    event: Event
+    audience: str
+    version: int
+    created: datetime
+    state: Literal["waiting", "delivered", "given up"]
+    tries: int
+    due: datetime | None = Field(description="when it is tried next; None once it is not")
+    answer: str = Field(description="what came of the last try; empty before the first")
+
+
+class ErasedPlace(Record):
+    """One file or folder that was written anew or deleted."""
+
+    path: str = Field(description="below the workspace")
+    changes: int = Field(description="rows and values")
+
+
+class Receipt(Record):
+    """What an erasure did; it names nobody."""
+
+    id: str
+    time: datetime
+    erased_by: str
+    users: tuple[str, ...] = Field(description="keyed hashes of the ids, which only this workspace can make")
+    places: tuple[ErasedPlace, ...]
+    sent_to: tuple[str, ...] = Field(description="destinations that were sent audiences with them before")
+    not_ours: tuple[str, ...] = Field(description="what was not changed, and who has to see to it")
+
+
+def download(file: ExportFile, root: str) -> Exported:
+    """What a caller from elsewhere needs of a file, but not where it lies on this machine.
+
+    Args:
+        file: what was written.
+        root: where the resources are mounted.
+    """
+    name = file.path.replace("\\", "/").rpartition("/")[2]
+    return Exported(name=name, href=f"{root}/exports/{name}", **file.model_dump(exclude={"path"}))
+
+
+def audience_page(audiences: Sequence[SavedAudience], limit: int, cursor: str) -> AudiencePage:
+    """One page of a list; what is saved meanwhile neither repeats nor hides what was there.
+
+    Raises:
+        RequestError: the cursor is none of a page before.
+    """
+    ids = ["", *(each.id for each in audiences)]
+    if cursor not in ids:
+        raise RequestError("There is no such page; begin again without a cursor.")
+    start = ids.index(cursor)
+    page = tuple(audiences[start : start + limit])
+    more = start + limit < len(audiences)
+    return AudiencePage(audiences=page, next_cursor=page[-1].id if more else "")
