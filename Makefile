@@ -18,9 +18,9 @@ demo: .venv/ready
 test: .venv/ready
 	@$(BIN)/python -m pytest -n auto --dist loadfile --durations=10
 
-# The inner loop: nothing is trained, no browser is opened.
+# The inner loop: all but what is slow, see SLOW_FIXTURES in tests/conftest.py.
 quick: .venv/ready
-	@$(BIN)/python -m pytest -n auto --dist loadfile --quick -q
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" -q
 
 # What the tests in tests/conformance ask; they are skipped where it is missing. Needs node and npm.
 harness:

@@ -8,6 +8,7 @@ that are listed before it. ``tests/test_house.py`` holds the code to it.
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,9 +49,20 @@ def place(module: str) -> tuple[str, str]:
     return floor, rest[0] if rest else ""
 
 
-def imported(path: Path) -> Iterator[str]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    """What is written in a file."""
+    return ast.parse((ROOT / path).read_text("utf-8"))
+
+
+@cache
+def imported(path: Path) -> tuple[str, ...]:
     """Every module that a file imports anywhere in it; names imported from a floor itself are its modules."""
-    for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))):
+    return tuple(_imported(parsed(path)))
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

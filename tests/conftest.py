@@ -32,26 +32,21 @@ hypothesis.settings.register_profile("here", deadline=None, derandomize=True, da
 hypothesis.settings.load_profile("here")
 
 
-TAKES_LONG = {"world_workspace", "demo_workspace", "browser", "learned", "report", "journey"}
-"""Fixtures that train, open a browser or read a whole data set."""
+SLOW_FIXTURES = {
+    *("world_workspace", "demo_workspace", "learned", "journey", "study", "report"),
+    *("browser", "server", "address", "web", "listener", "port"),
+}
+"""They train, read a whole data set, or start a browser, a server or another process."""
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """The option of ``make quick``."""
-    parser.addoption("--quick", action="store_true", help="leave out tests that train, open a browser, or are slow")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes long, where that is asked for."""
-    if not config.getoption("--quick"):
-        return
-    long = {item for item in items if item.get_closest_marker("slow") or TAKES_LONG & set(_fixtures(item))}
-    config.hook.pytest_deselected(items=[item for item in items if item in long])
-    items[:] = [item for item in items if item not in long]
-
-
-def _fixtures(item: pytest.Item) -> tuple[str, ...]:
-    return tuple(getattr(item, "fixturenames", ()))
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what is slow by its kind; whatever else takes over a second is marked where it stands."""
+    for item in items:
+        by_kind = SLOW_FIXTURES & set(getattr(item, "fixturenames", ()))
+        tries_many = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        if by_kind or tries_many or "tests/benchmarks" in item.nodeid:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -136,11 +131,21 @@ def _make_demo(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUDIENCE_WORKSPACE", str(folder))
         patch.setattr(encoders.train, "THREADS", _CORES)
-        patch.setattr(building, "trades", trades)  # a server of its own reads with all of it
-        for module in (building, texts):
-            patch.setattr(module, "material", material)
+        know_everything(patch)  # a server of its own reads with all of it
         settings.cache_clear()
         with threadpool_limits(_CORES):
             data.demo(as_json=True)
     torch.set_num_threads(1)
     settings.cache_clear()
+
+
+@pytest.fixture
+def all_knowledge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have readers learn from all entries, as that of the demo did: from a few, it would be learned again."""
+    know_everything(monkeypatch)
+
+
+def know_everything(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(building, "trades", trades)
+    for module in (building, texts):
+        patch.setattr(module, "material", material)

@@ -69,9 +69,11 @@ def test_a_demand_in_another_language_is_read_by_the_encoder_that_knows_it(demo_
     service.close()
 
 
-def test_a_second_demo_prepares_nothing_again(demo_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("all_knowledge")
+def test_a_second_demo_makes_nothing_again(demo_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def state() -> dict[str, int]:
-        files = [*demo_workspace.data.iterdir(), *demo_workspace.models_folder.glob("*/*")]
+        readers = (demo_workspace.path / "cache").glob("reader-*")
+        files = [*demo_workspace.data.iterdir(), *demo_workspace.models_folder.glob("*/*"), *readers]
         return {str(path): path.stat().st_mtime_ns for path in files}
 
     before = state()

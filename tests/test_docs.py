@@ -17,6 +17,7 @@ def test_reference_pages_are_made_from_the_code(page: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.slow
 def test_the_site_builds_with_every_page_in_its_navigation_and_no_broken_link(tmp_path: Path) -> None:
     config = load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path / "site"))
     build(config)

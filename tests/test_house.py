@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.architecture import PAGE, ROOT, above, imported, page, place, product_files
+from dev.architecture import PAGE, ROOT, above, imported, page, parsed, place, product_files
 
 LONGEST_FILE, LONGEST_FUNCTION = 500, 60
 FILES = product_files()
@@ -24,8 +24,7 @@ def test_the_picture_of_the_floors_is_drawn_from_the_imports() -> None:
 
 def modules(path: Path) -> set[str]:
     """Modules that a file imports from, anywhere in it."""
-    tree = ast.walk(ast.parse((ROOT / path).read_text("utf-8")))
-    return {node.module or "" for node in tree if isinstance(node, ast.ImportFrom)}
+    return {node.module or "" for node in ast.walk(parsed(path)) if isinstance(node, ast.ImportFrom)}
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.parts[0] == "tools"], ids=str)
@@ -43,7 +42,7 @@ def test_one_file_knows_chroma() -> None:
 def test_nothing_gets_long(path: Path) -> None:
     text = (ROOT / path).read_text("utf-8")
     assert len(text.splitlines()) <= LONGEST_FILE
-    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    functions = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     assert [f.name for f in functions if (f.end_lineno or 0) - f.lineno + 1 > LONGEST_FUNCTION] == []
 
 

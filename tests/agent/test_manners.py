@@ -29,6 +29,8 @@ from encoders.reader.reader import MeantGroup
 from encoders.settings import Settings
 from tools.types import AudienceSpec, Behaviour, Filter, Interval, LifeCycle, SizeEstimate
 
+pytestmark = pytest.mark.slow
+
 COFFEE = "Households that will buy coffee in the next 28 days"
 
 

@@ -24,7 +24,10 @@ from tools.operations.table import offered
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 
-pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")  # from Gradio's own statistics
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning"),
+]  # from Gradio's own statistics
 
 SPEC = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.3)
 Answered = TypeVar("Answered")
@@ -38,7 +41,6 @@ def talk(address: str, mode: str, say: Callable[[Client], Awaitable[Answered]]) 
     return apart.run(connected())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_another_agent_sizes_and_saves_over_http(
     serve: Serve, tmp_path: Path, own_workspace: Workspace, mode: str
@@ -65,7 +67,6 @@ def test_another_agent_sizes_and_saves_over_http(
     assert "text/html" in httpx2.get(address).headers["content-type"]
 
 
-@pytest.mark.slow
 def test_who_comes_before_the_app_is_ready_is_told_so(serve: Serve, desk: AppState) -> None:
     opened = Event()
 
@@ -80,7 +81,6 @@ def test_who_comes_before_the_app_is_ready_is_told_so(serve: Serve, desk: AppSta
     assert getattr(found.content[0], "text", "") == NOT_YET
 
 
-@pytest.mark.slow
 def test_a_page_from_elsewhere_may_not_ask(serve: Serve, desk: AppState) -> None:
     address = serve(lambda: desk)
     hello = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
@@ -91,7 +91,6 @@ def test_a_page_from_elsewhere_may_not_ask(serve: Serve, desk: AppState) -> None
     assert httpx2.post(f"{address}/mcp", json=hello, headers=headers | {"Host": "evil.test"}).status_code == 421
 
 
-@pytest.mark.slow
 def test_a_caller_that_takes_json_alone_gets_it_in_one_piece(serve: Serve, desk: AppState) -> None:
     address = serve(lambda: desk)
     hello = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
@@ -125,7 +124,6 @@ def test_a_desk_that_failed_to_open_says_why_and_is_tried_again(desk: AppState) 
     opening.close()
 
 
-@pytest.mark.slow
 def test_the_resources_are_beside_the_page(serve: Serve, tmp_path: Path, own_workspace: Workspace) -> None:
     service = AudienceService.open(world_settings(own_workspace.path))
     address = serve(lambda: AppState(conversation=make_desk(tmp_path).conversation, service=service))

@@ -21,7 +21,10 @@ from encoders.workspace import Workspace
 from tools.bounds import TEXT_CHARACTERS, UPLOAD_BYTES, UPLOAD_FILES
 from tools.storage.registry import AuditLine, Registry
 
-pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")  # from Gradio's own statistics
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning"),
+]  # from Gradio's own statistics
 
 SESSION = "abc123def45"
 SECRET = "what nobody is told"

@@ -24,6 +24,8 @@ from encoders.model.user import TIMES, UserInputs
 from encoders.predictor import Forecaster
 from encoders.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 ITEMS = tuple(f"{source}: {text}" for source in ("buys", "views") for text in ("tea", "wine", "bread"))
 TEXTS = ("age: old", "age: young", "region: north", "region: south")
 Event = tuple[int, int, int]

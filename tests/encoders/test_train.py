@@ -169,6 +169,7 @@ def test_another_recipe_is_another_model_and_each_gives_the_same_one_again(
 
 
 @pytest.mark.usefixtures("few_labels")
+@pytest.mark.slow
 def test_data_with_one_source_and_no_attributes_trains(world: World, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     narrowed(world, workspace.data, "narrow", ("purchases",), ())

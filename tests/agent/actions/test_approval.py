@@ -178,6 +178,8 @@ from agent_doubles import PlantedService
 from agent.conversation import Conversation
 from encoders.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 class Deadly(PlantedService):
     def search_groups(self, words, limit=8):
         if "coffee" in words:

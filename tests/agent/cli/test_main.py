@@ -201,6 +201,7 @@ def test_the_demo_does_not_replace_your_own_data(run: Run, tmp_path: Path) -> No
     assert json.loads((data / "dataset.json").read_text()) == card
 
 
+@pytest.mark.slow
 def test_built_in_data_is_prepared_by_its_name(run: Run, tmp_path: Path) -> None:
     result = run("prepare", "movielens", "--json")
     assert result.exit_code == 0, result.output

@@ -14,6 +14,8 @@ from benchmarks.conversations.guard import Case, GuardReport, evaluate_guard, ju
 from benchmarks.evaluate import app
 from tools.types import AudienceSpec, Filter
 
+pytestmark = pytest.mark.slow
+
 CASES = read_cases()
 SINGLE = [case for case in CASES if len(case.turns) == 1 and case.kind != "obfuscated"]
 FLOORS = {

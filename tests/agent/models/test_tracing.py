@@ -152,6 +152,8 @@ sys.path.insert(0, "tests/agent")
 from agent_doubles import PlantedService
 from agent.conversation import Conversation
 from encoders.settings import Settings
+
+pytestmark = pytest.mark.slow
 talk = Conversation(PlantedService(), Settings(workspace=Path(sys.argv[1]), _env_file=None))
 talk.say("t", "households that will buy dog food in the next 28 days")
 talk.close()

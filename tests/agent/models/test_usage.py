@@ -179,6 +179,7 @@ def test_a_model_that_finds_out_of_its_loop_when_told_is_believed(open_at: Open)
     assert "the same step" in model.asked[-1][-1].text
 
 
+@pytest.mark.slow
 def test_asking_for_broader_again_and_again_is_no_loop(open_at: Open) -> None:
     model = scripted({"action": "propose", "groups": ["dog food"]}, {"action": "adjust", "direction": "broader"})
     talk = open_at(model=model)

@@ -35,6 +35,7 @@ def test_the_messages_that_are_learned_from_are_the_same_every_time() -> None:
 REQUESTS = Path(__file__).parents[3] / "benchmarks" / "requests"
 
 
+@pytest.mark.slow
 def test_long_winded_requests_are_requests() -> None:
     lines = [line for file in sorted(REQUESTS.glob("*.jsonl")) for line in file.read_text("utf-8").splitlines()]
     texts = [json.loads(line)["request"] for line in lines]

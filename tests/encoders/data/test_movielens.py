@@ -11,6 +11,8 @@ from encoders.data.events import EVENT_SCHEMA, HORIZON_DAYS, ITEM_SCHEMA, Datase
 from encoders.data.movielens import words
 from encoders.errors import DataError
 
+pytestmark = pytest.mark.slow
+
 PACKAGE_RATINGS, PACKAGE_USERS = 1_000_209, 6_040
 WHOLE = timedelta(days=168)
 

@@ -103,6 +103,7 @@ write_folder(Path(sys.argv[1]), tables(("wine", "beer", "gin")), about(), die)
 
 
 @pytest.mark.parametrize("fraction", [0.2, 0.7, 0.9])
+@pytest.mark.slow
 def test_a_killed_run_leaves_the_old_folder(tmp_path: Path, fraction: float) -> None:
     folder = tmp_path / "data"
     write_folder(folder, tables(), about())

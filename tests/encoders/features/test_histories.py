@@ -39,6 +39,7 @@ def days(world: World) -> dict[tuple[str, int], set[int]]:
     return dict(found)
 
 
+@pytest.mark.slow
 def test_decayed_counts_equal_a_count_by_hand(histories: UserFeatures, days: dict[tuple[str, int], set[int]]) -> None:
     for half_life, counts in zip(HALF_LIVES, histories.counts, strict=True):
         assert counts.nnz == len(days)
@@ -58,6 +59,7 @@ def group_days(world: World, days: dict[tuple[str, int], set[int]]) -> dict[tupl
     return dict(found)
 
 
+@pytest.mark.slow
 def test_days_with_a_group_equal_a_count_by_hand(
     histories: UserFeatures, group_days: dict[tuple[str, int], set[int]]
 ) -> None:
@@ -99,6 +101,7 @@ def test_value_is_a_log_of_the_sum_and_never_below_zero(world: World, tmp_path: 
         assert np.array_equal(histories.value.indices, counts.indices)
 
 
+@pytest.mark.slow
 def test_slots_count_from_the_last_event_of_the_user(
     histories: UserFeatures, days: dict[tuple[str, int], set[int]]
 ) -> None:

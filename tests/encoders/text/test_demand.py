@@ -191,6 +191,7 @@ def test_what_is_said_beyond_the_last_phrase_stays_in_it() -> None:
 
 
 @pytest.mark.parametrize("word", JOINTS)
+@pytest.mark.slow
 def test_a_long_text_is_read_in_one_go(word: str) -> None:
     """Whatever tries every pair of places in it would not come to an end."""
     assert read_demand(f"{word} " * 100_000).phrases

@@ -41,6 +41,7 @@ def test_batches_give_what_single_texts_give(count: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["use", "minilm", "use+minilm"])
+@pytest.mark.slow
 def test_the_encoders_inside_packages_know_what_words_mean(name: str) -> None:
     encoder = text_encoder(name)
     cat, kitten, loan = encoder.encode(["cat food", "kitten treats", "mortgage loan"])

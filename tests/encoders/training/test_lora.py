@@ -26,6 +26,8 @@ from encoders.training.lora import AdaptedEncoder, LiveParts, parts_to_learn
 from encoders.training.windows import TrainingExample, encode_labels, read_examples
 from encoders.workspace import Workspace, silent
 
+pytestmark = pytest.mark.slow
+
 RECIPE = replace(TINY_RECIPE, lora_rank=4)
 SENTENCES = ["households that will buy dog food", "wine", "Haushalte, die Wein kaufen werden"]
 

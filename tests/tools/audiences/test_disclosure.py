@@ -69,6 +69,7 @@ def test_asking_again_answers_the_same_and_nothing_exact(seed: int, users: int, 
         assert found is None
 
 
+@pytest.mark.slow
 def test_the_very_minimum_cannot_be_looked_for() -> None:
     """Along the cuts of one question there is one edge, at a number of users that differs from question to question."""
     edges = []
@@ -81,6 +82,7 @@ def test_the_very_minimum_cannot_be_looked_for() -> None:
     assert np.std(edges) > 5
 
 
+@pytest.mark.slow
 def test_a_group_of_the_very_minimum_is_hardly_ever_shown() -> None:
     """Whoever knows 49 of its users would else be told for certain that one more is there, by being answered at all."""
     keys = [number.to_bytes(32, "big") for number in range(4000)]

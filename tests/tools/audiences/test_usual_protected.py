@@ -29,6 +29,7 @@ def doers(days: list[int], disclosure: Disclosure, usual: float = 7.0) -> StageP
 
 
 @pytest.mark.parametrize("added", [0.0, 3.0, 30.0])
+@pytest.mark.slow
 def test_one_user_changes_the_odds_of_a_threshold_by_little(added: float) -> None:
     """On the very edge between two thresholds, where without noise one user would turn it over."""
     values = np.repeat([1.0, 2.0, 3.0, 4.0], 50)

@@ -221,6 +221,7 @@ def test_how_far_back_a_text_looks(text: str, days: int | None) -> None:
 
 
 @pytest.mark.parametrize("words", ["a and", "not any", "and", "only the people who are"])
+@pytest.mark.slow
 def test_a_message_of_nothing_but_such_words_is_read_in_one_go(words: str) -> None:
     """Words that may stand before a value, again and again, would be tried from each of them to the end."""
     found, _ = read_filters(f"{words} " * 2_000, {"age": ("25-34", "35-44")})

@@ -228,6 +228,8 @@ import tools.storage.vectors
 from encoders.workspace import Workspace
 from tools.storage.vectors import UserRecords
 
+pytestmark = pytest.mark.slow
+
 tools.storage.vectors.BATCH = 10
 vectors, fingerprints = np.eye(50, dtype=np.float32), np.arange(50)
 changed = int(sys.argv[3])

@@ -42,6 +42,7 @@ def test_types_of_parquet_stay(tmp_path: Path) -> None:
     assert read_columns(tmp_path / "b.parquet", NEEDED).table.height == 0
 
 
+@pytest.mark.slow
 def test_a_parquet_file_that_would_be_huge_is_refused_and_takes_no_memory(tmp_path: Path) -> None:
     paths = bombs(tmp_path)
     assert all(path.stat().st_size < 2_000_000 for path in paths)

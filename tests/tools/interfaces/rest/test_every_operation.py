@@ -32,6 +32,8 @@ from tools.operations.table import BY_NAME, OPERATIONS
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 
+pytestmark = pytest.mark.slow
+
 NEW = {"id", "created", "time", "warnings"}
 DONE_ANEW: dict[str, set[str]] = {
     "tune": NEW,
