@@ -88,6 +88,11 @@ class Context(BaseModel):
     open_questions: tuple[OpenQuestion, ...] = ()
     """What could be asked, and changes the audience; what changes it most first."""
 
+    @property
+    def action(self) -> str:
+        """What users do in the main source."""
+        return self.actions.get(self.main_source, "do")
+
     def near(self) -> set[str]:
         """The groups that may be meant, see ``near_first``."""
         return set(self.near_first())

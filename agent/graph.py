@@ -95,7 +95,7 @@ def _spoken(node: _Node, card: DataCard) -> _Node:
             changed = node({**state, "memory": memory.model_copy(update={"language": code})})
         if "reply" in changed:
             shown = changed["reply"]
-            changed["reply"] = shown.model_copy(update={"options": labelled(replies.worded(shown.options, card), code)})
+            changed["reply"] = shown.model_copy(update={"options": labelled(shown.options, code)})
         return changed
 
     return run

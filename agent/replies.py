@@ -13,22 +13,9 @@ from tools.types import AudienceSpec, DataCard, SizeEstimate
 
 YES, NO = "Yes", "No"
 BROADER, NARROWER, UNDO = "Broader", "Narrower", "Undo"
-FIRST, EVERYONE = "First-time buyers only", "Everyone, not only first-time buyers"
-LEAVE_OUT = "Leave out last month's buyers"
-_UNBOUGHT = {
-    FIRST: "Only for the first time",
-    EVERYONE: "Everyone again",
-    LEAVE_OUT: "Leave out anyone who did it last month",
-}
-"""The same where what people do is no buying."""
+FIRST, EVERYONE = "Only for the first time", "Everyone again"
+LEAVE_OUT = "Leave out anyone who did it last month"
 SAVE, EXPORT, COMPARE = "Save this audience", "Export as CSV", "Compare with saved audiences"
-
-
-def worded(options: Sequence[str], card: DataCard) -> tuple[str, ...]:
-    """Clickable answers in words that fit what people do in this data."""
-    main = next((each for each in card.sources if each.source == card.main_source), None)
-    buying = main is None or "buy" in (*main.actions, main.wording)
-    return tuple(options) if buying else tuple(_UNBOUGHT.get(each, each) for each in options)
 
 
 def examples(card: DataCard) -> tuple[str, ...]:
@@ -163,7 +150,7 @@ def next_options(version: Version, size: SizeEstimate, can_undo: bool) -> tuple[
 def _newness_options(version: Version) -> tuple[str, ...]:
     """What may be said about who did it before, unless the conditions say it already."""
     parts, spec = version.parts, version.draft.spec
-    if parts is not None and parts.anything:  # nobody is new to everything, and last month's buyers are nearly all
+    if parts is not None and parts.anything:  # nobody is new to everything, and those of last month are nearly all
         return ()
     if parts is not None and parts.first_time:
         return (EVERYONE,)
@@ -222,7 +209,7 @@ def question_text(question: Clarification, weighed: Sequence[WeighedAnswer], car
     lines = [
         reply(
             "option",
-            answer=plain(worded((each.answer,), card)[0]),
+            answer=plain(each.answer),
             users=count(each.users),
             low=count(each.responders.low),
             high=count(each.responders.high),

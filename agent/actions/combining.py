@@ -139,7 +139,7 @@ def segments(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory
     """Propose different audiences, each with its size; the next message picks one, or says something else."""
     card = speaker.card
     wanted = min(context.parsed.count or _USUAL, MOST)
-    action = context.actions.get(context.main_source, "buy")
+    action = context.action
     proposed: dict[str, tuple[str, SizeEstimate]] = {}
     for group in (*(step.groups or ()), *short_first(card.top_groups)):
         parts = Parts(items=(group,), action=action, days=card.horizon_days)

@@ -2,5 +2,5 @@
 
 ALL = "All of them"
 DECIDE = "You decide"
-NEWNESS = ("Everyone", "First-time buyers only")
+NEWNESS = ("Everyone", "Only for the first time")
 HORIZONS = ("The next 7 days", "The next 28 days", "The next 91 days")

@@ -171,7 +171,7 @@ class Drafting:
         actions = context.actions
         if step.verb and step.verb in actions.values():
             return step.verb
-        return actions.get(context.main_source, "buy")
+        return context.action
 
     def _reworded(self, step: Step, now: Version) -> tuple[Parts | None, str]:
         """The parts and the sentence after a change; a sentence by hand is kept as far as it can be."""

@@ -89,7 +89,7 @@ def loosened(service: "AudienceService", version: Version, unit_plural: str) -> 
 
 def weigh_answers(service: "AudienceService", context: Context, answers: Sequence[str]) -> tuple[WeighedAnswer, ...]:
     """Groups that a question offers, each with the audience that choosing it gives; those that reach nobody are not."""
-    action = context.actions.get(context.main_source, "buy")
+    action = context.action
     parts = {each: Parts(items=(each,), action=action, days=context.horizon_days) for each in answers}
     sized = {each: service.size(spec_of(those, context.unit_plural)) for each, those in parts.items()}
     return tuple(_weighed(answer, size) for answer, size in sized.items() if _somebody(size))

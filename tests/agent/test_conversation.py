@@ -30,7 +30,7 @@ def test_a_vague_request_is_asked_about_twice_at_most_and_then_proposed(talk: Co
     second = talk.say("t", "baby food and diapers")
     assert second.question is not None
     assert second.question.topic == "newness"
-    third = talk.say("t", "First-time buyers only")
+    third = talk.say("t", "Only for the first time")
     assert spec(third).demand == (
         "Households that will buy baby food or diapers and wipes for the first time in the next 28 days"
     )
@@ -154,7 +154,7 @@ def test_conditions_alone_are_the_audience_and_what_they_do_next_is_an_option(ta
     assert proposed.size.users == proposed.size.eligible
     assert "everyone who fits (home ownership: homeowner; age: 35-44)" in proposed.text
     rather = next(each for each in proposed.options if each.startswith("Rather "))
-    assert not {"Broader", "First-time buyers only", "Leave out last month's buyers"} & set(proposed.options)
+    assert not {"Broader", "Only for the first time", "Leave out anyone who did it last month"} & set(proposed.options)
     assert talk.say("t", "also coffee").draft != proposed.draft
     reply = talk.say("t", "rather coffee")
     assert rather

@@ -8,7 +8,7 @@ from agent.conversation import Conversation
 from agent.reading.orders import leaves_all, picked, refused_alone, refuses_all, skips
 from agent.reading.parse import parse
 from agent.reading.wording import Parts
-from agent.replies import decimal, next_options, percent, worded
+from agent.replies import decimal, next_options, percent
 from agent.state import AudienceDraft, Reply, Version
 from agent.thinking.llm import cached
 from encoders.reader import MeantGroup, WholeReading
@@ -188,20 +188,11 @@ def test_buttons_offer_nothing_that_the_conditions_exclude(service: PlantedServi
         version = _version(card, *behaviours)
         return set(next_options(version, service.size(version.draft.spec), can_undo=False))
 
-    first, leave = "First-time buyers only", "Leave out last month's buyers"
+    first, leave = "Only for the first time", "Leave out anyone who did it last month"
     assert {first, leave} <= offered()
     assert {first, leave} <= offered(Behaviour(did=True, what="tea"))
     assert not {first, leave} & offered(Behaviour(did=True, what="coffee"))
     assert {first, leave} & offered(Behaviour(did=False, what="coffee", days=30)) == {first}
-
-
-def test_buttons_speak_as_the_data_does(service: PlantedService) -> None:
-    card = service.describe_data()
-    liked = card.sources[0].model_copy(update={"source": "likes", "actions": ("like",), "wording": "like {items}"})
-    films = card.model_copy(update={"sources": (liked,), "main_source": "likes"})
-    labels = ("First-time buyers only", "Everyone, not only first-time buyers", "Leave out last month's buyers", "Undo")
-    assert worded(labels, card) == labels
-    assert not any("buyers" in each for each in worded(labels, films))
 
 
 @pytest.mark.parametrize(

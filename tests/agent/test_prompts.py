@@ -1,10 +1,13 @@
 import ast
+import re
 import string
 from pathlib import Path
 
 import pytest
 
-from prompts.loader import PromptError, fill, reply, table
+from agent import replies
+from agent.reading.options import NEWNESS
+from prompts.loader import LANGUAGES, PromptError, fill, reply, table
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,6 +33,16 @@ def test_every_reply_in_the_code_has_a_text_with_exactly_its_variables(key: str,
 def test_every_text_is_used() -> None:
     code = "".join(path.read_text("utf-8") for path in (ROOT / "agent").glob("**/*.py"))
     assert [key for key in table("replies") if f'"{key}"' not in code] == []
+
+
+def test_what_the_assistant_says_is_of_no_trade() -> None:
+    """What people do is said by the verbs of the data."""
+    buttons = [replies.FIRST, replies.EVERYONE, replies.LEAVE_OUT, *NEWNESS]
+    buttons += [label for code in LANGUAGES for label in table(f"languages/{code}")["labels"]]
+    of_data_that_is_bought = {"sentence", "sentence_first"}  # only said where the verb of the data is "buy"
+    texts = [text for key, text in table("replies").items() if key not in of_data_that_is_bought]
+    trade = re.compile(r"\b(?:buy|bought|buyers?|purchase\w*|shop(?:s|pers?|ping)?)\b", re.I)
+    assert [each for each in (*buttons, *texts) if trade.search(each)] == []
 
 
 def test_a_missing_variable_is_named() -> None:

@@ -100,7 +100,7 @@ def test_the_story(address: str, workspace: Path, visit: Visit) -> None:
     page.mouse.up()
     expect(users).not_to_have_value("300")
 
-    page.get_by_role("button", name="Leave out last month's buyers").click()
+    page.get_by_role("button", name="Leave out anyone who did it last month").click()
     expect(headline(page)).to_contain_text("households that meet the conditions")
     expect(page.get_by_role("checkbox", name=re.compile("no baby .* in the last 30 days"))).to_be_checked()
 

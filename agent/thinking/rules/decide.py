@@ -84,7 +84,7 @@ def _propose(context: Context, understood: UnderstoodRequest, items: tuple[str, 
     if items == (ANYTHING,) and understood.unknown and not heard.past:
         notes = [reply("only_left", words=plain(listed(list(dict.fromkeys(understood.unknown)), "and")))]
     if items == (ANYTHING,):
-        action = _verb(context, fresh) or context.actions.get(context.main_source, "buy")
+        action = _verb(context, fresh) or context.action
         notes.append(reply("anything_offered", verb=verb(action)))
     elif conditions_alone:
         notes.append(reply("past_offered", items=plain(listed(list(items), "or"))))

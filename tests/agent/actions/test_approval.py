@@ -149,8 +149,8 @@ def test_a_conversation_goes_on_in_another_process_on_the_same_file(
     second = Conversation(service, workspace)  # type: ignore[arg-type]
     shown = second.current("t")
     assert shown.question is not None
-    assert shown.options == ("Everyone", "First-time buyers only", "You decide")
-    reply = second.say("t", "First-time buyers only")
+    assert shown.options == ("Everyone", "Only for the first time", "You decide")
+    reply = second.say("t", "Only for the first time")
     assert reply.draft is not None
     second.say("t", "save")
     second.close()
