@@ -1,4 +1,4 @@
-"""The conversation as a face of it uses it: say something, decide, edit, and come back later."""
+"""The conversation as the page and the command line use it: say something, decide, edit, and come back later."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence

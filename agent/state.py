@@ -41,7 +41,7 @@ class AudienceDraft(_State):
     spec: AudienceSpec
     assumptions: tuple[str, ...] = ()
     goal: Goal | None = Field(None, description="what the audience is for, where the person said so")
-    holdout: float | None = Field(None, description="share to keep back when it is saved; None for the usual one")
+    holdout: float | None = Field(None, description="share to hold out when it is saved; None for the usual one")
     name: str = Field("", description="what the person calls it; empty: nothing yet")
     things: tuple[Thing, ...] = Field((), description="what its demand is made of; none for a sentence by hand")
     saved: SavedAudience | None = None
@@ -60,7 +60,7 @@ class Pending(_State):
 
 
 class Reply(_State):
-    """What one turn gives back to a face of the agent."""
+    """What one turn gives back to the page, the command line, or whoever else asked."""
 
     text: str = Field(description="markdown")
     options: tuple[str, ...] = Field((), description="clickable answers, best first")

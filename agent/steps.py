@@ -51,7 +51,7 @@ class Step(BaseModel):
     audience: Names | None = Field(None, description="saved audiences")
     operation: Literal["and", "or", "not"] | None = Field(None, description="combine: all, any, the first alone")
     goal: Goal | None = Field(None, description="propose, adjust: what it is for, where the person named it")
-    holdout: float | None = Field(None, description="hold_back, save: percent kept back")
+    holdout: float | None = Field(None, description="hold_back, save: percent held out")
     name: str | None = Field(None, description="save, rename: if the person gave one")
     user_id: str | None = Field(None, description="explain: the user asked about")
     format: Literal["csv", "parquet"] | None = Field(None, description="export")

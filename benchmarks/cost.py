@@ -63,9 +63,9 @@ def measure_training(workspace: Workspace, used: Settings, as_of: date, recipe: 
     return Training(seconds=perf_counter() - began, cpu_seconds=process_time() - busy, peak_gigabytes=peak)
 
 
-def profile_texts(scene: FeatureSnapshot, rows: Rows) -> list[str]:
+def profile_texts(snapshot: FeatureSnapshot, rows: Rows) -> list[str]:
     """What a user did most, in words: the text that somebody without a user tower would embed."""
-    texts, ever = scene.vocabulary.texts, scene.histories.counts[-1]
+    texts, ever = snapshot.vocabulary.texts, snapshot.histories.counts[-1]
     written = []
     for row in rows:
         mine = slice(ever.indptr[row], ever.indptr[row + 1])
@@ -78,13 +78,13 @@ def profile_texts(scene: FeatureSnapshot, rows: Rows) -> list[str]:
 @torch.no_grad()
 def measure_encoding(forecaster: Forecaster, profiles: int, repeats: int) -> list[Encoding]:
     """The user tower, counting histories, and profile texts through both text encoders."""
-    scene, tower = forecaster.scene, forecaster.model.encoder
-    everyone = len(scene.histories.user_ids)
+    snapshot, tower = forecaster.snapshot, forecaster.model.encoder
+    everyone = len(snapshot.histories.user_ids)
     rows = np.random.default_rng(0).choice(everyone, min(profiles, everyone), replace=False)
-    texts = profile_texts(scene, rows)
+    texts = profile_texts(snapshot, rows)
     ways: list[tuple[str, int, Callable[[], Any]]] = [
-        ("user tower, from histories that are counted", everyone, lambda: tower.user_vectors(scene)),
-        ("counting the histories from the events", everyone, lambda: read_user_features(scene.histories.past)),
+        ("user tower, from histories that are counted", everyone, lambda: tower.user_vectors(snapshot)),
+        ("counting the histories from the events", everyone, lambda: read_user_features(snapshot.histories.past)),
     ]
     for name in ("use", "minilm"):
         embed = partial(text_encoder(name).encode, texts)
@@ -92,9 +92,9 @@ def measure_encoding(forecaster: Forecaster, profiles: int, repeats: int) -> lis
     return [Encoding(way=way, users=users, seconds=_medians([do], repeats)[0]) for way, users, do in ways]
 
 
-def crowd(scene: FeatureSnapshot, rows: Rows) -> FeatureSnapshot:
-    """A scene whose users are those of ``scene`` in ``rows``, each as often as they come."""
-    histories, directions = scene.histories, scene.directions
+def crowd(snapshot: FeatureSnapshot, rows: Rows) -> FeatureSnapshot:
+    """A snapshot whose users are those of ``snapshot`` in ``rows``, each as often as they come."""
+    histories, directions = snapshot.histories, snapshot.directions
     *counts, value = take_rows((*histories.counts, histories.value), rows)
     *days, last = take_rows((*histories.group_days, histories.group_last), rows)
     many = replace(
@@ -106,38 +106,38 @@ def crowd(scene: FeatureSnapshot, rows: Rows) -> FeatureSnapshot:
         in_population=histories.in_population[rows],
     )
     return replace(
-        scene,
+        snapshot,
         histories=many,
-        inputs=replace(scene.inputs, activity=scene.inputs.activity[rows]),
+        inputs=replace(snapshot.inputs, activity=snapshot.inputs.activity[rows]),
         directions=Factors(directions.users[torch.from_numpy(rows)], directions.things),
     )
 
 
-def read_by_scoring(scene: FeatureSnapshot, users: Tensor) -> tuple[list[npt.NDArray[Any]], list[npt.NDArray[Any]]]:
+def read_by_scoring(snapshot: FeatureSnapshot, users: Tensor) -> tuple[list[npt.NDArray[Any]], list[npt.NDArray[Any]]]:
     """The arrays that scoring one sentence reads: those with something of every user, and the others."""
-    counted, inputs = scene.counted(), scene.inputs
+    counted, inputs = snapshot.counted(), snapshot.inputs
     items = (*counted.counts, counted.logged, counted.kinds, counted.value)
     groups = (*counted.group_days, counted.group_last, *counted.group_logged)
     of_users = [part for family in (items, groups) for part in (family[0].indptr, family[0].indices)]
     of_users += [matrix.data for matrix in (*items, *groups)]
-    of_users += [users.numpy(), inputs.activity, scene.directions.users.numpy(), scene.histories.in_population]
-    structures = [structure.weights.numpy() for structure in (scene.structure, *scene.group_structures)]
-    return of_users, [*structures, scene.directions.things.numpy()]
+    of_users += [users.numpy(), inputs.activity, snapshot.directions.users.numpy(), snapshot.histories.in_population]
+    structures = [structure.weights.numpy() for structure in (snapshot.structure, *snapshot.group_structures)]
+    return of_users, [*structures, snapshot.directions.things.numpy()]
 
 
 @torch.no_grad()
 def measure_scoring(forecaster: Forecaster, sentence: str, users: int, repeats: int) -> Scoring:
     """Score ``users`` users, drawn with replacement; every repeat sums the bytes right after."""
-    rows = np.random.default_rng(users).integers(len(forecaster.scene.histories.user_ids), size=users)
-    scene, vectors = crowd(forecaster.scene, rows), torch.from_numpy(forecaster.user_vectors[rows])
+    rows = np.random.default_rng(users).integers(len(forecaster.snapshot.histories.user_ids), size=users)
+    snapshot, vectors = crowd(forecaster.snapshot, rows), torch.from_numpy(forecaster.user_vectors[rows])
     model = forecaster.model.encoder
     parts, _ = encode_parts(forecaster.encoder, [read_demand(sentence)], [0])
-    near = model.nearness(model.match.place(scene.vocabulary), parts)
-    of_users, others = read_by_scoring(scene, vectors)
+    near = model.nearness(model.match.place(snapshot.vocabulary), parts)
+    of_users, others = read_by_scoring(snapshot, vectors)
     arrays = [*of_users, *others]
     score, one_pass = _medians(
         [
-            lambda: model.score(scene, parts, near, vectors),
+            lambda: model.score(snapshot, parts, near, vectors),
             lambda: [array.sum(dtype=array.dtype) for array in arrays],
         ],
         repeats,

@@ -73,7 +73,7 @@ def measure(workspace: Workspace, chosen: Settings, files: dict[str, str]) -> No
     past = dataset.before(AS_OF)
     withheld = withheld_items(category_demands(dataset, chosen.seed))
     study = read_study(workspace, chosen, past, withheld, Recipe().windows, silent)
-    outcome = observe(dataset, study.scene, _demands(dataset, chosen.seed))
+    outcome = observe(dataset, study.snapshot, _demands(dataset, chosen.seed))
     for name, file in files.items():
         if name not in known.get(str(chosen.seed), {}):
             recipe = Recipe(labels=file)

@@ -97,13 +97,13 @@ class Judge:
     def __init__(self, service: AudienceService) -> None:
         """Judge by the data of ``service``, in the horizon after its as-of date."""
         self.forecaster = service.forecaster
-        histories, dataset = self.forecaster.scene.histories, self.forecaster.dataset
+        histories, dataset = self.forecaster.snapshot.histories, self.forecaster.dataset
         future = done_in(dataset.outcome(histories.past.as_of), histories.user_ids, len(dataset.items))
         self._future, self._here = future[histories.in_population], histories.in_population
 
     def responded(self, items: Sequence[str]) -> Truth:
         """Who of the population did any of some groups, or items, of the main source."""
-        vocabulary, wanted = self.forecaster.scene.vocabulary, set(items)
+        vocabulary, wanted = self.forecaster.snapshot.vocabulary, set(items)
         named = np.array(
             [group in wanted or text in wanted for group, text in zip(vocabulary.groups, vocabulary.texts, strict=True)]
         )
@@ -129,12 +129,12 @@ class Judge:
 
     def _belongs(self, name: str, items: Sequence[str]) -> bool:
         """Whether a name is that of single items, all of which are among the items or of a group among them."""
-        vocabulary, wanted = self.forecaster.scene.vocabulary, set(items)
+        vocabulary, wanted = self.forecaster.snapshot.vocabulary, set(items)
         meant = self.forecaster.items_titled(name)
         return bool(len(meant)) and all(wanted & {vocabulary.texts[n], vocabulary.groups[n]} for n in meant.tolist())
 
     def _group_too(self, item: str) -> str:
-        vocabulary = self.forecaster.scene.vocabulary
+        vocabulary = self.forecaster.snapshot.vocabulary
         if item in vocabulary.groups:
             return item
         return f"{item} {vocabulary.groups[vocabulary.texts.index(item)]}" if item in vocabulary.texts else item
@@ -197,7 +197,7 @@ class Through:
 def measure(as_of: date | None, files: Sequence[Path], ways: Sequence[str]) -> tuple[str, list[tuple[str, ...]]]:
     """Answer and judge every request in every way; a title, and the rows of a table. Strange names are printed."""
     with closing(AudienceService.open(settings(), as_of)) as service:
-        card, day = service.forecaster.dataset.card, service.forecaster.scene.histories.past.as_of
+        card, day = service.forecaster.dataset.card, service.forecaster.snapshot.histories.past.as_of
         asked = read_asked(files or sorted(REQUESTS.glob(f"*_{FILES[card.name]}.jsonl")))
         judge = Judge(service)
         table: list[tuple[str, ...]] = [HEADS]

@@ -32,7 +32,7 @@ def measure(as_of: date) -> str:
     dataset = Dataset.current(workspace)
     topics = read_topics(dataset)
     forecaster = Forecaster.open(workspace, settings(), workspace.newest_model(), as_of)
-    histories = forecaster.scene.histories
+    histories = forecaster.snapshot.histories
     future = done_in(dataset.outcome(as_of), histories.user_ids, len(dataset.items))[histories.in_population]
     rows = []
     for line in Path(__file__).with_name("wild.jsonl").read_text("utf-8").splitlines():

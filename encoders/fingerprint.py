@@ -23,18 +23,18 @@ _BLOCK = 100_000
 """Users at a time: bounds the memory, not the result."""
 
 
-def fingerprints(model: TrainedModel, scene: FeatureSnapshot) -> npt.NDArray[np.int64]:
-    """Fingerprints of the scene's users as the tower of ``model`` sees them, [N].
+def fingerprints(model: TrainedModel, snapshot: FeatureSnapshot) -> npt.NDArray[np.int64]:
+    """Fingerprints of the snapshot's users as the tower of ``model`` sees them, [N].
 
     Of two different users the chance of equal fingerprints is 2^-64; that of any two among a million, 3e-8.
     """
-    vocabulary, histories = scene.vocabulary, scene.histories
+    vocabulary, histories = snapshot.vocabulary, snapshot.histories
     sources = [vocabulary.sources[source] for source in vocabulary.source_of]
     items = [str(pair) for pair in zip(sources, vocabulary.texts, strict=True)]
     attributes, _ = attribute_texts(histories.past.dataset.users, histories.user_ids)
-    hashes = hash_inputs(scene.inputs, items, attributes)
+    hashes = hash_inputs(snapshot.inputs, items, attributes)
     if model.encoder.users.with_activity:
-        hashes += pl.DataFrame(scene.inputs.activity).hash_rows().to_numpy()
+        hashes += pl.DataFrame(snapshot.inputs.activity).hash_rows().to_numpy()
     return _hash(hashes ^ _hash_tower(model)).view(np.int64)
 
 

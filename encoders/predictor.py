@@ -47,7 +47,7 @@ _EVIDENCE_HALF_LIFE = 2
 
 @dataclass(frozen=True)
 class Forecast:
-    """What one demand gives for the N users of a scene."""
+    """What one demand gives for the N users of a snapshot."""
 
     demand: Demand
     scores: Vector
@@ -91,29 +91,29 @@ class Forecaster:
     """Scores, probabilities and evidence for any sentence. Reading it is safe from several threads."""
 
     def __init__(
-        self, model: TrainedModel, scene: FeatureSnapshot, encoder: TextEncoder, vectors: Matrix | None = None
+        self, model: TrainedModel, snapshot: FeatureSnapshot, encoder: TextEncoder, vectors: Matrix | None = None
     ) -> None:
-        """Put a model in front of a scene.
+        """Put a model in front of a snapshot.
 
         Args:
-            model: trained on no event on or after the scene's date.
-            scene: the users.
+            model: trained on no event on or after the snapshot's date.
+            snapshot: the users.
             encoder: the text encoder the model was trained with.
             vectors: [N, width] user vectors from an index; None to compute them here.
 
         Raises:
-            ModelError: the model has seen the future of the scene. A model of another data set has not: its calendar
+            ModelError: the model has seen the future of the snapshot. A model of another data set has not: its calendar
                 is another one.
         """
-        same = model.config.data_name == scene.histories.past.dataset.card.name
-        if same and model.config.as_of > scene.histories.past.as_of:
+        same = model.config.data_name == snapshot.histories.past.dataset.card.name
+        if same and model.config.as_of > snapshot.histories.past.as_of:
             raise ModelError(
                 f"Model {model.config.version} was trained up to {model.config.as_of} and may not score "
-                f"{scene.histories.past.as_of}; train one with --as-of {scene.histories.past.as_of}."
+                f"{snapshot.histories.past.as_of}; train one with --as-of {snapshot.histories.past.as_of}."
             )
-        self.model, self.scene = model, scene
+        self.model, self.snapshot = model, snapshot
         self.encoder: TextEncoder = model.adapted or encoder
-        self.dataset = scene.histories.past.dataset
+        self.dataset = snapshot.histories.past.dataset
         self._indexed = vectors
         self._forecast = lru_cache(maxsize=256)(self._read)
         self._recent = lru_cache(maxsize=8)(self._done_within)
@@ -137,21 +137,21 @@ class Forecaster:
 
     def index_with(self, vectors: Matrix) -> "Forecaster":
         """The same forecaster over user vectors that an index holds, [N, width]."""
-        return Forecaster(self.model, self.scene, self.encoder, vectors)
+        return Forecaster(self.model, self.snapshot, self.encoder, vectors)
 
     @property
     def user_vectors(self) -> Matrix:
         """Unit vectors of the users, [N, width]; computed once where no index gave them."""
         if self._indexed is None:
             with torch.no_grad():
-                self._indexed = self.model.encoder.user_vectors(self.scene).numpy()
+                self._indexed = self.model.encoder.user_vectors(self.snapshot).numpy()
         return self._indexed
 
     @cached_property
     def placed(self) -> ItemEmbeddings:
         """The items and groups of the data where sentences are compared with them."""
         with torch.no_grad():
-            return self.model.encoder.match.place(self.scene.vocabulary)
+            return self.model.encoder.match.place(self.snapshot.vocabulary)
 
     def forecast(self, sentence: str) -> Forecast:
         """Score every user against one sentence; repeated sentences come from memory."""
@@ -166,13 +166,13 @@ class Forecaster:
             parts: the parts of the demand, in its order; scores, items and the level of the probabilities are all
                 read through them.
         """
-        model, population = self.model.encoder, self.scene.histories.in_population
+        model, population = self.model.encoder, self.snapshot.histories.in_population
         near = model.nearness(self.placed, parts)
-        raw = model.score(self.scene, parts, near, torch.from_numpy(self.user_vectors)).numpy()
-        belongs = self.scene.of_source(parts.source)
+        raw = model.score(self.snapshot, parts, near, torch.from_numpy(self.user_vectors)).numpy()
+        belongs = self.snapshot.of_source(parts.source)
         meant = self._meant(demand, parts, belongs)
         recent = self.done_within(demand.horizon_days)[population]
-        attention = model.attention(self.scene, parts, near)
+        attention = model.attention(self.snapshot, parts, near)
         calibration = self.model.config.calibration
         anything = [part.anything for part in demand.parts]
         nearest = [calibration.plain if anything[k] else best for k, best in enumerate(near.best.tolist())]
@@ -209,7 +209,7 @@ class Forecaster:
         looks = attention.items.mean(0)
         looks[anything] = torch.from_numpy(belongs[anything] / belongs[anything].sum(1, keepdims=True)).to(looks.dtype)
         weights = looks[wanted].mean(0, keepdim=True)
-        related = self.scene.structure.spread(weights)
+        related = self.snapshot.structure.spread(weights)
         return Forecast(demand, scores, probability, spread, items, weights[0].numpy(), related[0].numpy())
 
     def source_meant(self, sentence: str) -> int:
@@ -220,8 +220,8 @@ class Forecaster:
                 bare = bare.replace(phrase, " ")
         said = {word.strip(".,;:!?").rstrip("s") for word in bare.lower().split()}
         wordings = self.dataset.card.wordings
-        main = _words_of(wordings.get(self.scene.vocabulary.sources[0], ""))
-        for number, source in enumerate(self.scene.vocabulary.sources[1:], start=1):
+        main = _words_of(wordings.get(self.snapshot.vocabulary.sources[0], ""))
+        for number, source in enumerate(self.snapshot.vocabulary.sources[1:], start=1):
             own = _words_of(wordings.get(source, "")) - main
             if own and own & said:
                 return number
@@ -240,7 +240,7 @@ class Forecaster:
     @torch.no_grad()
     def grounded(self, words: str, source: int = 0) -> GroundedItems:
         """Items of a source that a phrase means, best first, and whether the data has such things at all."""
-        [belongs] = self.scene.of_source(np.array([source]))
+        [belongs] = self.snapshot.of_source(np.array([source]))
         demand = Demand(words, self.read(words).parts[:1])
         parts = self.encode(demand, source)
         [items] = self._meant(demand, parts, belongs[None])
@@ -249,7 +249,7 @@ class Forecaster:
             nearness = np.maximum(text, group)[there]
             if nearness.max() < _KNOWN and not (self._named(phrase) & belongs).any():
                 best = there[np.argsort(-nearness, kind="stable")]
-                groups = dict.fromkeys(self.scene.vocabulary.groups[item] for item in best)
+                groups = dict.fromkeys(self.snapshot.vocabulary.groups[item] for item in best)
                 return GroundedItems(items, phrase, tuple(groups)[:_NEAREST_GROUPS])
         return GroundedItems(items)
 
@@ -260,7 +260,7 @@ class Forecaster:
 
     def items_of(self, demand: Demand, parts: EncodedParts) -> list[Items]:
         """Per part of a demand that is encoded already, the items that it means, best first."""
-        return self._meant(demand, parts, self.scene.of_source(parts.source))
+        return self._meant(demand, parts, self.snapshot.of_source(parts.source))
 
     def done_within(self, days: int | None) -> sp.csr_matrix:
         """What every user did in the last ``days`` before the as-of date (None: ever), [N, V]."""
@@ -268,7 +268,7 @@ class Forecaster:
 
     def reasons(self, forecast: Forecast, row: int, limit: int = 5) -> list[Reason]:
         """The past events of one user that raise their score most, heaviest first."""
-        counts = self.scene.histories.counts[_EVIDENCE_HALF_LIFE]
+        counts = self.snapshot.histories.counts[_EVIDENCE_HALF_LIFE]
         mine = slice(counts.indptr[row], counts.indptr[row + 1])
         items, weights = counts.indices[mine], counts.data[mine]
         own, related = weights * forecast.own[items], weights * np.maximum(forecast.related[items], 0.0)
@@ -277,9 +277,9 @@ class Forecaster:
             return []
         best = np.argsort(-carried, kind="stable")[:limit]
         best = best[carried[best] >= 0.02 * carried.sum()]
-        user = self.scene.histories.user_ids[row]
+        user = self.snapshot.histories.user_ids[row]
         seen = (
-            self.scene.histories.past.events()
+            self.snapshot.histories.past.events()
             .filter((pl.col("user_id") == user) & pl.col("item_id").is_in(items[best].tolist()))
             .group_by("item_id")
             .agg(pl.col("time").dt.date().n_unique().alias("times"), pl.col("time").max().dt.date().alias("last"))
@@ -293,8 +293,8 @@ class Forecaster:
         ]
 
     def _fit_returning(self, source: int) -> ReturnForecast:
-        histories = self.scene.histories
-        name = self.scene.vocabulary.sources[source]
+        histories = self.snapshot.histories
+        name = self.snapshot.vocabulary.sources[source]
         return fit_returning(histories.past, histories.user_ids, histories.in_population, name)
 
     def _come_back(self, source: int, days: int) -> Vector:
@@ -302,8 +302,8 @@ class Forecaster:
         return self._returning(source).within(days)
 
     def _done_within(self, days: int | None) -> sp.csr_matrix:
-        histories = self.scene.histories
-        return done_in(histories.past.events(days).collect(), histories.user_ids, len(self.scene.vocabulary.texts))
+        histories = self.snapshot.histories
+        return done_in(histories.past.events(days).collect(), histories.user_ids, len(self.snapshot.vocabulary.texts))
 
     @torch.no_grad()
     def _meant(self, demand: Demand, parts: EncodedParts, belongs: npt.NDArray[np.bool_]) -> list[Items]:
@@ -336,30 +336,30 @@ class Forecaster:
         return np.concatenate([found[named[found]], known[~np.isin(known, found)]])
 
     def _named(self, phrase: str) -> npt.NDArray[np.bool_]:
-        groups = self.scene.vocabulary.groups
+        groups = self.snapshot.vocabulary.groups
         called = {group for group in set(groups) if names(phrase, group)}
         called = {group for group in called if stems(group) == stems(phrase)} or called
         return np.array([group in called for group in groups]) if called else self._titled(phrase)
 
     def items_titled(self, name: str) -> Items:
         """Items of the main source that go by a name, where items are things by themselves."""
-        return np.flatnonzero(self._titled(name) & self.scene.vocabulary.main_items)
+        return np.flatnonzero(self._titled(name) & self.snapshot.vocabulary.main_items)
 
     def _titled(self, phrase: str) -> npt.NDArray[np.bool_]:
         """Items that are called by a phrase; none where a group is."""
-        before = self.dataset.card.wordings.get(self.scene.vocabulary.sources[0], "{items}").partition("{items}")[0]
+        before = self.dataset.card.wordings.get(self.snapshot.vocabulary.sources[0], "{items}").partition("{items}")[0]
         words = stemmed(phrase.rpartition(f" will {before}")[2])  # "Viewers that will like Jaws" is one phrase
         items = () if words in self._group_names else self._called.get(words, ())
-        return np.isin(np.arange(len(self.scene.vocabulary.texts)), items)
+        return np.isin(np.arange(len(self.snapshot.vocabulary.texts)), items)
 
     @cached_property
     def _group_names(self) -> frozenset[tuple[str, ...]]:
-        return frozenset(stemmed(group) for group in set(self.scene.vocabulary.groups))
+        return frozenset(stemmed(group) for group in set(self.snapshot.vocabulary.groups))
 
     @cached_property
     def _called(self) -> dict[tuple[str, ...], tuple[int, ...]]:
         """Items by what people call them, where items are things by themselves; elsewhere their group is meant."""
-        vocabulary = self.scene.vocabulary
+        vocabulary = self.snapshot.vocabulary
         if not Targets.of(vocabulary).singles:
             return {}
         names = list(map(spoken_name, vocabulary.texts, vocabulary.groups))
@@ -384,7 +384,7 @@ class Forecaster:
 
     def _by_their_texts(self, demand: Demand, parts: EncodedParts) -> EncodedParts:
         """The same with names of single items read as the whole texts of those: a title by itself says too little."""
-        phrases, vocabulary = parts.phrases.clone(), self.scene.vocabulary
+        phrases, vocabulary = parts.phrases.clone(), self.snapshot.vocabulary
         for row, phrase in enumerate(phrase for part in demand.parts for phrase in part.phrases):
             of_source = vocabulary.source_of == parts.source[parts.owner[row]]
             items = np.flatnonzero(self._titled(phrase) & of_source)
@@ -399,7 +399,7 @@ class Forecaster:
     @cached_property
     def _whole_names(self) -> tuple[str, ...]:
         """Names of groups and items that would be taken apart in a sentence."""
-        vocabulary = self.scene.vocabulary
+        vocabulary = self.snapshot.vocabulary
         items = map(spoken_name, vocabulary.texts, vocabulary.groups)
         names = sorted({*vocabulary.groups, *items})
         return tuple(name for name in names if read_demand(name).phrases != (name,))
@@ -418,7 +418,7 @@ class Forecaster:
         A part within a demand is read without the sentence around it, and so a little differently.
         """
         card, demand = self.dataset.card, found.demand
-        wording = card.wordings.get(self.scene.vocabulary.sources[source], "do {items}")
+        wording = card.wordings.get(self.snapshot.vocabulary.sources[source], "do {items}")
         probability = found.probabilities
         for part in demand.parts:
             what = wording.format(items=" or ".join(part.phrases))
@@ -433,7 +433,7 @@ class Forecaster:
         """Mix in how the quoted request itself ranks the users; how many respond is what the named things say."""
         quoted = self.forecast(demand.witness)
         out = forecast.probabilities == 0.0  # for the first time, and did it before
-        kept = self.scene.histories.in_population & ~out
+        kept = self.snapshot.histories.in_population & ~out
         if not kept.any():
             return forecast
         ranks = standardise(forecast.scores, kept) + _WITNESS * standardise(quoted.scores, kept)

@@ -83,7 +83,7 @@ def score_file(
         model = train(workspace, settings, as_of, progress, dataset=dataset)
     progress("Reading histories", None)
     forecaster = Forecaster.open(workspace, settings, model, as_of, dataset)
-    users = forecaster.scene.histories.user_ids
+    users = forecaster.snapshot.histories.user_ids
     tables = []
     for number, line in enumerate(demands):
         forecast = forecaster.forecast(line.demand)

@@ -115,7 +115,7 @@ def fit_model(
     torch.set_num_threads(THREADS)
     recipe = _as_set(recipe, settings)
     encoder = text_encoder(settings.text_encoder)
-    vocabulary = examples[0].scene.vocabulary
+    vocabulary = examples[0].snapshot.vocabulary
     allowed = ~np.isin(np.arange(len(vocabulary.texts)), sorted(held_out))
     plain = LabelWriter(vocabulary, past.dataset.card, allowed)
     writer, written = _with_written(plain, past, recipe)
@@ -174,5 +174,5 @@ def _report(config: ModelConfig, recipe: Recipe, examples: list[TrainingExample]
         **config.model_dump(mode="json", include={"data_name", "data_version", "seed", "as_of", "text_encoder"}),
         "horizon_days": HORIZON_DAYS,
         "recipe": asdict(recipe),
-        "windows": [example.scene.histories.past.as_of.isoformat() for example in examples],
+        "windows": [example.snapshot.histories.past.as_of.isoformat() for example in examples],
     }

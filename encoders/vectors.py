@@ -35,8 +35,8 @@ def common_vector(forecaster: Forecaster, users: Items) -> Matrix:
     Raises:
         RequestError: they do what everyone does.
     """
-    histories = forecaster.scene.histories
-    did = normalize(histories.counts[_HALF_LIFE].log1p() @ forecaster.scene.vocabulary.text_vectors)
+    histories = forecaster.snapshot.histories
+    did = normalize(histories.counts[_HALF_LIFE].log1p() @ forecaster.snapshot.vocabulary.text_vectors)
     difference = did[users].mean(axis=0) - did[histories.in_population].mean(axis=0)
     if np.linalg.norm(difference) < _SAME:
         raise RequestError("This audience is everyone, so nothing sets it apart; make it narrower.")

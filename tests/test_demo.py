@@ -49,7 +49,7 @@ def test_then_october_comes(demo_workspace: Workspace) -> None:
     then = set(future.filter(future["item_id"].is_in(list(items)))["user_id"])
     population = dataset.before(AS_OF).population
     forecast = service._forecaster.forecast(BABY.demand)
-    rows = service._forecaster.scene.histories.row_of
+    rows = service._forecaster.snapshot.histories.row_of
     ranked = sorted(population, key=lambda user: -forecast.scores[rows[user]])
     top = ranked[: len(ranked) // 10]
     assert sum(user in then for user in top) / len(top) > 3 * sum(user in then for user in population) / len(population)

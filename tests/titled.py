@@ -19,10 +19,10 @@ TITLES = {
 
 def titled(forecaster: Forecaster) -> Forecaster:
     """The same forecaster over items with titles: those above, and "Untitled 7 (1990)" for the others."""
-    scene = forecaster.scene
+    snapshot = forecaster.snapshot
     return Forecaster(
         forecaster.model,
-        replace(scene, vocabulary=with_titles(forecaster)),
+        replace(snapshot, vocabulary=with_titles(forecaster)),
         forecaster.encoder,
         forecaster.user_vectors,
     )
@@ -30,7 +30,7 @@ def titled(forecaster: Forecaster) -> Forecaster:
 
 def with_titles(forecaster: Forecaster) -> ItemVocabulary:
     """The vocabulary of the planted shop with titles."""
-    known = forecaster.scene.vocabulary
+    known = forecaster.snapshot.vocabulary
     texts = [
         f"{TITLES.get(text, f'Untitled {number} (1990)')}: {group} of the {number}s"
         for number, (text, group) in enumerate(zip(known.texts, known.groups, strict=True))

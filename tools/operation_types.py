@@ -199,7 +199,7 @@ class Receipt(Record):
     users: tuple[str, ...] = Field(description="keyed hashes of the ids, which only this workspace can make")
     places: tuple[ErasedPlace, ...]
     sent_to: tuple[str, ...] = Field(description="destinations that were sent audiences with them before")
-    not_ours: tuple[str, ...] = Field(description="what was not changed, and who has to see to it")
+    not_ours: tuple[str, ...] = Field(description="what was not changed, and who has to change it")
 
 
 def download(file: ExportFile, root: str) -> Exported:

@@ -117,7 +117,7 @@ class AudienceQueries:
 
     def reads_as(self, spec: AudienceSpec) -> tuple[str, ...]:
         """The groups that the sentence of an audience means, best first; of its users nothing is said."""
-        groups = self._forecaster.scene.vocabulary.groups
+        groups = self._forecaster.snapshot.vocabulary.groups
         forecast = self._tuned.forecast(spec) if spec.like else self._forecaster.forecast(self.stated(spec).demand)
         return tuple(dict.fromkeys(groups[item] for item in forecast.items))[:MOST_READ]
 

@@ -43,7 +43,7 @@ class SavedAudiences(AudienceQueries):
             name: what it is called; a name that exists gets its next version.
             approved_by: the person who said yes.
             key: idempotency key.
-            holdout: share of its users that is kept back, 0 to one half; None for the share in the settings.
+            holdout: share of its users that is held out, 0 to one half; None for the share in the settings.
 
         Raises:
             RequestError: the name or the approval is missing, or the share is none.

@@ -1,4 +1,4 @@
-"""What goes into the audience service and what comes out: every type a face of it may show.
+"""What goes into the audience service and what comes out: every type an interface may show.
 
 Shares, probabilities and cuts are numbers in 0..1; counts are users; an index of 100 means "like everyone".
 """
@@ -369,7 +369,7 @@ class SavedAudience(Record):
     spec: AudienceSpec | None = Field(description="None for a combination of saved audiences")
     definition: str = Field(description="the audience in words")
     users: Count
-    holdout: Count = Field(description="users kept back; null where the audience is below the minimum size")
+    holdout: Count = Field(description="users held out; null where the audience is below the minimum size")
     as_of: date
     model_version: str
     data_version: str

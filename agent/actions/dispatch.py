@@ -151,7 +151,7 @@ class Actions:
         talking: str,
         share_said: float | None = None,
     ) -> Outcome:
-        """Show an audience, with the share to keep back where ``share_said`` names one, in percent."""
+        """Show an audience, with the share to hold out where ``share_said`` names one, in percent."""
         share, said = heard_share(share_said)
         return ReplyBuilder(self.service, self.card, talking).show(
             key, memory, with_share(version, share), (*notes, *said)

@@ -56,7 +56,7 @@ def save_draft(
 
 
 def kept_text(share: float | None) -> str:
-    """How many are kept back, where that was said; a share that cannot be is refused before anybody says yes."""
+    """How many are held out, where that was said; a share that cannot be is refused before anybody says yes."""
     if share is None:
         return ""
     if not 0 <= share <= 0.5:
@@ -78,7 +78,7 @@ def saved_text(speaker: ReplyBuilder, saved: SavedAudience) -> str:
 
 
 MOST = 50
-"""Percent that can be kept back at most."""
+"""Percent that can be held out at most."""
 
 
 def hold_back(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory) -> Outcome:
@@ -97,14 +97,14 @@ def hold_back(speaker: ReplyBuilder, step: Step, context: Context, memory: Memor
 
 
 def with_share(version: Version, share: float | None) -> Version:
-    """The audience with another share to keep back, which is not saved yet; None leaves it as it is."""
+    """The audience with another share to hold out, which is not saved yet; None leaves it as it is."""
     if share is None:
         return version
     return version.model_copy(update={"draft": version.draft.model_copy(update={"holdout": share, "saved": None})})
 
 
 def heard_share(percent: float | None) -> tuple[float | None, tuple[str, ...]]:
-    """The share in 0..1 that a message wants kept back while it says something else, and what has to be said."""
+    """The share in 0..1 that a message wants held out while it says something else, and what has to be said."""
     if percent is None:
         return None, ()
     if not 0 <= percent <= MOST:

@@ -232,7 +232,7 @@ def surprising(
 
 def _ranked(forecaster: Forecaster, horizon: Horizon, card: DatasetCard) -> list[str]:
     """Users of the population who did anything, the most surprising first."""
-    histories = forecaster.scene.histories
+    histories = forecaster.snapshot.histories
     groups = horizon.deeds.filter((pl.col("level") == "group") & (pl.col("source") == horizon.main_source))
     common = groups.group_by("name").len().sort(["len", "name"], descending=[True, False])["name"][:_GROUPS]
     wording = card.wordings.get(horizon.main_source, "do {items}")

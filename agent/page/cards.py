@@ -233,14 +233,14 @@ def keep_head(kept: SavedAudience | None, units: Units) -> str:
     if kept is None:
         return _head("Keep it", "A saved audience is a snapshot with its date; it does not change by itself.")
     users, held = units.number(kept.users), units.number(kept.holdout)
-    told = f"Version {kept.version}: {users} as of {day(kept.as_of)}, {held} held back."
+    told = f"Version {kept.version}: {users} as of {day(kept.as_of)}, {held} held out."
     return _head(f"Saved as {escape(kept.name)}", told)
 
 
 def download(file: ExportFile) -> str:
     """The link to an exported file and what is in it."""
     name = Path(file.path).name
-    held = f" {count(file.held_out)} are held back to measure the effect later." if file.held_out else ""
+    held = f" {count(file.held_out)} are held out to measure the effect later." if file.held_out else ""
     return (
         f'<div class="download"><a href="/exports/{quote(name)}" download="{escape(name)}">Download {escape(name)}</a>'
         f"<p>{count(file.rows)} rows: {escape(', '.join(file.columns))}.{held}</p></div>"

@@ -61,7 +61,7 @@ def reopen_request(assumption: str) -> str:
 
 
 def save_request(name: str, percent: float | None = None) -> str:
-    """What a click on Save says to the conversation; ``percent`` are kept back, None says nothing of it."""
+    """What a click on Save says to the conversation; ``percent`` are held out, None says nothing of it."""
     named = " ".join(name.replace('"', "'").split())
     back = "" if percent is None else f", keep {percent:g} % back"
     request = f'Save as "{named}"' if named else "Save this audience"

@@ -44,7 +44,7 @@ def campaign_order(text: str, has_draft: bool, saved: Sequence[str]) -> Step | N
 
 
 def held_back(text: str) -> tuple[float | None, str]:
-    """The share in percent that a message wants kept back (None: it does not say), and the message without it."""
+    """The share in percent that a message wants held out (None: it does not say), and the message without it."""
     match = _pattern("held").search(text)
     if match is None:
         return None, text

@@ -68,7 +68,7 @@ class ParsedMessage(BaseModel):
     percent: float | None = None
     direction: Literal["broader", "narrower"] | None = None
     goal: Goal | None = None
-    holdout: float | None = Field(None, description="percent to keep back")
+    holdout: float | None = Field(None, description="percent to hold out")
     count: int | None = Field(None, description="segments: so many")
     wish: bool = Field(False, description="a wish to sell something, rather than a description of people")
     picked: tuple[str, ...] | None = Field(None, description="options of the open question that it picks")

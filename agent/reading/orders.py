@@ -110,7 +110,7 @@ def number_in(text: str) -> int | None:
 
 
 def share_in(text: str) -> float | None:
-    """The share in percent that shall be kept back; None where the message does not say."""
+    """The share in percent that shall be held out; None where the message does not say."""
     share, _ = held_back(text)
     match = _pattern("share").search(text)
     return share if share is not None or match is None else float(match["number"].replace(",", "."))

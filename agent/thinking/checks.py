@@ -97,7 +97,7 @@ def _horizon(heard: ParsedMessage, notes: list[str]) -> int | None:
 
 
 def _share(context: Context) -> float | None:
-    """The share to keep back that the person named."""
+    """The share to hold out that the person named."""
     return context.parsed.holdout
 
 

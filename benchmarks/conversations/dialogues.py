@@ -234,11 +234,11 @@ class _Judge:
     """AUC and lift of sentences for goals, on what the population then did."""
 
     def __init__(self, forecaster: Forecaster, goals: Goals) -> None:
-        histories = forecaster.scene.histories
+        histories = forecaster.snapshot.histories
         then = forecaster.dataset.outcome(histories.past.as_of)
         self.goals = goals
         self._here = histories.in_population
-        self._future = done_in(then, histories.user_ids, len(forecaster.scene.vocabulary.texts))[self._here]
+        self._future = done_in(then, histories.user_ids, len(forecaster.snapshot.vocabulary.texts))[self._here]
         self._scores = lru_cache(maxsize=512)(lambda sentence: forecaster.forecast(sentence).scores[self._here])
 
     def __call__(self, marketer: Marketer, talk: SimulatedTalk) -> JudgedDialogue:

@@ -46,7 +46,7 @@ def judge(scored: Sequence[Scored], outcome: DemandOutcome, settings: Settings) 
     """Every scorer's values for every demand of ``outcome``.
 
     Args:
-        scored: scores of the same demands, for all users of the scene.
+        scored: scores of the same demands, for all users of the snapshot.
         outcome: what then happened.
         settings: the smallest audience that is recommended, and the seed that breaks ties.
     """

@@ -100,7 +100,7 @@ def _bench(
     demands = category_demands(dataset, settings.seed)
     withheld = withheld_items(demands)
     study = read_study(workspace, settings, past, withheld, variants[0][1].windows, progress)
-    outcome = observe(dataset, study.scene, demands)
+    outcome = observe(dataset, study.snapshot, demands)
     if not outcome.demands:
         raise DataError(f"No topic has {EDGE} responders and {EDGE} others after {past.as_of}; nothing to measure.")
     trained = [train_variant(workspace, settings, study.examples, past, *each, withheld, progress) for each in variants]
@@ -108,7 +108,7 @@ def _bench(
 
 
 def _report(bench: Bench, sections: Sequence[Section]) -> Report:
-    card, histories = bench.dataset.card, bench.study.scene.histories
+    card, histories = bench.dataset.card, bench.study.snapshot.histories
     return Report(
         data=card.name,
         title=card.title,
@@ -133,7 +133,7 @@ def read_study(
     allowed = np.ones(len(vocabulary.texts), bool)
     allowed[sorted(withheld)] = False
     return Study(
-        scene=read_snapshot(past, vocabulary, encoder),
+        snapshot=read_snapshot(past, vocabulary, encoder),
         examples=read_examples(past, vocabulary, encoder, windows, progress),
         allowed=allowed,
         encoder=encoder,

@@ -23,7 +23,7 @@ from encoders.training.windows import TrainingExample
 from encoders.workspace import Progress, Workspace, silent
 
 Scores = npt.NDArray[np.float64]
-"""[N, B]: the higher, the likelier, for all N users of a scene and B demands."""
+"""[N, B]: the higher, the likelier, for all N users of a snapshot and B demands."""
 
 Told = Literal["sentence", "categories", "labels"]
 """What a scorer reads: the sentence only; which items count; or also what came of that very demand before."""
@@ -33,7 +33,7 @@ Told = Literal["sentence", "categories", "labels"]
 class Study:
     """The users of one as-of date, and the windows before it that may be learned from."""
 
-    scene: FeatureSnapshot
+    snapshot: FeatureSnapshot
     """Users as of the date that is scored."""
     examples: list[TrainingExample]
     """Earlier windows, latest first; each had ended by the as-of date."""
@@ -56,7 +56,7 @@ class Scorer:
 
 @dataclass(frozen=True)
 class Scored:
-    """What one scorer says about B demands and all N users of a scene."""
+    """What one scorer says about B demands and all N users of a snapshot."""
 
     name: str
     told: Told
@@ -103,7 +103,7 @@ class DemandOutcome:
 
     demands: list[BenchmarkDemand]
     rows: npt.NDArray[np.int64]
-    """[P]: rows of the scene."""
+    """[P]: rows of the snapshot."""
     responded: npt.NDArray[np.bool_]
     """[P, B]"""
     newcomer: npt.NDArray[np.bool_]
@@ -115,18 +115,18 @@ class DemandOutcome:
         return DemandOutcome(demands, self.rows, self.responded[:, chosen], self.newcomer[:, chosen])
 
 
-def observe(dataset: Dataset, scene: FeatureSnapshot, demands: Sequence[BenchmarkDemand]) -> DemandOutcome:
-    """See who of the population responded in the horizon after the date of ``scene``.
+def observe(dataset: Dataset, snapshot: FeatureSnapshot, demands: Sequence[BenchmarkDemand]) -> DemandOutcome:
+    """See who of the population responded in the horizon after the date of ``snapshot``.
 
     Demands with fewer than ``EDGE`` responders, or fewer others, are left out.
 
     Raises:
         DataError: the horizon is not over in the data.
     """
-    histories = scene.histories
+    histories = snapshot.histories
     rows = np.flatnonzero(histories.in_population)
     then = dataset.outcome(histories.past.as_of, HORIZON_DAYS)
-    future = done_in(then, histories.user_ids, len(scene.vocabulary.texts))[rows]
+    future = done_in(then, histories.user_ids, len(snapshot.vocabulary.texts))[rows]
     past = histories.counts[-1][rows]
     responded = np.zeros((len(rows), len(demands)), bool)
     newcomer = np.zeros_like(responded)
@@ -180,7 +180,7 @@ class Variant:
 
     def forecaster(self, study: Study) -> Forecaster:
         """The model in front of the users of ``study``."""
-        return Forecaster(self.model, study.scene, study.encoder)
+        return Forecaster(self.model, study.snapshot, study.encoder)
 
     def score(self, study: Study, demands: Sequence[BenchmarkDemand]) -> Scored:
         """Forecast every demand for the users of ``study``; the sentence is all that is read of a demand."""

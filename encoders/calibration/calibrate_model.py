@@ -30,7 +30,7 @@ def calibrate_model(
     model: DualEncoder, encoder: TextEncoder, example: TrainingExample, writer: LabelWriter, rng: np.random.Generator
 ) -> tuple[ItemGrounding, Calibration, dict[str, float]]:
     """Fit the grounding and the calibration on one window: plain labels of every group, blurred ones, random ones."""
-    scene, histories = example.scene, example.scene.histories
+    snapshot, histories = example.snapshot, example.snapshot.histories
     if not example.done[histories.in_population].nnz:
         raise DataError(
             f"Nothing happened in the {HORIZON_DAYS} days from {histories.past.as_of} on, so a forecast cannot be "
@@ -38,8 +38,8 @@ def calibrate_model(
         )
     groups = [label for label in writer.groups() if histories.seen[label.items].any()]
     parts, labels, plain = _with_blurred(encoder, groups, writer.write(example.done, _RANDOM_LABELS, rng), rng)
-    belongs, owner = scene.of_source(parts.source), parts.owner.numpy()
-    near = model.nearness(model.match.place(scene.vocabulary), parts.apart())
+    belongs, owner = snapshot.of_source(parts.source), parts.owner.numpy()
+    near = model.nearness(model.match.place(snapshot.vocabulary), parts.apart())
     text, group = near.text.numpy(), near.group.numpy()
     alone = np.flatnonzero(np.bincount(owner)[owner] == 1)
     of_one = [labels[number] for number in owner[alone]]
@@ -49,10 +49,12 @@ def calibrate_model(
     meant = [
         np.unique(np.concatenate([of_phrases[row] for row in np.flatnonzero(owner == k)])) for k in range(len(parts))
     ]
-    recently = done_in(histories.past.events(HORIZON_DAYS).collect(), histories.user_ids, len(scene.vocabulary.texts))
+    recently = done_in(
+        histories.past.events(HORIZON_DAYS).collect(), histories.user_ids, len(snapshot.vocabulary.texts)
+    )
     here = histories.in_population
     observed = Observed(
-        standard=_standard_scores(model, scene, parts),
+        standard=_standard_scores(model, snapshot, parts),
         doers=np.stack([did_any(recently[here], items) for items in meant], axis=1),
         known=np.array([len(items) > 0 for items in meant]),
         nearness=np.bincount(owner, near.best.numpy()) / np.bincount(owner),
@@ -63,12 +65,12 @@ def calibrate_model(
     return grounding, *fit_calibration(observed, rng)
 
 
-def _standard_scores(model: DualEncoder, scene: FeatureSnapshot, parts: EncodedParts) -> npt.NDArray[np.float64]:
+def _standard_scores(model: DualEncoder, snapshot: FeatureSnapshot, parts: EncodedParts) -> npt.NDArray[np.float64]:
     """Standardised scores of the population, [N, B]."""
-    users, here, standard = model.user_vectors(scene), scene.histories.in_population, []
+    users, here, standard = model.user_vectors(snapshot), snapshot.histories.in_population, []
     for start in range(0, len(parts), _BATCH):
         few = parts.take(np.arange(start, min(start + _BATCH, len(parts))))
-        scores = model.score(scene, few, model.nearness(model.match.place(scene.vocabulary), few), users).numpy()
+        scores = model.score(snapshot, few, model.nearness(model.match.place(snapshot.vocabulary), few), users).numpy()
         standard += [standardise(column, here)[here] for column in scores.T]
     return np.stack(standard, axis=1)
 

@@ -184,10 +184,10 @@ class DualEncoder(nn.Module):
         self.head = ScoreHead(without)
         self.log_scale = nn.Parameter(torch.tensor(_SCALE).log())
 
-    def user_vectors(self, scene: FeatureSnapshot, rows: Rows | None = None) -> Tensor:
-        """Unit vectors of the scene's users (or of some ``rows``), [N, width]."""
-        inputs = scene.inputs if rows is None else scene.inputs.take(rows)
-        vectors: Tensor = self.users(torch.from_numpy(scene.vocabulary.text_vectors), inputs)
+    def user_vectors(self, snapshot: FeatureSnapshot, rows: Rows | None = None) -> Tensor:
+        """Unit vectors of the snapshot's users (or of some ``rows``), [N, width]."""
+        inputs = snapshot.inputs if rows is None else snapshot.inputs.take(rows)
+        vectors: Tensor = self.users(torch.from_numpy(snapshot.vocabulary.text_vectors), inputs)
         return vectors
 
     def sentence_vectors(self, parts: EncodedParts) -> Tensor:
@@ -203,23 +203,28 @@ class DualEncoder(nn.Module):
         near = self.match.nearness(parts.phrases, parts.owner, placed, len(parts))
         return near if parts.gain == 1.0 else Similarities(*(parts.gain * cosines for cosines in near))
 
-    def attention(self, scene: FeatureSnapshot, parts: EncodedParts, near: Similarities) -> Attention:
-        """Where the parts look, among what had been seen by the scene's date."""
-        belongs = scene.of_source(parts.source)
+    def attention(self, snapshot: FeatureSnapshot, parts: EncodedParts, near: Similarities) -> Attention:
+        """Where the parts look, among what had been seen by the snapshot's date."""
+        belongs = snapshot.of_source(parts.source)
         return self.match.attention(
             near,
             torch.from_numpy(belongs),
-            torch.from_numpy(scene.groups_of_source(parts.source)),
-            torch.from_numpy(scene.histories.seen & ~belongs),
+            torch.from_numpy(snapshot.groups_of_source(parts.source)),
+            torch.from_numpy(snapshot.histories.seen & ~belongs),
         )
 
     def score(
-        self, scene: FeatureSnapshot, parts: EncodedParts, near: Similarities, users: Tensor, rows: Rows | None = None
+        self,
+        snapshot: FeatureSnapshot,
+        parts: EncodedParts,
+        near: Similarities,
+        users: Tensor,
+        rows: Rows | None = None,
     ) -> Tensor:
         """Score users against parts.
 
         Args:
-            scene: the users.
+            snapshot: the users.
             parts: B encoded parts.
             near: from ``nearness`` for the same parts.
             users: [N, width] from ``user_vectors`` for the same ``rows``.
@@ -231,24 +236,24 @@ class DualEncoder(nn.Module):
         aligned = self.aligned(parts, users)
         if self.alone:
             return aligned
-        found, nearest = self.channels(scene, parts, near, rows)
-        scores: Tensor = self.head(found, nearest, aligned, scene.activity(rows), scene.in_population(rows))
+        found, nearest = self.channels(snapshot, parts, near, rows)
+        scores: Tensor = self.head(found, nearest, aligned, snapshot.activity(rows), snapshot.in_population(rows))
         return scores
 
     def channels(
-        self, scene: FeatureSnapshot, parts: EncodedParts, near: Similarities, rows: Rows | None = None
+        self, snapshot: FeatureSnapshot, parts: EncodedParts, near: Similarities, rows: Rows | None = None
     ) -> tuple[Tensor, Tensor]:
         """The match of users with parts, [N, B, len(CHANNELS)], and how near the data comes to each part, [B, 2].
 
         Arguments as of ``score``.
         """
-        attention = self.attention(scene, parts, near)
+        attention = self.attention(snapshot, parts, near)
         found = channels(
-            scene.counted(rows),
+            snapshot.counted(rows),
             attention,
-            scene.structure,
-            scene.group_structures,
-            scene.directions,
-            scene.source_totals(parts.source, rows),
+            snapshot.structure,
+            snapshot.group_structures,
+            snapshot.directions,
+            snapshot.source_totals(parts.source, rows),
         )
         return found, attention.nearest

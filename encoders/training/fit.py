@@ -101,13 +101,13 @@ _CYCLIC = 0.1
 
 
 def align_windows(
-    tower: UserTower, scenes: list[FeatureSnapshot], steps: int, seed: int, progress: Progress
+    tower: UserTower, snapshots: list[FeatureSnapshot], steps: int, seed: int, progress: Progress
 ) -> list[float]:
     """Train ``tower`` in place on windows of the same users.
 
     Args:
         tower: the user side.
-        scenes: as of earlier dates; one is taken per step, in turns.
+        snapshots: as of earlier dates; one is taken per step, in turns.
         steps: how many.
         seed: draws the users of each step.
         progress: told what is being done.
@@ -121,10 +121,10 @@ def align_windows(
     optimiser = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, weight_decay=0.01)
     history = []
     for step in range(steps):
-        scene = scenes[step % len(scenes)]
-        here = np.flatnonzero(scene.histories.in_population)
-        inputs = scene.inputs.take(np.sort(rng.choice(here, min(_USERS_ALIGNED, len(here)), replace=False)))
-        texts = torch.from_numpy(scene.vocabulary.text_vectors)
+        snapshot = snapshots[step % len(snapshots)]
+        here = np.flatnonzero(snapshot.histories.in_population)
+        inputs = snapshot.inputs.take(np.sort(rng.choice(here, min(_USERS_ALIGNED, len(here)), replace=False)))
+        texts = torch.from_numpy(snapshot.vocabulary.text_vectors)
         terms = loss([tower(texts, inputs, window) for window in _WINDOWS])
         total = terms["window_loss"] + _CYCLIC * terms["cyclic_loss"]
         optimiser.zero_grad()
@@ -208,8 +208,8 @@ def fit(
     )
     history = _resume(run, optimiser, checkpoint)
     if recipe.stage_one_steps and not history:
-        scenes = [example.scene for example in examples]
-        align_windows(model.users, scenes, recipe.stage_one_steps, seed, progress)
+        snapshots = [example.snapshot for example in examples]
+        align_windows(model.users, snapshots, recipe.stage_one_steps, seed, progress)
     for epoch in range(len(history), recipe.epochs):
         rng = np.random.default_rng([seed, epoch])
         pools = _write_pools(examples, writer, encoder, recipe, rng)
@@ -230,7 +230,7 @@ def fit(
 class _Pool:
     """The labels of one epoch for one window."""
 
-    scene: FeatureSnapshot
+    snapshot: FeatureSnapshot
     parts: EncodedParts | LiveParts
     truth: npt.NDArray[np.bool_]
 
@@ -244,7 +244,7 @@ def _write_pools(
         written = writer.write(example.done, per_window, rng)
         if written:
             parts, labels = parts_to_learn(encoder, written)
-            pools.append(_Pool(example.scene, parts, came_true(labels, example.done)))
+            pools.append(_Pool(example.snapshot, parts, came_true(labels, example.done)))
     if not pools:
         raise DataError("Nothing happened in any training window, so there is nothing to learn from.")
     return pools
@@ -253,13 +253,13 @@ def _write_pools(
 def _step(
     run: _Run, optimiser: torch.optim.Optimizer, pool: _Pool, recipe: Recipe, rng: np.random.Generator
 ) -> dict[str, float]:
-    here = np.flatnonzero(pool.scene.histories.in_population)
+    here = np.flatnonzero(pool.snapshot.histories.in_population)
     rows = np.sort(rng.choice(here, min(recipe.users, len(here)), replace=False))
     chosen = rng.choice(len(pool.parts), min(recipe.sentences, len(pool.parts)), replace=False)
     batch = blurred(pool.parts.take(chosen), rng, share=recipe.blurred)
-    users = run.model.user_vectors(pool.scene, rows)
-    near = run.model.nearness(run.model.match.place(pool.scene.vocabulary), batch)
-    scores = run.model.score(pool.scene, batch, near, users, rows)
+    users = run.model.user_vectors(pool.snapshot, rows)
+    near = run.model.nearness(run.model.match.place(pool.snapshot.vocabulary), batch)
+    scores = run.model.score(pool.snapshot, batch, near, users, rows)
     known = pool.truth[np.ix_(rows, chosen)]
     truth = torch.from_numpy(known if recipe.mask else _one_true_pair(known, rng))
     terms: dict[str, Tensor] = run.loss(scores, truth)

@@ -117,31 +117,33 @@ def _read(
     blur: bool,
 ) -> _Inputs | None:
     """What the head reads of one window; None where nothing happened in it."""
-    scene = example.scene
-    here = np.flatnonzero(scene.histories.in_population)
+    snapshot = example.snapshot
+    here = np.flatnonzero(snapshot.histories.in_population)
     rows = np.sort(rng.choice(here, min(_MOST_USERS, len(here)), replace=False))
-    written = [*_plain(scene, example, writer), *writer.write(example.done, _WRITTEN, rng)]
+    written = [*_plain(snapshot, example, writer), *writer.write(example.done, _WRITTEN, rng)]
     if not written:
         return None
     parts, labels = encode_labels(encoder, written)
     if blur:
         parts, labels = joined(parts, blurred(parts, rng)), [*labels, *labels]
-    users = model.user_vectors(scene, rows)
+    users = model.user_vectors(snapshot, rows)
     found, nearest, aligned = [], [], []
     for start in range(0, len(parts), _BATCH):
         few = parts.take(np.arange(start, min(start + _BATCH, len(parts))))
-        near = model.nearness(model.match.place(scene.vocabulary), few)
-        match, best = model.channels(scene, few, near, rows)
+        near = model.nearness(model.match.place(snapshot.vocabulary), few)
+        match, best = model.channels(snapshot, few, near, rows)
         found.append(match.half())
         nearest.append(best)
         aligned.append(model.aligned(few, users))
     truth = torch.from_numpy(came_true(labels, example.done)[rows])
-    return _Inputs(torch.cat(found, dim=1), torch.cat(nearest), torch.cat(aligned, dim=1), scene.activity(rows), truth)
+    return _Inputs(
+        torch.cat(found, dim=1), torch.cat(nearest), torch.cat(aligned, dim=1), snapshot.activity(rows), truth
+    )
 
 
-def _plain(scene: FeatureSnapshot, example: TrainingExample, writer: LabelWriter) -> list[Label]:
+def _plain(snapshot: FeatureSnapshot, example: TrainingExample, writer: LabelWriter) -> list[Label]:
     """The names of all groups that enough users turned to."""
-    labels = [label for label in writer.groups() if scene.histories.seen[label.items].any()]
+    labels = [label for label in writer.groups() if snapshot.histories.seen[label.items].any()]
     if not labels:
         return []
     doers: npt.NDArray[np.int64] = came_true(labels, example.done).sum(0)

@@ -20,7 +20,7 @@ from encoders.workspace import Progress, silent
 class TrainingExample:
     """One window: who was there before, and what they did after."""
 
-    scene: FeatureSnapshot
+    snapshot: FeatureSnapshot
     done: sp.csr_matrix
     """[N, V]"""
 
@@ -42,8 +42,10 @@ def read_examples(
     examples = []
     for number, window in enumerate(windows):
         progress(f"Reading what was known on {window.past.as_of}", number / len(windows))
-        scene = read_snapshot(window.past, vocabulary, encoder)
-        examples.append(TrainingExample(scene, done_in(window.future, scene.histories.user_ids, len(vocabulary.texts))))
+        snapshot = read_snapshot(window.past, vocabulary, encoder)
+        examples.append(
+            TrainingExample(snapshot, done_in(window.future, snapshot.histories.user_ids, len(vocabulary.texts)))
+        )
     return examples
 
 

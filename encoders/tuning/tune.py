@@ -106,7 +106,7 @@ class _Trial:
 
     def __init__(self, forecaster: Forecaster, seeds: Sequence[str]) -> None:
         self._forecaster = forecaster
-        self._scene, self._model, self._placed = forecaster.scene, forecaster.model.encoder, forecaster.placed
+        self._snapshot, self._model, self._placed = forecaster.snapshot, forecaster.model.encoder, forecaster.placed
         rng = np.random.default_rng(forecaster.model.config.seed)
         known, others = _split(forecaster, seeds)
         self.known = len(known)
@@ -157,7 +157,7 @@ class _Trial:
     def _scores(self, parts: EncodedParts, wanted: Tensor) -> Tensor:
         """[seeds and others, lists]: mean over the wanted parts, in standard deviations of the background."""
         near = self._model.nearness(self._placed, parts)
-        raw = self._model.score(self._scene, parts, near, self._users, self._rows)
+        raw = self._model.score(self._snapshot, parts, near, self._users, self._rows)
         others = raw[len(self._seeds) :]
         standard = (raw - others.mean(0)) / (others.std(0, correction=0) + 1e-6)
         return standard.reshape(len(raw), len(self._trained), len(wanted))[:, :, wanted].mean(-1)
@@ -189,7 +189,7 @@ def _part(progress: Progress, number: int, parts: int) -> Progress:
 
 def _split(forecaster: Forecaster, seeds: Sequence[str]) -> tuple[Rows, Rows]:
     """Rows of the seeds that are known, and of the background: the population without them."""
-    histories = forecaster.scene.histories
+    histories = forecaster.snapshot.histories
     known = np.array(sorted({histories.row_of[user] for user in seeds if user in histories.row_of}), np.int64)
     if len(known) < FEWEST_SEEDS:
         raise RequestError(

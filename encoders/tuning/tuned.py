@@ -135,7 +135,7 @@ class BaseRates:
 
     def __init__(self, forecaster: Forecaster) -> None:
         """Count by group; takes one pass over the events for each window."""
-        vocabulary = forecaster.scene.vocabulary
+        vocabulary = forecaster.snapshot.vocabulary
         main = np.flatnonzero(vocabulary.main_items)
         self._forecaster = forecaster
         names, number = np.unique([vocabulary.groups[item] for item in main], return_inverse=True)

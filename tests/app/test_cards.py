@@ -144,7 +144,7 @@ def test_a_download_links_to_the_file_by_its_name_only() -> None:
     html = cards.download(file)
     assert 'href="/exports/a%201.csv" download="a 1.csv"' in html
     assert "private" not in html
-    assert "209 rows: user_id, email_sha256. 23 are held back" in html
+    assert "209 rows: user_id, email_sha256. 23 are held out" in html
 
 
 def test_a_small_audience_is_explained_where_its_members_would_be(service: Service) -> None:
@@ -175,5 +175,5 @@ def test_the_masthead_names_data_date_and_who_is_talking(service: Service) -> No
 
 
 def test_a_saved_audience_is_dated() -> None:
-    assert "Version 2: 232 as of 1 October 2017, 23 held back." in cards.keep_head(saved("Milk"), HOUSEHOLDS)
+    assert "Version 2: 232 as of 1 October 2017, 23 held out." in cards.keep_head(saved("Milk"), HOUSEHOLDS)
     assert saved("Milk").as_of == date(2017, 10, 1)

@@ -45,30 +45,30 @@ def test_everything_is_measured_once(world: World, tmp_path: Path) -> None:
 @torch.no_grad()
 def test_a_crowd_scores_as_its_users_do(forecaster: Forecaster) -> None:
     """Everybody twice, in another order: the same means and spreads, so the same scores."""
-    scene, model = forecaster.scene, forecaster.model.encoder
-    rows = np.random.default_rng(1).permutation(np.repeat(np.arange(len(scene.histories.user_ids)), 2))
+    snapshot, model = forecaster.snapshot, forecaster.model.encoder
+    rows = np.random.default_rng(1).permutation(np.repeat(np.arange(len(snapshot.histories.user_ids)), 2))
     parts, _ = encode_parts(forecaster.encoder, [read_demand(SENTENCE)], [0])
-    near = model.nearness(model.match.place(scene.vocabulary), parts)
+    near = model.nearness(model.match.place(snapshot.vocabulary), parts)
     vectors = torch.from_numpy(forecaster.user_vectors)
-    expected = model.score(scene, parts, near, vectors)[rows]
-    scores = model.score(cost.crowd(scene, rows), parts, near, vectors[rows])
+    expected = model.score(snapshot, parts, near, vectors)[rows]
+    scores = model.score(cost.crowd(snapshot, rows), parts, near, vectors[rows])
     torch.testing.assert_close(scores, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_pass_reads_every_array_once(forecaster: Forecaster) -> None:
-    scene = forecaster.scene
-    of_users, others = cost.read_by_scoring(scene, torch.from_numpy(forecaster.user_vectors))
+    snapshot = forecaster.snapshot
+    of_users, others = cost.read_by_scoring(snapshot, torch.from_numpy(forecaster.user_vectors))
     addresses = [array.ctypes.data for array in (*of_users, *others)]
     assert len(set(addresses)) == len(addresses)
-    entries = scene.counted().logged.nnz
+    entries = snapshot.counted().logged.nnz
     assert sum(array.shape == (entries,) for array in of_users) == 1 + 7, "columns, four counts, and three more"
 
 
 def test_a_profile_text_names_what_a_user_did_most(forecaster: Forecaster, world: World) -> None:
-    scene = forecaster.scene
-    (text,) = cost.profile_texts(scene, np.array([40]))
+    snapshot = forecaster.snapshot
+    (text,) = cost.profile_texts(snapshot, np.array([40]))
     events = world.dataset.before(AS_OF).events().collect()
-    mine = events.filter(events["user_id"] == scene.histories.user_ids[40])
+    mine = events.filter(events["user_id"] == snapshot.histories.user_ids[40])
     days = mine.select("item_id", mine["time"].dt.date()).unique()["item_id"].value_counts(sort=True)
     assert text.split(", ")[0].endswith(f" x {days['count'][0]}")
     assert len(text.split(", ")) == min(len(days), cost.PROFILE_ITEMS)

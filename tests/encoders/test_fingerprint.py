@@ -137,35 +137,35 @@ def forecaster(world_workspace: Workspace) -> Forecaster:
 @pytest.fixture(scope="module")
 def next_day(world: World, forecaster: Forecaster) -> FeatureSnapshot:
     return read_snapshot(
-        world.dataset.before(AS_OF + timedelta(days=1)), forecaster.scene.vocabulary, forecaster.encoder
+        world.dataset.before(AS_OF + timedelta(days=1)), forecaster.snapshot.vocabulary, forecaster.encoder
     )
 
 
-def by_user(scene: FeatureSnapshot, found: NDArray[Any]) -> dict[str, Any]:
-    return dict(zip(scene.histories.user_ids, found, strict=True))
+def by_user(snapshot: FeatureSnapshot, found: NDArray[Any]) -> dict[str, Any]:
+    return dict(zip(snapshot.histories.user_ids, found, strict=True))
 
 
 def test_from_day_to_day_fingerprints_change_with_vectors(forecaster: Forecaster, next_day: FeatureSnapshot) -> None:
-    model, scene = forecaster.model, forecaster.scene
-    before, after = by_user(scene, fingerprints(model, scene)), by_user(next_day, fingerprints(model, next_day))
+    model, snapshot = forecaster.model, forecaster.snapshot
+    before, after = by_user(snapshot, fingerprints(model, snapshot)), by_user(next_day, fingerprints(model, next_day))
     changed = {user for user, found in after.items() if before.get(user) != found}
     assert changed == set(next_day.histories.past.events(1).collect()["user_id"])
     assert 0 < len(changed) < len(after) / 2
     with torch.no_grad():
-        old, new = (by_user(each, model.encoder.user_vectors(each).numpy()) for each in (scene, next_day))
+        old, new = (by_user(each, model.encoder.user_vectors(each).numpy()) for each in (snapshot, next_day))
     moved = {user: np.abs(vector - old[user]).max() for user, vector in new.items() if user in old}
     assert {user for user, far in moved.items() if far > 1e-5} == changed & old.keys()
 
 
 def test_other_weights_and_another_text_encoder_give_other_fingerprints(forecaster: Forecaster) -> None:
-    model, scene = forecaster.model, forecaster.scene
+    model, snapshot = forecaster.model, forecaster.snapshot
     trained_on = deepcopy(model)
     with torch.no_grad():
         trained_on.encoder.users.kind[0, 0] += 1e-6
     renamed = replace(model, config=model.config.model_copy(update={"text_encoder": "minilm"}))
-    usual = fingerprints(model, scene)
+    usual = fingerprints(model, snapshot)
     for other in (trained_on, renamed):
-        assert (fingerprints(other, scene) != usual).all()
+        assert (fingerprints(other, snapshot) != usual).all()
 
 
 def test_a_tower_that_reads_activity_sees_another_user_when_it_changes(
@@ -173,6 +173,6 @@ def test_a_tower_that_reads_activity_sees_another_user_when_it_changes(
 ) -> None:
     alone = deepcopy(forecaster.model)
     alone.encoder.users.with_activity = True
-    before, after = (by_user(scene, fingerprints(alone, scene)) for scene in (forecaster.scene, next_day))
+    before, after = (by_user(snapshot, fingerprints(alone, snapshot)) for snapshot in (forecaster.snapshot, next_day))
     assert all(before[user] != after[user] for user in before)
     assert len({*before.values()}) == len(before)

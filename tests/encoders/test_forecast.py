@@ -25,8 +25,8 @@ def forecaster(service: AudienceService) -> Forecaster:
 
 def judged(forecaster: Forecaster, forecast: Forecast, audience: set[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scores, probabilities and the truth for the population."""
-    here = forecaster.scene.histories.in_population
-    truth = np.array([user in audience for user in forecaster.scene.histories.user_ids])
+    here = forecaster.snapshot.histories.in_population
+    truth = np.array([user in audience for user in forecaster.snapshot.histories.user_ids])
     return forecast.scores[here], forecast.probabilities[here], truth[here]
 
 
@@ -53,7 +53,7 @@ def test_the_planted_audience_is_found(forecaster: Forecaster, world: World, dem
 
 
 def test_every_alternative_is_read_by_itself(forecaster: Forecaster) -> None:
-    vocabulary = forecaster.scene.vocabulary
+    vocabulary = forecaster.snapshot.vocabulary
     both = forecaster.forecast("people who will buy dog biscuits or something for the garden").items
     assert vocabulary.texts[both[0]] == "dog biscuits"
     assert {vocabulary.groups[item] for item in both} == {"dog food", "gardening"}
@@ -74,17 +74,17 @@ def test_heavy_users_come_before_light_ones(forecaster: Forecaster, world: World
 
 def test_first_time_demand_finds_those_who_bought_diapers(forecaster: Forecaster, world: World) -> None:
     forecast = forecaster.forecast("Households that will buy baby food for the first time in the next 28 days")
-    users = np.array(forecaster.scene.histories.user_ids)
+    users = np.array(forecaster.snapshot.histories.user_ids)
     before, then = world.had_done("baby food"), world.did("baby food")
-    new = forecaster.scene.histories.in_population & np.array([user not in before for user in users])
+    new = forecaster.snapshot.histories.in_population & np.array([user not in before for user in users])
     truth = np.array([user in then for user in users])[new]
     assert auc(forecast.scores[new], truth) > 0.85
     assert not forecast.probabilities[[user in before for user in users]].any()
-    assert forecast.scores[~new & forecaster.scene.histories.in_population].max() < forecast.scores[new].min()
+    assert forecast.scores[~new & forecaster.snapshot.histories.in_population].max() < forecast.scores[new].min()
     best = users[new][np.argsort(-forecast.scores[new])[:10]]
     assert len(set(best) & world.had_done("diapers")) >= 8
-    reasons = forecaster.reasons(forecast, forecaster.scene.histories.row_of[best[0]])
-    assert forecaster.scene.vocabulary.texts[reasons[0].item] in DIAPERS
+    reasons = forecaster.reasons(forecast, forecaster.snapshot.histories.row_of[best[0]])
+    assert forecaster.snapshot.vocabulary.texts[reasons[0].item] in DIAPERS
     assert not reasons[0].direct
 
 
@@ -93,10 +93,10 @@ def test_evidence_is_what_the_user_really_did(forecaster: Forecaster, world: Wor
     forecast = forecaster.forecast(demand)
     events = world.dataset.before(AS_OF).events().collect()
     for row in np.argsort(-forecast.scores)[:20]:
-        user = forecaster.scene.histories.user_ids[row]
+        user = forecaster.snapshot.histories.user_ids[row]
         assert user in world.habits[group] or user in world.had_done(group)
         reasons = forecaster.reasons(forecast, int(row))
-        assert forecaster.scene.vocabulary.texts[reasons[0].item] in HABITS[group]
+        assert forecaster.snapshot.vocabulary.texts[reasons[0].item] in HABITS[group]
         assert reasons[0].direct
         assert [reason.weight for reason in reasons] == sorted((reason.weight for reason in reasons), reverse=True)
         assert 0 < sum(reason.weight for reason in reasons) <= 1 + 1e-6
@@ -137,7 +137,7 @@ def test_a_longer_horizon_has_more_responders(forecaster: Forecaster, world: Wor
 def test_nobody_does_what_nobody_did(forecaster: Forecaster) -> None:
     forecast = forecaster.forecast("people who will buy a telescope")
     _, probabilities, _ = judged(forecaster, forecast, set())
-    assert [forecaster.scene.vocabulary.groups[item] for item in forecast.items] == ["telescope"]
+    assert [forecaster.snapshot.vocabulary.groups[item] for item in forecast.items] == ["telescope"]
     assert probabilities.mean() < 0.05
 
 
@@ -152,7 +152,7 @@ def test_orders_in_a_demand_are_only_words(forecaster: Forecaster, demand: str) 
 
 def test_a_model_may_not_score_its_own_past(forecaster: Forecaster, world: World) -> None:
     earlier = read_snapshot(
-        world.dataset.before(AS_OF - timedelta(days=1)), forecaster.scene.vocabulary, forecaster.encoder
+        world.dataset.before(AS_OF - timedelta(days=1)), forecaster.snapshot.vocabulary, forecaster.encoder
     )
     with pytest.raises(ModelError, match=f"was trained up to {AS_OF} and may not score"):
         Forecaster(forecaster.model, earlier, forecaster.encoder)
@@ -177,19 +177,19 @@ def test_a_model_of_another_data_set_may_score_any_date(forecaster: Forecaster, 
 
 
 def test_vectors_from_an_index_give_the_same_forecast(forecaster: Forecaster) -> None:
-    fresh = Forecaster(forecaster.model, forecaster.scene, forecaster.encoder)
+    fresh = Forecaster(forecaster.model, forecaster.snapshot, forecaster.encoder)
     indexed, computed = (each.forecast("tea drinkers") for each in (fresh.index_with(fresh.user_vectors), fresh))
     assert np.array_equal(indexed.scores, computed.scores)
 
 
 def test_what_baby_food_is_read_as(forecaster: Forecaster) -> None:
     forecast = forecaster.forecast("households that will buy baby food")
-    assert {forecaster.scene.vocabulary.texts[item] for item in forecast.items} <= {*BABY_FOOD, *DIAPERS}
-    assert set(BABY_FOOD) & {forecaster.scene.vocabulary.texts[item] for item in forecast.items}
+    assert {forecaster.snapshot.vocabulary.texts[item] for item in forecast.items} <= {*BABY_FOOD, *DIAPERS}
+    assert set(BABY_FOOD) & {forecaster.snapshot.vocabulary.texts[item] for item in forecast.items}
 
 
 def test_a_quoted_request_moves_the_ranking_and_not_the_number_who_respond(forecaster: Forecaster) -> None:
-    here = forecaster.scene.histories.in_population
+    here = forecaster.snapshot.histories.in_population
     plain = forecaster.forecast("Households that will buy coffee in the next 28 days")
     quoting_tea = forecaster.forecast('Households that will buy coffee (as in "peppermint tea") in the next 28 days')
     tea = forecaster.forecast("peppermint tea")
@@ -218,7 +218,7 @@ ANY = "Households that will buy anything in the next {days} days"
 @pytest.mark.parametrize("days", [7, 28, 60, 91])
 def test_nobody_does_one_thing_likelier_than_anything(forecaster: Forecaster, days: int) -> None:
     anything = forecaster.forecast(ANY.format(days=days)).probabilities
-    groups = sorted(set(forecaster.scene.vocabulary.groups))
+    groups = sorted(set(forecaster.snapshot.vocabulary.groups))
     for group in groups:
         one = forecaster.forecast(f"Households that will buy {group} in the next {days} days").probabilities
         assert (one <= anything + 1e-9).all(), group
@@ -231,13 +231,13 @@ def test_a_longer_time_never_has_fewer_who_do_anything(forecaster: Forecaster) -
 
 
 def test_who_does_anything_is_forecast_about_right(forecaster: Forecaster) -> None:
-    histories, dataset = forecaster.scene.histories, forecaster.dataset
+    histories, dataset = forecaster.snapshot.histories, forecaster.dataset
     forecast = forecaster.forecast(ANY.format(days=28))
     future = dataset.outcome(histories.past.as_of, 28).filter(pl.col("source") == dataset.card.main_source)
     came = np.array([user in set(future["user_id"]) for user in histories.user_ids])[histories.in_population]
     low, _, high = responders(forecast.probabilities[histories.in_population], forecast.spread)
     assert low <= came.sum() <= high
-    assert len(forecast.items) == len(np.flatnonzero(forecaster.scene.of_source(np.array([0]))[0]))
+    assert len(forecast.items) == len(np.flatnonzero(forecaster.snapshot.of_source(np.array([0]))[0]))
 
 
 def test_anything_but_a_thing_is_less_than_anything(forecaster: Forecaster) -> None:

@@ -72,17 +72,17 @@ def asked(
 
     def ask(dataset: Dataset, as_of: date) -> list[object]:
         known = service._forecaster
-        scene = read_snapshot(dataset.before(as_of), known.scene.vocabulary, known.encoder)
-        forecaster = Forecaster(known.model, scene, known.encoder)
+        snapshot = read_snapshot(dataset.before(as_of), known.snapshot.vocabulary, known.encoder)
+        forecaster = Forecaster(known.model, snapshot, known.encoder)
         asked = AudienceService(service.settings, workspace, forecaster)
         forecast = forecaster.forecast(SPEC.demand)
         answers: list[object] = [
-            scene.histories.user_ids,
+            snapshot.histories.user_ids,
             forecaster.user_vectors.tolist(),
             forecast.scores.tolist(),
             forecast.probabilities.tolist(),
             forecast.items.tolist(),
-            [forecaster.reasons(forecast, row) for row in range(0, len(scene.histories.user_ids), 40)],
+            [forecaster.reasons(forecast, row) for row in range(0, len(snapshot.histories.user_ids), 40)],
             asked.describe_data(),
             asked.search_items("milk"),
             asked.search_groups("something for the baby"),

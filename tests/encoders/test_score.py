@@ -49,7 +49,7 @@ def test_every_user_with_a_past_gets_a_score_for_every_demand(
     forecaster = service._forecaster
     for name, text in DEMANDS.items():
         mine, forecast = table.filter(pl.col("demand_id") == name), forecaster.forecast(text)
-        assert mine["user_id"].to_list() == forecaster.scene.histories.user_ids
+        assert mine["user_id"].to_list() == forecaster.snapshot.histories.user_ids
         np.testing.assert_allclose(mine["score"], forecast.scores, rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(mine["probability"], forecast.probabilities, rtol=1e-3, atol=1e-5)
 

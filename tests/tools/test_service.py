@@ -322,7 +322,7 @@ def test_nobody_is_eligible(service: AudienceService) -> None:
 
 def test_explaining_one_user(service: AudienceService, world: World) -> None:
     forecast = service._forecaster.forecast(DOGS.demand)
-    best = service._forecaster.scene.histories.user_ids[int(np.argmax(forecast.probabilities))]
+    best = service._forecaster.snapshot.histories.user_ids[int(np.argmax(forecast.probabilities))]
     explained = service.explain(best, DOGS)
     assert explained.in_audience
     assert explained.reasons == ()

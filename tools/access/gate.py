@@ -17,7 +17,7 @@ class Audited(Protocol):
 
 
 class Gate:
-    """Every face of the service lets its calls in here, one after the other or at once."""
+    """Every interface lets its calls in here, one after the other or at once."""
 
     def __init__(self, audited: Callable[[], Audited], limits: CallLimits | None = None) -> None:
         """Guard the operations.

@@ -23,7 +23,7 @@ class CatalogueSearch:
     def __init__(self, forecaster: Forecaster) -> None:
         """Number the groups."""
         self.forecaster = forecaster
-        vocabulary = forecaster.scene.vocabulary
+        vocabulary = forecaster.snapshot.vocabulary
         keys = [
             (vocabulary.sources[source], group)
             for source, group in zip(vocabulary.source_of, vocabulary.groups, strict=True)
@@ -31,13 +31,13 @@ class CatalogueSearch:
         self.groups = sorted(set(keys))
         place = {key: number for number, key in enumerate(self.groups)}
         self._group_of = np.array([place[key] for key in keys], np.int64)
-        self._seen = np.flatnonzero(forecaster.scene.histories.seen)
+        self._seen = np.flatnonzero(forecaster.snapshot.histories.seen)
 
     @cached_property
     def _lately(self) -> sp.csr_matrix:
         """Items users of the population did in the last weeks, [users, V]."""
         done = self.forecaster.done_within(ACTIVE_DAYS)
-        return done[self.forecaster.scene.histories.in_population]
+        return done[self.forecaster.snapshot.histories.in_population]
 
     @cached_property
     def item_users(self) -> npt.NDArray[np.int64]:
@@ -51,7 +51,7 @@ class CatalogueSearch:
 
     @cached_property
     def _events(self) -> npt.NDArray[np.int64]:
-        past = self.forecaster.scene.histories.past
+        past = self.forecaster.snapshot.histories.past
         counted = past.events(ACTIVE_DAYS).group_by("item_id").len().collect()
         events = np.zeros(len(self._group_of), np.int64)
         events[counted["item_id"].to_numpy()] = counted["len"].to_numpy()
@@ -71,7 +71,7 @@ class CatalogueSearch:
     def items(self, words: str, limit: int, disclosure: Disclosure) -> tuple[ItemHit, ...]:
         """Items near ``words``, best first, with counts as they are shown."""
         near = self.forecaster.similar_items(words)
-        vocabulary = self.forecaster.scene.vocabulary
+        vocabulary = self.forecaster.snapshot.vocabulary
         hits = []
         for item in self._seen[np.argsort(-near[self._seen], kind="stable")][:limit]:
             source = vocabulary.sources[vocabulary.source_of[item]]
@@ -105,7 +105,7 @@ class CatalogueSearch:
                     source=source,
                     similarity=float(best[number]),
                     users=disclosure.count(int(self.group_users[number]), lately(source, group)),
-                    items=tuple(self.forecaster.scene.vocabulary.texts[item] for item in texts),
+                    items=tuple(self.forecaster.snapshot.vocabulary.texts[item] for item in texts),
                 )
             )
         return tuple(hits)
@@ -165,7 +165,7 @@ class Catalogue:
         )
 
     def _names(self, of: str) -> tuple[str, ...]:
-        vocabulary = self._forecaster.scene.vocabulary
+        vocabulary = self._forecaster.snapshot.vocabulary
         if not of:
             return tuple(vocabulary.sources)
         source = next((each for each in vocabulary.sources if each.lower() == of.lower()), None)
@@ -186,18 +186,18 @@ class Catalogue:
     def _texts(self, number: int) -> tuple[str, ...]:
         """The items of a group, those of most users first."""
         items, users = self._search.items_of(number), self._search.item_users
-        texts = self._forecaster.scene.vocabulary.texts
+        texts = self._forecaster.snapshot.vocabulary.texts
         return tuple(texts[item] for item in items[np.argsort(-users[items], kind="stable")])
 
     def _actions(self) -> list[tuple[str, str]]:
         """Each source with what users do there."""
-        past = self._forecaster.scene.histories.past
+        past = self._forecaster.snapshot.histories.past
         found = past.events().group_by("source").agg(pl.col("action").min()).collect()
         return [(str(source), str(action)) for source, action in found.iter_rows()]
 
     def _gaps(self, items: npt.NDArray[np.int64]) -> tuple[float | None, int]:
         """Median days between two days of one user, and how many users had two."""
-        past = self._forecaster.scene.histories.past
+        past = self._forecaster.snapshot.histories.past
         days = (
             past.events(4 * ACTIVE_DAYS)
             .filter(pl.col("item_id").is_in(items.tolist()))

@@ -57,9 +57,9 @@ class Conditions:
     def __init__(self, forecaster: Forecaster, fewest: int) -> None:
         """Line the attributes up with the forecaster's users; what fewer than ``fewest`` do has no usual way."""
         self._forecaster, self._exact = forecaster, Disclosure(fewest)
-        self.gone = np.zeros(len(forecaster.scene.histories.user_ids), bool)
+        self.gone = np.zeros(len(forecaster.snapshot.histories.user_ids), bool)
         """[N], who was erased since the data was opened."""
-        ids = pl.DataFrame({"user_id": forecaster.scene.histories.user_ids})
+        ids = pl.DataFrame({"user_id": forecaster.snapshot.histories.user_ids})
         self.attributes = ids.join(forecaster.dataset.users, on="user_id", how="left", maintain_order="left")
         self._deeds = PastActivity(forecaster)
         self._items = lru_cache(maxsize=512)(self._find_items)
@@ -68,7 +68,7 @@ class Conditions:
     @property
     def population(self) -> Mask:
         """[N], everyone an audience can be picked from."""
-        population: Mask = self._forecaster.scene.histories.in_population & ~self.gone
+        population: Mask = self._forecaster.snapshot.histories.in_population & ~self.gone
         return population
 
     def eligible(self, conditions: Sequence[Condition]) -> Mask:
@@ -158,7 +158,7 @@ class Conditions:
         """
         number = self._source(source)
         if what.casefold() == ANYTHING:
-            return np.flatnonzero(self._forecaster.scene.of_source(np.array([number]))[0]).astype(np.int64)
+            return np.flatnonzero(self._forecaster.snapshot.of_source(np.array([number]))[0]).astype(np.int64)
         found = self._forecaster.grounded(what, number)
         if found.foreign or not len(found.items):
             near = f"; the nearest, though not near, is {', '.join(found.nearest)}" if found.nearest else ""
@@ -169,7 +169,7 @@ class Conditions:
         return found.items
 
     def _source(self, name: str) -> int:
-        known = self._forecaster.scene.vocabulary.sources
+        known = self._forecaster.snapshot.vocabulary.sources
         folded = [each.casefold() for each in known]
         if name and name.casefold() not in folded:
             raise RequestError(f"The data has no source '{name}'; there is {', '.join(map(repr, known))}.")
@@ -235,7 +235,7 @@ class Conditions:
 
     def _membership(self, wanted: Membership, lookup: Lookup) -> Condition:
         members = lookup(wanted.audience)
-        inside = np.array([user in members.users for user in self._forecaster.scene.histories.user_ids], bool)
+        inside = np.array([user in members.users for user in self._forecaster.snapshot.histories.user_ids], bool)
         key = f"{'in' if wanted.member else 'not in'} saved {members.key}"
         return Condition(self._phrasing.membership(wanted), key, inside if wanted.member else ~inside)
 

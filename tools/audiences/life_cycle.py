@@ -42,7 +42,7 @@ class PastActivity:
 
     def __init__(self, forecaster: Forecaster) -> None:
         """Read nothing yet."""
-        self._histories = forecaster.scene.histories
+        self._histories = forecaster.snapshot.histories
         self._days = lru_cache(maxsize=_REMEMBERED)(self._count_days)
         self._values = lru_cache(maxsize=_REMEMBERED)(self._add_up)
         self._rhythms = lru_cache(maxsize=_REMEMBERED)(self._find_rhythm)

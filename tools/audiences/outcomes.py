@@ -119,7 +119,7 @@ Ids = Callable[[Sequence[str]], tuple[list[str], dict[str, str]]]
 
 _NAMED = 5
 _NO_HOLDOUT = (
-    "Nobody was held back, so it cannot be known how many of them would have done it anyway. Keep some back next time."
+    "Nobody was held out, so it cannot be known how many of them would have done it anyway. Hold some out next time."
 )
 _NO_RATIO = "On one side nobody responded, so the uplift has no size relative to the holdout."
 
@@ -163,7 +163,7 @@ class Outcomes:
         if not self._disclosure.exact:
             left = number_text(self._disclosure.measured(len(outside), *sorted(outside)), self._disclosure.minimum)
             return [f"{left} of the ids are not in the audience and were not counted."] if outside else []
-        known = set(self._forecaster.dataset.users["user_id"]) | self._forecaster.scene.histories.row_of.keys()
+        known = set(self._forecaster.dataset.users["user_id"]) | self._forecaster.snapshot.histories.row_of.keys()
         strangers, notes = sorted(outside - known), []
         if strangers:
             named = ", ".join(repr(user[: 8 * _NAMED]) for user in strangers[:_NAMED])

@@ -64,22 +64,22 @@ class MaskedUsers:
 
     def unmasked(self, masks: Iterable[str]) -> dict[str, str]:
         """Per mask the id of its user; what is no mask stays as it is, with a mark that no id has."""
-        users = self._forecaster.scene.histories.user_ids
+        users = self._forecaster.snapshot.histories.user_ids
         found = {mask: self.row_of(mask) for mask in masks}
         return {mask: f"{UNKNOWN}{mask}" if row is None else users[row] for mask, row in found.items()}
 
     @cached_property
     def _rows(self) -> dict[str, int]:
-        rows = range(len(self._forecaster.scene.histories.user_ids))
+        rows = range(len(self._forecaster.snapshot.histories.user_ids))
         return {self.masked(row).replace("-", ""): row for row in rows}
 
     def masked(self, row: int) -> str:
         """What stands for the id of a user where the id itself may not be shown: 'W3QK-7T1Z-0M9X-C5RD'."""
-        return masks_of(self._key, self._forecaster.scene.histories.user_ids[row])[0]
+        return masks_of(self._key, self._forecaster.snapshot.histories.user_ids[row])[0]
 
     def evidence(self, reasons: list[Reason]) -> tuple[Evidence, ...]:
         """Reasons with the names of their items."""
-        vocabulary = self._forecaster.scene.vocabulary
+        vocabulary = self._forecaster.snapshot.vocabulary
         return tuple(
             Evidence(
                 item=vocabulary.texts[reason.item],
@@ -93,7 +93,7 @@ class MaskedUsers:
 
     def why(self, reasons: list[Reason]) -> str:
         """Reasons in one sentence."""
-        vocabulary = self._forecaster.scene.vocabulary
+        vocabulary = self._forecaster.snapshot.vocabulary
         return why([(vocabulary.texts[reason.item], reason) for reason in reasons])
 
 
@@ -112,8 +112,8 @@ def describe(
     forecaster: Forecaster, conditions: Conditions, search: CatalogueSearch, disclosure: Disclosure
 ) -> DataCard:
     """Count sources and attributes, as the counts are shown; attribute counts are over the population."""
-    past, card = forecaster.scene.histories.past, forecaster.dataset.card
-    population = forecaster.scene.histories.in_population
+    past, card = forecaster.snapshot.histories.past, forecaster.dataset.card
+    population = forecaster.snapshot.histories.in_population
     return DataCard(
         title=card.title,
         note=card.note,
@@ -134,7 +134,7 @@ def describe(
 
 def _sources(forecaster: Forecaster, disclosure: Disclosure) -> tuple[SourceCard, ...]:
     counted = (
-        forecaster.scene.histories.past.events()
+        forecaster.snapshot.histories.past.events()
         .group_by("source")
         .agg(
             pl.col("action").unique().sort().alias("actions"),
@@ -200,7 +200,7 @@ class Population:
     @property
     def as_of(self) -> date:
         """The day that counts as now."""
-        return self.forecaster.scene.histories.past.as_of
+        return self.forecaster.snapshot.histories.past.as_of
 
     @property
     def active(self) -> npt.NDArray[np.bool_]:
@@ -210,12 +210,12 @@ class Population:
     @property
     def user_ids(self) -> list[str]:
         """[N], in the order of the rows."""
-        return self.forecaster.scene.histories.user_ids
+        return self.forecaster.snapshot.histories.user_ids
 
     @property
     def row_of(self) -> dict[str, int]:
         """The row of every user."""
-        return self.forecaster.scene.histories.row_of
+        return self.forecaster.snapshot.histories.row_of
 
     def leave_out_erased(self, workspace: Workspace) -> None:
         """Leave users out who were erased since the data was opened; the list is read where it has changed."""

@@ -85,7 +85,7 @@ class ReaderService:
         with self._lock:
             if self._reader is None:
                 forecaster = self._forecaster
-                name, vocabulary = forecaster.dataset.card.name, forecaster.scene.vocabulary
+                name, vocabulary = forecaster.dataset.card.name, forecaster.snapshot.vocabulary
                 encoder = text_encoder(forecaster.model.config.text_encoder)
                 self._reader = open_reader(self._workspace, name, vocabulary, encoder, self._seed, progress)
             return self._reader
@@ -102,7 +102,7 @@ class ReaderService:
 
     @cached_property
     def _spelling(self) -> Spelling:
-        vocabulary, stuff = self._forecaster.scene.vocabulary, material()
+        vocabulary, stuff = self._forecaster.snapshot.vocabulary, material()
         entries = [entry for each in trades().values() for entry in each]
         known = [text for entry in entries for text in (*entry.says, *entry.things)]
         return Spelling(

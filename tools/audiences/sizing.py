@@ -197,7 +197,7 @@ def size_estimate(
         disclosure: how counts of them are shown.
         sentence: everything that decides who is in.
     """
-    groups, ranked, spread = forecaster.scene.vocabulary.groups, selection.shown, selection.spread
+    groups, ranked, spread = forecaster.snapshot.vocabulary.groups, selection.shown, selection.spread
     point = audience_point(selection, disclosure)
     known = selection.eligible is not None
     anything = selection.forecast.demand.anything
@@ -207,7 +207,7 @@ def size_estimate(
         sentence=sentence,
         reads_as=tuple(reads_as)[:MOST_READ],
         horizon_days=selection.forecast.demand.horizon_days,
-        as_of=forecaster.scene.histories.past.as_of,
+        as_of=forecaster.snapshot.histories.past.as_of,
         population=selection.population,
         eligible=selection.eligible,
         cut=selection.cut,
@@ -237,7 +237,7 @@ def _warnings(spec: AudienceSpec, selection: Selection, forecaster: Forecaster, 
     days = selection.forecast.demand.horizon_days
     if not len(selection.forecast.items):
         warnings.append("Nothing in the data is like what this sentence asks for, so the forecast is close to chance.")
-    asked = ahead_in(spec.demand, forecaster.scene.histories.past.as_of)
+    asked = ahead_in(spec.demand, forecaster.snapshot.histories.past.as_of)
     if days == LONGEST_HORIZON and asked and asked.days > days:
         warnings.append(
             f"The sentence looks {asked.days:,} days ahead; the longest time that can be forecast is {days} days, "

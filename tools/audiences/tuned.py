@@ -87,7 +87,7 @@ class TunedDemands:
         return forecast_tuned(self._forecaster, self._read(name))
 
     def _summary(self, name: str, tuned: TunedDemand, warnings: tuple[str, ...]) -> TunedSummary:
-        groups = self._forecaster.scene.vocabulary.groups
+        groups = self._forecaster.snapshot.vocabulary.groups
         reads_as = dict.fromkeys(groups[item] for item in self._forecast(name).items)
         return TunedSummary(
             name=name,
@@ -104,7 +104,7 @@ class TunedDemands:
         self, tuned: TunedDemand, demand: str | None, seeds: Sequence[str], named: Mapping[str, str]
     ) -> tuple[str, ...]:
         warnings = []
-        histories = self._forecaster.scene.histories
+        histories = self._forecaster.snapshot.histories
         unknown = sorted(set(seeds) - histories.row_of.keys())
         if unknown:
             examples = ", ".join(repr(named.get(user, user)[: _NAMED * 8]) for user in unknown[:_NAMED])

@@ -1,6 +1,6 @@
 """Jobs and answers on disk, in one SQLite file: what was asked, by whom, and what became of it.
 
-Rows belong to a tenant, and every question names hers: the job of another is simply not there.
+Rows belong to a tenant, and every question names its own: the job of another is simply not there.
 """
 
 from collections.abc import Callable

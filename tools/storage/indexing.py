@@ -57,7 +57,7 @@ def open_forecaster(workspace: Workspace, settings: Settings, as_of: date | None
 
 def index_name(forecaster: Forecaster) -> str:
     """The collection that belongs to a forecaster."""
-    card, past = forecaster.dataset.card, forecaster.scene.histories.past
+    card, past = forecaster.dataset.card, forecaster.snapshot.histories.past
     return collection_name(card.version, forecaster.model.config.version, past.as_of)
 
 
@@ -120,18 +120,18 @@ def _begin_anew(workspace: Workspace, settings: Settings, error: BrokenIndexErro
 
 
 def _records(forecaster: Forecaster) -> UserRecords:
-    model, scene = forecaster.model, forecaster.scene
+    model, snapshot = forecaster.model, forecaster.snapshot
     known = {row.pop("user_id"): row for row in forecaster.dataset.users.to_dicts()}
 
     def encode(rows: npt.NDArray[np.int64]) -> Matrix:
         with torch.no_grad():
-            return np.asarray(model.encoder.user_vectors(scene, rows).numpy())
+            return np.asarray(model.encoder.user_vectors(snapshot, rows).numpy())
 
-    ids = scene.histories.user_ids
+    ids = snapshot.histories.user_ids
     return UserRecords(
         model=model.config.version,
         ids=ids,
-        fingerprints=fingerprints(model, scene),
+        fingerprints=fingerprints(model, snapshot),
         attributes=[known.get(user, {}) for user in ids],
         encode=encode,
     )

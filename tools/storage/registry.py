@@ -56,13 +56,13 @@ class AuditLine(Record):
 
 
 def hold_out(user_ids: Collection[str], share: float, salt: str) -> list[str]:
-    """Pick the users of an audience that are kept back, so that its effect can be measured against them.
+    """Pick the users of an audience that are held out, so that its effect can be measured against them.
 
     Users are ranked by a hash of ``salt`` (the audience id) and their id, and the first ``round(share * n)`` are kept
     back. The rank of a user never changes, so a refreshed audience keeps its holdout but for the few at the edge.
 
     Returns:
-        The ids kept back, sorted.
+        The ids held out, sorted.
     """
     ranked = sorted(set(user_ids), key=lambda user: (sha256(f"{salt}|{user}".encode()).digest(), user))
     return sorted(ranked[: round(share * len(ranked))])
@@ -120,7 +120,7 @@ class Registry:
             spec: None for a combination of saved audiences.
             definition: the audience in words.
             members: ids of everybody in the audience, those that will be held out included.
-            holdout_share: share of them that is kept back, 0..1.
+            holdout_share: share of them that is held out, 0..1.
             as_of: the day the audience is a picture of.
             model_version: what scored it.
             data_version: what it was scored on.
@@ -369,7 +369,7 @@ class Registry:
     def _held_out(
         self, members: set[str], share: float, audience: str, refreshes: bool, inherited: set[str]
     ) -> set[str]:
-        """Who is kept back, inside a transaction that has not written the new version yet."""
+        """Who is held out, inside a transaction that has not written the new version yet."""
         if not refreshes:
             inside, others = inherited & members, members - inherited
             missing = max(0, round(share * len(members)) - len(inside))

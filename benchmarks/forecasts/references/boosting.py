@@ -52,9 +52,9 @@ _FEWEST = 3
 def boosting(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
     """Log-odds of every demand by its own model; EASE and own counts where too few ever responded."""
     parts = _parts(demands)
-    scenes = [study.scene, *(example.scene for example in study.examples)]
-    now, *windows = (_read(study, scene, list(parts.values())) for scene in scenes)
-    active = [example.scene.histories.in_population for example in study.examples]
+    snapshots = [study.snapshot, *(example.snapshot for example in study.examples)]
+    now, *windows = (_read(study, snapshot, list(parts.values())) for snapshot in snapshots)
+    active = [example.snapshot.histories.in_population for example in study.examples]
     past = _Facts.of([facts.among(users) for facts, users in zip(windows, active, strict=True)])
     weights = np.repeat([_FADING**age for age in range(len(active))], [int(users.sum()) for users in active])
     place = {key: number for number, key in enumerate(parts)}
@@ -77,7 +77,7 @@ def _parts(demands: Sequence[BenchmarkDemand]) -> dict[bytes, Items]:
 
 def _responded(demand: BenchmarkDemand, example: TrainingExample) -> Truth:
     """Who of the population of a window responded to the demand."""
-    done = example.done[example.scene.histories.in_population]
+    done = example.done[example.snapshot.histories.in_population]
 
     def did(items: Items) -> Truth:
         return np.asarray(done[:, items].sum(axis=1)).ravel() > 0
@@ -139,16 +139,16 @@ def _learn(now: _Facts, past: _Facts, parts: list[int], truth: Truth, weights: V
     return np.asarray((first + second) / 2, np.float64)
 
 
-def _read(study: Study, scene: FeatureSnapshot, parts: list[Items]) -> _Facts:
-    histories, main = scene.histories, np.flatnonzero(scene.vocabulary.main_items)
-    own = _summaries(scene, [*parts, main])
+def _read(study: Study, snapshot: FeatureSnapshot, parts: list[Items]) -> _Facts:
+    histories, main = snapshot.histories, np.flatnonzero(snapshot.vocabulary.main_items)
+    own = _summaries(snapshot, [*parts, main])
     volume = [np.log1p(np.asarray(counts[:, main].sum(axis=1))) for counts in histories.counts]
     singles = [BenchmarkDemand("", (items,)) for items in parts]
     return _Facts(
         own=own[:, :-1],
-        ease=ease(replace(study, scene=scene), singles).astype(np.float32),
+        ease=ease(replace(study, snapshot=snapshot), singles).astype(np.float32),
         user=np.concatenate([own[:, -1], *volume], axis=1, dtype=np.float32),
-        attributes=_attributes(scene),
+        attributes=_attributes(snapshot),
     )
 
 
@@ -156,9 +156,9 @@ _EVER = len(_HALF_LIVES)
 """Place of the feature that says whether there was any event at all."""
 
 
-def _summaries(scene: FeatureSnapshot, sets: list[Items]) -> Matrix:
+def _summaries(snapshot: FeatureSnapshot, sets: list[Items]) -> Matrix:
     """Frequency, regularity and recency of every user's days with each of P sets of items, [N, P, features]."""
-    histories = scene.histories
+    histories = snapshot.histories
     today = datetime.combine(histories.past.as_of, datetime.min.time())
     age = (pl.lit(today) - pl.col("time").dt.truncate("1d")).dt.total_days().alias("age")
     row = pl.col("user_id").cast(pl.Enum(histories.user_ids)).to_physical().cast(pl.Int64)
@@ -202,9 +202,9 @@ def _summary(ages: Vector, start: npt.NDArray[np.int64]) -> Matrix:
     ).astype(np.float32)
 
 
-def _attributes(scene: FeatureSnapshot) -> Matrix:
+def _attributes(snapshot: FeatureSnapshot) -> Matrix:
     """A code per value of every attribute, [N, attributes]; NaN where it is unknown."""
-    histories = scene.histories
+    histories = snapshot.histories
     users = histories.past.dataset.users
     codes = users.select("user_id", pl.exclude("user_id").rank("dense").cast(pl.Float32))
     known = pl.DataFrame({"user_id": histories.user_ids}).join(codes, on="user_id", how="left", maintain_order="left")

@@ -19,12 +19,12 @@ from encoders.model.snapshot import FeatureSnapshot
 
 
 def by_parts(
-    scene: FeatureSnapshot, demands: Sequence[BenchmarkDemand], score: Callable[[list[Items]], Scores]
+    snapshot: FeatureSnapshot, demands: Sequence[BenchmarkDemand], score: Callable[[list[Items]], Scores]
 ) -> Scores:
     """Scores of whole demands, [N, B].
 
     Args:
-        scene: N users.
+        snapshot: N users.
         demands: B demands.
         score: gives [N, P] scores for P sets of items.
     """
@@ -33,7 +33,7 @@ def by_parts(
     scored = score(parts)
     if all(simple):
         return scored
-    chances = _chances(scene, parts, scored)
+    chances = _chances(snapshot, parts, scored)
     columns, start = [], 0
     for demand, alone in zip(demands, simple, strict=True):
         wanted, end = start + len(demand.all_of), start + len(demand.all_of) + len(_unwanted(demand))
@@ -47,10 +47,10 @@ def _unwanted(demand: BenchmarkDemand) -> list[Items]:
     return [demand.none_of] if len(demand.none_of) else []
 
 
-def _chances(scene: FeatureSnapshot, parts: list[Items], scores: Scores) -> Scores:
-    histories = scene.histories
+def _chances(snapshot: FeatureSnapshot, parts: list[Items], scores: Scores) -> Scores:
+    histories = snapshot.histories
     past = histories.past.events(HORIZON_DAYS).collect()
-    recent = done_in(past, histories.user_ids, len(scene.vocabulary.texts))[histories.in_population]
+    recent = done_in(past, histories.user_ids, len(snapshot.vocabulary.texts))[histories.in_population]
     levels = np.array([level(did_any(recent, items)) for items in parts])
     return np.asarray(expit(standardised(scores) + logit(levels)))
 

@@ -53,7 +53,7 @@ _AT_ONCE = 512
 
 def sasrec(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
     """How likely each user is to touch any item of each demand."""
-    return by_parts(study.scene, demands, lambda parts: _forecast(study, parts))
+    return by_parts(study.snapshot, demands, lambda parts: _forecast(study, parts))
 
 
 def sasrec_and_counts(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
@@ -63,7 +63,7 @@ def sasrec_and_counts(study: Study, demands: Sequence[BenchmarkDemand]) -> Score
         counted = count_rule(study, [BenchmarkDemand("", (items,)) for items in parts])
         return _SHARE * standardised(_forecast(study, parts)) + standardised(counted)
 
-    return by_parts(study.scene, demands, score)
+    return by_parts(study.snapshot, demands, score)
 
 
 def _forecast(study: Study, parts: list[Items]) -> Scores:
@@ -71,9 +71,9 @@ def _forecast(study: Study, parts: list[Items]) -> Scores:
 
     The chance of none is the product of the chances of not touching each item; minus its logarithm, on a log scale.
     """
-    latest = study.examples[0].scene.histories.past
+    latest = study.examples[0].snapshot.histories.past
     network = _trained(latest.dataset.before(latest.as_of + timedelta(days=HORIZON_DAYS)), study.seed)
-    histories = study.scene.histories
+    histories = study.snapshot.histories
     weeks = _read_weeks(histories.past, histories.user_ids)
     rows = np.concatenate(parts)
     columns = np.repeat(np.arange(len(parts)), [len(items) for items in parts])

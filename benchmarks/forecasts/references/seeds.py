@@ -36,7 +36,7 @@ class SeedReferences:
     def __init__(self, study: Study) -> None:
         """Nothing is computed before it is asked for."""
         self._study = study
-        self._histories = study.scene.histories
+        self._histories = study.snapshot.histories
 
     def scores(self, seeds: Items, others: Items) -> dict[str, Vector]:
         """By name, [N] scores of all users.
@@ -89,7 +89,7 @@ class SeedReferences:
     @cached_property
     def _groups(self) -> sp.csr_matrix:
         """[V, G]: which item is of which group of the main source."""
-        vocabulary = self._study.scene.vocabulary
+        vocabulary = self._study.snapshot.vocabulary
         main = np.flatnonzero(vocabulary.main_items)
         names, number = np.unique([vocabulary.groups[item] for item in main], return_inverse=True)
         return sp.csr_matrix((np.ones(len(main)), (main, number)), shape=(len(vocabulary.texts), len(names)))

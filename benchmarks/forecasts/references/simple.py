@@ -27,37 +27,37 @@ _SHARPNESS = 15.0
 
 def activity(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
     """Everything a user did, whatever the demand."""
-    return np.repeat(_activity(study.scene)[:, None], len(demands), axis=1)
+    return np.repeat(_activity(study.snapshot)[:, None], len(demands), axis=1)
 
 
 def count_rule(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
     """Own events of the category, discounted by age, then activity: the segment an analyst would write in SQL."""
-    return by_parts(study.scene, demands, lambda parts: _counted(study.scene, parts))
+    return by_parts(study.snapshot, demands, lambda parts: _counted(study.snapshot, parts))
 
 
 def ease(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
     """EASE between the item groups (Steck 2019, arXiv 1905.03375), own counts left out."""
-    return by_parts(study.scene, demands, lambda parts: _ease(study.scene, parts))
+    return by_parts(study.snapshot, demands, lambda parts: _ease(study.snapshot, parts))
 
 
 def ease_and_counts(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
     """Both of the above, each standardised."""
-    scene = study.scene
+    snapshot = study.snapshot
     return by_parts(
-        scene, demands, lambda parts: standardised(_ease(scene, parts)) + standardised(_counted(scene, parts))
+        snapshot, demands, lambda parts: standardised(_ease(snapshot, parts)) + standardised(_counted(snapshot, parts))
     )
 
 
 def profile_text(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
     """The user is the mean vector of what they did; the demand is its sentence; the score is their cosine."""
-    counts = study.scene.histories.counts[_QUARTER]
+    counts = study.snapshot.histories.counts[_QUARTER]
     profiles = _unit(counts @ item_vectors(study))
     return np.asarray(profiles @ _sentences(study, demands).T, np.float64)
 
 
 def centred_profile(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
     """The same with log counts over three half-lives, without what everybody does, and with activity added."""
-    histories = study.scene.histories
+    histories = study.snapshot.histories
     vectors = item_vectors(study)
     reach = histories.reach()
     vectors = vectors - (reach / reach.sum()) @ vectors
@@ -72,30 +72,30 @@ def centred_profile(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
 
 def semantic_match(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
     """Log of recency-weighted counts, weighed by a softmax over the cosines of sentence and items."""
-    scene = study.scene
+    snapshot = study.snapshot
     logits = _SHARPNESS * _sentences(study, demands) @ item_vectors(study).T
-    weights = np.exp(logits - logits.max(1, keepdims=True)) * scene.vocabulary.main_items
+    weights = np.exp(logits - logits.max(1, keepdims=True)) * snapshot.vocabulary.main_items
     weights /= weights.sum(1, keepdims=True)
-    return np.asarray(_logged(scene.histories.counts[_QUARTER]) @ weights.T, np.float64)
+    return np.asarray(_logged(snapshot.histories.counts[_QUARTER]) @ weights.T, np.float64)
 
 
-def _activity(scene: FeatureSnapshot) -> Scores:
-    total = np.asarray(scene.histories.counts[_EVER][:, scene.vocabulary.main_items].sum(axis=1)).ravel()
+def _activity(snapshot: FeatureSnapshot) -> Scores:
+    total = np.asarray(snapshot.histories.counts[_EVER][:, snapshot.vocabulary.main_items].sum(axis=1)).ravel()
     return np.asarray(np.log1p(total), np.float64)
 
 
-def _counted(scene: FeatureSnapshot, parts: list[Items]) -> Scores:
-    own = _sums(scene.histories.counts[_MONTH], parts)
-    ever = _sums(scene.histories.counts[_EVER], parts)
-    return np.asarray(np.log1p(own) + np.log1p(ever) + 0.2 * _activity(scene)[:, None])
+def _counted(snapshot: FeatureSnapshot, parts: list[Items]) -> Scores:
+    own = _sums(snapshot.histories.counts[_MONTH], parts)
+    ever = _sums(snapshot.histories.counts[_EVER], parts)
+    return np.asarray(np.log1p(own) + np.log1p(ever) + 0.2 * _activity(snapshot)[:, None])
 
 
-def _ease(scene: FeatureSnapshot, parts: list[Items]) -> Scores:
+def _ease(snapshot: FeatureSnapshot, parts: list[Items]) -> Scores:
     """Ridge regression of a part's log counts on those of the groups that have none of its items.
 
     Where the part is a group, that is its column of EASE: a diagonal of zero means to do without oneself.
     """
-    vocabulary, counts = scene.vocabulary, scene.histories.counts[_EVER]
+    vocabulary, counts = snapshot.vocabulary, snapshot.histories.counts[_EVER]
     main = np.flatnonzero(vocabulary.main_items)
     names, member = np.unique(np.array(vocabulary.groups)[main], return_inverse=True)
     logged = np.log1p(_sums(counts, [main[member == number] for number in range(len(names))]))
@@ -131,7 +131,7 @@ def _sentences(study: Study, demands: Sequence[BenchmarkDemand]) -> Matrix:
 
 def _usual_sentence(study: Study) -> Matrix:
     """The mean vector of plain sentences about every group: what all sentences have in common."""
-    card, vocabulary = study.scene.histories.past.dataset.card, study.scene.vocabulary
+    card, vocabulary = study.snapshot.histories.past.dataset.card, study.snapshot.vocabulary
     groups = sorted({vocabulary.groups[item] for item in np.flatnonzero(vocabulary.main_items)})
     wording = card.wordings.get(card.main_source, "do {items}")
     sentences = tuple(f"{card.unit_plural} that will {wording.format(items=group)}" for group in groups)
@@ -140,7 +140,7 @@ def _usual_sentence(study: Study) -> Matrix:
 
 def item_vectors(study: Study) -> Matrix:
     """Item texts through MiniLM, [V, D]."""
-    return _embedded(study.minilm.name, tuple(study.scene.vocabulary.texts))
+    return _embedded(study.minilm.name, tuple(study.snapshot.vocabulary.texts))
 
 
 @lru_cache(maxsize=4)

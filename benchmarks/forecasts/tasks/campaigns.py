@@ -43,7 +43,7 @@ class Campaign:
     name: str
     scored: list[Scored]
     rows: npt.NDArray[np.int64]
-    """[P]: the users who were mailed and have a history, as rows of the scene."""
+    """[P]: the users who were mailed and have a history, as rows of the snapshot."""
     redeemed: npt.NDArray[np.bool_]
     """[P]"""
 
@@ -53,7 +53,7 @@ def campaigns(bench: Bench) -> Section | None:
     folder = bench.dataset.folder
     if not (folder / CAMPAIGNS).exists():
         return None
-    as_of = bench.study.scene.histories.past.as_of
+    as_of = bench.study.snapshot.histories.past.as_of
     table = pl.read_parquet(folder / CAMPAIGNS).filter(
         (pl.col("start") >= as_of) & (pl.col("start") < as_of + timedelta(days=STARTS_WITHIN))
     )
@@ -69,14 +69,14 @@ def campaigns(bench: Bench) -> Section | None:
 
 def _score(bench: Bench, mailed: pl.DataFrame, items: Items) -> Campaign:
     start, source, words, name = mailed.select("start", "source", "words", "campaign").row(0)
-    card, vocabulary = bench.dataset.card, bench.study.scene.vocabulary
-    scene = read_snapshot(bench.dataset.before(start), vocabulary, bench.study.encoder)
-    study = replace(bench.study, scene=scene)
+    card, vocabulary = bench.dataset.card, bench.study.snapshot.vocabulary
+    snapshot = read_snapshot(bench.dataset.before(start), vocabulary, bench.study.encoder)
+    study = replace(bench.study, snapshot=snapshot)
     sentence = f"{card.unit_plural} that will {card.wordings[source].format(items=words)}"
     demand = BenchmarkDemand(sentence, (items,), kind="campaign")
     responses = np.flatnonzero(vocabulary.source_of == vocabulary.sources.index(source))
-    known = mailed.filter(pl.col("user_id").is_in(scene.histories.user_ids))
-    rows = np.array([scene.histories.row_of[user] for user in known["user_id"]], np.int64)
+    known = mailed.filter(pl.col("user_id").is_in(snapshot.histories.user_ids))
+    rows = np.array([snapshot.histories.row_of[user] for user in known["user_id"]], np.int64)
     scored = bench.score(study, [demand], [redeemed_before(responses)])
     return Campaign(name, scored, rows, known["redeemed"].to_numpy())
 

@@ -42,7 +42,7 @@ class _Case:
 
     demand: BenchmarkDemand
     seeds: Items
-    """Rows of the scene."""
+    """Rows of the snapshot."""
     others: Items
     """Rows of the rest of the population."""
     responded: npt.NDArray[np.bool_]
@@ -90,7 +90,7 @@ def few_shot(
 
 def _scores(study: Study, forecaster: Forecaster, references: SeedReferences, case: _Case) -> dict[str, Vector]:
     """By name, [N] scores of all users."""
-    seeds = [study.scene.histories.user_ids[row] for row in case.seeds]
+    seeds = [study.snapshot.histories.user_ids[row] for row in case.seeds]
     sentence = case.demand.sentence
     return {
         **references.scores(case.seeds, case.others),
@@ -106,9 +106,9 @@ def _told(name: str) -> Told:
 
 def _responded_before(study: Study, outcome: DemandOutcome) -> npt.NDArray[np.bool_]:
     """Who of the P users of ``outcome`` responded to each demand in the horizon before the as-of date: [P, B]."""
-    histories = study.scene.histories
+    histories = study.snapshot.histories
     recent = histories.past.events(HORIZON_DAYS).collect()
-    done = done_in(recent, histories.user_ids, len(study.scene.vocabulary.texts))[outcome.rows]
+    done = done_in(recent, histories.user_ids, len(study.snapshot.vocabulary.texts))[outcome.rows]
 
     def did(items: Items) -> npt.NDArray[np.bool_]:
         return np.asarray(done[:, items].sum(axis=1)).ravel() > 0

@@ -104,7 +104,7 @@ def wording(bench: Bench, lines: Sequence[WordingLine]) -> list[Section]:
         for demand in demands
         if demand.kind == PARAPHRASE
     }
-    outcome = observe(bench.dataset, bench.study.scene, [*templates.values(), *demands])
+    outcome = observe(bench.dataset, bench.study.snapshot, [*templates.values(), *demands])
     if not outcome.demands:
         return []
     scored = bench.score(bench.study, outcome.demands)

@@ -53,7 +53,7 @@ def actions(real: AudienceService) -> list[str]:
 def test_the_holdout_is_said_before_the_save_or_with_it(chat: Conversation, real: AudienceService) -> None:
     assert "keep 20 % of these households back" in play(chat, COFFEE, "hold back a fifth").text
     asked = play(chat, "save as Coffee")
-    assert "20 % of them are kept back" in asked.text
+    assert "20 % of them are held out" in asked.text
     assert real.list_audiences() == ()
     done = play(chat, "yes")
     assert done.draft is not None
@@ -71,7 +71,7 @@ def test_the_holdout_can_be_undone_and_is_no_cut(chat: Conversation) -> None:
     first = play(chat, f"{COFFEE}, keep 10 % back")
     assert first.draft is not None
     assert (first.draft.holdout, first.draft.spec.cut) == (0.1, 0.3)
-    assert "10 % are kept back" in first.text
+    assert "10 % are held out" in first.text
     second = play(chat, "keep a quarter back")
     assert second.draft is not None
     assert second.draft.holdout == 0.25
@@ -136,7 +136,7 @@ def test_a_refresh(chat: Conversation, real: AudienceService) -> None:
 
 
 def test_people_like_these(chat: Conversation, real: AudienceService, world: World, tmp_path: Path) -> None:
-    owners = sorted(world.habits["dog food"] & set(real._forecaster.scene.histories.user_ids))[:12]
+    owners = sorted(world.habits["dog food"] & set(real._forecaster.snapshot.histories.user_ids))[:12]
     few = play(chat, "people like these: h101, nobody, someone else")
     assert "at least 5 users" in few.text
     found = play(chat, f"people like these: {', '.join(owners)}")
@@ -160,7 +160,7 @@ def test_people_like_these(chat: Conversation, real: AudienceService, world: Wor
 
 
 def test_people_like_these_under_a_sentence(chat: Conversation, real: AudienceService, world: World) -> None:
-    owners = sorted(world.habits["tea"] & set(real._forecaster.scene.histories.user_ids))[:12]
+    owners = sorted(world.habits["tea"] & set(real._forecaster.snapshot.histories.user_ids))[:12]
     before = play(chat, TEA)
     found = play(chat, f"more like these: {' '.join(owners)}")
     assert before.draft is not None

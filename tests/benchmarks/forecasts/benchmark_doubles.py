@@ -41,14 +41,14 @@ def reference(name: str, guess: Guess) -> Scorer:
 
 
 def by_chance(study: Study, demand: BenchmarkDemand) -> npt.NDArray[np.float64]:
-    return np.random.default_rng(len(demand.sentence)).random(len(study.scene.histories.user_ids))
+    return np.random.default_rng(len(demand.sentence)).random(len(study.snapshot.histories.user_ids))
 
 
 def knowing(dataset: Dataset) -> Guess:
     """Knows what will happen: one for those who will respond, zero for the others."""
 
     def guess(study: Study, demand: BenchmarkDemand) -> npt.NDArray[np.float64]:
-        histories = study.scene.histories
+        histories = study.snapshot.histories
         future = set(dataset.outcome(histories.past.as_of).select("user_id", "item_id").iter_rows())
 
         def did(user: str, items: npt.NDArray[np.int64]) -> bool:
@@ -69,7 +69,7 @@ def study_of(dataset: Dataset) -> Study:
     vocabulary = read_vocabulary(dataset, encoder, Workspace(dataset.folder.parent))
     past = dataset.before(AS_OF)
     return Study(
-        scene=read_snapshot(past, vocabulary, encoder),
+        snapshot=read_snapshot(past, vocabulary, encoder),
         examples=read_examples(past, vocabulary, encoder, count=2),
         allowed=np.ones(len(vocabulary.texts), bool),
         encoder=encoder,

@@ -41,7 +41,7 @@ def add_campaigns(dataset: Dataset, *mailed: pl.DataFrame) -> Dataset:
 
 
 def knows(study: Study, demand: BenchmarkDemand) -> NDArray[np.float64]:
-    return np.isin(study.scene.histories.user_ids, REDEEMED).astype(np.float64)
+    return np.isin(study.snapshot.histories.user_ids, REDEEMED).astype(np.float64)
 
 
 def measured(dataset: Dataset, study: Study, *more: Scorer) -> Section | None:
@@ -67,12 +67,12 @@ def test_a_campaign_is_scored_as_of_its_first_day_and_about_its_own_items(own_da
 
     def spy(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
         seen.extend((study, demand) for demand in demands)
-        return np.zeros((len(study.scene.histories.user_ids), len(demands)))
+        return np.zeros((len(study.snapshot.histories.user_ids), len(demands)))
 
     dataset = add_campaigns(own_data, campaign("7", START, REDEEMED))
     measured(dataset, study, Scorer("spy", "sentence", spy))
     [(given, demand)] = seen
-    histories = given.scene.histories
+    histories = given.snapshot.histories
     assert histories.past.as_of == START
     days = dataset.before(START).events().select("user_id", "item_id", pl.col("time").dt.date()).unique().collect()
     assert histories.counts[-1].sum() == len(days)
@@ -107,6 +107,6 @@ def test_those_who_redeemed_before_come_first(data: Dataset, study: Study) -> No
     coupons = data.items.filter(source="coupons")["item_id"].to_numpy().astype(np.int64)
     scorer = redeemed_before(coupons)
     scores = scorer.score(study, [BenchmarkDemand("x", (np.array([0]),))])[:, 0]
-    times = np.asarray(study.scene.histories.counts[-1][:, coupons].sum(axis=1)).ravel()
+    times = np.asarray(study.snapshot.histories.counts[-1][:, coupons].sum(axis=1)).ravel()
     assert np.corrcoef(scores, np.log1p(times))[0, 1] > 0.9
     assert scores[times > 3].min() > np.median(scores[times == 0])

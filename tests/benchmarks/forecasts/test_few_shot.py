@@ -23,12 +23,12 @@ SIZES = (5, 20)
 
 @pytest.fixture(scope="module")
 def forecaster(service: AudienceService, study: Study) -> Forecaster:
-    return Forecaster(service._forecaster.model, study.scene, study.encoder)
+    return Forecaster(service._forecaster.model, study.snapshot, study.encoder)
 
 
 @pytest.fixture(scope="module")
 def outcome(data: Dataset, study: Study) -> DemandOutcome:
-    return observe(data, study.scene, category_demands(data, seed=7))
+    return observe(data, study.snapshot, category_demands(data, seed=7))
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +70,13 @@ def test_seeds_did_it_lately_and_are_not_ranked(
         case = arguments[-1]
         assert isinstance(case, task._Case)
         seen.append(case)
-        return {TUNED: np.zeros(len(study.scene.histories.user_ids))}
+        return {TUNED: np.zeros(len(study.snapshot.histories.user_ids))}
 
     monkeypatch.setattr(task, "_scores", scores)
     sections = few_shot(study, forecaster, outcome, SIZES)
     assert {area(section, TUNED) for section in sections} == {0.5}
     assert len(seen) == 2 * sections[0].demands
-    users = np.array(study.scene.histories.user_ids)
+    users = np.array(study.snapshot.histories.user_ids)
     past = world.dataset.before(AS_OF).events(28).collect()
     assert past["time"].dt.date().min() == AS_OF - timedelta(days=28)
     for case in seen:
@@ -101,7 +101,7 @@ def test_without_enough_responders_there_is_no_section(
 
 
 def test_references_find_a_shared_habit(study: Study, world: World) -> None:
-    histories = study.scene.histories
+    histories = study.snapshot.histories
     population = np.flatnonzero(histories.in_population)
     owners = np.array([row for row in population if histories.user_ids[row] in world.habits["dog food"]])
     seeds, rest = owners[:20], np.setdiff1d(population, owners[:20])

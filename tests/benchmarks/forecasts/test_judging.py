@@ -32,7 +32,7 @@ OURS, CHANCE, HALF = "ours", "by chance", "knows half"
 
 @pytest.fixture(scope="module")
 def outcome(data: Dataset, study: Study) -> DemandOutcome:
-    return observe(data, study.scene, category_demands(data, 7))
+    return observe(data, study.snapshot, category_demands(data, 7))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def scored(data: Dataset, study: Study, outcome: DemandOutcome) -> list[Scored]:
     truth = knowing(data)
 
     def half(study: Study, demand: BenchmarkDemand) -> np.ndarray:
-        known = np.arange(len(study.scene.histories.user_ids)) % 2 == 0
+        known = np.arange(len(study.snapshot.histories.user_ids)) % 2 == 0
         return np.where(known, truth(study, demand), 0.5 * by_chance(study, demand))
 
     bench = bench_of(data, study, [Guesser(OURS, truth)], [reference(CHANCE, by_chance), reference(HALF, half)])

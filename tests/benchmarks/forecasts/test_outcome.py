@@ -18,14 +18,14 @@ def test_the_outcome_is_what_a_plain_count_says(data: Dataset, study: Study) -> 
         demand(data, "coffee", "chocolate"),
         demand(data, "laundry", unwanted=("coffee", "tea")),
     ]
-    outcome = observe(data, study.scene, asked)
+    outcome = observe(data, study.snapshot, asked)
     assert outcome.demands == asked
-    as_of = study.scene.histories.past.as_of
+    as_of = study.snapshot.histories.past.as_of
     future = set(data.outcome(as_of, HORIZON_DAYS).select("user_id", "item_id").iter_rows())
     past = set(data.before(as_of).events().select("user_id", "item_id").collect().iter_rows())
     for number, each in enumerate(asked):
         for place, row in enumerate(outcome.rows):
-            user = study.scene.histories.user_ids[row]
+            user = study.snapshot.histories.user_ids[row]
             did = [any((user, int(item)) in future for item in items) for items in each.all_of]
             unwanted = any((user, int(item)) in future for item in each.none_of)
             had = any((user, int(item)) in past for items in each.all_of for item in items)
@@ -34,14 +34,14 @@ def test_the_outcome_is_what_a_plain_count_says(data: Dataset, study: Study) -> 
 
 
 def test_only_the_population_counts(data: Dataset, study: Study) -> None:
-    outcome = observe(data, study.scene, [demand(data, "coffee")])
-    users = [study.scene.histories.user_ids[row] for row in outcome.rows]
-    assert users == data.before(study.scene.histories.past.as_of).population
+    outcome = observe(data, study.snapshot, [demand(data, "coffee")])
+    users = [study.snapshot.histories.user_ids[row] for row in outcome.rows]
+    assert users == data.before(study.snapshot.histories.past.as_of).population
 
 
 def test_a_demand_with_few_responders_or_few_others_is_left_out(data: Dataset, study: Study) -> None:
     nobody = demand(data, "telescope")
     everybody = BenchmarkDemand("anything", (np.arange(len(data.items)),))
-    outcome = observe(data, study.scene, [nobody, demand(data, "coffee"), everybody])
+    outcome = observe(data, study.snapshot, [nobody, demand(data, "coffee"), everybody])
     assert [each.sentence for each in outcome.demands] == ["coffee"]
     assert EDGE <= outcome.responded.sum() <= len(outcome.rows) - EDGE

@@ -50,7 +50,7 @@ def cyclic(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def test_it_learns_from_the_labels_of_the_demand_what_a_count_cannot_tell(cyclic: Dataset) -> None:
     """Who bought wine lately will not do so again soon."""
     study = study_of(cyclic)
-    outcome = observe(cyclic, study.scene, [demand(cyclic, "wine")])
+    outcome = observe(cyclic, study.snapshot, [demand(cyclic, "wine")])
     responded = outcome.responded[:, 0]
     assert auc(count_rule(study, outcome.demands)[outcome.rows, 0], responded) < 0.3
     assert auc(boosting(study, outcome.demands)[outcome.rows, 0], responded) > 0.95
@@ -58,7 +58,7 @@ def test_it_learns_from_the_labels_of_the_demand_what_a_count_cannot_tell(cyclic
 
 def test_it_finds_newcomers(data: Dataset, study: Study) -> None:
     """Diapers come weeks before the first baby food."""
-    outcome = observe(data, study.scene, [demand(data, "baby food")])
+    outcome = observe(data, study.snapshot, [demand(data, "baby food")])
     newcomers = outcome.newcomer[:, 0]
     scores = boosting(study, outcome.demands)[outcome.rows, 0]
     assert auc(scores[newcomers], outcome.responded[newcomers, 0]) > 0.85
@@ -66,7 +66,7 @@ def test_it_finds_newcomers(data: Dataset, study: Study) -> None:
 
 def test_both_and_but_not_are_learned_as_such(data: Dataset, study: Study) -> None:
     asked = [demand(data, "laundry", "coffee"), demand(data, "laundry", but_not="coffee")]
-    outcome = observe(data, study.scene, asked)
+    outcome = observe(data, study.snapshot, asked)
     assert len(outcome.demands) == 2
     laundry = boosting(study, [demand(data, "laundry")])[outcome.rows, 0]
     scores = boosting(study, asked)[outcome.rows]

@@ -45,14 +45,14 @@ def late(lagging: Dataset) -> Study:
 
 
 def test_it_learns_what_follows_what(lagging: Dataset, late: Study) -> None:
-    outcome = observe(lagging, late.scene, [demand(lagging, "chocolate")])
+    outcome = observe(lagging, late.snapshot, [demand(lagging, "chocolate")])
     responded = outcome.responded[:, 0]
     assert auc(count_rule(late, outcome.demands)[outcome.rows, 0], responded) < 0.7
     assert auc(sasrec(late, outcome.demands)[outcome.rows, 0], responded) > 0.9
 
 
 def test_with_own_counts_it_also_finds_the_owners_of_a_habit(data: Dataset, study: Study) -> None:
-    outcome = observe(data, study.scene, [demand(data, "dog food")])
+    outcome = observe(data, study.snapshot, [demand(data, "dog food")])
     scores = sasrec_and_counts(study, outcome.demands)[outcome.rows, 0]
     assert auc(scores, outcome.responded[:, 0]) > 0.8
 
@@ -90,11 +90,11 @@ def test_the_seed_decides_and_nothing_later_is_read(lagging: Dataset, late: Stud
     assert not np.allclose(sasrec(replace(late, seed=8), demands), scores)
 
 
-def test_of_a_scene_after_the_date_of_the_study_only_the_users_are_new(lagging: Dataset, late: Study) -> None:
+def test_of_a_snapshot_after_the_date_of_the_study_only_the_users_are_new(lagging: Dataset, late: Study) -> None:
     """A campaign is scored as of its first day by a network that was trained before."""
     _trained.cache_clear()
     demands = [demand(lagging, "chocolate")]
     scores = sasrec(late, demands)
-    later = read_snapshot(lagging.before(AS_OF + timedelta(days=7)), late.scene.vocabulary, late.encoder)
-    assert not np.allclose(sasrec(replace(late, scene=later), demands)[: len(scores)], scores)
+    later = read_snapshot(lagging.before(AS_OF + timedelta(days=7)), late.snapshot.vocabulary, late.encoder)
+    assert not np.allclose(sasrec(replace(late, snapshot=later), demands)[: len(scores)], scores)
     assert _trained.cache_info().misses == 1

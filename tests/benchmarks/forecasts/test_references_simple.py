@@ -33,25 +33,25 @@ def test_a_reference_scores_all_users_and_follows_nobody_into_the_future(
     scorer: Scorer, data: Dataset, study: Study, demands: list[BenchmarkDemand], tmp_path: Path
 ) -> None:
     scores = scorer.score(study, demands)
-    assert scores.shape == (len(study.scene.histories.user_ids), len(demands))
+    assert scores.shape == (len(study.snapshot.histories.user_ids), len(demands))
     assert np.isfinite(scores).all()
     today = datetime.combine(AS_OF, datetime.min.time())
     earlier = pl.read_parquet(data.folder / "events.parquet").filter(pl.col("time") < today)
     past = replace_events(data.folder, tmp_path / "past", earlier).before(AS_OF)
-    alone = replace(study, scene=read_snapshot(past, study.scene.vocabulary, study.encoder))
+    alone = replace(study, snapshot=read_snapshot(past, study.snapshot.vocabulary, study.encoder))
     np.testing.assert_array_equal(scorer.score(alone, demands), scores)
 
 
 @pytest.mark.parametrize("score", [simple.count_rule, simple.ease_and_counts])
 def test_own_counts_find_the_owners_of_a_habit(data: Dataset, study: Study, score: Score) -> None:
-    outcome = observe(data, study.scene, [BenchmarkDemand("dogs", (named(data, "dog food"),))])
+    outcome = observe(data, study.snapshot, [BenchmarkDemand("dogs", (named(data, "dog food"),))])
     scores = score(study, outcome.demands)[outcome.rows]
     assert auc(scores[:, 0], outcome.responded[:, 0]) > 0.8
 
 
 def test_profile_text_reads_the_sentence(data: Dataset, study: Study) -> None:
     dogs = BenchmarkDemand("households that will buy dog food", (named(data, "tea"),))
-    outcome = observe(data, study.scene, [replace(dogs, all_of=(named(data, "dog food"),))])
+    outcome = observe(data, study.snapshot, [replace(dogs, all_of=(named(data, "dog food"),))])
     scores = simple.profile_text(study, [dogs])[outcome.rows]
     assert auc(scores[:, 0], outcome.responded[:, 0]) > 0.65
 
@@ -59,7 +59,7 @@ def test_profile_text_reads_the_sentence(data: Dataset, study: Study) -> None:
 def test_ease_on_a_group_is_the_textbook_formula(data: Dataset, study: Study) -> None:
     topics = read_topics(data)
     parts = [np.array(items, np.int64) for items in topics["items"]]
-    counts = study.scene.histories.counts[-1].toarray().astype(np.float64)
+    counts = study.snapshot.histories.counts[-1].toarray().astype(np.float64)
     logged = np.log1p(np.stack([counts[:, items].sum(1) for items in parts], axis=1))
     inverse = np.linalg.inv(logged.T @ logged + 1000.0 * np.eye(len(parts)))
     weights = -inverse / np.diag(inverse)
@@ -71,7 +71,7 @@ def test_ease_on_a_group_is_the_textbook_formula(data: Dataset, study: Study) ->
 
 def test_ease_leaves_out_own_events_of_any_part_of_a_group(data: Dataset, study: Study) -> None:
     one = named(data, "coffee")[:1]
-    counts = study.scene.histories.counts[-1]
+    counts = study.snapshot.histories.counts[-1]
     only_coffee = np.flatnonzero(np.diff(counts[:, np.setdiff1d(np.arange(counts.shape[1]), one)].indptr) == 0)
     scores = simple.ease(study, [BenchmarkDemand("one", (one,)), BenchmarkDemand("all", (named(data, "coffee"),))])
     assert (scores[only_coffee] == 0).all()
@@ -90,7 +90,7 @@ def test_a_demand_of_one_part_keeps_its_scores_beside_longer_ones(data: Dataset,
 def test_both_and_but_not_are_better_than_the_first_part_alone(data: Dataset, study: Study, score: Score) -> None:
     laundry, coffee = named(data, "laundry"), named(data, "coffee")
     asked = [BenchmarkDemand("both", (laundry, coffee)), BenchmarkDemand("but not", (laundry,), coffee)]
-    outcome = observe(data, study.scene, asked)
+    outcome = observe(data, study.snapshot, asked)
     assert len(outcome.demands) == 2
     first = score(study, [BenchmarkDemand("laundry", (laundry,))])[outcome.rows, 0]
     whole = score(study, asked)[outcome.rows]

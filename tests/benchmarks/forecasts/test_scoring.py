@@ -25,12 +25,12 @@ def scored_by(told: Told, data: Dataset, study: Study) -> tuple[list[str], Score
 
     def score(study: Study, demands: Sequence[BenchmarkDemand]) -> Scores:
         asked.extend(demand.sentence for demand in demands)
-        return np.tile(np.arange(len(demands), dtype=np.float64), (len(study.scene.histories.user_ids), 1))
+        return np.tile(np.arange(len(demands), dtype=np.float64), (len(study.snapshot.histories.user_ids), 1))
 
     bench = bench_of(data, study, [Guesser("ours", by_chance)], [Scorer("one", told, score)])
     found, ours = bench.score(study, ASKED)
     assert (found.name, ours.name) == ("one", bench.ours)
-    assert ours.scores.shape == found.scores.shape == (len(study.scene.histories.user_ids), len(ASKED))
+    assert ours.scores.shape == found.scores.shape == (len(study.snapshot.histories.user_ids), len(ASKED))
     return asked, found.scores
 
 

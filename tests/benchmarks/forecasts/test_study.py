@@ -19,7 +19,7 @@ from encoders.workspace import Workspace
 
 
 def test_every_window_had_ended_by_the_as_of_date_latest_first(study: Study) -> None:
-    starts = [example.scene.histories.past.as_of for example in study.examples]
+    starts = [example.snapshot.histories.past.as_of for example in study.examples]
     assert len(starts) == 2
     assert starts == sorted(starts, reverse=True)
     assert all(start + timedelta(days=HORIZON_DAYS) <= AS_OF for start in starts)
@@ -31,7 +31,9 @@ def test_later_events_are_in_no_part_of_a_study(data: Dataset, study: Study, tmp
     kept = events.filter((pl.col("time") < today) | (pl.col("user_id") > "h300"))
     assert len(kept) < len(events)
     again = study_of(replace_events(data.folder, tmp_path / "other" / "data", kept))
-    np.testing.assert_array_equal(again.scene.histories.counts[0].toarray(), study.scene.histories.counts[0].toarray())
+    np.testing.assert_array_equal(
+        again.snapshot.histories.counts[0].toarray(), study.snapshot.histories.counts[0].toarray()
+    )
     for one, other in zip(again.examples, study.examples, strict=True):
         np.testing.assert_array_equal(one.done.toarray(), other.done.toarray())
 

@@ -12,7 +12,7 @@ def forecaster(service: AudienceService) -> Forecaster:
 
 @pytest.mark.parametrize("group", [*HABITS, "diapers", "baby food"])
 def test_the_name_of_a_group_means_its_items(forecaster: Forecaster, group: str) -> None:
-    vocabulary = forecaster.scene.vocabulary
+    vocabulary = forecaster.snapshot.vocabulary
     meant = forecaster.items_meant(group)
     inside = [vocabulary.groups[item] == group for item in meant]
     assert sum(inside) >= 2
@@ -32,7 +32,7 @@ def test_the_name_of_a_group_means_its_items(forecaster: Forecaster, group: str)
     ],
 )
 def test_other_words_mean_the_same(forecaster: Forecaster, words: str, items: tuple[str, ...]) -> None:
-    assert forecaster.scene.vocabulary.texts[forecaster.items_meant(words)[0]] in items
+    assert forecaster.snapshot.vocabulary.texts[forecaster.items_meant(words)[0]] in items
 
 
 def test_nonsense_means_nothing(forecaster: Forecaster) -> None:
@@ -41,4 +41,4 @@ def test_nonsense_means_nothing(forecaster: Forecaster) -> None:
 
 def test_one_item_alone_can_be_meant(forecaster: Forecaster) -> None:
     [item] = forecaster.items_meant(NOBODY)
-    assert forecaster.scene.vocabulary.groups[item] == NOBODY
+    assert forecaster.snapshot.vocabulary.groups[item] == NOBODY

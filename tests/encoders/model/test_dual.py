@@ -32,7 +32,7 @@ def forecaster(service: AudienceService) -> Forecaster:
 @pytest.fixture(scope="module")
 def parts(forecaster: Forecaster) -> EncodedParts:
     demands = [read_demand(sentence) for sentence in SENTENCES]
-    sources = [forecaster.scene.vocabulary.sources.index("coupons") if "coupon" in s else 0 for s in SENTENCES]
+    sources = [forecaster.snapshot.vocabulary.sources.index("coupons") if "coupon" in s else 0 for s in SENTENCES]
     encoded, _ = encode_parts(forecaster.encoder, demands, sources)
     return encoded
 
@@ -41,10 +41,10 @@ def parts(forecaster: Forecaster) -> EncodedParts:
 def score(forecaster: Forecaster) -> Callable[[EncodedParts], np.ndarray]:
     @torch.no_grad()
     def score(parts: EncodedParts) -> np.ndarray:
-        model, scene = forecaster.model.encoder, forecaster.scene
+        model, snapshot = forecaster.model.encoder, forecaster.snapshot
         users = torch.from_numpy(forecaster.user_vectors)
         return np.asarray(
-            model.score(scene, parts, model.nearness(model.match.place(scene.vocabulary), parts), users).numpy()
+            model.score(snapshot, parts, model.nearness(model.match.place(snapshot.vocabulary), parts), users).numpy()
         )
 
     return score
@@ -58,7 +58,7 @@ def all_at_once(score: Callable[[EncodedParts], np.ndarray], parts: EncodedParts
 def test_each_demand_becomes_its_parts(forecaster: Forecaster, parts: EncodedParts) -> None:
     assert len(parts) == len(SENTENCES) + 1
     assert parts.owner.tolist() == [0, 1, 1, 2, 3, 4, 5, 6]
-    assert parts.source.tolist() == [0, 0, 0, forecaster.scene.vocabulary.sources.index("coupons"), 0, 0, 0]
+    assert parts.source.tolist() == [0, 0, 0, forecaster.snapshot.vocabulary.sources.index("coupons"), 0, 0, 0]
     torch.testing.assert_close(parts.phrases.norm(dim=-1), torch.ones(8))
 
 
@@ -82,8 +82,8 @@ def test_parts_may_be_taken_in_any_order(
 def test_vectors_of_some_users_equal_those_of_all(forecaster: Forecaster) -> None:
     rows = np.array([3, 0, 77, 210])
     with torch.no_grad():
-        some = forecaster.model.encoder.user_vectors(forecaster.scene, rows)
-        everyone = forecaster.model.encoder.user_vectors(forecaster.scene)
+        some = forecaster.model.encoder.user_vectors(forecaster.snapshot, rows)
+        everyone = forecaster.model.encoder.user_vectors(forecaster.snapshot)
     torch.testing.assert_close(some, everyone[rows])
     torch.testing.assert_close(everyone.norm(dim=-1), torch.ones(len(everyone)))
 
@@ -92,30 +92,32 @@ def test_scores_of_the_whole_population_do_not_depend_on_who_else_is_scored(
     forecaster: Forecaster, parts: EncodedParts, all_at_once: np.ndarray
 ) -> None:
     """Channels are standardised over the population, so leaving out everybody else changes nothing."""
-    model, scene = forecaster.model.encoder, forecaster.scene
-    rows = np.flatnonzero(scene.histories.in_population)
+    model, snapshot = forecaster.model.encoder, forecaster.snapshot
+    rows = np.flatnonzero(snapshot.histories.in_population)
     with torch.no_grad():
-        users = model.user_vectors(scene, rows)
-        scores = model.score(scene, parts, model.nearness(model.match.place(scene.vocabulary), parts), users, rows)
+        users = model.user_vectors(snapshot, rows)
+        scores = model.score(
+            snapshot, parts, model.nearness(model.match.place(snapshot.vocabulary), parts), users, rows
+        )
     np.testing.assert_allclose(scores.numpy(), all_at_once[rows], rtol=1e-4, atol=1e-4)
 
 
 def test_attention_stays_within_the_source_that_is_spoken_of(forecaster: Forecaster, parts: EncodedParts) -> None:
-    model, scene = forecaster.model.encoder, forecaster.scene
+    model, snapshot = forecaster.model.encoder, forecaster.snapshot
     with torch.no_grad():
-        attention = model.attention(scene, parts, model.nearness(model.match.place(scene.vocabulary), parts))
+        attention = model.attention(snapshot, parts, model.nearness(model.match.place(snapshot.vocabulary), parts))
     for row, source in enumerate(parts.source):
-        outside = scene.vocabulary.source_of != source
+        outside = snapshot.vocabulary.source_of != source
         assert not attention.items[:, row, outside].any()
-        assert not attention.groups[row, scene.vocabulary.source_of_group != source].any()
+        assert not attention.groups[row, snapshot.vocabulary.source_of_group != source].any()
         assert not attention.other[row, ~outside].any()
         assert attention.items[:, row].sum(-1).tolist() == pytest.approx([1.0, 1.0])
 
 
-def with_other(scene: FeatureSnapshot, part: Addition) -> FeatureSnapshot:
-    """The same scene with other numbers in one part of what a score is made of."""
+def with_other(snapshot: FeatureSnapshot, part: Addition) -> FeatureSnapshot:
+    """The same snapshot with other numbers in one part of what a score is made of."""
     if part == "match":
-        histories = scene.histories
+        histories = snapshot.histories
         *decayed, ever = histories.counts
         soonest, *longer = histories.group_days  # what goes together is read from the longer ones
         other = replace(
@@ -124,10 +126,10 @@ def with_other(scene: FeatureSnapshot, part: Addition) -> FeatureSnapshot:
             group_days=(soonest * 0.3, *longer),
             group_last=histories.group_last * 0.3,
         )
-        return replace(scene, histories=other)
+        return replace(snapshot, histories=other)
     if part == "structure":
-        return replace(scene, structure=replace(scene.structure, weights=0 * scene.structure.weights))
-    return replace(scene, inputs=replace(scene.inputs, activity=-scene.inputs.activity))
+        return replace(snapshot, structure=replace(snapshot.structure, weights=0 * snapshot.structure.weights))
+    return replace(snapshot, inputs=replace(snapshot.inputs, activity=-snapshot.inputs.activity))
 
 
 PARTS: tuple[Addition, ...] = ("match", "structure", "activity", "dense")
@@ -139,15 +141,15 @@ def test_an_ablation_does_not_look_at_what_it_leaves_out(
     forecaster: Forecaster, parts: EncodedParts, without: tuple[Addition, ...]
 ) -> None:
     torch.manual_seed(4)
-    scene = forecaster.scene
+    snapshot = forecaster.snapshot
     model = DualEncoder(forecaster.model.encoder.dimension, without=without)
-    users, near = model.user_vectors(scene), model.nearness(model.match.place(scene.vocabulary), parts)
-    scores = model.score(scene, parts, near, users)
+    users, near = model.user_vectors(snapshot), model.nearness(model.match.place(snapshot.vocabulary), parts)
+    scores = model.score(snapshot, parts, near, users)
     for part in PARTS:
         if part == "dense":
-            other = model.score(scene, parts, near, users.flip(0))
+            other = model.score(snapshot, parts, near, users.flip(0))
         else:
-            other = model.score(with_other(scene, part), parts, near, users)
+            other = model.score(with_other(snapshot, part), parts, near, users)
         assert torch.equal(other, scores) == (part in without), part
     if without == PARTS[:3]:
         assert torch.equal(scores, model.aligned(parts, users)), "FOUND's score, and nothing else"
@@ -156,7 +158,7 @@ def test_an_ablation_does_not_look_at_what_it_leaves_out(
 def test_a_demand_for_another_source_reads_that_source(world: World, service: AudienceService) -> None:
     bought = service._forecaster.forecast("people who will buy wine")
     redeemed = service._forecaster.forecast("people who will redeem a coupon for wine")
-    sources = service._forecaster.scene.vocabulary
+    sources = service._forecaster.snapshot.vocabulary
     assert {sources.sources[sources.source_of[item]] for item in bought.items} == {"purchases"}
     assert {sources.sources[sources.source_of[item]] for item in redeemed.items} == {"coupons"}
     assert redeemed.probabilities.sum() < bought.probabilities.sum()

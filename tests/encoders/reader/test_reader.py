@@ -74,7 +74,7 @@ def test_a_damaged_cache_is_made_again_and_the_glossary_is_read_anew(
     forecaster = service.forecaster
 
     def read() -> set[str]:
-        reader = open_reader(own_workspace, "planted", forecaster.scene.vocabulary, forecaster.encoder, 7)
+        reader = open_reader(own_workspace, "planted", forecaster.snapshot.vocabulary, forecaster.encoder, 7)
         return {each.group for each in reader.read("our VIPs").groups[:2]}
 
     assert read() == {"wine", "chocolate"}
@@ -92,19 +92,19 @@ def test_own_data_get_a_table_that_people_can_change(
     path.write_text(
         path.read_text("utf-8").replace('"dry dog food" = ["dry dog food"]', '"dry dog food" = ["wine"]'), "utf-8"
     )
-    vocabulary = service.forecaster.scene.vocabulary
+    vocabulary = service.forecaster.snapshot.vocabulary
     open_reader(own_workspace, "planted", vocabulary, service.forecaster.encoder, 7)
     assert read_table(path)["dry dog food"] == ("wine",)
 
 
 def test_things_are_grounded_by_name_first_and_not_at_all_where_nothing_is_near(service: AudienceService) -> None:
-    targets = Targets.of(service.forecaster.scene.vocabulary)
+    targets = Targets.of(service.forecaster.snapshot.vocabulary)
     found = ground_things(["wine", "green tea bags", "a violin"], targets, service.forecaster.encoder)
     assert found == {"wine": ("wine",), "green tea bags": ("green tea bags",), "a violin": ()}
 
 
 def test_shares_of_an_entry_fade_and_sum_to_one(service: AudienceService) -> None:
-    targets = Targets.of(service.forecaster.scene.vocabulary)
+    targets = Targets.of(service.forecaster.snapshot.vocabulary)
     entry = Entry(name="Feast", says=("feast",), things=("roast", "wine", "nothing"))
     meant = meant_by(entry, {"roast": ("vegetables", "bread"), "nothing": ()}, targets)
     assert list(meant) == list(targets.numbers(["vegetables", "bread", "wine"]))
@@ -113,7 +113,7 @@ def test_shares_of_an_entry_fade_and_sum_to_one(service: AudienceService) -> Non
 
 
 def test_a_line_more_leaves_the_other_texts_as_they_were(service: AudienceService) -> None:
-    targets = Targets.of(service.forecaster.scene.vocabulary)
+    targets = Targets.of(service.forecaster.snapshot.vocabulary)
     entries = [Entry(name="Garden", says=("a green thumb",), things=("gardening",))]
     before = {each.text for each in training_texts(entries, {}, targets, 7)}
     more = [*entries, Entry(name="Cats", says=("a cat person",), things=("cat food",))]
@@ -154,7 +154,7 @@ def _reader_that_gives(shares: dict[str, float], targets: Targets, entries: tupl
 
 
 def test_a_group_that_is_called_by_its_name_is_named_though_another_stands_out(service: AudienceService) -> None:
-    targets = Targets.of(service.forecaster.scene.vocabulary)
+    targets = Targets.of(service.forecaster.snapshot.vocabulary)
     reader = _reader_that_gives({"cat food": 0.6, "dog food": 0.1, "wine": 0.05, "coffee": 0.001}, targets)
     chatter = reader.read("the dog food people are angry, and so am I")
     assert [each.group for each in chatter.groups] == ["cat food", "dog food"]
@@ -163,7 +163,7 @@ def test_a_group_that_is_called_by_its_name_is_named_though_another_stands_out(s
 
 
 def test_an_entry_fires_only_where_the_whole_request_is_about_what_it_stands_for(service: AudienceService) -> None:
-    targets = Targets.of(service.forecaster.scene.vocabulary)
+    targets = Targets.of(service.forecaster.snapshot.vocabulary)
     landlord = Entry(name="Landlords", says=("my landlord",), things=("laundry",))
     request = "my landlord is my client, he bottles wine"
     against = _reader_that_gives({"wine": 0.8}, targets, (landlord,)).read(request)
@@ -173,7 +173,7 @@ def test_an_entry_fires_only_where_the_whole_request_is_about_what_it_stands_for
 
 
 def test_what_an_entry_stands_for_stays_together(service: AudienceService) -> None:
-    targets = Targets.of(service.forecaster.scene.vocabulary)
+    targets = Targets.of(service.forecaster.snapshot.vocabulary)
     feast = Entry(name="Feast", says=("our feast",), things=("wine", "bread"))
     shares = {"coffee": 0.5, "wine": 0.1, "cat food": 0.2}
     together = _reader_that_gives(shares, targets, (feast,)).read("our feast")
@@ -184,7 +184,7 @@ def test_what_an_entry_stands_for_stays_together(service: AudienceService) -> No
 
 
 def test_that_nothing_is_meant_is_told_from_being_unsure(service: AudienceService) -> None:
-    targets = Targets.of(service.forecaster.scene.vocabulary)
+    targets = Targets.of(service.forecaster.snapshot.vocabulary)
     nothing = _reader_that_gives({"wine": 0.01}, targets).read("piano lessons")
     assert (nothing.groups, nothing.sure) == ((), True)
     even = dict.fromkeys(targets.names[: targets.groups], 1.0 / targets.groups)
@@ -215,7 +215,7 @@ def test_learning_the_head_tells_how_far_it_is_and_stops_where_that_raises() -> 
 
 
 def test_who_speaks_of_their_own_trade_wants_what_they_wanted_before(service: AudienceService) -> None:
-    targets = Targets.of(service.forecaster.scene.vocabulary)
+    targets = Targets.of(service.forecaster.snapshot.vocabulary)
     texts = training_texts([], {}, targets, 7)
     meant = {each.text: each.meant for each in texts}
     beside = [

@@ -23,7 +23,7 @@ class Fixed(ReaderHead):
 
 @pytest.fixture(scope="module")
 def targets(service: AudienceService) -> Targets:
-    return Targets.of(titled(service.forecaster).scene.vocabulary)
+    return Targets.of(titled(service.forecaster).snapshot.vocabulary)
 
 
 def reading(service: AudienceService, targets: Targets, shares: dict[str, float]) -> Reader:

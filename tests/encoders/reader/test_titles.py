@@ -15,7 +15,7 @@ def films(service: AudienceService) -> Forecaster:
 
 
 def texts(forecaster: Forecaster, items: np.ndarray) -> list[str]:
-    return sorted(forecaster.scene.vocabulary.texts[item].split(" (")[0] for item in items)
+    return sorted(forecaster.snapshot.vocabulary.texts[item].split(" (")[0] for item in items)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_title_means_the_item_and_nothing_else(said: str, meant: list[str], fi
 
 
 def test_a_title_is_read_as_the_whole_text_of_its_item(films: Forecaster) -> None:
-    vocabulary = films.scene.vocabulary
+    vocabulary = films.snapshot.vocabulary
     [item] = [n for n in np.flatnonzero(vocabulary.main_items) if vocabulary.texts[n].startswith("Moonlit Harbour")]
     demand = films.read("Households that will buy Moonlit Harbour in the next 28 days")
     parts = films._by_their_texts(demand, encode_parts(films.encoder, [demand], [0])[0])
@@ -50,7 +50,7 @@ def test_where_items_are_sorts_of_their_group_the_group_is_meant(service: Audien
 
 def test_a_word_of_a_title_names_no_other_source(films: Forecaster) -> None:
     card = films.dataset.card
-    other = films.scene.vocabulary.sources[1]
+    other = films.snapshot.vocabulary.sources[1]
     assert "coupon" in card.wordings[other]
     assert films.source_meant("Households that will redeem a coupon for Moonlit Harbour in the next 28 days") == 1
     assert films.source_meant("Households that will buy Coupon Wars in the next 28 days") == 0

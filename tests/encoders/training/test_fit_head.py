@@ -28,11 +28,11 @@ def examples(world: World, world_workspace: Workspace) -> list[TrainingExample]:
 @pytest.fixture(scope="module")
 def untrained(examples: list[TrainingExample]) -> DualEncoder:
     torch.manual_seed(0)
-    return DualEncoder(examples[0].scene.vocabulary.text_vectors.shape[1])
+    return DualEncoder(examples[0].snapshot.vocabulary.text_vectors.shape[1])
 
 
 def trained_head(world: World, examples: list[TrainingExample], model: DualEncoder, steps: int, seed: int = 7) -> float:
-    writer = LabelWriter(examples[0].scene.vocabulary, world.dataset.card)
+    writer = LabelWriter(examples[0].snapshot.vocabulary, world.dataset.card)
     return fit_head(model, examples, writer, text_encoder("use"), steps, seed, silent)
 
 
@@ -59,10 +59,10 @@ def test_a_label_that_may_not_be_named_teaches_nothing(
     world: World, examples: list[TrainingExample], untrained: DualEncoder
 ) -> None:
     """With coffee withheld, it makes no difference who bought coffee."""
-    vocabulary = examples[0].scene.vocabulary
+    vocabulary = examples[0].snapshot.vocabulary
     coffee = np.array([group == "coffee" for group in vocabulary.groups])
     writer = LabelWriter(vocabulary, world.dataset.card, ~coffee)
-    nobody = [TrainingExample(each.scene, each.done.multiply(~coffee[None, :]).tocsr()) for each in examples]
+    nobody = [TrainingExample(each.snapshot, each.done.multiply(~coffee[None, :]).tocsr()) for each in examples]
     heads = []
     for given in (examples, nobody):
         model = copy.deepcopy(untrained)
@@ -77,7 +77,7 @@ def test_a_window_in_which_nothing_happened_teaches_nothing(
 ) -> None:
     nothing = examples[silent_window]
     given = list(examples)
-    given[silent_window] = TrainingExample(nothing.scene, sp.csr_matrix(nothing.done.shape, dtype=np.float32))
+    given[silent_window] = TrainingExample(nothing.snapshot, sp.csr_matrix(nothing.done.shape, dtype=np.float32))
     model = copy.deepcopy(untrained)
     assert trained_head(world, given, model, 3) > 0
     assert not torch.equal(model.head.line.weight, untrained.head.line.weight), "the other window does"

@@ -86,7 +86,7 @@ def test_only_the_adapter_and_the_model_learn(examples: list[TrainingExample], w
     encoder, frozen = adapted(), text_encoder("minilm")
     before = {name: weights.clone() for name, weights in encoder.model.state_dict().items()}
     vectors = frozen.encode(SENTENCES)
-    vocabulary = examples[0].scene.vocabulary
+    vocabulary = examples[0].snapshot.vocabulary
     model = DualEncoder(vocabulary.text_vectors.shape[1])
     writer = LabelWriter(vocabulary, world.dataset.card)
     fit(model, examples[1:], writer, encoder, RECIPE, 7, tmp_path / "checkpoint", silent)
@@ -97,8 +97,8 @@ def test_only_the_adapter_and_the_model_learn(examples: list[TrainingExample], w
 
 
 def test_every_step_embeds_its_labels_anew(examples: list[TrainingExample], world: World) -> None:
-    scene = examples[1].scene
-    labels = LabelWriter(scene.vocabulary, world.dataset.card).write(examples[1].done, 12, np.random.default_rng(1))
+    snapshot = examples[1].snapshot
+    labels = LabelWriter(snapshot.vocabulary, world.dataset.card).write(examples[1].done, 12, np.random.default_rng(1))
     encoder, places = adapted(), np.array([5, 0, 3])
     parts, kept = parts_to_learn(encoder, labels)
     frozen, also_kept = encode_labels(text_encoder("minilm"), labels)
@@ -143,7 +143,7 @@ def test_a_model_folder_keeps_the_adapter(learned: Workspace) -> None:
     folder = learned.newest_model()
     forecaster = Forecaster.open(learned, chosen(learned), folder, AS_OF)
     again = Forecaster.open(learned, chosen(learned), folder, AS_OF)
-    without = Forecaster(replace(forecaster.model, adapted=None), forecaster.scene, text_encoder("minilm"))
+    without = Forecaster(replace(forecaster.model, adapted=None), forecaster.snapshot, text_encoder("minilm"))
     wine = "households that will buy wine in the next 28 days"
     assert read_config(folder).lora_rank == RECIPE.lora_rank
     assert np.array_equal(forecaster.forecast(wine).scores, again.forecast(wine).scores)

@@ -19,12 +19,12 @@ def vocabulary(world: World, world_workspace: Workspace) -> ItemVocabulary:
     return read_vocabulary(world.dataset, text_encoder("use"), world_workspace)
 
 
-def test_an_example_is_a_scene_and_what_came_right_after_it(world: World, vocabulary: ItemVocabulary) -> None:
+def test_an_example_is_a_snapshot_and_what_came_right_after_it(world: World, vocabulary: ItemVocabulary) -> None:
     examples = read_examples(world.dataset.before(AS_OF), vocabulary, text_encoder("use"), 3)
-    dates = [example.scene.histories.past.as_of for example in examples]
+    dates = [example.snapshot.histories.past.as_of for example in examples]
     assert dates == [AS_OF - timedelta(days=HORIZON_DAYS * k) for k in (1, 2, 3)]
     for as_of, example in zip(dates, examples, strict=True):
-        users = example.scene.histories.user_ids
+        users = example.snapshot.histories.user_ids
         future = world.dataset.outcome(as_of).select("user_id", "item_id").unique().rows()
         rows, items = example.done.nonzero()
         found = {(users[row], int(item)) for row, item in zip(rows, items, strict=True)}

@@ -30,7 +30,7 @@ def owners(forecaster: Forecaster, world: World) -> Callable[..., list[str]]:
     """Some users of the population with a habit; None for anybody."""
 
     def owners(habit: str | None, count: int, draw: int = 0) -> list[str]:
-        histories = forecaster.scene.histories
+        histories = forecaster.snapshot.histories
         there = [user for user, here in zip(histories.user_ids, histories.in_population, strict=True) if here]
         mine = [user for user in there if habit is None or user in world.habits[habit]]
         return [str(user) for user in np.random.default_rng(draw).choice(mine, count, replace=False)]
@@ -40,7 +40,7 @@ def owners(forecaster: Forecaster, world: World) -> Callable[..., list[str]]:
 
 def quality(forecaster: Forecaster, forecast: Forecast, responders: set[str], seeds: Sequence[str] = ()) -> float:
     """AUC among the population without the seeds."""
-    histories = forecaster.scene.histories
+    histories = forecaster.snapshot.histories
     judged = histories.in_population & ~np.isin(histories.user_ids, list(seeds))
     return auc(forecast.scores[judged], np.isin(histories.user_ids, list(responders))[judged])
 
@@ -58,7 +58,7 @@ def test_users_alone_find_the_others_with_their_habit(
     told = forecaster.forecast(f"households that will buy {habit}")
     assert quality(forecaster, forecast, world.did(habit), seeds) > 0.85
     assert quality(forecaster, forecast, world.did(habit), seeds) > quality(forecaster, told, world.did(habit)) - 0.05
-    groups = forecaster.scene.vocabulary.groups
+    groups = forecaster.snapshot.vocabulary.groups
     assert habit in {groups[item] for item in forecast.items}
 
 
@@ -166,17 +166,17 @@ def test_too_few_users_are_refused(forecaster: Forecaster, owners: Callable[...,
     with pytest.raises(RequestError, match=r"needs at least 5 users with events before .* of the 6 given, 4 have any"):
         tune(forecaster, VAGUE, [*owners("beer", 4), "nobody", "no one"])
     with pytest.raises(RequestError, match="Nearly every user is among those given"):
-        tune(forecaster, VAGUE, forecaster.scene.histories.user_ids)
+        tune(forecaster, VAGUE, forecaster.snapshot.histories.user_ids)
 
 
 def test_users_who_stopped_coming_count(forecaster: Forecaster, world: World) -> None:
     tuned = tune(forecaster, VAGUE, sorted(world.gone))
-    assert tuned.seeds == len(world.gone & set(forecaster.scene.histories.user_ids)) >= FEWEST_SEEDS
+    assert tuned.seeds == len(world.gone & set(forecaster.snapshot.histories.user_ids)) >= FEWEST_SEEDS
     assert np.isfinite(forecast_tuned(forecaster, tuned).scores).all()
 
 
 def test_the_ground_of_two_habits_names_both(forecaster: Forecaster, owners: Callable[..., list[str]]) -> None:
-    histories = forecaster.scene.histories
+    histories = forecaster.snapshot.histories
     seeds = np.array([histories.row_of[user] for user in {*owners("dog food", 20), *owners("gardening", 20)}])
     others = np.setdiff1d(np.flatnonzero(histories.in_population), seeds)
     background = BaseRates(forecaster)

@@ -53,7 +53,7 @@ def test_a_file_is_counted_on_both_sides(own: AudienceService, tmp_path: Path) -
     saved = own.save(COFFEE, "coffee", "Ada", holdout=0.25)
     members, held = own._registry.members("coffee")
     contacted = sorted(set(members) - set(held))
-    outside = sorted(set(own._forecaster.scene.histories.user_ids) - set(members))[:3]
+    outside = sorted(set(own._forecaster.snapshot.histories.user_ids) - set(members))[:3]
     ids = [*contacted[:30], *held[:5], *outside, "stranger", contacted[0]]
     path = written(tmp_path, "out.csv", pl.DataFrame({"user_id": ids}))
     done = own.outcomes.from_file("coffee", path, "Ada")
@@ -80,7 +80,7 @@ def test_nobody_held_back_says_what_cannot_be_known(own: AudienceService, tmp_pa
     members, _ = own._registry.members("coffee")
     done = own.outcomes.from_file("coffee", written(tmp_path, "a.jsonl", pl.DataFrame({"user_id": members[:9]})), "Ada")
     assert (done.uplift, done.relative, done.held_out.rate) == (None, None, None)
-    assert done.notes[0].startswith("Nobody was held back, so it cannot be known")
+    assert done.notes[0].startswith("Nobody was held out, so it cannot be known")
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])

@@ -23,7 +23,7 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Open], Re
     card, config = SimpleNamespace(name="planted"), SimpleNamespace(text_encoder="none")
     forecaster: Any = SimpleNamespace(
         dataset=SimpleNamespace(card=card),
-        scene=SimpleNamespace(vocabulary=SimpleNamespace(groups=("tea",), texts=("tea: green tea",))),
+        snapshot=SimpleNamespace(vocabulary=SimpleNamespace(groups=("tea",), texts=("tea: green tea",))),
         model=SimpleNamespace(config=config),
     )
     monkeypatch.setattr(reader, "text_encoder", lambda name: None)

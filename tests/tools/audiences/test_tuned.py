@@ -15,7 +15,7 @@ VAGUE = "people who will buy something nice"
 @pytest.fixture
 def dog_owners(own: AudienceService, world: World) -> list[str]:
     """Ten users of the population who keep buying dog food."""
-    histories = own._forecaster.scene.histories
+    histories = own._forecaster.snapshot.histories
     there = np.array(histories.user_ids)[histories.in_population]
     return [
         str(user)
@@ -82,7 +82,7 @@ def test_unknown_users_are_counted_and_named(own: AudienceService, dog_owners: l
 
 
 def test_what_the_users_say_is_told(own: AudienceService, world: World, dog_owners: list[str]) -> None:
-    histories = own._forecaster.scene.histories
+    histories = own._forecaster.snapshot.histories
     there = np.array(histories.user_ids)[histories.in_population]
     said = [
         own.tune("any", None, [str(user) for user in np.random.default_rng(draw).choice(there, 12)]).warnings
@@ -110,7 +110,7 @@ def test_tuning_again_replaces_what_was_kept(own: AudienceService, world: World,
     own.tune("mine", None, dog_owners)
     spec = AudienceSpec(demand=own.tuned("mine").demand, like="mine")
     assert own.size(spec).reads_as[0] == "dog food"
-    tea = sorted(world.habits["tea"] & set(own._forecaster.scene.histories.user_ids))[:20]
+    tea = sorted(world.habits["tea"] & set(own._forecaster.snapshot.histories.user_ids))[:20]
     own.tune("mine", None, tea)
     assert own.size(AudienceSpec(demand=own.tuned("mine").demand, like="mine")).reads_as[0] == "tea"
     with pytest.raises(RequestError, match="which is not the demand that was given"):

@@ -109,7 +109,7 @@ def test_a_tool_says_what_it_does_takes_and_answers(name: str) -> None:
 
 
 def test_a_preview_names_nobody(service: AudienceService) -> None:
-    ids = set(service.forecaster.scene.histories.user_ids)
+    ids = set(service.forecaster.snapshot.histories.user_ids)
     shown = answer(service, "preview", spec=SPEC, count=20)
     assert len(shown) == 20
     assert not ids & {each["masked_id"] for each in shown}

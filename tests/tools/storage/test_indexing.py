@@ -37,9 +37,9 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ids: list[str] = []
     encode = DualEncoder.user_vectors
 
-    def noted(model: DualEncoder, scene: FeatureSnapshot, rows: np.ndarray | None = None) -> Tensor:
-        ids.extend(np.array(scene.histories.user_ids)[slice(None) if rows is None else rows])
-        return encode(model, scene, rows)
+    def noted(model: DualEncoder, snapshot: FeatureSnapshot, rows: np.ndarray | None = None) -> Tensor:
+        ids.extend(np.array(snapshot.histories.user_ids)[slice(None) if rows is None else rows])
+        return encode(model, snapshot, rows)
 
     monkeypatch.setattr(DualEncoder, "user_vectors", noted)
     return ids
@@ -49,7 +49,7 @@ def assert_the_index_is_as_if_made_anew(workspace: Workspace, forecaster: Foreca
     """Vectors, attributes and neighbours; and there is no other index."""
     vectors = read_index(workspace, world_settings(workspace.path), forecaster)
     np.testing.assert_allclose(vectors, forecaster.user_vectors, rtol=0, atol=ROUNDING)
-    ids, name = forecaster.scene.histories.user_ids, index_name(forecaster)
+    ids, name = forecaster.snapshot.histories.user_ids, index_name(forecaster)
     regions = dict(forecaster.dataset.users.select("user_id", "region").iter_rows())
     with VectorStore(workspace) as store:
         assert store.names() == [name]
@@ -87,7 +87,7 @@ def test_the_index_holds_every_user_as_the_model_sees_her(own_workspace: Workspa
     chosen = world_settings(own_workspace.path)
     done = build_index(own_workspace, chosen)
     forecaster = open_forecaster(own_workspace, chosen, None)
-    users = forecaster.scene.histories.user_ids
+    users = forecaster.snapshot.histories.user_ids
     assert encoded == users
     assert (done.name, done.users, done.encoded) == (index_name(forecaster), len(users), len(users))
     assert_the_index_is_as_if_made_anew(own_workspace, forecaster)
@@ -99,7 +99,7 @@ def test_the_next_day_only_those_are_encoded_who_did_something(own_workspace: Wo
     encoded.clear()
     done = build_index(own_workspace, chosen, tomorrow)
     forecaster = open_forecaster(own_workspace, chosen, tomorrow)
-    assert encoded == sorted(set(forecaster.scene.histories.past.events(1).collect()["user_id"]))
+    assert encoded == sorted(set(forecaster.snapshot.histories.past.events(1).collect()["user_id"]))
     assert 0 < done.encoded == len(encoded) < done.users / 2
     assert_the_index_is_as_if_made_anew(own_workspace, forecaster)
 
@@ -130,7 +130,7 @@ def test_new_data_costs_only_the_users_it_is_about(own_workspace: Workspace, enc
     assert forecaster.dataset.card.version != dataset.card.version == forecaster.model.config.data_version
     assert build_index(own_workspace, chosen).encoded == 3
     assert encoded == ["h100", "h200", "new"]
-    assert "h300" not in forecaster.scene.histories.row_of
+    assert "h300" not in forecaster.snapshot.histories.row_of
     assert_the_index_is_as_if_made_anew(own_workspace, forecaster)
 
 
@@ -168,7 +168,7 @@ def test_another_model_encodes_everybody(own_workspace: Workspace, encoded: list
         write_checksums(model)
     forecaster = open_forecaster(own_workspace, chosen, None)
     build_index(own_workspace, chosen)
-    assert encoded == forecaster.scene.histories.user_ids
+    assert encoded == forecaster.snapshot.histories.user_ids
     assert_the_index_is_as_if_made_anew(own_workspace, forecaster)
 
 
@@ -179,7 +179,7 @@ def test_opening_brings_the_index_up_to_date(own_workspace: Workspace, encoded: 
     everybody = len(encoded)
     AudienceService.open(chosen, later).close()
     forecaster = open_forecaster(own_workspace, chosen, later)
-    assert set(encoded[everybody:]) == set(forecaster.scene.histories.past.events(1).collect()["user_id"])
+    assert set(encoded[everybody:]) == set(forecaster.snapshot.histories.past.events(1).collect()["user_id"])
     assert_the_index_is_as_if_made_anew(own_workspace, forecaster)
     encoded.clear()
     AudienceService.open(chosen, later).close()

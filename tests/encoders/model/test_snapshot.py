@@ -16,14 +16,14 @@ from encoders.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
-def scene(world: World, world_workspace: Workspace) -> FeatureSnapshot:
+def snapshot(world: World, world_workspace: Workspace) -> FeatureSnapshot:
     encoder = text_encoder("use")
     return read_snapshot(world.dataset.before(AS_OF), read_vocabulary(world.dataset, encoder, world_workspace), encoder)
 
 
-def test_the_vocabulary_is_the_items_and_groups_of_the_data(world: World, scene: FeatureSnapshot) -> None:
+def test_the_vocabulary_is_the_items_and_groups_of_the_data(world: World, snapshot: FeatureSnapshot) -> None:
     """Equal words of two sources are two groups; the main source comes first."""
-    vocabulary, items = scene.vocabulary, world.dataset.items
+    vocabulary, items = snapshot.vocabulary, world.dataset.items
     assert vocabulary.sources == ["purchases", "coupons", "views"]
     assert vocabulary.texts == items["text"].to_list()
     assert vocabulary.groups == items["group"].to_list()
@@ -47,53 +47,55 @@ def test_an_item_without_a_group_is_its_own(world: World) -> None:
     assert [named[group] for group in dataset.group_of] == expected
 
 
-def test_a_demand_may_mean_what_its_source_had_seen(world: World, scene: FeatureSnapshot) -> None:
-    early = read_snapshot(world.dataset.before(AS_OF - timedelta(days=140)), scene.vocabulary, text_encoder("use"))
+def test_a_demand_may_mean_what_its_source_had_seen(world: World, snapshot: FeatureSnapshot) -> None:
+    early = read_snapshot(world.dataset.before(AS_OF - timedelta(days=140)), snapshot.vocabulary, text_encoder("use"))
     events = world.dataset.before(AS_OF - timedelta(days=140)).events().collect()
     seen = set(events["item_id"])
-    assert 0 < len(seen) < len(scene.vocabulary.texts)
+    assert 0 < len(seen) < len(snapshot.vocabulary.texts)
     source = np.array([1, 0, 1])
     items = early.of_source(source)
     groups = early.groups_of_source(source)
     for row, number in enumerate(source):
-        mine = {item for item in seen if scene.vocabulary.source_of[item] == number}
+        mine = {item for item in seen if snapshot.vocabulary.source_of[item] == number}
         assert set(np.flatnonzero(items[row])) == mine
-        assert set(np.flatnonzero(groups[row])) == {scene.vocabulary.group_of[item] for item in mine}
+        assert set(np.flatnonzero(groups[row])) == {snapshot.vocabulary.group_of[item] for item in mine}
 
 
-def test_some_rows_are_rows_of_all(scene: FeatureSnapshot) -> None:
+def test_some_rows_are_rows_of_all(snapshot: FeatureSnapshot) -> None:
     rows = np.array([7, 2, 310])
-    some = scene.counted(rows)
-    assert np.array_equal(some.logged.toarray(), scene.counted().logged.toarray()[rows])
+    some = snapshot.counted(rows)
+    assert np.array_equal(some.logged.toarray(), snapshot.counted().logged.toarray()[rows])
     assert some.rows is rows
-    assert torch.equal(scene.activity(rows), scene.activity()[rows])
-    assert np.array_equal(scene.in_population(rows), scene.in_population()[rows])
-    taken = scene.inputs.take(rows)
+    assert torch.equal(snapshot.activity(rows), snapshot.activity()[rows])
+    assert np.array_equal(snapshot.in_population(rows), snapshot.in_population()[rows])
+    taken = snapshot.inputs.take(rows)
     assert len(taken) == 3
-    for few, everyone in zip(taken.slots, scene.inputs.slots, strict=True):
-        assert np.array_equal(few.toarray(), everyone.toarray().reshape(len(scene.inputs), -1)[rows].reshape(few.shape))
+    for few, everyone in zip(taken.slots, snapshot.inputs.slots, strict=True):
+        assert np.array_equal(
+            few.toarray(), everyone.toarray().reshape(len(snapshot.inputs), -1)[rows].reshape(few.shape)
+        )
 
 
-def test_activity_is_standardised_over_the_population(scene: FeatureSnapshot) -> None:
-    here = scene.activity()[torch.from_numpy(scene.in_population())]
+def test_activity_is_standardised_over_the_population(snapshot: FeatureSnapshot) -> None:
+    here = snapshot.activity()[torch.from_numpy(snapshot.in_population())]
     assert here.shape[1] == len(ACTIVITY)
     torch.testing.assert_close(here.mean(0), torch.zeros(len(ACTIVITY)), atol=1e-4, rtol=0)
     assert ((here.std(0) > 0.5) & (here.std(0) <= 1)).all()
-    assert not scene.in_population().all()
+    assert not snapshot.in_population().all()
 
 
 @torch.no_grad()
-def test_a_vector_stays_while_its_user_does_nothing(world: World, scene: FeatureSnapshot) -> None:
+def test_a_vector_stays_while_its_user_does_nothing(world: World, snapshot: FeatureSnapshot) -> None:
     """Also when others buy, and when the day is another one."""
-    model = DualEncoder(scene.vocabulary.text_vectors.shape[1])
-    later = read_snapshot(world.dataset.before(AS_OF + timedelta(days=12)), scene.vocabulary, text_encoder("use"))
+    model = DualEncoder(snapshot.vocabulary.text_vectors.shape[1])
+    later = read_snapshot(world.dataset.before(AS_OF + timedelta(days=12)), snapshot.vocabulary, text_encoder("use"))
     between = set(world.dataset.outcome(AS_OF, 12)["user_id"])
-    away = [user for user in scene.histories.user_ids if user not in between]
-    busy = [user for user in scene.histories.user_ids if user in between]
-    before, after = model.user_vectors(scene), model.user_vectors(later)
+    away = [user for user in snapshot.histories.user_ids if user not in between]
+    busy = [user for user in snapshot.histories.user_ids if user in between]
+    before, after = model.user_vectors(snapshot), model.user_vectors(later)
 
     def change(users: list[str]) -> torch.Tensor:
-        rows = [[each.histories.row_of[user] for user in users] for each in (scene, later)]
+        rows = [[each.histories.row_of[user] for user in users] for each in (snapshot, later)]
         moved: torch.Tensor = torch.linalg.vector_norm(before[rows[0]] - after[rows[1]], dim=1)
         return moved
 
@@ -108,7 +110,7 @@ def test_a_vector_stays_while_its_user_does_nothing(world: World, scene: Feature
 )
 @torch.no_grad()
 def test_a_data_set_may_lack_sources_and_attributes(
-    world: World, scene: FeatureSnapshot, tmp_path: Path, sources: tuple[str, ...], fields: tuple[str, ...]
+    world: World, snapshot: FeatureSnapshot, tmp_path: Path, sources: tuple[str, ...], fields: tuple[str, ...]
 ) -> None:
     """A model encodes its users all the same, just as if every user of the whole data lacked them."""
     encoder, dataset = text_encoder("use"), narrowed(world, tmp_path / "data", "narrow", sources, fields)
@@ -117,13 +119,13 @@ def test_a_data_set_may_lack_sources_and_attributes(
     assert len(narrow.inputs.slots) == len(sources)
     assert narrow.inputs.attributes.shape == (len(narrow.histories.user_ids), len(fields))
     model = DualEncoder(vocabulary.text_vectors.shape[1])
-    attributes = scene.inputs.attributes.copy()
+    attributes = snapshot.inputs.attributes.copy()
     attributes[:, [name not in fields for name in world.dataset.attributes]] = -1
-    named = zip(scene.inputs.slots, scene.vocabulary.sources, strict=True)
+    named = zip(snapshot.inputs.slots, snapshot.vocabulary.sources, strict=True)
     present = tuple(slots * np.float32(source in sources) for slots, source in named)
-    lacking = replace(scene, inputs=replace(scene.inputs, slots=present, attributes=attributes))
-    assert narrow.histories.user_ids == scene.histories.user_ids
+    lacking = replace(snapshot, inputs=replace(snapshot.inputs, slots=present, attributes=attributes))
+    assert narrow.histories.user_ids == snapshot.histories.user_ids
     vectors = model.user_vectors(narrow)
     assert vectors.isfinite().all()
     torch.testing.assert_close(vectors, model.user_vectors(lacking), atol=1e-5, rtol=1e-4)
-    assert not torch.allclose(vectors, model.user_vectors(scene), atol=1e-3)
+    assert not torch.allclose(vectors, model.user_vectors(snapshot), atol=1e-3)
