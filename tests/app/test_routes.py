@@ -16,6 +16,8 @@ from encoders.settings import settings
 from tools.access.routes import RULES, Admission, rule_for
 from tools.bounds import UPLOAD_BYTES
 
+pytestmark = pytest.mark.slow
+
 ABOUT = {"/api/openapi.json", "/api/health", "/api/problems"}
 """Resources that say something about the service alone, so that no operation and no scope belongs to them."""
 

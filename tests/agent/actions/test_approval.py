@@ -14,6 +14,8 @@ from encoders.errors import RequestError
 from encoders.settings import Settings
 from tools.types import AudienceSpec, SavedAudience
 
+pytestmark = pytest.mark.slow
+
 REQUEST = "households that will buy dog food in the next 28 days"
 
 
@@ -177,8 +179,6 @@ from pathlib import Path
 from agent_doubles import PlantedService
 from agent.conversation import Conversation
 from encoders.settings import Settings
-
-pytestmark = pytest.mark.slow
 
 class Deadly(PlantedService):
     def search_groups(self, words, limit=8):

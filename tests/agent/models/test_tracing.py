@@ -22,6 +22,8 @@ from agent.models import tracing
 from encoders.errors import RequestError
 from encoders.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 REQUEST = "households that will buy dog food in the next 28 days"
 
 
@@ -152,8 +154,6 @@ sys.path.insert(0, "tests/agent")
 from agent_doubles import PlantedService
 from agent.conversation import Conversation
 from encoders.settings import Settings
-
-pytestmark = pytest.mark.slow
 talk = Conversation(PlantedService(), Settings(workspace=Path(sys.argv[1]), _env_file=None))
 talk.say("t", "households that will buy dog food in the next 28 days")
 talk.close()

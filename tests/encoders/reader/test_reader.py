@@ -197,6 +197,7 @@ def test_requests_are_read_with_their_slips_put_right(service: AudienceService) 
     assert [each.group for each in service.read("who buys our new choclate?").groups] == ["chocolate"]
 
 
+@pytest.mark.slow
 def test_learning_the_head_tells_how_far_it_is_and_stops_where_that_raises() -> None:
     examples = [ReaderExample("dogs", {0: 1.0}), ReaderExample("nothing", {})]
     vectors, things = np.eye(2, 4, dtype=np.float32), np.eye(3, 4, dtype=np.float32)

@@ -22,6 +22,8 @@ from encoders.workspace import Workspace
 from tools.storage.vectors import UserRecords, Vectors, VectorStore, collection_name
 from tools.types import Filter
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def chroma_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -227,8 +229,6 @@ import numpy as np
 import tools.storage.vectors
 from encoders.workspace import Workspace
 from tools.storage.vectors import UserRecords
-
-pytestmark = pytest.mark.slow
 
 tools.storage.vectors.BATCH = 10
 vectors, fingerprints = np.eye(50, dtype=np.float32), np.arange(50)

@@ -100,6 +100,7 @@ def test_rows_are_bounded_in_length_and_number(tmp_path: Path, monkeypatch: pyte
         read_columns(tmp_path / "many.csv", NEEDED)
 
 
+@pytest.mark.slow
 def test_json_rows_with_other_fields_each_are_no_huge_table(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     with path.open("w") as file:
