@@ -34,6 +34,11 @@ def test_interfaces_stand_on_operations_and_nothing_on_them(path: Path) -> None:
     assert not [each for each in modules(path) if each.startswith(higher)]
 
 
+def test_one_room_opens_sqlite_files() -> None:
+    opening = [path for path in FILES if "sqlite3.connect(" in (ROOT / path).read_text("utf-8")]
+    assert {path.parent for path in opening} == {Path("tools/storage")}
+
+
 def test_one_file_knows_chroma() -> None:
     assert [path for path in FILES if "chromadb" in _packages(path)] == [Path("tools/storage/vectors.py")]
 

@@ -1,20 +1,15 @@
 """Deleting what is kept: an audience, a file of an export, a conversation."""
 
 import re
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
-from encoders.checksums import unseal
-from encoders.errors import NotThereError, WorkspaceError
-from encoders.workspace import Workspace, plain_faults
+from encoders.errors import NotThereError
+from encoders.workspace import Workspace
 from tools.delivery.exports import FILE, drop
 from tools.storage.registry import Registry
+from tools.storage.sqlite import overwriting_sqlite, reading_sqlite, whole_transaction
 from tools.types import SavedAudience
-
-_WAIT = 30.0
-"""Seconds to wait for others who use the file."""
 
 
 def delete_audience(workspace: Workspace, registry: Registry, audience: str, actor: str) -> SavedAudience:
@@ -61,7 +56,7 @@ def threads(workspace: Workspace) -> dict[str, str]:
     path = conversations(workspace)
     if not path.is_file():
         return {}
-    with plain_faults(path), closing(sqlite3.connect(path, timeout=_WAIT)) as db:
+    with reading_sqlite(path) as db:
         if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'checkpoints'").fetchall():
             return {}
         return dict(db.execute("SELECT thread_id, MAX(checkpoint_id) FROM checkpoints GROUP BY thread_id"))
@@ -72,17 +67,11 @@ def delete_threads(workspace: Workspace, found: Sequence[str]) -> int:
     path = conversations(workspace)
     if not found:
         return 0
-    unseal(path)  # what is written here is no damage
-    try:
-        with plain_faults(path), closing(sqlite3.connect(path, timeout=_WAIT, isolation_level=None)) as db:
-            db.execute("PRAGMA secure_delete = ON")
-            db.execute("BEGIN IMMEDIATE")
+    with overwriting_sqlite(path) as db:
+        with whole_transaction(db):
             for table in ("writes", "checkpoints"):
                 db.executemany(f"DELETE FROM {table} WHERE thread_id = ?", [(thread,) for thread in found])
-            db.execute("COMMIT")
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except sqlite3.OperationalError as error:
-        raise WorkspaceError(f"{path} cannot be written right now ({error}); try again in a moment.") from error
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return len(found)
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.console import Json, Tenant, open_workspace, says, show
+from agent.cli.console import Json, Tenant, opened_registry, says, show
 
 if TYPE_CHECKING:
     from tools.storage.registry import AuditLine
@@ -17,10 +17,7 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Show who did what and when: every save, export and outcome, and every call from outside."""
-    workspace, _ = open_workspace()
-    from tools.storage.registry import Registry
-
-    with Registry(workspace.of_tenant(tenant).registry) as registry:
+    with opened_registry(tenant) as (_, registry):
         lines = registry.audit(audience)[-limit:]
     show(lines, as_json, lambda: "\n".join(map(_in_words, lines)) or "Nothing was done yet.")
 

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +20,8 @@ from encoders.workspace import Progress, Workspace
 from tools.operations.table import BY_NAME
 
 if TYPE_CHECKING:
+    from tools.service import AudienceService
+    from tools.storage.registry import Registry
     from tools.types import AudienceSpec
 
 BAD_INPUT = 2
@@ -119,6 +121,37 @@ def permitted(demand: str | None, cut: float | None = None, like: str = "") -> "
         raise RequestError(f"The demand cannot be used: {error.errors()[0]['msg']}.") from None
     permit(spec)
     return spec
+
+
+@contextmanager
+def opened_service(told: str, as_of: date | None = None) -> "Iterator[AudienceService]":
+    """The service on the workspace, under a progress bar that says what is done."""
+    _, chosen = open_workspace()
+    from tools.service import AudienceService
+
+    with progress_bar() as progress:
+        progress(told)
+        with closing(AudienceService.open(chosen, as_of)) as service:
+            yield service
+
+
+@contextmanager
+def opened_registry(tenant: str) -> "Iterator[tuple[Workspace, Registry]]":
+    """The part of the workspace that is a tenant's, and its registry; nothing of the model is needed for them."""
+    workspace, _ = open_workspace()
+    from tools.storage.registry import Registry
+
+    own = workspace.of_tenant(tenant)
+    with Registry(own.registry) as registry:
+        yield own, registry
+
+
+def sends_inside() -> bool:
+    """Whether addresses that are not public may be sent to: where nobody else can reach the app."""
+    _, chosen = open_workspace()
+    from tools.access.names import Names
+
+    return not Names(chosen.host, chosen.hosts).public
 
 
 @contextmanager

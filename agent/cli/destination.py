@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.console import Json, PlainGroup, Tenant, open_workspace, says, show
+from agent.cli.console import Json, PlainGroup, Tenant, opened_registry, says, sends_inside, show
 
 if TYPE_CHECKING:
     from tools.delivery.destinations import Destinations
@@ -48,14 +48,10 @@ def remove(name: Name, tenant: Tenant = "", as_json: Json = False) -> None:
 
 @contextmanager
 def _destinations(tenant: str) -> "Iterator[Destinations]":
-    """The destinations of a tenant; nothing of the model is needed for them."""
-    workspace, settings = open_workspace()
-    from tools.access.names import Names
     from tools.delivery.destinations import Destinations
-    from tools.storage.registry import Registry
 
-    with Registry(workspace.of_tenant(tenant).registry) as registry:
-        yield Destinations(registry.database, not Names(settings.host, settings.hosts).public)
+    with opened_registry(tenant) as (_, registry):
+        yield Destinations(registry.database, sends_inside())
 
 
 def _card(each: "DestinationCard") -> str:

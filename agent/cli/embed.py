@@ -1,11 +1,10 @@
 """A demand as other parties compare it: embed."""
 
-from contextlib import closing
 from typing import Annotated
 
 import typer
 
-from agent.cli.console import AsOf, Json, open_workspace, permitted, progress_bar, show
+from agent.cli.console import AsOf, Json, opened_service, permitted, show
 
 
 def embed(
@@ -15,14 +14,10 @@ def embed(
 ) -> None:
     """Turn a demand into a vector for other parties (IAB Agentic Audiences); --json gives the whole message."""
     spec = permitted(demand)
-    _, settings = open_workspace()
     from tools.interfaces.iab import demand_embedding
-    from tools.service import AudienceService
 
-    with progress_bar() as progress:
-        progress("Reading the sentence")
-        with closing(AudienceService.open(settings, as_of)) as service:
-            message = demand_embedding(service, spec.demand)
+    with opened_service("Reading the sentence", as_of) as service:
+        message = demand_embedding(service, spec.demand)
     model = message.model
     show(
         message,

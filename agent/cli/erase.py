@@ -1,18 +1,24 @@
 """Erasing users, deleting what is kept, and putting a backup in place: forget, delete, restore."""
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.console import By, Json, PlainGroup, Saved, Tenant, open_workspace, progress_bar, says, show
+from agent.cli.console import (
+    By,
+    Json,
+    PlainGroup,
+    Saved,
+    Tenant,
+    open_workspace,
+    opened_registry,
+    progress_bar,
+    says,
+    show,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from encoders.workspace import Workspace
     from tools.operation_types import Receipt
-    from tools.storage.registry import Registry
 
 
 def forget(
@@ -42,7 +48,7 @@ def audience(
     """Do the operation ``delete_audience``."""
     from tools.deletion import delete_audience
 
-    with _opened(tenant) as (own, registry):
+    with opened_registry(tenant) as (own, registry):
         saved = delete_audience(own, registry, name, by)
     show(saved, as_json, lambda: f"Deleted: {saved.name}, versions 1 to {saved.version}, and its files.")
 
@@ -57,7 +63,7 @@ def export(
     """Do the operation ``delete_export``."""
     from tools.deletion import delete_export
 
-    with _opened(tenant) as (own, registry):
+    with opened_registry(tenant) as (own, registry):
         delete_export(own, registry, name, by)
     show({"deleted": name}, as_json, lambda: f"Deleted: {name}")
 
@@ -73,17 +79,6 @@ def conversation(
 
     delete_conversation(workspace, thread.removeprefix("chat "))
     show({"deleted": thread}, as_json, lambda: f"Deleted: conversation {thread}")
-
-
-@contextmanager
-def _opened(tenant: str) -> "Iterator[tuple[Workspace, Registry]]":
-    """The part of the workspace that is a tenant's, and its registry."""
-    workspace, _ = open_workspace()
-    from tools.storage.registry import Registry
-
-    own = workspace.of_tenant(tenant)
-    with Registry(own.registry) as registry:
-        yield own, registry
 
 
 def _in_words(done: "Receipt") -> str:

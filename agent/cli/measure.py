@@ -1,12 +1,11 @@
 """Figures of demands: score, size."""
 
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from agent.cli.console import AsOf, Json, open_workspace, permitted, progress_bar, show
+from agent.cli.console import AsOf, Json, open_workspace, opened_service, permitted, progress_bar, show
 from encoders.errors import RequestError
 from tools.types import SizeEstimate
 
@@ -36,17 +35,13 @@ def size(
     as_json: Json = False,
 ) -> None:
     """Do the operation ``size``."""
-    _, settings = open_workspace()
     spec = None if like else permitted(demand, cut)
     if like and demand is not None:
         raise RequestError("Give a sentence or --like, not both: the tuned demand has its own sentence.")
-    from tools.service import AudienceService
-
-    with progress_bar() as progress:
-        progress("Scoring the users")
-        with closing(AudienceService.open(settings, as_of)) as service:
-            estimate = service.size(spec or permitted(service.tuned(like).demand, cut, like))
-    show(estimate, as_json, lambda: _in_words(estimate, settings.minimum_size))
+    with opened_service("Scoring the users", as_of) as service:
+        estimate = service.size(spec or permitted(service.tuned(like).demand, cut, like))
+        minimum = service.settings.minimum_size
+    show(estimate, as_json, lambda: _in_words(estimate, minimum))
 
 
 def _in_words(size: SizeEstimate, minimum: int) -> str:

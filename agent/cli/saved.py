@@ -1,17 +1,16 @@
 """Saved audiences: outcome, refresh, export and drift."""
 
-from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.console import By, Json, Saved, open_workspace, progress_bar, read_day, says, show
+from agent.cli.console import By, Json, Saved, opened_service, read_day, says, show
 from encoders.errors import RequestError
 
 if TYPE_CHECKING:
-    from tools.campaign_types import CampaignOutcome, Drift, DriftReport, Refreshed
+    from tools.campaign_types import CampaignOutcome, Drift, DriftReport
     from tools.types import ExportFile
 
 
@@ -32,21 +31,16 @@ def outcome(
     as_json: Json = False,
 ) -> None:
     """Record how a saved audience did against its holdout and its forecast, or show it again."""
-    _, settings = open_workspace()
     if file and from_data:
         raise RequestError("Say where the responders come from: either a FILE or --from-data.")
-    from tools.service import AudienceService
-
-    with progress_bar() as progress:
-        progress("Counting who responded")
-        with closing(AudienceService.open(settings)) as service:
-            outcomes, card = service.outcomes, service.describe_data()
-            if file:
-                found: CampaignOutcome | None = outcomes.from_file(name, file, by, version)
-            elif from_data:
-                found = outcomes.from_data(name, by, version)
-            else:
-                found = outcomes.last(name, version)
+    with opened_service("Counting who responded") as service:
+        outcomes, card = service.outcomes, service.describe_data()
+        if file:
+            found: CampaignOutcome | None = outcomes.from_file(name, file, by, version)
+        elif from_data:
+            found = outcomes.from_data(name, by, version)
+        else:
+            found = outcomes.last(name, version)
     if found is None:
         raise RequestError(f"No outcome of '{name}' was recorded yet; give a FILE of responders, or --from-data.")
     from agent.actions.saved import outcome_text
@@ -65,14 +59,9 @@ def refresh(
     as_json: Json = False,
 ) -> None:
     """Do the operation ``refresh``."""
-    _, settings = open_workspace()
-    from tools.service import AudienceService
-
-    with progress_bar() as progress:
-        progress("Counting anew")
-        with closing(AudienceService.open(settings)) as service:
-            done: Refreshed = service.refresh(name, by, as_of)
-            card = service.describe_data()
+    with opened_service("Counting again") as service:
+        done = service.refresh(name, by, as_of)
+        card = service.describe_data()
     from agent.actions.saved import refreshed_text
 
     words = refreshed_text(done, card).replace("**", "")
@@ -88,13 +77,8 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Do the operation ``export``."""
-    _, settings = open_workspace()
-    from tools.service import AudienceService
-
-    with progress_bar() as progress:
-        progress("Exporting")
-        with closing(AudienceService.open(settings)) as service:
-            done = service.export(name, "parquet" if parquet else "csv", platform=to)
+    with opened_service("Exporting") as service:
+        done = service.export(name, "parquet" if parquet else "csv", platform=to)
     show(done, as_json, lambda: "\n".join([_exported(done), *done.warnings]))
 
 
@@ -103,18 +87,14 @@ def drift(
     as_json: Json = False,
 ) -> None:
     """Do the operation ``drift`` for one saved audience, or for all."""
-    _, settings = open_workspace()
-    from tools.service import AudienceService
-
-    with progress_bar() as progress:
-        progress("Asking again")
-        with closing(AudienceService.open(settings)) as service:
-            if name:
-                found = service.drifts.check(name)
-                show(found, as_json, lambda: _drift(found, settings.minimum_size))
-                return
-            report = service.drifts.check_all()
-    show(report, as_json, lambda: _report(report, settings.minimum_size))
+    with opened_service("Asking again") as service:
+        minimum = service.settings.minimum_size
+        if name:
+            found = service.drifts.check(name)
+            show(found, as_json, lambda: _drift(found, minimum))
+            return
+        report = service.drifts.check_all()
+    show(report, as_json, lambda: _report(report, minimum))
 
 
 def _exported(done: "ExportFile") -> str:

@@ -1,12 +1,11 @@
 """Fitting a demand to users who are known: tune."""
 
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.console import AsOf, Json, open_workspace, permitted, progress_bar, says, show
+from agent.cli.console import AsOf, Json, opened_service, permitted, says, show
 from encoders.errors import RequestError
 from tools.audiences.seeds import COLUMN, read_seeds
 
@@ -25,18 +24,13 @@ def tune(
     as_json: Json = False,
 ) -> None:
     """Do the operation ``tune``."""
-    _, settings = open_workspace()
     if (seeds is None) == (audience is None):
         raise RequestError("Say which users to take: either --seeds FILE or --audience NAME.")
     if demand is not None:
         permitted(demand)
     users = read_seeds(seeds) if seeds else str(audience)
-    from tools.service import AudienceService
-
-    with progress_bar() as progress:
-        progress("Tuning")
-        with closing(AudienceService.open(settings, as_of)) as service:
-            tuned = service.tune(name, demand, users)
+    with opened_service("Tuning", as_of) as service:
+        tuned = service.tune(name, demand, users)
     show(tuned, as_json, lambda: _in_words(tuned))
 
 

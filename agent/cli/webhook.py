@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.console import Json, PlainGroup, Tenant, open_workspace, says, show
+from agent.cli.console import Json, PlainGroup, Tenant, opened_registry, says, sends_inside, show
 from tools.operation_types import EVENTS
 
 if TYPE_CHECKING:
@@ -77,14 +77,10 @@ def send(tenant: Tenant = "", as_json: Json = False) -> None:
 
 @contextmanager
 def _outbox(tenant: str) -> "Iterator[Outbox]":
-    """The outbox of a tenant; nothing of the model is needed for it."""
-    workspace, settings = open_workspace()
-    from tools.access.names import Names
     from tools.delivery.outbox import Outbox
-    from tools.storage.registry import Registry
 
-    with Registry(workspace.of_tenant(tenant).registry) as registry:
-        yield Outbox(registry.database, not Names(settings.host, settings.hosts).public)
+    with opened_registry(tenant) as (_, registry):
+        yield Outbox(registry.database, sends_inside())
 
 
 def _subscription(each: "Subscription") -> str:

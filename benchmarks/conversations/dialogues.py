@@ -68,7 +68,7 @@ def read_marketers(data_name: str) -> list[Marketer]:
     Raises:
         DataError: there are none for it, or a line cannot be read.
     """
-    path = files("benchmarks.conversations").joinpath("dialogues", f"{data_name}.jsonl")
+    path = files("benchmarks.conversations").joinpath(f"dialogues_{data_name}.jsonl")
     if not path.is_file():
         raise DataError(f"No dialogues are written for the data set '{data_name}'; there are some for completejourney.")
     try:

@@ -65,7 +65,7 @@ class Platform(Record):
 @lru_cache
 def platforms() -> dict[str, Platform]:
     """Every platform by its key."""
-    table = tomllib.loads(files("tools").joinpath("platforms.toml").read_text("utf-8"))
+    table = tomllib.loads(files("tools.delivery").joinpath("platforms.toml").read_text("utf-8"))
     return {key: Platform(key=key, **rules) for key, rules in table.items()}
 
 

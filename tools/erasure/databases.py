@@ -2,20 +2,16 @@
 
 import sqlite3
 from collections.abc import Collection
-from contextlib import closing
 from pathlib import Path
 
-from encoders.checksums import unseal
-from encoders.errors import WorkspaceError
 from encoders.settings import Settings
-from encoders.workspace import Workspace, atomic_folder, plain_faults
+from encoders.workspace import Workspace, atomic_folder
 from tools.erasure.traces import Traces
+from tools.storage.sqlite import overwriting_sqlite, whole_transaction
 from tools.storage.vectors import VectorStore
 from tools.storage.vectors_process import contents_apart, rewrite_apart
 
 _USER = "user_id"
-_WAIT = 30.0
-"""Seconds to wait for others who use the file."""
 
 
 def erase_from_database(path: Path, traces: Traces, of_use: bool = True) -> int:
@@ -30,17 +26,14 @@ def erase_from_database(path: Path, traces: Traces, of_use: bool = True) -> int:
     Raises:
         WorkspaceError: somebody else is writing to it, or it may not be written; run it again.
     """
-    unseal(path)  # what is written here is no damage
     try:
-        with plain_faults(path), closing(sqlite3.connect(path, timeout=_WAIT, isolation_level=None)) as db:
-            db.execute("PRAGMA secure_delete = ON")
-            found = _erase(db, traces)
+        with overwriting_sqlite(path) as db:
+            with whole_transaction(db):
+                found = _erase(db, traces)
             if found or _still_there(path, traces):
                 db.execute("VACUUM")
                 db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return found
-    except sqlite3.OperationalError as error:
-        raise WorkspaceError(f"{path} cannot be written right now ({error}); run the command again.") from error
     except sqlite3.DatabaseError:  # damaged: what can be seen of it is overwritten where it stands
         data = path.read_bytes()
         if not of_use and _still_there(path, traces):
@@ -54,22 +47,15 @@ def erase_from_database(path: Path, traces: Traces, of_use: bool = True) -> int:
 
 
 def _erase(db: sqlite3.Connection, traces: Traces) -> int:
-    """All of it or nothing: what a killed process leaves behind is erased by the next run."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        triggers = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for name, _ in triggers:  # audit lines are never changed, but for this
-            db.execute(f'DROP TRIGGER "{name}"')
-        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        found = sum(_from_table(db, name, traces) for name in sorted(tables) if not name.startswith("sqlite_"))
-        if found:
-            _recount(db, tables)
-        for _, sql in triggers:
-            db.execute(sql)
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
+    triggers = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:  # audit lines are never changed, but for this
+        db.execute(f'DROP TRIGGER "{name}"')
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    found = sum(_from_table(db, name, traces) for name in sorted(tables) if not name.startswith("sqlite_"))
+    if found:
+        _recount(db, tables)
+    for _, sql in triggers:
+        db.execute(sql)
     return found
 
 

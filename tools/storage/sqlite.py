@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +15,8 @@ from encoders.errors import DamagedError, WorkspaceError
 from encoders.workspace import PRIVATE, make_folder, plain_faults, set_aside
 from tools.storage.backups import Routine, changes_in, newest_backup
 
+_WAIT = 30.0
+"""Seconds to wait for others who use a file."""
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -64,6 +66,47 @@ def close_sqlite(connection: sqlite3.Connection, path: Path) -> None:
         connection.close()
         if path.is_file() and not _log(path).exists():
             seal(path)
+
+
+@contextmanager
+def reading_sqlite(path: Path) -> Iterator[sqlite3.Connection]:
+    """Look into a file that somebody else writes."""
+    with plain_faults(path), closing(sqlite3.connect(path, timeout=_WAIT)) as db:
+        yield db
+
+
+@contextmanager
+def overwriting_sqlite(path: Path) -> Iterator[sqlite3.Connection]:
+    """Work on a file that somebody else writes, so that nothing of what is deleted stays in it.
+
+    Raises:
+        WorkspaceError: it cannot be written right now.
+        sqlite3.DatabaseError: it is damaged.
+    """
+    unseal(path)  # what is written here is no damage
+    try:
+        with plain_faults(path), closing(sqlite3.connect(path, timeout=_WAIT, isolation_level=None)) as db:
+            db.execute("PRAGMA secure_delete = ON")
+            yield db
+    except sqlite3.OperationalError as error:
+        raise _busy(path, error) from error
+
+
+@contextmanager
+def whole_transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Write all of the block or nothing of it, also where the process is killed in it."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _busy(path: Path, error: sqlite3.OperationalError) -> WorkspaceError:
+    return WorkspaceError(f"{path} cannot be used right now ({error}); try again in a moment.")
 
 
 def _may_be_written(folder: Path) -> bool:
@@ -175,7 +218,7 @@ class Database:
         self._backed_up = False
         self._lock = threading.RLock()
         with self._faults():
-            options: dict[str, Any] = {"timeout": 30, "check_same_thread": False, "isolation_level": None}
+            options: dict[str, Any] = {"timeout": _WAIT, "check_same_thread": False, "isolation_level": None}
             self._db = open_sqlite(path, lost, **options) if path else sqlite3.connect(":memory:", **options)
         self._db.row_factory = sqlite3.Row
         self._backups = Routine(self._db, self._path)
@@ -226,18 +269,12 @@ class Database:
         """
         with self._lock, self._faults():
             self._db.execute(f"PRAGMA synchronous = {'FULL' if flushed else 'NORMAL'}")
-            self._db.execute("BEGIN IMMEDIATE")
             before = self._db.total_changes
-            try:
+            with whole_transaction(self._db):
                 yield
                 changed = self._backed_up and self._db.total_changes > before
                 if changed and flushed:
                     self._db.execute("UPDATE changes SET number = number + 1")
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
             if changed:
                 self._backups.changed(acknowledged=flushed)
 
@@ -272,7 +309,7 @@ class Database:
             with plain_faults(self._path):
                 yield
         except sqlite3.OperationalError as error:
-            raise WorkspaceError(f"{self._path} cannot be used right now ({error}); try again in a moment.") from error
+            raise _busy(self._path, error) from error
         except sqlite3.DatabaseError as error:
             if not means_damage(error):
                 raise
