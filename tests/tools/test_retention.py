@@ -16,7 +16,7 @@ from encoders.workspace import Workspace
 from tools.deletion import delete_conversation, threads
 from tools.delivery.exports import KEPT_DAYS
 from tools.delivery.outbox import Outbox, announce
-from tools.jobs.ledger import JobProgress, Ledger, State
+from tools.jobs.ledger import Ledger, State
 from tools.storage.registry import Registry
 from tools.workers.retention import RetentionTask, drop_old
 
@@ -69,7 +69,7 @@ def test_rows_go_when_they_are_old_and_what_is_saved_stays(workspace: Workspace)
             registry.database.run("UPDATE deliveries SET state = 'delivered' WHERE version = 1")
         done, waits = jobs.add("", "owner", "tune", "a"), jobs.add("", "owner", "tune", "b")
         jobs.move(done.id, State.CANCELLED, State.WAITING)
-        jobs.once("", "key", "content", JobProgress, lambda: JobProgress(description="Done"))
+        jobs.answers.keep("", "key", "content", "Done")
         assert drop_old(workspace, DAYS, NOW) == 0
         assert drop_old(workspace, DAYS, LATER) == 4
         assert registry.saved_with("k") is None
@@ -77,8 +77,8 @@ def test_rows_go_when_they_are_old_and_what_is_saved_stays(workspace: Workspace)
         assert [line.action for line in registry.audit()] == ["save"]
         assert [each.version for each in outbox.deliveries()] == [2]
         assert [job.id for job in jobs.page("", 9, "").jobs] == [waits.id]
-        again = jobs.once("", "key", "other", JobProgress, lambda: JobProgress(description="Anew"))
-        assert again.description == "Anew"
+        again = jobs.answers.keep("", "key", "other", "Again")
+        assert again == "Again"
 
 
 def test_conversations_go_a_while_after_their_last_word(workspace: Workspace) -> None:
@@ -107,6 +107,8 @@ def test_keys_of_an_earlier_registry_are_as_old_as_its_update(workspace: Workspa
         with registry.database.transaction():
             for table, column in (("keys", "made"), ("versions", "notes")):
                 registry.database.run(f"ALTER TABLE {table} DROP COLUMN {column}")
+            for now, then in (("whose", "caller"), ("content", "request")):
+                registry.database.run(f"ALTER TABLE answers RENAME COLUMN {now} TO {then}")
             registry.database.run("PRAGMA user_version = 4")
     assert drop_old(workspace, DAYS, NOW) == 0
     with Registry(workspace.registry) as registry:

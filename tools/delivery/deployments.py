@@ -2,18 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from encoders.errors import RequestError
+from tools.storage.answers import Answers
 from tools.storage.registry import Registry
 from tools.types import SavedAudience
 
 Json = dict[str, Any]
-
-
-class KeyReusedError(RequestError):
-    """An idempotency key came back with another request."""
 
 
 class Deployments:
@@ -22,6 +17,7 @@ class Deployments:
     def __init__(self, registry: Registry) -> None:
         """Keep them beside the saved audiences of ``registry``."""
         self._registry, self._db = registry, registry.database
+        self.answers = Answers(registry.database)
 
     def saved_with(self, key: str) -> SavedAudience | None:
         """The audience that was saved with an idempotency key; None where nothing was yet."""
@@ -58,34 +54,6 @@ class Deployments:
                 [(saved.id, _plain(where)) for where in destinations],
             )
         self._record(saved, "deactivate", destinations, actor, {})
-
-    def answered(self, caller: str, key: str, request: str) -> Json | None:
-        """What was answered to a caller's request with that key; None where nothing was yet.
-
-        Raises:
-            KeyReusedError: the key came with another request then.
-        """
-        with self._db.reading():
-            rows = self._db.run("SELECT request, answer FROM answers WHERE caller = ? AND key = ?", (caller, key))
-        if rows and rows[0]["request"] != request:
-            raise KeyReusedError("This key was used for another request; take a new one for a new request.")
-        return dict(json.loads(rows[0]["answer"])) if rows else None
-
-    def remember(self, caller: str, key: str, request: str, answer: Json) -> None:
-        """Keep an answer, so that a repeated request gets the same; the first one counts.
-
-        Args:
-            caller: who asked; keys of different callers have nothing to do with each other.
-            key: idempotency key.
-            request: a digest of what was asked.
-            answer: anything JSON can hold.
-        """
-        with self._db.transaction():
-            self._db.run(
-                "INSERT INTO answers (caller, key, request, answer, made) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT DO NOTHING",
-                (caller, key, request, _plain(answer), datetime.now(UTC).isoformat()),
-            )
 
     def accounts(self, caller: str) -> list[Json]:
         """The accounts a caller has named, in the order they did."""

@@ -3,20 +3,19 @@
 Rows belong to a tenant, and every question names its own: the job of another is simply not there.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
-from typing import Literal, TypeVar
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from encoders.errors import BusyError, NotThereError, RequestError
+from encoders.errors import BusyError, NotThereError
 from encoders.records import Record
 from tools.campaign_types import Refreshed
 from tools.jobs.problems import Problem
+from tools.storage.answers import Answers
 from tools.storage.sqlite import Database
 from tools.types import TunedSummary
 
@@ -50,12 +49,11 @@ UPDATE answers SET made = strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now');
     """
 ALTER TABLE jobs ADD COLUMN caller TEXT NOT NULL DEFAULT '';
 """,
+    "ALTER TABLE answers RENAME COLUMN tenant TO whose;",
 )
 LOST = "jobs begin anew, and a key that was used is no longer remembered; everything that was saved is where it was"
 _MINE = "tenant = :tenant AND (:caller IS NULL OR caller = :caller)"
 _OPEN = "state IN ('waiting', 'running', 'stopping')"
-
-Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class State(StrEnum):
@@ -114,44 +112,11 @@ class Ledger:
             WorkspaceError: it cannot be written, is damaged, or was written by a newer version of this program.
         """
         self._db = Database(path, TABLES, lost=LOST)
+        self.answers = Answers(self._db)
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
-
-    # --- answers ----------------------------------------------------------------------------------
-
-    def once(self, tenant: str, key: str, content: str, kind: type[Answer], work: Callable[[], Answer]) -> Answer:
-        """What ``work`` answers, or what it answered when the key was first used.
-
-        Args:
-            tenant: whose key it is, and of which caller: others may not be shown the same answer.
-            key: idempotency key.
-            content: everything the key stands for.
-            kind: what ``work`` answers.
-            work: is called where nothing was answered yet; two at once are its own affair.
-
-        Raises:
-            RequestError: the key was used for something else.
-        """
-        digest = sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
-        if (before := self._answered(tenant, key, digest)) is not None:
-            return kind.model_validate_json(before)
-        answer = work().model_dump_json()
-        with self._db.transaction():
-            self._db.run("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", (tenant, key, digest, answer, _now()))
-        first = self._answered(tenant, key, digest)
-        assert first is not None
-        return kind.model_validate_json(first)
-
-    def _answered(self, tenant: str, key: str, digest: str) -> str | None:
-        with self._db.reading():
-            found = self._db.run("SELECT content, answer FROM answers WHERE tenant = ? AND key = ?", (tenant, key))
-        if found and found[0]["content"] != digest:
-            raise RequestError(f"The key '{key}' was already used for something else; take a new key for a new action.")
-        return str(found[0]["answer"]) if found else None
-
-    # --- jobs -------------------------------------------------------------------------------------
 
     def add(self, tenant: str, caller: str, kind: str, subject: str) -> Job:
         """Write down a job that waits, asked for by a caller of a tenant.

@@ -133,5 +133,10 @@ ALTER TABLE keys ADD COLUMN made TEXT NOT NULL DEFAULT '';
 UPDATE keys SET made = strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now');
 """
 
-TABLES = (_AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS, _REACHING)
+_ANSWERS = """
+ALTER TABLE answers RENAME COLUMN caller TO whose;
+ALTER TABLE answers RENAME COLUMN request TO content;
+"""
+
+TABLES = (_AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS, _REACHING, _ANSWERS)
 """One script a format; a change is a new script at the end, never an edit of an old one."""

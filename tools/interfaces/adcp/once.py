@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Any
 
 from tools.access.caller import current
-from tools.delivery.deployments import Deployments, KeyReusedError
+from tools.delivery.deployments import Deployments
 from tools.interfaces.adcp.protocol import TaskError
 from tools.interfaces.adcp.requests import Keyed
+from tools.storage.answers import KeyReusedError
 
 _NOT_PART = {"idempotency_key", "context", "governance_context"}
 """What may differ when a request is repeated."""
@@ -26,13 +26,13 @@ def once(kept: Deployments, request: Keyed, work: Callable[[], dict[str, Any]]) 
         TaskError: the key came with another request before.
     """
     caller, content = current().name, request.model_dump(mode="json", exclude_none=True, exclude=_NOT_PART)
-    digest = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    asked = json.dumps(content, sort_keys=True)
     try:
-        before = kept.answered(caller, request.idempotency_key, digest)
+        before = kept.answers.find(caller, request.idempotency_key, asked)
     except KeyReusedError as error:
         raise TaskError("IDEMPOTENCY_CONFLICT", str(error), field="idempotency_key") from error
     if before is not None:
-        return before | {"replayed": True}
+        return dict(json.loads(before)) | {"replayed": True}
     answer = work()
-    kept.remember(caller, request.idempotency_key, digest, answer)
+    kept.answers.keep(caller, request.idempotency_key, asked, json.dumps(answer, sort_keys=True))
     return answer

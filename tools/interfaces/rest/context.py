@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from threading import Lock
+from typing import TypeVar
 
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,8 +13,9 @@ from encoders.workspace import Workspace
 from tools.access.caller import current
 from tools.access.gate import Gate
 from tools.jobs.jobs import Jobs
-from tools.jobs.ledger import Answer
 from tools.operations.operation import Check, Opened, Operation
+
+Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class Context:
@@ -39,7 +41,11 @@ class Context:
         """What ``work`` answers to a request, or what was answered when its key was first used; raises like both."""
         content = f"{request.method} {request.url.path} {body.model_dump_json()}"
         whose = f"{current().tenant}/{current().name}"
-        return self.jobs().ledger.once(whose, key, content, kind, work)
+        answers = self.jobs().ledger.answers
+        before = answers.find(whose, key, content)
+        if before is None:
+            before = answers.keep(whose, key, content, work().model_dump_json())
+        return kind.model_validate_json(before)
 
     def close(self) -> None:
         """Stop what is at work."""
