@@ -27,7 +27,7 @@ from tools.audiences.population import masks_of
 from tools.erasure import databases, erasure
 from tools.erasure.databases import erase_from_index
 from tools.erasure.erasure import erase
-from tools.jobs.ledger import Job, Ledger
+from tools.jobs.ledger import Ledger
 from tools.operation_types import Receipt
 from tools.service import AudienceService
 from tools.storage import vectors_process
@@ -122,7 +122,8 @@ def tune(service: AudienceService) -> None:
 def jobs_and_labels(workspace: Workspace) -> None:
     with closing(Ledger(workspace.path / "jobs.db")) as jobs:
         job = jobs.add("shop", "agent", "tune", f"tune {USER}")
-        jobs.once("shop", "k", "content", Job, lambda: job.model_copy(update={"id": f"about {USER}"}))
+        told = job.model_copy(update={"id": f"about {USER}"})
+        jobs.answers.keep("shop", "k", "content", told.model_dump_json())
     labels = workspace.path / "labels" / "spring"
     labels.mkdir(parents=True)
     pl.DataFrame({"user_id": [USER, "h002"], "lines": [["milk"], [f"{USER} again"]]}).write_parquet(
