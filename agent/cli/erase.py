@@ -93,13 +93,16 @@ def restore(as_json: Json = False) -> None:
     workspace, _ = open_workspace()
     from encoders.errors import DamagedError
     from tools.storage.backups import kept_files, restore
-    from tools.storage.sqlite import close_sqlite, open_sqlite
+    from tools.storage.sqlite import close_sqlite, open_elsewhere, open_sqlite
 
     lines = []
     for path in kept_files(workspace.path):
         try:
             close_sqlite(open_sqlite(path), path)
         except DamagedError as error:
+            if path.exists() and open_elsewhere(path):
+                lines.append(f"{path} is in use by another process; stop it, then run this again.")
+                continue
             backup = restore(path)
             lines.append(f"{path} is as it was at {backup.made:%Y-%m-%d %H:%M:%S} UTC." if backup else str(error))
     show({"restored": lines}, as_json, lambda: "\n".join(lines) or "No database is damaged.")

@@ -30,7 +30,10 @@ def erase_from_database(path: Path, traces: Traces, of_use: bool = True) -> int:
         with overwriting_sqlite(path) as db:
             with whole_transaction(db):
                 found = _erase(db, traces)
-            if found or _still_there(path, traces):
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            # A run that was killed leaves bytes of them behind. They are asked of SQLite: whoever opens and closes the
+            # file as a plain one lets go of the locks of all connections that this process has to it.
+            if found or traces.mentioned(db.serialize()):
                 db.execute("VACUUM")
                 db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return found

@@ -21,6 +21,7 @@ from tools.audiences.population import masks_of
 from tools.erasure.databases import erase_from_database
 from tools.erasure.settings_files import without_named_tables
 from tools.erasure.traces import Traces, traces_of
+from tools.storage.sqlite import DATABASE
 
 _LINES = (".csv", ".tsv", ".txt")
 _SEPARATORS = ",;\t|"
@@ -40,6 +41,8 @@ def erase_from_file(path: Path, traces: Traces, made_again: bool = False, ending
     Raises:
         WorkspaceError: it may not be written; it is as it was.
     """
+    if path.suffix == DATABASE and not made_again:  # it may be open, and is then not to be opened as a plain file
+        return erase_from_database(path, traces, of_use)
     with path.open("rb") as file:
         magic = file.read(16)
     if magic == _SQLITE and not made_again:

@@ -1,4 +1,9 @@
-"""SQLite files: open modes, transactions, checks at opening, and what their failures mean."""
+"""SQLite files: open modes, transactions, checks at opening, and what their failures mean.
+
+A file that this process may have open as a database is never opened as a plain file: closing that handle would let go
+of all locks SQLite holds on it (section 2.2 of https://sqlite.org/howtocorrupt.html), and the next process to close the
+database would then delete the log that others still write to.
+"""
 
 import fcntl
 import os
@@ -18,6 +23,12 @@ from tools.storage.backups import Routine, changes_in, newest_backup
 _WAIT = 30.0
 """Seconds to wait for others who use a file."""
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+DATABASE = ".db"
+"""How the names of all databases of a workspace end, but for Chroma's own."""
+
+_LOCKED_BYTES = (510, 0x40000002)
+"""How many bytes SQLite locks of a file in use, and the first (https://sqlite.org/fileformat.html, lock-byte page)."""
 
 
 class _BrokenError(Exception):
@@ -109,6 +120,16 @@ def _busy(path: Path, error: sqlite3.OperationalError) -> WorkspaceError:
     return WorkspaceError(f"{path} cannot be used right now ({error}); try again in a moment.")
 
 
+def open_elsewhere(path: Path) -> bool:
+    """Whether another process has the file open, in write-ahead mode; not for a file that this process has open."""
+    with path.open("r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, *_LOCKED_BYTES)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def _may_be_written(folder: Path) -> bool:
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     return os.access(there, os.W_OK)
@@ -127,14 +148,12 @@ def _turn(folder: Path) -> Iterator[None]:
 
 
 def _open(path: Path, options: dict[str, Any], backed_up: bool) -> sqlite3.Connection:
-    if not path.exists():
-        unseal(path)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE)
-    try:
+    if path.exists():
         with suppress(PermissionError):  # the file of somebody else
-            os.fchmod(handle, PRIVATE)
-    finally:
-        os.close(handle)
+            path.chmod(PRIVATE)
+    else:
+        unseal(path)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE))
     sealed = sum_of(path).is_file() and not (_log(path).exists() and _log(path).stat().st_size)
     connection: sqlite3.Connection = sqlite3.connect(path, **options)
     try:

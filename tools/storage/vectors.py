@@ -424,7 +424,8 @@ class VectorStore:
             records = sum(count for count, _ in sizes)
             page = next((each.get(limit=1, include=["embeddings"]) for count, each in sizes if count), None)
         width = len(page["embeddings"][0]) if page and page["embeddings"] is not None else 0
-        used = sum(path.stat().st_blocks * 512 for path in self._workspace.chroma.rglob("*") if path.is_file())
+        # Holes count as well: a copy or a backup of the folder would fill them.
+        used = sum(path.stat().st_size for path in self._workspace.chroma.rglob("*") if path.is_file())
         return used > ROOM + GROWTH * records * (4 * width + PER_RECORD)
 
     def _rebuild(self, name: str) -> None:

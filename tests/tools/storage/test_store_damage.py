@@ -1,5 +1,6 @@
 """An index that is damaged, or has outgrown its users."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -41,15 +42,19 @@ def test_a_flipped_byte_in_a_vector_is_noticed(workspace: Workspace) -> None:
         store.snapshot("a")
 
 
+@pytest.mark.parametrize("with_holes", [False, True])
 def test_a_folder_that_has_outgrown_its_users_is_built_again(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    workspace: Workspace, caplog: pytest.LogCaptureFixture, with_holes: bool
 ) -> None:
     vectors = unit_vectors(60)
     with VectorStore(workspace) as store:
         store.write("a", records(users(60), vectors, attributes(60)))
         assert not caplog.messages
         [links] = workspace.chroma.glob("*/link_lists.bin")
-        links.write_bytes(bytes(2 * tools.storage.vectors.ROOM))
+        if with_holes:
+            os.truncate(links, 100 * tools.storage.vectors.ROOM)
+        else:
+            links.write_bytes(bytes(2 * tools.storage.vectors.ROOM))
         vectors[:5] = unit_vectors(5, seed=1)
         encoded: list[str] = []
         store.write("b", records(users(60), vectors, attributes(60), encoded=encoded))
