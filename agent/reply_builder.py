@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Outcome = tuple[Memory, Reply]
 
+KEPT_FOR_UNDO = 20
+"""Earlier states of an audience that can be had back."""
+
 
 @dataclass(frozen=True)
 class ReplyBuilder:
@@ -49,8 +52,13 @@ class ReplyBuilder:
 
     def show(self, key: str, memory: Memory, version: Version, notes: tuple[str, ...]) -> Outcome:
         """Show another audience; the one before can be had back by "undo"."""
+        if key == "changed" and memory.now is not None and version.draft.spec == memory.now.draft.spec:
+            draft = version.draft.model_copy(update={"saved": memory.now.draft.saved})
+            now = version.model_copy(update={"draft": draft})
+            kept = memory.model_copy(update={"now": now, "question": None})
+            return self.say(kept, "\n\n".join((*notes, reply("unchanged"))))
         size = self.service.size(version.draft.spec)
-        before = (*memory.before, memory.now)[-20:] if memory.now else memory.before
+        before = (*memory.before, memory.now)[-KEPT_FOR_UNDO:] if memory.now else memory.before
         memory = memory.model_copy(update={"now": version, "before": before, "question": None})
         looser = () if size.eligible else loosened(self.service, version, self.card.unit_plural)
         return memory, Reply(

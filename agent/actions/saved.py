@@ -7,7 +7,7 @@ from agent import replies
 from agent.context import Context
 from agent.reading.commands import day_in, from_data, platform_in, upload_in, version_in
 from agent.reading.wording import plain
-from agent.reply_builder import Outcome, ReplyBuilder
+from agent.reply_builder import KEPT_FOR_UNDO, Outcome, ReplyBuilder
 from agent.state import Memory, Pending, Version
 from agent.steps import Step
 from encoders.errors import AudienceError, RequestError
@@ -91,7 +91,7 @@ def hold_back(speaker: ReplyBuilder, step: Step, context: Context, memory: Memor
     text = reply("held_back", percent=replies.percent(step.holdout / 100), unit_plural=speaker.card.unit_plural)
     again = reply("save_again") if memory.now.draft.saved else ""
     nobody = reply("held_nobody") if not step.holdout else ""
-    before = (*memory.before, memory.now)[-20:]
+    before = (*memory.before, memory.now)[-KEPT_FOR_UNDO:]
     memory = memory.model_copy(update={"now": version, "before": before})
     return speaker.say(memory, " ".join(part for part in (text, nobody, again) if part))
 
@@ -129,7 +129,7 @@ def ask_rename(speaker: ReplyBuilder, step: Step, context: Context, memory: Memo
         return speaker.wait(memory, "rename", text, {"audience": saved.id, "name": name})
     assert now is not None
     draft = now.draft.model_copy(update={"name": name})
-    before = (*memory.before, now)[-20:]
+    before = (*memory.before, now)[-KEPT_FOR_UNDO:]
     memory = memory.model_copy(update={"now": now.model_copy(update={"draft": draft}), "before": before})
     return speaker.say(memory, reply("renamed", name=name))
 
@@ -211,7 +211,8 @@ def ask_export(speaker: ReplyBuilder, step: Step, context: Context, memory: Memo
         name, users, share = chosen.name, chosen.users, None
     else:
         assert now is not None
-        name, users = replies.default_name(now), speaker.service.size(now.draft.spec).users
+        name = plain(now.draft.name) or replies.default_name(now)
+        users = speaker.service.size(now.draft.spec).users
         share = now.draft.holdout
     text = _question(
         chosen is None, plain(name), replies.counted(users, speaker.card), speaker.card.unit_plural, form, key

@@ -20,7 +20,7 @@ def refine(context: Context) -> Step | None:
     """The change a message asks for; None when it is a new request."""
     assert context.draft is not None
     parsed, parts = context.parsed, context.draft.parts
-    items = parts.items if parts else ()
+    items, newcomers = (parts.items, parts.first_time) if parts else ((), False)
     match = re.search(table("commands")["clauses"]["drop"], parsed.text, re.IGNORECASE)
     if match and (step := _drop(context, match["what"], items)):
         return step
@@ -28,6 +28,8 @@ def refine(context: Context) -> Step | None:
         return _both(items, parts.struck)
     if parsed.intent in ("add", "replace"):
         return _other_things(context, items)
+    if parsed.newness == "everyone" and context.draft.filters and not (parsed.wants or parsed.limited or newcomers):
+        return Step(action="filter", unfilter=[])  # whoever they are: what they did before was not meant
     amends = parsed.intent in _AMENDING or (parsed.limits and not parsed.wants)
     if not amends:
         return None

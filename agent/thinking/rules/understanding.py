@@ -223,12 +223,13 @@ def _answer(context: Context, so_far: UnderstoodRequest, heard: ParsedMessage) -
         whole = asked is not None and (heard.skipped or (asked.kind == "broad" and chosen == options))
         return after.having(asked, asked.guess if whole and asked else chosen)
     grounded = [ground(phrase, context.hits(phrase)) for phrase in heard.wants]
+    beside = asked.guess if asked is not None and heard.intent == "add" else ()
     if grounded and all(each.kind == "clear" for each in grounded):
-        return after.having(asked, [each.item for each in grounded])
+        return after.having(asked, [*beside, *(each.item for each in grounded)])
     if heard.meant:
-        return after.having(asked, heard.meant)
+        return after.having(asked, [*beside, *heard.meant])
     if grounded and (found := ground_answer(context.text, context.hits(context.text))):
-        return after.having(asked, found)
+        return after.having(asked, [*beside, *found])
     if grounded:
         note = reply("nothing_like", words=plain(heard.wants[0]))
         return replace(after.having(asked, options[:1]), notes=(*after.notes, note))
