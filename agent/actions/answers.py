@@ -133,7 +133,8 @@ def _people(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
     text = replies.size_text(size, spec, card)
     if not size.users:
         return text
-    rows = (each for each in speaker.service.profile(spec, _PROFILE_READ) if each.audience_share > each.everyone_share)
+    told = (each for each in speaker.service.profile(spec, _PROFILE_READ) if each.users is not None)
+    rows = (each for each in told if each.audience_share > each.everyone_share)
     telling = sorted(rows, key=lambda each: each.everyone_share - each.audience_share)[:_PROFILE_JUDGED]
     lines = [_set_apart(each) for each in telling if check(f"{each.field} {each.value}") is None][:_PROFILE]
     return (

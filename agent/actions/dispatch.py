@@ -179,7 +179,7 @@ class Actions:
         size = self.service.size(version.draft.spec)
         said = reply("undone") if taken == 1 else reply("undone_several", number=taken)
         if was is not None and was.draft.spec == version.draft.spec:
-            return self.say(memory, f"{said} {reply('same_people')}", (), talking)
+            return self.say(memory, " ".join((said, reply("same_people"))), (), talking)
         text = "\n\n".join((said, replies.draft_text("changed", version, size, self.card)))
         options = replies.next_options(version, size, bool(memory.before))
         return memory, Reply(text=text, options=options, draft=version.draft, size=size, talking=talking)

@@ -107,6 +107,11 @@ class ParsedMessage(BaseModel):
         return bool(self.past or self.filters)
 
     @property
+    def missing_alone(self) -> bool:
+        """Whether all it says is a condition on people that the data knows nothing about."""
+        return bool(self.missing) and not (self.wants or self.limits or self.picked)
+
+    @property
     def sized(self) -> bool:
         """Whether it says how many there shall be."""
         return bool(self.users or self.direction or self.goal) or self.percent is not None

@@ -55,6 +55,9 @@ _CLAUSES = 3
 _SURE = 0.6
 """From here on, what was learned is believed against an order's form."""
 
+_FAINT = 0.3
+"""Below it, what was learned says nothing."""
+
 
 def parse(
     text: str,
@@ -87,7 +90,7 @@ def parse(
     parsed = clauses_of(english, card, spoken, saved, alone=stage == "fresh")
     choice = picked(english, options) if stage == "question" else None
     standing = stage == "draft" if standing is None else standing
-    order = read_order(english, standing, saved)
+    ordered = order = read_order(english, standing, saved)
     # "Broader" without an audience is an order all the same, and is answered by saying that there is none.
     if order is not None and not standing and len(english.split()) <= _SHORT:
         guess = guess._replace(intent=intent_of(order))
@@ -99,8 +102,9 @@ def parse(
     intent = _intent(guess, order is not None and intent_of(order), choice is not None)
     if order is None or intent_of(order) != intent:
         order = order_of(intent, english, saved, standing)
-    intent, order = _told_by_form(english, stage, standing, options) or (intent, order)
-    if order is None and choice is None and _answers_nothing(guess, parsed, english, stage):
+    told = _told_by_form(english, stage, standing, options)
+    intent, order = told or (intent, order)
+    if not (told or ordered or choice) and _answers_nothing(guess, parsed, english, stage):
         intent, order = "chatter", Step(action="answer", topic="unanswered")
     updates: dict[str, object] = {
         "text": english,
@@ -124,6 +128,8 @@ def _in_the_light(guess: Guess, parsed: ParsedMessage, text: str, stage: Stage, 
         return guess._replace(intent="people" if parsed.limits else guess.second)
     if guess.intent == "holdout" and stage == "fresh" and parsed.wants:  # "coffee drinkers, keep 10 % back"
         return guess._replace(intent="demand")
+    if stage == "draft" and parsed.newness and guess.intent in ("courtesy", "chatter") and guess.probability < _SURE:
+        return guess._replace(intent="people")  # "anyone"
     if guess.intent == "past" and stage != "fresh" and parsed.past and _leaves_out(text):
         return guess._replace(intent="exclude")
     if guess.intent == "none_of_these" and (parsed.excluded or parsed.behaviours) and not refuses_all(text):
@@ -155,7 +161,7 @@ def _beside_or_instead(
 
 def _answers_nothing(guess: Guess, parsed: ParsedMessage, text: str, stage: Stage) -> bool:
     """Whether a message asks something that names nothing of an audience: it changes none on a guess."""
-    unsure = guess.probability < _SURE and guess.intent in _NAMING | CHANGES
+    unsure = guess.probability < (_SURE if guess.intent in _NAMING | CHANGES else _FAINT)
     named = parsed.wants or parsed.filters or parsed.life_cycle or parsed.memberships or parsed.excluded
     figures = parsed.users or parsed.percent or parsed.ahead_days or parsed.goal or parsed.newness
     return stage != "fresh" and unsure and not (named or figures) and asks(text)

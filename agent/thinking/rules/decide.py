@@ -51,7 +51,7 @@ def _cannot_be_limited(context: Context) -> Step | None:
     things = parsed.wants or parsed.limited or parsed.excluded
     if context.question is None and context.draft is None and not things and parsed.sized:
         return Step(action="answer", topic="no_draft")
-    if context.question is not None and parsed.missing and not (things or parsed.limits or parsed.picked):
+    if context.question is not None and parsed.missing_alone:
         return Step(action="answer", say=missing_text(context, parsed))
     return None
 
