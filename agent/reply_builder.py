@@ -42,6 +42,10 @@ class ReplyBuilder:
         further = replies.next_options(memory.now, size, bool(memory.before))
         return memory, shown.model_copy(update={"draft": memory.now.draft, "size": size, "options": options or further})
 
+    def nothing_yet(self, memory: Memory) -> str:
+        """What is said to something that needs an audience while there is none, or while a question is open."""
+        return reply("choose_first") if memory.question is not None else reply("no_draft")
+
     def _asked_again(self, question: Clarification, text: str, options: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
         """The text with the question under it, and its answers after what is offered beside them."""
         answers = tuple(plain(each) for each in question.options)

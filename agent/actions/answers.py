@@ -36,6 +36,8 @@ def answer(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory) 
         text = plain(step.say, 400) if step.say else reply("declined", unit_plural=card.unit_plural)
     elif topic in ABOUT_AUDIENCE and memory.now is None and memory.question is not None:
         text = _about_options(speaker, context, memory, topic)
+    elif topic in ABOUT_AUDIENCE and (meaning := _stages(speaker, context, memory)):
+        text = meaning
     elif topic == "approval":
         return _approved(speaker, context, memory)
     elif topic in _ABOUT:
@@ -81,11 +83,15 @@ def _accuracy(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
     return " ".join((text, *size.warnings))
 
 
-def _lift(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
+def _stages(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
+    """What the stages of the audience that a question names stand for; empty where it names none."""
     stages = memory.now.draft.spec.life_cycle if memory.now else ()
-    if named := [each for each in stages if stems(each.stage) <= stems(context.text)]:
-        meanings = (reply("assumed_stage", stage=each.stage, meaning=speaker.service.meaning(each)) for each in named)
-        return "; ".join(dict.fromkeys(meanings)) + "."
+    named = [each for each in stages if stems(each.stage) <= stems(context.text)]
+    meanings = (reply("assumed_stage", stage=each.stage, meaning=speaker.service.meaning(each)) for each in named)
+    return "; ".join(dict.fromkeys(meanings)) + "." if named else ""
+
+
+def _lift(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
     size = _sized(speaker, memory)
     if size is None or size.responders is None or not size.lift:
         return " ".join((reply("about_lift"), _without_figures(memory, speaker)))
@@ -237,6 +243,10 @@ def _contacts(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
     return reply("contacts", unit=speaker.card.unit, unit_plural=speaker.card.unit_plural)
 
 
+def _delete(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
+    return reply("delete")
+
+
 def _anyway(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
     return reply("anyway", unit_plural=speaker.card.unit_plural)
 
@@ -294,6 +304,7 @@ _ABOUT: dict[Topic | None, Callable[[ReplyBuilder, Context, Memory], str]] = {
     "chatter": _chatter,
     "contacts": _contacts,
     "anyway": _anyway,
+    "delete": _delete,
     "places": _places,
     "unanswered": _unanswered,
     "no_draft": _no_draft,

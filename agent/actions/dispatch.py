@@ -142,8 +142,9 @@ class Actions:
         real = tuple(step.options or ())
         every = (ALL,) if topic == "meaning" and not set(real) <= set(context.examples) else ()
         question = Clarification(topic=topic, question=plain(step.question or "", 300), options=(*real, *every, DECIDE))
-        memory = memory.model_copy(update={"question": question, "asked": memory.asked + 1})
-        noted = reply("noted", words=plain(context.text)) if self._limits_all(context, memory) else ""
+        limits_all = self._limits_all(context, memory)
+        memory = memory.model_copy(update={"question": question, "asked": memory.asked + (not limits_all)})
+        noted = reply("noted") if limits_all else ""
         asked = replies.question_text(question, context.weighed(real), self.card)
         text = "\n\n".join(part for part in (noted, asked, step.note) if part)
         return self.say(memory, text, tuple(plain(each) for each in question.options), talking)

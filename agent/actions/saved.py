@@ -84,7 +84,7 @@ MOST = 50
 def hold_back(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory) -> Outcome:
     """Note the share in the draft; what is saved already stays as it is until it is saved again."""
     if memory.now is None:
-        return speaker.say(memory, reply("no_draft"), replies.examples(speaker.card))
+        return speaker.say(memory, speaker.nothing_yet(memory), replies.examples(speaker.card))
     if step.holdout is None or not 0 <= step.holdout <= MOST:
         return speaker.say(memory, reply("holdout_wrong", most=MOST))
     version = with_share(memory.now, step.holdout / 100)
@@ -120,7 +120,7 @@ def ask_rename(speaker: ReplyBuilder, step: Step, context: Context, memory: Memo
     """
     name, now = plain(step.name or ""), memory.now
     if not step.audience and now is None:
-        return speaker.say(memory, reply("no_draft"), replies.examples(speaker.card))
+        return speaker.say(memory, speaker.nothing_yet(memory), replies.examples(speaker.card))
     if not name:
         return speaker.say(memory, reply("which_name"))
     saved = speaker.saved(step.audience[0], memory) if step.audience else now.draft.saved if now else None
@@ -204,7 +204,7 @@ def ask_export(speaker: ReplyBuilder, step: Step, context: Context, memory: Memo
     """Ask whether to write a file of a saved audience, or of the one on the page, which is saved first."""
     now, wanted, key = memory.now, next(iter(step.audience or ()), ""), platform_in(context.text) or ""
     if not wanted and now is None:
-        return speaker.say(memory, reply("no_draft"), replies.examples(speaker.card))
+        return speaker.say(memory, speaker.nothing_yet(memory), replies.examples(speaker.card))
     chosen = speaker.saved(wanted, memory) if wanted else now.draft.saved if now else None
     form = "csv" if key else step.format or "csv"
     if chosen:

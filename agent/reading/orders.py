@@ -93,8 +93,10 @@ def name_in(text: str) -> str | None:
 
 
 def asked_about(text: str) -> Topic | None:
-    """What a message asks that no audience answers: who the people are by name, or what they would do anyway."""
+    """What a message asks that no audience answers: people's names, what they would do anyway, to delete something."""
     asked = table("commands")["asked"]
+    if re.search(asked["delete"], text, re.IGNORECASE):
+        return "delete"
     if re.search(asked["contacts"], text, re.IGNORECASE):
         return "contacts"
     return "anyway" if asks(text) and re.search(asked["anyway"], text, re.IGNORECASE) else None
@@ -187,7 +189,7 @@ def picked(text: str, options: Sequence[str]) -> tuple[str, ...] | None:
     if but is not None:
         left = _some(text[but.end() :], real)
         return tuple(option for option in real if option not in left) if left else None
-    taken, _, refused = _without_refused(text)
+    taken, refused = without_refused(text)
     some = _some(taken, real)
     if some:
         dropped = set(_some(refused, real)) if refused else set()
@@ -319,12 +321,12 @@ def _places(text: str, many: int) -> set[int]:
     return places | {int(number) - 1 for number in re.findall(r"(?<![\w.,])([1-9])(?![\w%.,]\d|\w)", text)}
 
 
-def _without_refused(text: str) -> tuple[str, str, str]:
+def without_refused(text: str) -> tuple[str, str]:
     """What stands before and after the first 'not' that has something before it."""
     match = _search("refused", text)
     if match is None or not text[: match.start()].strip(" ,.;"):
-        return text, "", ""
-    return text[: match.start()], match[0], text[match.end() :]
+        return text, ""
+    return text[: match.start()], text[match.end() :]
 
 
 def _search(key: str, text: str) -> re.Match[str] | None:

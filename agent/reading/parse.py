@@ -204,6 +204,7 @@ def clauses_of(text: str, card: DataCard, spoken: str, saved: Sequence[str] = ()
     clauses = table("commands")["clauses"]
     held, text = held_back(text)
     wish = bool(re.search(table("words")["wish"], text, re.IGNORECASE))
+    text = re.sub(clauses["won_back"], " ", text, flags=re.IGNORECASE)
     goal, text = _goal(text)
     before = text
     percent, text = _amount(clauses["percent"], text)

@@ -9,6 +9,7 @@ from agent.reading.parse import parse
 from agent.reading.wording import Parts, into_english, language
 from agent.replies import LONGEST_NAME, default_name
 from agent.state import AudienceDraft, Reply, Version
+from encoders.reader import MeantGroup, WholeReading
 from tools.types import AudienceSpec, Behaviour, Filter, ProfileRow
 
 COFFEE = "Households that will buy coffee in the next 28 days"
@@ -67,7 +68,7 @@ def test_a_time_is_no_place_among_the_answers(text: str) -> None:
 def test_a_condition_is_kept_for_whatever_is_chosen_and_can_be_undone(talk: Conversation, asked: Reply) -> None:
     kept = talk.say("t", "leave out those who bought it last month")
     assert kept.question == asked.question
-    assert "I keep “leave out those who bought it last month”" in kept.text
+    assert kept.text.startswith("I keep that for whichever you choose.")
     back = talk.say("t", "undo")
     assert back.question == asked.question
     assert "I took the last change back." in back.text
@@ -115,6 +116,31 @@ def test_a_condition_on_what_the_data_lacks_is_said_when_it_is_asked(talk: Conve
     reply = talk.say("t", "wine drinkers but not zeppelins")
     assert reply.question is not None
     assert "I found nothing in the data for “zeppelins”" in reply.text
+
+
+def test_any_number_of_conditions_are_kept_before_one_is_chosen(talk: Conversation, asked: Reply) -> None:
+    for text in ("only homeowners", "leave out those who bought it last month", "about 100 people"):
+        assert talk.say("t", text).question == asked.question
+    chosen = talk.say("t", "imported wine")
+    assert spec(chosen).filters == (HOMEOWNERS,)
+    assert chosen.size is not None
+    assert chosen.size.users == 100
+
+
+def test_what_is_refused_is_not_read_into_an_answer(
+    talk: Conversation, asked: Reply, service: PlantedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+
+    def read(text: str) -> WholeReading:
+        heard.append(text)
+        groups = [MeantGroup(group=each, source="purchases", probability=0.9, because="") for each in FED]
+        return WholeReading(groups=tuple(groups), entries=(), sure=True, beside=(), nearest=())
+
+    monkeypatch.setattr(service, "read", read)
+    assert spec(talk.say("t", "puppies not cats")).demand == "Households that will buy dog food in the next 28 days"
+    assert "puppies" in heard[0]
+    assert not any("cats" in each for each in heard)
 
 
 # --- over an audience -------------------------------------------------------------------------------
@@ -245,9 +271,37 @@ def test_what_people_do_anyway_is_explained(coffee: Conversation, text: str) -> 
 
 
 def test_a_question_that_cannot_be_answered_changes_nothing(coffee: Conversation) -> None:
-    reply = coffee.say("t", "what would they be when the moon is there?")
+    reply = coffee.say("t", "who did this and when?")
     assert reply.text.startswith("I have no answer to that.")
     assert spec(reply) == AudienceSpec(demand=COFFEE)
+
+
+@pytest.mark.parametrize("text", ["delete it", "please delete this audience", "lösche sie", "bórrala", "supprimez-la"])
+def test_nothing_is_deleted_by_a_word(coffee: Conversation, text: str) -> None:
+    reply = coffee.say("t", text)
+    assert reply.pending is None
+    assert "audience delete audience" in reply.text
+
+
+def test_a_thing_of_the_demand_that_is_left_out_goes_from_the_demand(coffee: Conversation) -> None:
+    coffee.say("t", "and dog food")
+    reply = coffee.say("t", "no, not dog food")
+    assert spec(reply) == AudienceSpec(demand=COFFEE)
+
+
+def test_its_buyers_are_left_out_where_people_are_named(coffee: Conversation) -> None:
+    coffee.say("t", "and dog food")
+    assert spec(coffee.say("t", "leave out dog food buyers")).behaviours == (Behaviour(did=False, what="dog food"),)
+
+
+def test_winning_people_back_names_nothing() -> None:
+    assert parse("we want to win back coffee drinkers", CARD, "fresh").wants == ("coffee",)
+    assert parse("back to school shoppers", CARD, "fresh").wants == ("back to school",)
+
+
+def test_who_counts_as_lapsed_is_told(coffee: Conversation) -> None:
+    coffee.say("t", "loyal customers only")
+    assert "“loyal” means the threshold of loyal" in coffee.say("t", "who counts as loyal?").text
 
 
 def test_thanks_after_a_new_start_is_no_greeting(coffee: Conversation) -> None:
