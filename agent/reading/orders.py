@@ -235,7 +235,8 @@ def picked_near(text: str, options: Sequence[str], near: Sequence[str]) -> tuple
         shared = {group: len(words & stems(group)) for group in groups if words & stems(group) and group not in out}
         most = [group for group, count in shared.items() if count == max(shared.values())]
         others = [group for group in most if 2 * shared[group] > len(words)]
-        found += [group for group in most if group in options] or others[:1]
+        exact = [group for group in most if stems(group) == words]
+        found += exact or [group for group in most if group in options] or others[:1]
     return tuple(dict.fromkeys((*_placed(text, tuple(options)), *found))) if found else ()
 
 

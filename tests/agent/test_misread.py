@@ -4,7 +4,7 @@ import pytest
 from agent_doubles import CARD, PlantedService
 
 from agent.conversation import Conversation
-from agent.reading.orders import compared_with, misplaced, picked
+from agent.reading.orders import compared_with, misplaced, picked, picked_near
 from agent.reading.parse import parse
 from agent.reading.wording import Parts, into_english, language
 from agent.replies import LONGEST_NAME, default_name
@@ -141,6 +141,11 @@ def test_what_is_refused_is_not_read_into_an_answer(
     assert spec(talk.say("t", "puppies not cats")).demand == "Households that will buy dog food in the next 28 days"
     assert "puppies" in heard[0]
     assert not any("cats" in each for each in heard)
+
+
+def test_the_very_name_of_an_answer_is_that_answer_alone() -> None:
+    assert picked_near("coffee", ("coffee", "coffee shop drinks"), ()) == ("coffee",)
+    assert picked_near("coffee and drinks", ("coffee", "coffee shop drinks"), ()) == ("coffee", "coffee shop drinks")
 
 
 # --- over an audience -------------------------------------------------------------------------------
