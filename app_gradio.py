@@ -25,7 +25,7 @@ from agent.page.events import PageEvents
 from agent.page.layout import ContentSecurityPolicy, Layout
 from agent.page.state import AppState, LazyService, Line, following, sentence
 from agent.state import AudienceDraft, Reply
-from encoders.errors import DamagedError, NotThereError, RequestError
+from encoders.errors import AudienceError, NotThereError, RequestError
 from encoders.settings import settings
 from encoders.workspace import Workspace
 from tools.access.audit import FOLDED_SECONDS, RequestAudit
@@ -36,10 +36,10 @@ from tools.access.limits import CallLimits
 from tools.access.names import Names
 from tools.access.tokens import Tokens
 from tools.bounds import UPLOAD_BYTES
-from tools.delivery.exports import exported as exported_file
 from tools.interfaces.mcp.http import OverHttp
 from tools.interfaces.mcp.server import make_server
 from tools.interfaces.rest.api import make_api
+from tools.jobs.problems import problem_of
 from tools.storage.registry import Registry
 from tools.types import AudienceSpec, SavedAudience, SizeEstimate
 from tools.workers.retention import RetentionTask
@@ -122,11 +122,9 @@ def create_app(opener: Callable[[], AppState] = open_desk) -> FastAPI:
     @app.get("/exports/{name}")
     def exported(name: str) -> FileResponse:
         try:
-            path = exported_file(workspace, name)
-        except NotThereError as error:
-            raise HTTPException(404, str(error)) from error
-        except DamagedError as error:
-            raise HTTPException(503, str(error)) from error
+            path = service().exported(name)
+        except AudienceError as error:
+            raise HTTPException(problem_of(error, "").status, str(error)) from error
         return FileResponse(path, filename=name, headers={"Cache-Control": "private, no-store"})
 
     blocks = Page(opening).blocks.queue(default_concurrency_limit=8)

@@ -23,9 +23,10 @@ from agent.models.tracing import traced
 from agent.models.usage import ModelConduct
 from agent.reading.commands import courteous, hostile
 from agent.reading.grounding import framed, ground
+from agent.reading.orders import only_picks
 from agent.reading.wording import code_of, labelled, language, listed, noun_phrases, plain
 from agent.reply_builder import Outcome
-from agent.state import Memory, Reply
+from agent.state import Memory, PendingAction, Reply
 from agent.steps import Step
 from agent.thinking.decision import Decision, Thinker
 from agent.thinking.drafts import RefusedAudience
@@ -58,6 +59,7 @@ class Turn(TypedDict, total=False):
     step: Step | None
     notes: list[str]
     fell_back: str
+    waived: PendingAction | None
     reply: Reply
 
 
@@ -124,22 +126,23 @@ class _Nodes:
     def guard(self, state: Turn) -> Turn:
         """Answer what no model should read: nothing, far too much, code, and demands that may not be made."""
         memory = state.get("memory") or Memory()
-        dropped = memory.pending is not None
+        waived = memory.pending.action if memory.pending else None
         memory = memory.model_copy(update={"pending": None})
         text, edit = state.get("text", ""), state.get("edit")
         said = edit is None and state.get("kept") is None
         now = memory.now.draft.spec if memory.now else None
         heard = text[:LONGEST_REQUEST]
-        polite = said and courteous(heard)
+        polite = said and (courteous(heard) or only_picks(heard))
         refusal = check_spec(edit, memory.talk) if edit else None
         if said and not polite:
             refusal = check_turn(heard, memory.talk, now)
         problem = self._unreadable(text) if said else ""
-        notes = [reply("still_pending")] if dropped else []
+        notes = [reply("still_pending")] if waived else []
         if not problem and not refusal:
             if said and not polite:
                 memory = memory.model_copy(update={"talk": memory.talk.after(text)})
-            return {"memory": memory, "step": None, "context": None, "notes": notes, "fell_back": ""}
+            begun: Turn = {"memory": memory, "step": None, "context": None, "notes": notes, "fell_back": ""}
+            return {**begun, "waived": waived}
         if refusal and not problem:
             outcome = self._declined(refusal, memory)
         else:
@@ -181,11 +184,15 @@ class _Nodes:
         except Exception:  # whatever goes wrong in deciding, the person is answered and the conversation goes on
             _LOG.exception("the next step could not be decided")
             decision = Decision(Step(action="answer", say=reply("not_understood")), (), memory.model)
+        step, notes = decision.step, state["notes"]
+        named = step.action == "rename" and step.name and not step.audience
+        if named and state.get("waived") == "save":
+            step, notes = Step(action="save", name=step.name), []  # what waits for a yes waits on, under that name
         return {
             "memory": memory.model_copy(update={"model": decision.conduct}),
-            "step": decision.step,
+            "step": step,
             "context": decision.context or context,
-            "notes": [*state["notes"], *decision.notes],
+            "notes": [*notes, *decision.notes],
             "fell_back": decision.fell_back,
         }
 

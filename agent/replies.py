@@ -15,6 +15,8 @@ YES, NO = "Yes", "No"
 BROADER, NARROWER, UNDO = "Broader", "Narrower", "Undo"
 FIRST, EVERYONE = "Only for the first time", "Everyone again"
 LEAVE_OUT = "Leave out anyone who did it last month"
+LONGEST_NAME = 60
+"""Characters of a name that is given to an audience nobody has named."""
 SAVE, EXPORT, COMPARE = "Save this audience", "Export as CSV", "Compare with saved audiences"
 
 
@@ -51,7 +53,9 @@ def size_text(size: SizeEstimate, spec: AudienceSpec, card: DataCard) -> str:
         text = reply("size_small", percent=share, population=population, unit_plural=units, conditions=within)
         return " ".join((text, *size.warnings))
     users, low, high = count(size.users), count(size.responders.low), count(size.responders.high)
-    if size.cut == 1 and limits:
+    if size.cut == 1 and not limits:
+        text = reply("size_everyone", population=population, unit_plural=units, low=low, high=high)
+    elif size.cut == 1:
         text = reply(
             "size_all",
             users=users,
@@ -200,8 +204,11 @@ def default_name(version: Version) -> str:
         return plain(version.draft.spec.demand, 60)
     if parts.anything and (limits := conditions(version.draft.spec)):
         return plain(_capital("; ".join(limits)), 60)
-    first = ", first time" if parts.first_time else ""
-    return plain(_capital(f"{listed(parts.items, 'or')}{first}, next {parts.days} days"), 60)
+    ending = f"{', first time' if parts.first_time else ''}, next {parts.days} days"
+    whole = f"{listed(parts.items, 'or')}{ending}"
+    if len(whole) > LONGEST_NAME and len(parts.items) > 1:
+        whole = f"{parts.items[0]} or {len(parts.items) - 1} more{ending}"
+    return plain(_capital(whole), LONGEST_NAME)
 
 
 def question_text(question: Clarification, weighed: Sequence[WeighedAnswer], card: DataCard) -> str:

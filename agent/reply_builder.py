@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Outcome = tuple[Memory, Reply]
 
+KEPT_FOR_UNDO = 20
+"""Earlier states of an audience that can be had back."""
+
 
 @dataclass(frozen=True)
 class ReplyBuilder:
@@ -39,6 +42,10 @@ class ReplyBuilder:
         further = replies.next_options(memory.now, size, bool(memory.before))
         return memory, shown.model_copy(update={"draft": memory.now.draft, "size": size, "options": options or further})
 
+    def nothing_yet(self, memory: Memory) -> str:
+        """What is said to something that needs an audience while there is none, or while a question is open."""
+        return reply("choose_first") if memory.question is not None else reply("no_draft")
+
     def _asked_again(self, question: Clarification, text: str, options: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
         """The text with the question under it, and its answers after what is offered beside them."""
         answers = tuple(plain(each) for each in question.options)
@@ -49,8 +56,13 @@ class ReplyBuilder:
 
     def show(self, key: str, memory: Memory, version: Version, notes: tuple[str, ...]) -> Outcome:
         """Show another audience; the one before can be had back by "undo"."""
+        if key == "changed" and memory.now is not None and version.draft.spec == memory.now.draft.spec:
+            draft = version.draft.model_copy(update={"saved": memory.now.draft.saved})
+            now = version.model_copy(update={"draft": draft})
+            kept = memory.model_copy(update={"now": now, "question": None})
+            return self.say(kept, "\n\n".join((*notes, reply("unchanged"))))
         size = self.service.size(version.draft.spec)
-        before = (*memory.before, memory.now)[-20:] if memory.now else memory.before
+        before = (*memory.before, memory.now)[-KEPT_FOR_UNDO:] if memory.now else memory.before
         memory = memory.model_copy(update={"now": version, "before": before, "question": None})
         looser = () if size.eligible else loosened(self.service, version, self.card.unit_plural)
         return memory, Reply(

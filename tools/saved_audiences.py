@@ -18,7 +18,6 @@ from tools.campaign_types import Refreshed
 from tools.deletion import delete_audience, delete_conversation, delete_export
 from tools.delivery.deployments import Deployments
 from tools.delivery.destinations import Destinations
-from tools.delivery.exports import exported
 from tools.delivery.notifications import announce_drift, announce_saved
 from tools.delivery.outbox import Outbox
 from tools.delivery.reaching import Reachability
@@ -121,9 +120,7 @@ class SavedAudiences(AudienceQueries):
             RequestError: there is no such audience or destination, or it would turn the list down.
             DestinationError: it cannot be used, or did not take everything; what was sent is remembered.
         """
-        workspace, minimum = self._tenant.workspace, self.settings.minimum_size
-        exports = Exports(workspace, self._registry, self.destinations, minimum, self._exact)
-        return exports.export(audience, format, key, platform)
+        return self._exports.export(audience, format, key, platform)
 
     @property
     def destinations(self) -> Destinations:
@@ -140,12 +137,13 @@ class SavedAudiences(AudienceQueries):
         self._registry.record_call(self._caller.name, operation, outcome)
 
     def exported(self, name: str) -> Path:
-        """The file of an export, by its name.
+        """The file of an export, by its name, to be given out.
 
         Raises:
-            NotThereError: there is none.
+            NotThereError: there is none, or somebody in it may not be reached any more; the text says why.
+            DamagedError: it is not what was written.
         """
-        return exported(self._tenant.workspace, name)
+        return self._exports.exported(name)
 
     def reachable(self, audience: str) -> int:
         """How many users of a saved audience may be reached now; raises like ``export``."""
@@ -308,6 +306,11 @@ class SavedAudiences(AudienceQueries):
             "not": lambda: sets[0].difference(*sets[1:]),
         }[operation]()
         return [each.name for each in parts], joined, {user for _, held_out in found for user in held_out}
+
+    @property
+    def _exports(self) -> Exports:
+        workspace, minimum = self._tenant.workspace, self.settings.minimum_size
+        return Exports(workspace, self._registry, self.destinations, minimum, self._exact)
 
     def _reaching(self) -> Reachability:
         """Who may be reached, by the data as it is now."""

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 from agent import replies
+from agent.actions.saved import ask_save
 from agent.context import Context
 from agent.guard.verdict import check
 from agent.reading.grounding import shares, short_first
 from agent.reading.options import ALL, DECIDE, HORIZONS, NEWNESS
 from agent.reading.wording import listed, plain
-from agent.reply_builder import Outcome, ReplyBuilder
+from agent.reply_builder import KEPT_FOR_UNDO, Outcome, ReplyBuilder
 from agent.state import Memory
 from agent.steps import ABOUT_AUDIENCE, Step, Topic
 from encoders.reader.targets import spoken_name
@@ -22,8 +23,9 @@ _LISTED = 12
 _EXAMPLES = 4
 """Items that show what a group holds."""
 
-_PROFILE, _PROFILE_READ = 6, 16
-"""Rows of the profile that are told, and those that are looked at for them."""
+_PROFILE, _PROFILE_JUDGED, _PROFILE_READ = 6, 12, 500
+"""Rows of the profile that are told, those that the guard looks at for them, and those that are compared: what most
+more of these people do than of everyone tells more of them than the rare thing that a few do."""
 
 
 def answer(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory) -> Outcome:
@@ -34,6 +36,10 @@ def answer(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory) 
         text = plain(step.say, 400) if step.say else reply("declined", unit_plural=card.unit_plural)
     elif topic in ABOUT_AUDIENCE and memory.now is None and memory.question is not None:
         text = _about_options(speaker, context, memory, topic)
+    elif topic in ABOUT_AUDIENCE and (meaning := _stages(speaker, context, memory)):
+        text = meaning
+    elif topic == "approval":
+        return _approved(speaker, context, memory)
     elif topic in _ABOUT:
         text = _ABOUT[topic](speaker, context, memory)
     elif topic == "none":
@@ -77,11 +83,15 @@ def _accuracy(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
     return " ".join((text, *size.warnings))
 
 
-def _lift(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
+def _stages(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
+    """What the stages of the audience that a question names stand for; empty where it names none."""
     stages = memory.now.draft.spec.life_cycle if memory.now else ()
-    if named := [each for each in stages if stems(each.stage) <= stems(context.text)]:
-        meanings = (reply("assumed_stage", stage=each.stage, meaning=speaker.service.meaning(each)) for each in named)
-        return "; ".join(dict.fromkeys(meanings)) + "."
+    named = [each for each in stages if stems(each.stage) <= stems(context.text)]
+    meanings = (reply("assumed_stage", stage=each.stage, meaning=speaker.service.meaning(each)) for each in named)
+    return "; ".join(dict.fromkeys(meanings)) + "." if named else ""
+
+
+def _lift(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
     size = _sized(speaker, memory)
     if size is None or size.responders is None or not size.lift:
         return " ".join((reply("about_lift"), _without_figures(memory, speaker)))
@@ -129,10 +139,10 @@ def _people(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
     text = replies.size_text(size, spec, card)
     if not size.users:
         return text
-    rows = [
-        each for each in speaker.service.profile(spec, _PROFILE_READ) if check(f"{each.field} {each.value}") is None
-    ]
-    lines = [_set_apart(each) for each in rows[:_PROFILE]]
+    told = (each for each in speaker.service.profile(spec, _PROFILE_READ) if each.users is not None)
+    rows = (each for each in told if each.audience_share > each.everyone_share)
+    telling = sorted(rows, key=lambda each: each.everyone_share - each.audience_share)[:_PROFILE_JUDGED]
+    lines = [_set_apart(each) for each in telling if check(f"{each.field} {each.value}") is None][:_PROFILE]
     return (
         "\n\n".join((text, "\n".join((reply("about_people", unit_plural=card.unit_plural), *lines)))) if lines else text
     )
@@ -197,6 +207,8 @@ def _none_of_these(speaker: ReplyBuilder, context: Context, memory: Memory) -> O
     """Offer others that are near, or ask for other words; what was offered is not offered again."""
     offered = set(memory.question.options) if memory.question else set()
     others = tuple(plain(each) for each in _further(context) if each not in offered)[:_EXAMPLES]
+    if memory.question is None and memory.now is not None:  # the audience itself is what is not meant
+        memory = memory.model_copy(update={"now": None, "before": (*memory.before, memory.now)[-KEPT_FOR_UNDO:]})
     memory = memory.model_copy(update={"question": None, "request": "", "reading": None, "answers": (), "asked": 0})
     if others:
         return speaker.say(memory, reply("none_others", others=listed(list(others), "or")), others)
@@ -214,8 +226,43 @@ def _further(context: Context) -> tuple[str, ...]:
 
 def _courtesy(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
     if memory.question:
-        return memory.question.question
-    return reply("welcome") if memory.now else reply("hello", unit_plural=speaker.card.unit_plural)
+        return reply("choose_one")
+    if memory.now:
+        return reply("welcome")
+    return reply("welcome_anew") if context.conversation else reply("hello", unit_plural=speaker.card.unit_plural)
+
+
+def _approved(speaker: ReplyBuilder, context: Context, memory: Memory) -> Outcome:
+    """What a yes to the audience on the page leads to: it is saved, once that is asked for in words."""
+    if memory.now is None or memory.now.draft.saved is not None:
+        return speaker.say(memory, _courtesy(speaker, context, memory))
+    return ask_save(speaker, Step(action="save"), context, memory)
+
+
+def _contacts(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
+    return reply("contacts", unit=speaker.card.unit, unit_plural=speaker.card.unit_plural)
+
+
+def _delete(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
+    return reply("delete")
+
+
+def _anyway(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
+    return reply("anyway", unit_plural=speaker.card.unit_plural)
+
+
+def _places(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
+    """What is said where places are named that a question does not have."""
+    real = [each for each in memory.question.options if each not in (ALL, DECIDE)] if memory.question else []
+    return reply("places", number=len(real))
+
+
+def _unanswered(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
+    return reply("unanswered", unit=speaker.card.unit)
+
+
+def _no_draft(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
+    return reply("no_draft")
 
 
 def _chatter(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
@@ -255,6 +302,12 @@ _ABOUT: dict[Topic | None, Callable[[ReplyBuilder, Context, Memory], str]] = {
     "difference": _difference,
     "hello": _courtesy,
     "chatter": _chatter,
+    "contacts": _contacts,
+    "anyway": _anyway,
+    "delete": _delete,
+    "places": _places,
+    "unanswered": _unanswered,
+    "no_draft": _no_draft,
     "unclear": _unclear,
     "data": _data,
     "help": _help,

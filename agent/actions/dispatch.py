@@ -85,7 +85,9 @@ class Actions:
             case "adjust" | "filter" | "exclude" if memory.now is not None:
                 version, said = self.drafting.amend(step, context, memory.now)
                 return self._show("changed", memory, version, (*notes, *said), talking, context.parsed.holdout)
-            case "undo" if memory.now is not None:
+            case "undo" if memory.question is not None and memory.answers:
+                return self._unanswer(memory, talking)
+            case "undo" if memory.now is not None or memory.before:
                 return self._undo(memory, talking, step.steps or 1)
             case "restart":
                 text = reply("restarted")
@@ -93,9 +95,11 @@ class Actions:
             case "answer" | "decline":
                 return answer(ReplyBuilder(self.service, self.card, talking), step, context, memory)
         if memory.now is None and step.action in _ABOUT_DRAFT:
-            return self.say(memory, reply("no_draft"), replies.examples(self.card), talking)
+            nothing = "nothing_to_undo" if step.action == "undo" else "choose_first"
+            text = reply(nothing if memory.question is not None else "no_draft")
+            return self.say(memory, text, replies.examples(self.card), talking)
         if step.action == "explain":
-            return self._explain(step, memory, talking)
+            return self._explain(step, context, memory, talking)
         return _CAPABILITIES[step.action](ReplyBuilder(self.service, self.card, talking), step, context, memory)
 
     def edit(self, spec: AudienceSpec, memory: Memory, talking: str) -> Outcome:
@@ -138,9 +142,17 @@ class Actions:
         real = tuple(step.options or ())
         every = (ALL,) if topic == "meaning" and not set(real) <= set(context.examples) else ()
         question = Clarification(topic=topic, question=plain(step.question or "", 300), options=(*real, *every, DECIDE))
-        memory = memory.model_copy(update={"question": question, "asked": memory.asked + 1})
-        text = replies.question_text(question, context.weighed(real), self.card)
+        limits_all = self._limits_all(context, memory)
+        memory = memory.model_copy(update={"question": question, "asked": memory.asked + (not limits_all)})
+        noted = reply("noted") if limits_all else ""
+        asked = replies.question_text(question, context.weighed(real), self.card)
+        text = "\n\n".join(part for part in (noted, asked, step.note) if part)
         return self.say(memory, text, tuple(plain(each) for each in question.options), talking)
+
+    def _limits_all(self, context: Context, memory: Memory) -> bool:
+        """Whether the message only limits whichever answer is chosen, and so the question is asked again."""
+        parsed = context.parsed
+        return bool(memory.answers) and parsed.limits and not (parsed.wants or parsed.picked)
 
     def _show(
         self,
@@ -163,22 +175,31 @@ class Actions:
             return self.say(memory, reply("nothing_to_undo"), (), talking)
         kept = max(len(memory.before) - steps, 0)
         taken = len(memory.before) - kept
-        memory = memory.model_copy(
-            update={"now": memory.before[kept], "before": memory.before[:kept], "question": None}
-        )
-        version = memory.now
-        assert version is not None
+        was, version = memory.now, memory.before[kept]
+        memory = memory.model_copy(update={"now": version, "before": memory.before[:kept], "question": None})
         size = self.service.size(version.draft.spec)
         said = reply("undone") if taken == 1 else reply("undone_several", number=taken)
+        if was is not None and was.draft.spec == version.draft.spec:
+            return self.say(memory, " ".join((said, reply("same_people"))), (), talking)
         text = "\n\n".join((said, replies.draft_text("changed", version, size, self.card)))
         options = replies.next_options(version, size, bool(memory.before))
         return memory, Reply(text=text, options=options, draft=version.draft, size=size, talking=talking)
 
-    def _explain(self, step: Step, memory: Memory, talking: str) -> Outcome:
+    def _unanswer(self, memory: Memory, talking: str) -> Outcome:
+        """Take the last answer back, and ask what it answered again."""
+        last = memory.answers[-1]
+        memory = memory.model_copy(update={"answers": memory.answers[:-1], "question": last.question})
+        return self.say(memory, reply("undone"), (), talking)
+
+    def _explain(self, step: Step, context: Context, memory: Memory, talking: str) -> Outcome:
         assert memory.now is not None
-        if not step.user_id:
-            return self.say(memory, reply("which_user", unit=self.card.unit), (), talking)
-        explanation = self.service.explain(step.user_id, memory.now.draft.spec)
+        spec = memory.now.draft.spec
+        if not step.user_id:  # it is asked of all of them
+            builder = ReplyBuilder(self.service, self.card, talking)
+            memory, shown = answer(builder, Step(action="answer", topic="people"), context, memory)
+            which = reply("which_user", unit=self.card.unit)
+            return memory, shown.model_copy(update={"text": f"{shown.text}\n\n{which}"})
+        explanation = self.service.explain(step.user_id, spec)
         memory, shown = self.say(memory, explanation.text, (), talking)
         return memory, shown.model_copy(update={"explanation": explanation})
 

@@ -7,7 +7,7 @@ from agent import replies
 from agent.context import Context
 from agent.reading.commands import day_in, from_data, platform_in, upload_in, version_in
 from agent.reading.wording import plain
-from agent.reply_builder import Outcome, ReplyBuilder
+from agent.reply_builder import KEPT_FOR_UNDO, Outcome, ReplyBuilder
 from agent.state import Memory, Pending, Version
 from agent.steps import Step
 from encoders.errors import AudienceError, RequestError
@@ -84,14 +84,14 @@ MOST = 50
 def hold_back(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory) -> Outcome:
     """Note the share in the draft; what is saved already stays as it is until it is saved again."""
     if memory.now is None:
-        return speaker.say(memory, reply("no_draft"), replies.examples(speaker.card))
+        return speaker.say(memory, speaker.nothing_yet(memory), replies.examples(speaker.card))
     if step.holdout is None or not 0 <= step.holdout <= MOST:
         return speaker.say(memory, reply("holdout_wrong", most=MOST))
     version = with_share(memory.now, step.holdout / 100)
     text = reply("held_back", percent=replies.percent(step.holdout / 100), unit_plural=speaker.card.unit_plural)
     again = reply("save_again") if memory.now.draft.saved else ""
     nobody = reply("held_nobody") if not step.holdout else ""
-    before = (*memory.before, memory.now)[-20:]
+    before = (*memory.before, memory.now)[-KEPT_FOR_UNDO:]
     memory = memory.model_copy(update={"now": version, "before": before})
     return speaker.say(memory, " ".join(part for part in (text, nobody, again) if part))
 
@@ -120,7 +120,7 @@ def ask_rename(speaker: ReplyBuilder, step: Step, context: Context, memory: Memo
     """
     name, now = plain(step.name or ""), memory.now
     if not step.audience and now is None:
-        return speaker.say(memory, reply("no_draft"), replies.examples(speaker.card))
+        return speaker.say(memory, speaker.nothing_yet(memory), replies.examples(speaker.card))
     if not name:
         return speaker.say(memory, reply("which_name"))
     saved = speaker.saved(step.audience[0], memory) if step.audience else now.draft.saved if now else None
@@ -129,7 +129,7 @@ def ask_rename(speaker: ReplyBuilder, step: Step, context: Context, memory: Memo
         return speaker.wait(memory, "rename", text, {"audience": saved.id, "name": name})
     assert now is not None
     draft = now.draft.model_copy(update={"name": name})
-    before = (*memory.before, now)[-20:]
+    before = (*memory.before, now)[-KEPT_FOR_UNDO:]
     memory = memory.model_copy(update={"now": now.model_copy(update={"draft": draft}), "before": before})
     return speaker.say(memory, reply("renamed", name=name))
 
@@ -204,14 +204,15 @@ def ask_export(speaker: ReplyBuilder, step: Step, context: Context, memory: Memo
     """Ask whether to write a file of a saved audience, or of the one on the page, which is saved first."""
     now, wanted, key = memory.now, next(iter(step.audience or ()), ""), platform_in(context.text) or ""
     if not wanted and now is None:
-        return speaker.say(memory, reply("no_draft"), replies.examples(speaker.card))
+        return speaker.say(memory, speaker.nothing_yet(memory), replies.examples(speaker.card))
     chosen = speaker.saved(wanted, memory) if wanted else now.draft.saved if now else None
     form = "csv" if key else step.format or "csv"
     if chosen:
         name, users, share = chosen.name, chosen.users, None
     else:
         assert now is not None
-        name, users = replies.default_name(now), speaker.service.size(now.draft.spec).users
+        name = plain(now.draft.name) or replies.default_name(now)
+        users = speaker.service.size(now.draft.spec).users
         share = now.draft.holdout
     text = _question(
         chosen is None, plain(name), replies.counted(users, speaker.card), speaker.card.unit_plural, form, key

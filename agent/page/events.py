@@ -5,7 +5,6 @@ body is read here, and what goes on is written anew from what was understood.
 """
 
 import json
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
@@ -52,9 +51,12 @@ _ACTS = {
 
 _MOST_SESSIONS = 10_000
 _MOST_CHOICES = 200
+_LARGEST = 2**53 - 1
+"""The largest whole number that a browser can tell from the next; a longer one would be no float of Python."""
 
 Session = Annotated[StrictStr, Field(pattern=r"^[a-z0-9]{1,40}$")]
 Text = Annotated[StrictStr, Field(max_length=TEXT_CHARACTERS)]
+Whole = Annotated[StrictInt, Field(ge=-_LARGEST, le=_LARGEST)]
 
 
 Read = TypeVar("Read", bound=BaseModel)
@@ -73,7 +75,7 @@ class _Example(BaseModel):
 class _Picked(BaseModel):
     """What was clicked in the chat; whatever else Gradio tells of it does not go on."""
 
-    index: StrictInt
+    index: Whole
     value: Text | _Example
 
 
@@ -81,17 +83,17 @@ class _Event(_Strict):
     """The body of /gradio_api/queue/join."""
 
     session_hash: Session
-    fn_index: StrictInt
+    fn_index: Whole
     data: list[Any] = Field(max_length=8)
     event_data: Any = None
-    trigger_id: StrictInt | None = None
+    trigger_id: Whole | None = None
 
 
 class _Cancel(_Strict):
     """The body of /gradio_api/cancel."""
 
     session_hash: Session
-    fn_index: StrictInt
+    fn_index: Whole
     event_id: Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{1,64}$")]
 
 
@@ -213,7 +215,7 @@ def _text(value: Any, _: Uploads, __: str) -> str:
 def _number(value: Any, _: Uploads, __: str) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:  # nor is NaN
         raise _misfit("a number")
     return value
 

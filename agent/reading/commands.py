@@ -170,8 +170,10 @@ def command(text: str, has_draft: bool, saved: Sequence[str]) -> Step | None:
     for each in table("commands")["commands"]:
         match = re.search(each["say"], text, re.IGNORECASE)
         if match and each.get("draft") and not has_draft:
-            short = len(text.split()) <= _SHORT
-            return Step(action="save") if short and each["do"] in _NEED_DRAFT else None
+            plain_order = len(text.split()) <= _SHORT or re.match(r"\W*save\b", text, re.IGNORECASE)
+            if not plain_order or each["do"] not in _NEED_DRAFT:
+                return None
+            return Step(action="undo" if each["do"] == "undo" else "save")
         if match:
             said = {name: (value or "").strip() for name, value in match.groupdict().items()}
             return _step(each["do"], said, saved).model_copy(update={"holdout": held})

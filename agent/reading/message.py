@@ -107,7 +107,17 @@ class ParsedMessage(BaseModel):
         return bool(self.past or self.filters)
 
     @property
+    def missing_alone(self) -> bool:
+        """Whether all it says is a condition on people that the data knows nothing about."""
+        return bool(self.missing) and not (self.wants or self.limits or self.picked)
+
+    @property
+    def sized(self) -> bool:
+        """Whether it says how many there shall be."""
+        return bool(self.users or self.direction or self.goal) or self.percent is not None
+
+    @property
     def limits(self) -> bool:
         """Whether it says anything about an audience beside the things wanted."""
-        said = (self.past, self.excluded, self.filters, self.ahead_days, self.newness, self.users, self.goal)
-        return any(said) or self.percent is not None or self.direction is not None
+        said = (self.past, self.excluded, self.filters, self.ahead_days, self.newness, self.sized)
+        return any(said)

@@ -25,6 +25,7 @@ _TOPICS: dict[Intent, Topic] = {
     "difference": "difference", "none_of_these": "none",
 }  # fmt: skip
 _NEED_SEVERAL = 2
+_PAIR = 2
 
 
 def intent_of(order: Step) -> Intent:
@@ -58,6 +59,8 @@ def order_of(intent: Intent, text: str, saved: Sequence[str], has_draft: bool) -
         return Step(action="compare", audience=[BEFORE])
     named = references(text, saved) or None
     step = Step(action=action)
+    if action == "compare" and named is None:
+        return step.model_copy(update={"audience": compared_with(text)})
     if action in ("save", "rename"):
         new = name_in(text)
         others = [each for each in named or () if each in saved and each.lower() != (new or "").lower()]
@@ -87,6 +90,33 @@ def name_in(text: str) -> str | None:
         if found:
             return found[-1]
     return None
+
+
+def asked_about(text: str) -> Topic | None:
+    """What a message asks that no audience answers: people's names, what they would do anyway, to delete something."""
+    asked = table("commands")["asked"]
+    if re.search(asked["delete"], text, re.IGNORECASE):
+        return "delete"
+    if re.search(asked["contacts"], text, re.IGNORECASE):
+        return "contacts"
+    return "anyway" if asks(text) and re.search(asked["anyway"], text, re.IGNORECASE) else None
+
+
+def asks(text: str) -> bool:
+    """Whether a message has the form of a question."""
+    return re.search(table("commands")["asked"]["question"], text, re.IGNORECASE) is not None
+
+
+def approves(text: str) -> bool:
+    """Whether a message is nothing but a yes to what stands."""
+    return re.search(table("commands")["asked"]["approval"], text, re.IGNORECASE) is not None
+
+
+def compared_with(text: str) -> list[str] | None:
+    """The words that should name an audience to compare with; None where all that are saved are meant."""
+    match = _pattern("against").search(text)
+    said = next((each.strip(" .,;!?") for each in match.groups() if each), "") if match else ""
+    return None if not said or _pattern("no_other").fullmatch(said) else [said]
 
 
 def steps_back(text: str) -> int:
@@ -159,12 +189,31 @@ def picked(text: str, options: Sequence[str]) -> tuple[str, ...] | None:
     if but is not None:
         left = _some(text[but.end() :], real)
         return tuple(option for option in real if option not in left) if left else None
-    taken, _, refused = _without_refused(text)
+    taken, refused = without_refused(text)
     some = _some(taken, real)
     if some:
         dropped = set(_some(refused, real)) if refused else set()
         return tuple(option for option in some if option not in dropped) or some
     return real if _search("all", text) else None
+
+
+def without_correction(text: str) -> tuple[str, bool]:
+    """A message without the words that put a misunderstanding right ("no, I meant tea"), and whether it had any."""
+    match = _search("corrects", text)
+    return (text[match.end() :], True) if match else (text, False)
+
+
+def only_picks(text: str) -> bool:
+    """Whether a message is nothing but a choice among what is offered, so that there is nothing to judge in it."""
+    return any(_search(each, text) for each in ("pair", "nothing")) or leaves_all(text)
+
+
+def misplaced(text: str, options: Sequence[str]) -> bool:
+    """Whether a message picks by a place that is not there, or two where more are offered."""
+    real = tuple(option for option in options if option not in (ALL, DECIDE))
+    if _search("pair", text):
+        return len(real) > _PAIR
+    return not _named(text, real) and max(_places(text, len(real)), default=0) >= len(real) > 0
 
 
 def picked_near(text: str, options: Sequence[str], near: Sequence[str]) -> tuple[str, ...]:
@@ -186,7 +235,8 @@ def picked_near(text: str, options: Sequence[str], near: Sequence[str]) -> tuple
         shared = {group: len(words & stems(group)) for group in groups if words & stems(group) and group not in out}
         most = [group for group, count in shared.items() if count == max(shared.values())]
         others = [group for group in most if 2 * shared[group] > len(words)]
-        found += [group for group in most if group in options] or others[:1]
+        exact = [group for group in most if stems(group) == words]
+        found += exact or [group for group in most if group in options] or others[:1]
     return tuple(dict.fromkeys((*_placed(text, tuple(options)), *found))) if found else ()
 
 
@@ -252,28 +302,32 @@ def _others(option: str, options: tuple[str, ...]) -> frozenset[str]:
 
 
 def _placed(text: str, options: tuple[str, ...]) -> tuple[str, ...]:
-    texts = table("choosing")
-    places: set[int] = set()
-    if _search("first_two", text):
-        places |= {0, 1}
-    elif _search("last_two", text):
-        places |= {len(options) - 2, len(options) - 1}
-    else:
-        places = {place for place, form in enumerate(texts["places"]) if re.search(form, text, re.IGNORECASE)}
-        if _search("last", text):
-            places.add(len(options) - 1)
-        if _search("middle", text) and len(options) % 2:
-            places.add(len(options) // 2)
-        places |= {int(number) - 1 for number in re.findall(r"(?<![\w.,])([1-9])(?![\w%.,]\d|\w)", text)}
+    places = _places(text, len(options))
     return tuple(option for place, option in enumerate(options) if place in places)
 
 
-def _without_refused(text: str) -> tuple[str, str, str]:
+def _places(text: str, many: int) -> set[int]:
+    """The places among ``many`` options that a text names, from 0 on; "last month" is none."""
+    texts = table("choosing")
+    text = re.sub(texts["timed"], " ", text, flags=re.IGNORECASE)
+    if _search("first_two", text):
+        return {0, 1}
+    if _search("last_two", text):
+        return {many - 2, many - 1}
+    places = {place for place, form in enumerate(texts["places"]) if re.search(form, text, re.IGNORECASE)}
+    if _search("last", text):
+        places.add(many - 1)
+    if _search("middle", text) and many % 2:
+        places.add(many // 2)
+    return places | {int(number) - 1 for number in re.findall(r"(?<![\w.,])([1-9])(?![\w%.,]\d|\w)", text)}
+
+
+def without_refused(text: str) -> tuple[str, str]:
     """What stands before and after the first 'not' that has something before it."""
     match = _search("refused", text)
     if match is None or not text[: match.start()].strip(" ,.;"):
-        return text, "", ""
-    return text[: match.start()], match[0], text[match.end() :]
+        return text, ""
+    return text[: match.start()], text[match.end() :]
 
 
 def _search(key: str, text: str) -> re.Match[str] | None:

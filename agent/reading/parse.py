@@ -12,8 +12,12 @@ from agent.reading.intents import CHANGES, Guess, Intent, Stage, intent_classifi
 from agent.reading.message import Newness, ParsedMessage, take_past
 from agent.reading.options import ALL, DECIDE
 from agent.reading.orders import (
+    approves,
+    asked_about,
+    asks,
     intent_of,
     leaves_all,
+    misplaced,
     number_in,
     order_of,
     picked,
@@ -21,6 +25,7 @@ from agent.reading.orders import (
     refused_alone,
     refuses_all,
     skips,
+    without_correction,
 )
 from agent.reading.wording import code_of, into_english, language, noun_phrases
 from agent.steps import Step
@@ -50,6 +55,9 @@ _CLAUSES = 3
 _SURE = 0.6
 """From here on, what was learned is believed against an order's form."""
 
+_FAINT = 0.3
+"""Below it, what was learned says nothing."""
+
 
 def parse(
     text: str,
@@ -73,6 +81,7 @@ def parse(
         named: what the demand on the page names, so that "tea instead of coffee" is told from "tea and coffee".
         standing: whether an audience is on the page, which a question may be about; None: as the stage says.
     """
+    text, corrected = without_correction(text)
     spoken = language(text)
     if tongue and not code_of(spoken):
         spoken = str(table(f"languages/{tongue}")["name"])
@@ -81,7 +90,7 @@ def parse(
     parsed = clauses_of(english, card, spoken, saved, alone=stage == "fresh")
     choice = picked(english, options) if stage == "question" else None
     standing = stage == "draft" if standing is None else standing
-    order = read_order(english, standing, saved)
+    ordered = order = read_order(english, standing, saved)
     # "Broader" without an audience is an order all the same, and is answered by saying that there is none.
     if order is not None and not standing and len(english.split()) <= _SHORT:
         guess = guess._replace(intent=intent_of(order))
@@ -89,10 +98,14 @@ def parse(
         parsed = parsed.model_copy(update={"excluded": ()})
         guess = guess._replace(intent="choose", probability=1.0)
     guess = _in_the_light(guess, parsed, english, stage, ordered=order is not None)
+    guess = _beside_or_instead(guess, parsed, english, stage, corrected, order is not None or choice is not None)
     intent = _intent(guess, order is not None and intent_of(order), choice is not None)
     if order is None or intent_of(order) != intent:
         order = order_of(intent, english, saved, standing)
-    intent, order = _without_question(english, stage, standing) or (intent, order)
+    told = _told_by_form(english, stage, standing, options)
+    intent, order = told or (intent, order)
+    if not (told or ordered or choice) and _answers_nothing(guess, parsed, english, stage):
+        intent, order = "chatter", Step(action="answer", topic="unanswered")
     updates: dict[str, object] = {
         "text": english,
         "intent": intent,
@@ -115,9 +128,17 @@ def _in_the_light(guess: Guess, parsed: ParsedMessage, text: str, stage: Stage, 
         return guess._replace(intent="people" if parsed.limits else guess.second)
     if guess.intent == "holdout" and stage == "fresh" and parsed.wants:  # "coffee drinkers, keep 10 % back"
         return guess._replace(intent="demand")
+    if stage == "draft" and parsed.newness and guess.intent in ("courtesy", "chatter") and guess.probability < _SURE:
+        return guess._replace(intent="people")  # "anyone"
+    if guess.intent == "past" and stage != "fresh" and parsed.past and _leaves_out(text):
+        return guess._replace(intent="exclude")
     if guess.intent == "none_of_these" and (parsed.excluded or parsed.behaviours) and not refuses_all(text):
         return guess._replace(intent="exclude")
     return guess
+
+
+def _leaves_out(text: str) -> bool:
+    return re.search(table("commands")["clauses"]["leaves"], text, re.IGNORECASE) is not None
 
 
 def _refuses_another(text: str, options: Sequence[str], choice: tuple[str, ...] | None) -> bool:
@@ -125,10 +146,37 @@ def _refuses_another(text: str, options: Sequence[str], choice: tuple[str, ...] 
     return refused_alone(text) is not None and len(choice or ()) == len(set(options) - {ALL, DECIDE})
 
 
-def _without_question(text: str, stage: Stage, standing: bool) -> tuple[Intent, Step] | None:
-    """What an answer says where no question is open: that we may begin, or that something else is meant."""
+def _beside_or_instead(
+    guess: Guess, parsed: ParsedMessage, text: str, stage: Stage, corrected: bool, told: bool
+) -> Guess:
+    """The intent of a message that says, by its first words, that its things come beside others or in their place."""
+    if told or not parsed.wants:
+        return guess
+    if stage == "question" and not corrected and re.search(table("commands")["clauses"]["add"], text, re.IGNORECASE):
+        return guess._replace(intent="add", probability=1.0)
+    if corrected and stage != "fresh":
+        return guess._replace(intent="choose" if stage == "question" else "replace", probability=1.0)
+    return guess
+
+
+def _answers_nothing(guess: Guess, parsed: ParsedMessage, text: str, stage: Stage) -> bool:
+    """Whether a message asks something that names nothing of an audience: it changes none on a guess."""
+    unsure = guess.probability < (_SURE if guess.intent in _NAMING | CHANGES else _FAINT)
+    named = parsed.wants or parsed.filters or parsed.life_cycle or parsed.memberships or parsed.excluded
+    figures = parsed.users or parsed.percent or parsed.ahead_days or parsed.goal or parsed.newness
+    return stage != "fresh" and unsure and not (named or figures) and asks(text)
+
+
+def _told_by_form(text: str, stage: Stage, standing: bool, options: Sequence[str]) -> tuple[Intent, Step] | None:
+    """What the form of a message tells whatever was learned: a question about people, a yes, an answer to nothing."""
+    if topic := asked_about(text):
+        return "about_data", Step(action="answer", topic=topic)
+    if stage == "question" and misplaced(text, options):
+        return "choose", Step(action="answer", topic="places")
     if stage == "question":
-        return None
+        return ("courtesy", Step(action="answer", topic="hello")) if approves(text) else None
+    if standing and approves(text):
+        return "courtesy", Step(action="answer", topic="approval")
     if refuses_all(text):
         return "none_of_these", Step(action="answer", topic="none")
     if leaves_all(text):
@@ -156,6 +204,7 @@ def clauses_of(text: str, card: DataCard, spoken: str, saved: Sequence[str] = ()
     clauses = table("commands")["clauses"]
     held, text = held_back(text)
     wish = bool(re.search(table("words")["wish"], text, re.IGNORECASE))
+    text = re.sub(clauses["won_back"], " ", text, flags=re.IGNORECASE)
     goal, text = _goal(text)
     before = text
     percent, text = _amount(clauses["percent"], text)

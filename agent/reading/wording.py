@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -125,6 +125,8 @@ def plain(name: str, limit: int = 80) -> str:
 _FOREIGN_WORD = re.compile(r"[^\W_][\w'’&.-]*", re.UNICODE)
 _LATIN_END = 0x250
 """The first code point after the Latin letters."""
+_ASCII_END = 0x7F
+"""The last code point that English needs: with a letter beyond it, one small word of a language tells it."""
 
 
 def language(text: str) -> str:
@@ -138,7 +140,8 @@ def language(text: str) -> str:
     english = frozenset(str(table("words")["frame"]).split())
     score = {name: sum(word in small for word in words) for name, small in _small().items()}
     best = max(score, key=lambda name: score[name])
-    return best if score[best] >= 2 and score[best] > sum(word in english for word in words) else "English"
+    alone = any(ord(letter) > _ASCII_END for letter in letters) and list(score.values()).count(score[best]) == 1
+    return best if score[best] >= 2 - alone and score[best] > sum(word in english for word in words) else "English"
 
 
 def small_words(name: str) -> frozenset[str]:
@@ -160,8 +163,13 @@ def into_english(text: str, code: str) -> str:
     if label := labels.get(text.strip().lower()):
         return str(label)
     for pattern, english in known["rewrites"]:
-        text = re.sub(pattern, english, text, flags=re.IGNORECASE)
+        text = re.sub(pattern, partial(_rewritten, english), text, flags=re.IGNORECASE)
     return text
+
+
+def _rewritten(english: str, match: re.Match[str]) -> str:
+    """What a match becomes, still apart from the word before it."""
+    return " " * match[0][:1].isspace() + match.expand(english)
 
 
 def labelled(options: Sequence[str], code: str) -> tuple[str, ...]:

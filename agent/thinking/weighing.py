@@ -9,6 +9,7 @@ from agent.context import Context, DraftView, OpenQuestion, SearchHits, WeighedA
 from agent.reading.grounding import NEAR, framed, short_first
 from agent.reading.intents import Stage
 from agent.reading.message import ParsedMessage
+from agent.reading.orders import without_refused
 from agent.reading.parse import parse
 from agent.reading.wording import Parts, conditions, each_condition, keep_conditions
 from agent.replies import count, nobody_expected
@@ -207,8 +208,9 @@ def _meant(service: "AudienceService", memory: Memory, parsed: ParsedMessage) ->
     asked = memory.question is not None and memory.question.topic == "meaning"
     if not asked or parsed.order is not None or parsed.picked is not None or parsed.foreign or not parsed.wants:
         return ()
-    read = service.read(parsed.text)
-    return tuple(each.group for each in read.groups) if read is not None else ()
+    taken, refused = without_refused(parsed.text)
+    read, out = service.read(taken), stems(refused)
+    return tuple(each.group for each in read.groups if not out & stems(each.group)) if read is not None else ()
 
 
 def _asked_about(context: Context) -> UnderstoodRequest | None:

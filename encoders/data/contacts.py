@@ -13,6 +13,9 @@ import phonenumbers
 
 KINDS = ("email", "phone")
 """The contact columns that people are matched by."""
+WITHHELD = "withheld"
+"""The column that names the kinds, with a blank between them, of the contacts a user had that are also those of
+somebody who may not be reached; null where there are none. A user who has no others is the same person."""
 
 _GMAIL = ("gmail.com", "googlemail.com")
 _NAME = r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"

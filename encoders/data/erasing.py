@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from encoders.checksums import CHECKSUMS, damaged_files, write_checksums
-from encoders.data.contacts import KINDS, ContactFormat
+from encoders.data.contacts import KINDS, WITHHELD, ContactFormat
 from encoders.data.events import DatasetCard
 from encoders.data.folders import About, Tables, version_of_tables
 from encoders.errors import DataError, WorkspaceError
@@ -151,7 +151,11 @@ def without_contacts_of(barred: pl.DataFrame, contacts: pl.DataFrame, form: Cont
         barred: contact columns of people who must not be reached.
         contacts: user_id and contact columns.
         form: how both are written.
+
+    Returns:
+        The same columns, and ``WITHHELD`` where something was taken away.
     """
+    taken = []
     for kind in KINDS:
         if kind not in contacts.columns or not barred.height:
             continue
@@ -159,8 +163,15 @@ def without_contacts_of(barred: pl.DataFrame, contacts: pl.DataFrame, form: Cont
         near = contacts.join(barred.select(rough.alias("rough")).unique(), left_on=rough, right_on="rough", how="semi")
         never = {form.same(kind, each) for each in barred[kind].drop_nulls()} if near.height else set()
         hit = [each for each in near[kind].drop_nulls().unique() if form.same(kind, each) in never - {None}]
-        contacts = contacts.with_columns(pl.when(~pl.col(kind).is_in(hit)).then(pl.col(kind)).alias(kind))
-    return contacts
+        if hit:
+            theirs = pl.col(kind).is_in(hit)
+            mark = pl.when(theirs).then(pl.lit(kind)).alias(f"{WITHHELD} {kind}")
+            contacts = contacts.with_columns(pl.when(~theirs).then(pl.col(kind)).alias(kind), mark)
+            taken.append(f"{WITHHELD} {kind}")
+    if not taken:
+        return contacts
+    kinds = pl.concat_str(*taken, separator=" ", ignore_nulls=True)
+    return contacts.with_columns(pl.when(kinds != "").then(kinds).alias(WITHHELD)).drop(taken)
 
 
 def prepared_folders(data: Path) -> Iterator[Path]:

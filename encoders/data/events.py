@@ -8,7 +8,8 @@ A prepared data folder holds
     events.parquet    user_id, time, source, action, item_id, value        one row per thing a user did
     items.parquet     item_id, source, text, group                         what it was done with, in words
     users.parquet     user_id and one text column per attribute, null where unknown
-    contacts.parquet  user_id and contact columns; read by exports and erasure alone; only where there are any
+    contacts.parquet  user_id and contact columns; read by exports and erasure alone; only where there are any;
+                      and ``withheld`` where some were taken away (see ``encoders.data.contacts.WITHHELD``)
     dataset.json      DatasetCard
     checksums.json    SHA-256 of each of them
 

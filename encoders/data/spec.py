@@ -15,6 +15,7 @@ import phonenumbers
 import polars as pl
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from encoders.data.contacts import WITHHELD
 from encoders.errors import DataError
 from encoders.records import Record
 
@@ -95,6 +96,10 @@ class UsersSpec(TableSpec):
     def _contacts_stay_apart(self) -> "UsersSpec":
         if "user_id" in (*self.attributes, *self.contacts):
             raise ValueError("an attribute or contact may not be called 'user_id'")
+        if WITHHELD in self.contacts:
+            raise ValueError(
+                f"a contact may not be called '{WITHHELD}'; the prepared contacts have a column of that name"
+            )
         if unknown := sorted(set(self.hashed) - set(self.contacts)):
             raise ValueError(f"hashed names the contact '{unknown[0]}', which is none of the contacts")
         for column in self.contacts.values():

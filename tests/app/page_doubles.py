@@ -12,7 +12,8 @@ from typing import Literal
 
 from agent.page.state import AppState
 from agent.state import AudienceDraft, Clarification, Pending, Reply, Thing
-from encoders.errors import RequestError, TooSmallError
+from encoders.errors import NotThereError, RequestError, TooSmallError
+from tools.access.caller import Caller
 from tools.audiences.reader import Learning
 from tools.types import (
     AudienceSpec,
@@ -185,6 +186,14 @@ class Service:
 
     def list_audiences(self) -> tuple[SavedAudience, ...]:
         return tuple(self.kept)
+
+    def of(self, _: Caller) -> Service:
+        return self
+
+    def exported(self, name: str) -> Path:
+        if not (self.exports / name).is_file():
+            raise NotThereError(f"There is no exported file '{name}'.")
+        return self.exports / name
 
     def close(self) -> None:
         self.closed = True

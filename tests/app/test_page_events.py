@@ -186,6 +186,21 @@ def test_a_slider_always_stands_somewhere(web: Web, caplog: pytest.LogCaptureFix
     assert "preprocess" not in caplog.text
 
 
+def test_a_number_that_no_browser_counts_to_is_refused_and_audited(web: Web) -> None:
+    before = {"data": [None, "x"], "fn_index": SAY, "session_hash": SESSION, "trigger_id": 7}
+    for digits in ("9" * 400, "-" + "9" * 400, "9" * 5000, "1e999", "9007199254740992"):
+        bodies = [
+            json.dumps({**before, "data": [None, "name", 0], "fn_index": SAVE}).replace("0]", f"{digits}]"),
+            json.dumps({**before, "data": [None, 0], "fn_index": PERCENT}).replace("0]", f"{digits}]"),
+            json.dumps(before).replace('"fn_index": 3', f'"fn_index": {digits}'),
+            json.dumps(before).replace('"trigger_id": 7', f'"trigger_id": {digits}'),
+        ]
+        for body in bodies:
+            assert web.http.post("/gradio_api/queue/join", content=body).status_code == 400, body[:60]
+    lines = audit(1)
+    assert {(line.action, line.details["status"]) for line in lines} == {("refused", 400)}
+
+
 def test_one_browser_has_nothing_of_another(web: Web, address: str) -> None:
     other = Web(address)
     assert web.send(SAY, None, "baby").status_code == 200

@@ -29,8 +29,8 @@ KEPT_DAYS = 7
 
 _FORMULA = r"^[=+\-@\t\r]"
 """What a spreadsheet would take for the beginning of a formula."""
-FILE = r"[0-9a-z-]+\.(csv|parquet)"
-"""What the name of a file looks like that was written here."""
+FILE = r"(?P<audience>[0-9a-z-]+?)-v(?P<version>[0-9]+)(?:-(?P<to>[0-9a-z_-]+))?\.(csv|parquet)"
+"""What the name of a file looks like that was written here: of which version, and for whom."""
 
 Hashing = Callable[[str, str], str | None]
 """Makes the hash of a contact out of its kind and the contact as it stands in the data."""
@@ -64,15 +64,15 @@ def export_audience(
         WorkspaceError: the disk is full or may not be written; an earlier file of this version is still there.
         RequestError: the platform turns such a list down, or could match too few of it.
     """
+    if isinstance(platform, Platform):
+        platform.check_name(saved)
+    table, out = _table(leaving, kinds, platform)
     warnings: tuple[str, ...] = ()
     if isinstance(platform, Platform):
-        table, out = _platform_list(saved, leaving, kinds, platform, minimum)
+        _enough_matched(table.height, platform, minimum, out, leaving)
         warnings = (*out.missing(platform, minimum, exact), *platform.warnings(table.height))
     else:
-        table, out = _with_hashes(leaving, kinds)
         _large_enough(table.height, minimum)
-    if isinstance(platform, Receiver):
-        table = _without_ids(table)
     left_out = told([*leaving.left_out, *out.reasons()], minimum, exact)
     ending = f"-{platform.key}" if platform else ""
     target = workspace.exports / f"{saved.id}-v{saved.version}{ending}.{format}"
@@ -84,7 +84,7 @@ def export_audience(
         rows=table.height,
         held_out=len(leaving.held_out),
         columns=tuple(table.columns),
-        sha256=_written(table, target, format),
+        sha256=_written(_safe(table, format), target, format),
         platform=platform.name if platform else "",
         warnings=(*sentence(left_out), *warnings),
         left_out=left_out,
@@ -92,14 +92,28 @@ def export_audience(
     )
 
 
+def _table(
+    leaving: ReachableUsers, kinds: Sequence[str], platform: Platform | Receiver | None
+) -> tuple[pl.DataFrame, "_Out"]:
+    """What a file has, and what became of those who are not in it."""
+    if isinstance(platform, Platform):
+        return _platform_list(leaving, kinds, platform)
+    table, out = _with_hashes(leaving, kinds)
+    return (_without_ids(table) if platform else table), out
+
+
+def _safe(table: pl.DataFrame, format: Literal["csv", "parquet"]) -> pl.DataFrame:
+    """What is written of a table: in CSV no user id is a formula."""
+    if format != "csv" or "user_id" not in table.columns:
+        return table
+    marked = pl.col("user_id").str.contains(_FORMULA)
+    return table.with_columns(user_id=pl.when(marked).then("'" + pl.col("user_id")).otherwise(pl.col("user_id")))
+
+
 def _written(table: pl.DataFrame, target: Path, format: Literal["csv", "parquet"]) -> str:
     """Write a table, whole or not at all; the digest of the file, which is kept beside it as well."""
     with atomic_file(target) as part:
-        if format == "csv" and "user_id" in table.columns:
-            marked = pl.col("user_id").str.contains(_FORMULA)
-            safe = pl.when(marked).then("'" + pl.col("user_id")).otherwise(pl.col("user_id"))
-            table.with_columns(user_id=safe).write_csv(part)
-        elif format == "csv":
+        if format == "csv":
             table.write_csv(part)
         else:
             table.write_parquet(part)
@@ -123,8 +137,53 @@ def exported(workspace: Workspace, name: str) -> Path:
         drop(path)
         raise NotThereError(f"The file '{name}' was kept for {KEPT_DAYS} days, which are over; export it again.")
     if seal_is_broken(path):
-        raise DamagedError(f"The file '{name}' is damaged: it is not what was written; export the audience again.")
+        raise _damaged(name)
     return path
+
+
+def _damaged(name: str) -> DamagedError:
+    return DamagedError(f"The file '{name}' is damaged: it is not what was written; export the audience again.")
+
+
+def why_outdated(
+    path: Path,
+    leaving: ReachableUsers,
+    kinds: Sequence[str],
+    platform: Platform | Receiver | None,
+    minimum: int = 1,
+    exact: bool = True,
+) -> str:
+    """Why a file that was exported may not be given out any more, in a sentence; empty where it may.
+
+    It may while every row of it would leave now as well. What became new since does not matter.
+
+    Args:
+        path: the file.
+        leaving: who of the version in it may leave now.
+        kinds: the contacts that the data has now.
+        platform: who it was written for.
+        minimum: below it, and unless ``exact``, no number of those who would be left out is told.
+        exact: whether small numbers may be told.
+
+    Raises:
+        DamagedError: the file cannot be read.
+        RequestError: the platform matches people by nothing that the data still has.
+    """
+    format: Literal["csv", "parquet"] = "csv" if path.suffix == ".csv" else "parquet"
+    try:
+        then = pl.read_csv(path, infer_schema=False) if format == "csv" else pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise _damaged(path.name) from error
+    table, out = _table(leaving, kinds, platform)
+    now = _safe(table, format)
+    known = set(then.columns) <= set(now.columns)
+    if known and then.join(now, on=then.columns, how="anti", nulls_equal=True).is_empty():
+        return ""
+    today = "; ".join(each.detail for each in told([*leaving.left_out, *out.reasons()], minimum, exact))
+    return (
+        f"Since the file '{path.name}' was written, somebody in it may no longer be reached, or not by the contact in "
+        f"it, so it is not given out; export the audience again{f', which leaves out: {today}' if today else ''}."
+    )
 
 
 def drop(path: Path) -> None:
@@ -147,6 +206,14 @@ def _large_enough(rows: int, minimum: int) -> None:
         raise TooSmallError(
             f"Fewer than {minimum} of this audience may be reached, so nothing is written, to protect single people. "
             "Make the audience broader."
+        )
+
+
+def _enough_matched(rows: int, platform: Platform, minimum: int, out: "_Out", leaving: ReachableUsers) -> None:
+    if rows < minimum:
+        raise TooSmallError(
+            f"Fewer than {minimum} of this audience have a contact that {platform.name} could match, so no list is "
+            f"written, to protect single people. {_remedy(out, leaving)}"
         )
 
 
@@ -193,7 +260,7 @@ def _rows(leaving: ReachableUsers, kinds: Sequence[str], hashing: Hashing) -> tu
         was: set[str] = set()
         for kind in kinds:
             row[kind], became = _one(leaving, kind, leaving.contacts.get(user, {}).get(kind), hashing, seen, out)
-            was.add(became)
+            was.add("shared" if kind in leaving.withheld.get(user, ()) else became)
         if any(row[kind] for kind in kinds) or not was & {"shared", "repeated"}:
             rows.append(row)
         elif "shared" in was:
@@ -222,11 +289,8 @@ def _one(
     return hashed, "leaves"
 
 
-def _platform_list(
-    saved: SavedAudience, leaving: ReachableUsers, kinds: Sequence[str], platform: Platform, minimum: int
-) -> tuple[pl.DataFrame, _Out]:
+def _platform_list(leaving: ReachableUsers, kinds: Sequence[str], platform: Platform) -> tuple[pl.DataFrame, _Out]:
     """One row a user with a contact, in the order of the hashes, so that it does not tell the order of the users."""
-    platform.check_name(saved)
     wanted = {kind: column for kind, column in platform.contact_columns.items() if kind in kinds}
     if not wanted:
         raise RequestError(
@@ -239,11 +303,6 @@ def _platform_list(
         pl.col(kind).alias(column) for kind, column in wanted.items()
     )
     out.unmatched = table.height - matched.height
-    if matched.height < minimum:
-        raise TooSmallError(
-            f"Fewer than {minimum} of this audience have a contact that {platform.name} could match, so no list is "
-            f"written, to protect single people. {_remedy(out, leaving)}"
-        )
     header = platform.columns or matched.columns
     blank = [pl.lit(None, pl.String).alias(column) for column in header if column not in matched.columns]
     return matched.with_columns(blank).select(header).sort(list(wanted.values())), out

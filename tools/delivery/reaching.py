@@ -8,7 +8,8 @@ becomes a new audience (save, combine, refresh) goes through here:
 - nobody on the list of those who were erased;
 - nobody who is held out of this audience, or of the newest version of another whose horizon is not over on the day
   that the present data counts as now;
-- no contact of any of them, however it is written: two ids with one e-mail are one person.
+- no contact of any of them, nor of somebody without consent, however it is written: two ids with one e-mail are one
+  person.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -17,7 +18,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from encoders.data.contacts import KINDS, ContactFormat
+from encoders.data.contacts import KINDS, WITHHELD, ContactFormat
 from encoders.data.erasing import Forgotten
 from encoders.data.events import HORIZON_DAYS, Dataset
 from encoders.text.demand import read_demand
@@ -50,6 +51,8 @@ class ReachableUsers:
     """Contacts of people who must not be reached, whoever else has them."""
     contacts: dict[str, dict[str, str]]
     """Per user who may leave, each contact as it stands in the data."""
+    withheld: dict[str, frozenset[str]]
+    """Per user who may leave, the kinds of contacts they had that are also those of somebody who is not in the data."""
     format: ContactFormat
 
 
@@ -105,6 +108,7 @@ class Reachability:
             left_out=tuple(left_out),
             barred=frozenset(barred),
             contacts=mine,
+            withheld={user: each for user, each in self._withheld().items() if user in rest},
             format=self.format,
         )
 
@@ -141,6 +145,14 @@ class Reachability:
         kinds = [kind for kind in KINDS if kind in table.columns]
         rows = table.select(pl.col("user_id", *kinds).cast(pl.String)).unique("user_id", keep="first")
         return {row.pop("user_id"): {kind: row[kind] for kind in kinds if row[kind]} for row in rows.to_dicts()}
+
+    def _withheld(self) -> dict[str, frozenset[str]]:
+        """Which kinds of contacts were taken from whom when the data was prepared."""
+        table = self._data.contacts
+        if table is None or WITHHELD not in table.columns:
+            return {}
+        rows = table.select(pl.col("user_id", WITHHELD).cast(pl.String)).drop_nulls()
+        return {user: frozenset(kinds.split()) for user, kinds in rows.iter_rows()}
 
     def _same(self, contacts: Iterable[dict[str, str]]) -> set[Contact]:
         """Contacts in the form that all their spellings share."""

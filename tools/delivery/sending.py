@@ -1,5 +1,6 @@
-"""Exporting a saved audience: to a file, and from there in batches to a destination."""
+"""Exporting a saved audience: to a file, and from there to whoever fetches it or in batches to a destination."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
@@ -10,11 +11,11 @@ from typing import Any, Literal
 import polars as pl
 
 from encoders.checksums import sha256_of
-from encoders.errors import DamagedError, DestinationError, RequestError
+from encoders.errors import DamagedError, DestinationError, NotThereError, RequestError
 from encoders.workspace import Workspace
 from tools.delivery.destinations import Batch, Destination, Destinations, Person, Receiver
-from tools.delivery.exports import export_audience
-from tools.delivery.platforms import Platform
+from tools.delivery.exports import FILE, export_audience, exported, why_outdated
+from tools.delivery.platforms import Platform, platforms
 from tools.delivery.reaching import Reachability
 from tools.storage.registry import Registry
 from tools.storage.sqlite import Database
@@ -166,6 +167,25 @@ class Exports:
             f"{key}-sent" if key else "",
         )  # fmt: skip
         return sent
+
+    def exported(self, name: str) -> Path:
+        """The file that an export wrote under a name, to be given out: everybody in it may be reached now.
+
+        Raises:
+            NotThereError: there is none, or no longer, or somebody in it may not be reached any more.
+            DamagedError: it is not what was written.
+            DataError: there is no data that says who may be reached.
+        """
+        path = exported(self._workspace, name)
+        named = re.fullmatch(FILE, name)
+        assert named
+        saved, to = self._registry.get(named["audience"], int(named["version"])), named["to"]
+        reaching = Reachability(self._workspace, self._registry)
+        platform = platforms().get(to, Receiver(key=to, name=to)) if to else None
+        leaving = reaching.leaving(saved)
+        if why := why_outdated(path, leaving, reaching.has_contacts, platform, self._minimum, self._exact):
+            raise NotThereError(why)
+        return path
 
     def _record(self, saved: SavedAudience, file: ExportFile, key: str) -> None:
         details: dict[str, Any] = {"format": file.format, "rows": file.rows, "sha256": file.sha256}

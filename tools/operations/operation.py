@@ -78,7 +78,7 @@ class Http:
     place: str = ""
     """Where what was made is to be found, filled with fields of the answer."""
     there: Callable[["AudienceService", Any], object] | None = None
-    """Raises where what an earlier call with the same key made is gone meanwhile."""
+    """Raises where what an earlier call with the same key made is gone meanwhile, or may not be given out any more."""
     absent: str = ""
     """What a 404 says where the answer is null."""
     file: bool = False

@@ -36,11 +36,24 @@ def decide(context: Context) -> Step:
         return Step(action="propose", groups=list(parsed.picked), new_request=True)
     if parsed.intent == "segments":
         return _segments(context)
+    if (said := _cannot_be_limited(context)) is not None:
+        return said
     reading = read_request(context)
     if reading is not None:
         return _next(context, reading.understood, reading.fresh)
     changed = refine(context) if context.draft is not None else None
     return changed or Step(action="answer", topic="unknown")
+
+
+def _cannot_be_limited(context: Context) -> Step | None:
+    """What is said to a limit that cannot be set: nothing stands that it could cut, or the data does not know it."""
+    parsed = context.parsed
+    things = parsed.wants or parsed.limited or parsed.excluded
+    if context.question is None and context.draft is None and not things and parsed.sized:
+        return Step(action="answer", topic="no_draft")
+    if context.question is not None and parsed.missing_alone:
+        return Step(action="answer", say=missing_text(context, parsed))
+    return None
 
 
 def _next(context: Context, understood: UnderstoodRequest, fresh: bool) -> Step:
@@ -57,9 +70,20 @@ def _next(context: Context, understood: UnderstoodRequest, fresh: bool) -> Step:
     asked = next(iter(context.open_questions), None)
     if asked is not None and asked.change >= LEAST_CHANGE and left and len(asked.options) > 1:
         options = [option.answer for option in asked.options]
-        return Step(action="ask", topic=asked.topic, question=asked.question, options=options, new_request=fresh)
+        note = _unheard(context, understood) or None
+        return Step(
+            action="ask", topic=asked.topic, question=asked.question, options=options, new_request=fresh, note=note
+        )
     wider = set(read) <= set(understood.guessed)
     return _propose(context, understood, understood.guessed if wider else read, fresh)
+
+
+def _unheard(context: Context, understood: UnderstoodRequest) -> str:
+    """What of a request a question about it leaves unsaid: conditions on things and people that the data lacks."""
+    nowhere = behaviours_of(understood.heard, context, understood.guessed).nowhere
+    notes = [reply("left_out", words=plain(listed(list(nowhere), "and")))] if nowhere else []
+    notes += [missing_text(context, understood.heard)] if understood.heard.missing else []
+    return " ".join(notes)[:600]
 
 
 def _nothing_found(context: Context, understood: UnderstoodRequest) -> Step:

@@ -13,6 +13,9 @@ from prompts.loader import reply, table
 from tools.sentences.attributes import write_filter
 from tools.types import ANYTHING
 
+_PEOPLE = r"\b(?:buyers?|people|anyone|those|households|customers|users|viewers|who|that)\b"
+"""Words that make a thing that is left out a condition on the people who did it."""
+
 _AMENDING = frozenset({"people", "past", "time", "size", "goal", "exclude"})
 
 
@@ -20,18 +23,32 @@ def refine(context: Context) -> Step | None:
     """The change a message asks for; None when it is a new request."""
     assert context.draft is not None
     parsed, parts = context.parsed, context.draft.parts
-    items = parts.items if parts else ()
+    items, newcomers = (parts.items, parts.first_time) if parts else ((), False)
     match = re.search(table("commands")["clauses"]["drop"], parsed.text, re.IGNORECASE)
     if match and (step := _drop(context, match["what"], items)):
+        return step
+    if (step := _without_items(parsed, items)) is not None:
         return step
     if not parsed.wants and re.search(table("choosing")["both"], parsed.text, re.IGNORECASE) and parts is not None:
         return _both(items, parts.struck)
     if parsed.intent in ("add", "replace"):
         return _other_things(context, items)
+    if parsed.newness == "everyone" and context.draft.filters and not (parsed.wants or parsed.limited or newcomers):
+        return Step(action="filter", unfilter=[])  # whoever they are: what they did before was not meant
     amends = parsed.intent in _AMENDING or (parsed.limits and not parsed.wants)
     if not amends:
         return None
     return _amended(context, parsed, items)
+
+
+def _without_items(parsed: ParsedMessage, items: tuple[str, ...]) -> Step | None:
+    """The demand without those of its things that are left out by name; such people are still welcome."""
+    if not parsed.excluded or parsed.wants or parsed.limited or re.search(_PEOPLE, parsed.text, re.IGNORECASE):
+        return None
+    out = [stems(each) for each in parsed.excluded]
+    kept = [item for item in items if not any(words <= stems(item) or stems(item) <= words for words in out)]
+    each_is_there = all(any(words <= stems(item) for item in items) for words in out)
+    return Step(action="adjust", groups=kept) if kept and each_is_there else None
 
 
 def _both(items: tuple[str, ...], struck: tuple[str, ...]) -> Step | None:

@@ -78,6 +78,8 @@ def read_request(context: Context) -> RequestReading | None:
     parsed = context.parsed
     if parsed.order is not None or parsed.intent in ("segments", *_TALK):
         return None
+    if context.question is not None and parsed.missing_alone:
+        return None
     if context.question is not None and not _changes_subject(parsed):
         answered = _answer(context, so_far(context), parsed)
         if answered is not None:
@@ -211,12 +213,13 @@ def _answer(context: Context, so_far: UnderstoodRequest, heard: ParsedMessage) -
         return after if chosen is not None or (heard.limits and not heard.wants) else None
     options = tuple(option for option in context.question.options if option not in (ALL, DECIDE))
     asked = next((each for each in so_far.open if set(options) <= set(each.groups)), None)
+    beside = asked.guess if asked is not None and heard.intent == "add" else ()
     near = _near_request(context)
     named = () if heard.skipped else picked_near(context.text, options, near)
     if set(named) - set(options):
         kept = tuple(each for each in heard.excluded if not any(stems(each) & stems(group) for group in near))
         limits = merged.model_copy(update={"excluded": (*before.excluded, *kept)})
-        return replace(after, heard=limits).having(asked, named)
+        return replace(after, heard=limits).having(asked, [*beside, *named])
     if chosen is not None and set(chosen) < set(named):
         chosen = named
     if chosen is not None:
@@ -224,11 +227,11 @@ def _answer(context: Context, so_far: UnderstoodRequest, heard: ParsedMessage) -
         return after.having(asked, asked.guess if whole and asked else chosen)
     grounded = [ground(phrase, context.hits(phrase)) for phrase in heard.wants]
     if grounded and all(each.kind == "clear" for each in grounded):
-        return after.having(asked, [each.item for each in grounded])
+        return after.having(asked, [*beside, *(each.item for each in grounded)])
     if heard.meant:
-        return after.having(asked, heard.meant)
+        return after.having(asked, [*beside, *heard.meant])
     if grounded and (found := ground_answer(context.text, context.hits(context.text))):
-        return after.having(asked, found)
+        return after.having(asked, [*beside, *found])
     if grounded:
         note = reply("nothing_like", words=plain(heard.wants[0]))
         return replace(after.having(asked, options[:1]), notes=(*after.notes, note))

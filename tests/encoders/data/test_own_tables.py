@@ -254,8 +254,15 @@ def test_a_contact_of_somebody_without_consent_is_nobodys(shop: Shop, other: str
     shop.prepare()
     same = "nn@" not in other.lower(), number.startswith("+")
     kept = {"email": CUSTOMER["mail"] if same[0] else None, "phone": CUSTOMER["mobile"] if same[1] else None}
-    rows = shop.read("contacts").rows(named=True)
-    assert rows == ([{"user_id": "1", **kept}] if any(same) else [])
+    gone = [kind for kind, there in zip(("email", "phone"), same, strict=True) if not there]
+    mark = {"withheld": " ".join(gone)} if gone else {}
+    assert shop.read("contacts").rows(named=True) == [{"user_id": "1", **kept, **mark}]
+
+
+def test_no_contact_is_called_as_the_mark_of_those_that_were_taken_away(shop: Shop) -> None:
+    shop.change('phone = "mobile" }', 'withheld = "mobile" }')
+    with pytest.raises(DataError, match="a contact may not be called 'withheld'"):
+        shop.prepare()
 
 
 def test_how_contacts_are_written_is_kept_with_the_data(shop: Shop) -> None:

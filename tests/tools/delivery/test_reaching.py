@@ -17,10 +17,10 @@ from listening import listening
 from planted import World, copied
 from reach_doubles import TODAY, prepared
 
-from encoders.checksums import write_checksums
+from encoders.checksums import sum_of, write_checksums
 from encoders.data.contacts import ContactFormat
 from encoders.data.erasing import forget
-from encoders.errors import DataError, TooSmallError
+from encoders.errors import DamagedError, DataError, NotThereError, TooSmallError
 from encoders.workspace import Workspace
 from tools.access.caller import Caller, Scope
 from tools.delivery.destinations import Destinations
@@ -190,6 +190,42 @@ def test_sixty_users_with_one_address_are_one_row(shop: AudienceService) -> None
     assert not list(shop._tenant.workspace.exports.glob("*"))
 
 
+def test_who_had_only_a_contact_of_somebody_without_consent_is_the_same_person(shop: AudienceService) -> None:
+    shop.save(WIDE, "Wide", "Ada", holdout=0.0)
+    users = parts(shop, "Wide")[0]
+    twin, other, several, alone = users[:4]
+    table = pl.DataFrame(
+        [
+            (twin, None, None, "email"),
+            (other, None, None, "email phone"),
+            (several, None, "+1 202 555 0100", "email"),
+            (alone, "alone@example.org", None, None),
+        ],
+        schema=["user_id", "email", "phone", "withheld"],
+        orient="row",
+    )
+    change(shop, "contacts", lambda _: table)
+    file = shop.export("Wide")
+    assert users_in(file) == set(users) - {twin, other}
+    assert {each.reason: each.users for each in file.left_out} == {"shared contact": 2}
+    assert "withheld" not in file.columns
+    with listening() as listener:
+        shop.destinations.add("crm", listener.url)
+        shop.export("Wide", platform="crm")
+    sent = {person["user_sha256"] for heard in listener.heard for person in heard.data["people"]}
+    assert sent == {sha256(user.encode()).hexdigest() for user in set(users) - {twin, other}}
+
+
+def test_users_with_the_address_of_somebody_without_consent_do_not_count_for_the_minimum(shop: AudienceService) -> None:
+    shop.save(WIDE, "Wide", "Ada", holdout=0.0)
+    users = parts(shop, "Wide")[0]
+    columns = {"user_id": users, "email": [None] * len(users), "withheld": ["email"] * len(users)}
+    change(shop, "contacts", lambda _: pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)))
+    for platform in ("", "meta"):
+        with pytest.raises(TooSmallError, match="Fewer than 20 of this audience"):
+            shop.export("Wide", platform=platform)
+
+
 def test_what_is_sent_is_checked_as_well(shop: AudienceService) -> None:
     shop.save(COFFEE, "Coffee", "Ada")
     contacted, held_out = parts(shop, "Coffee")
@@ -207,6 +243,101 @@ def test_without_data_nothing_leaves(shop: AudienceService) -> None:
     (data_of(shop) / "dataset.json").unlink()
     with pytest.raises(DataError, match="No prepared data"):
         shop.export("Coffee")
+
+
+# --- files that were written before ----------------------------------------------------------------
+
+
+def fetched(shop: AudienceService, file: ExportFile) -> Path:
+    return shop.exported(Path(file.path).name)
+
+
+def with_contacts(shop: AudienceService, users: Iterable[str], **more: str) -> None:
+    rows = {user: f"{user}@example.org" for user in users} | more
+    change(shop, "contacts", lambda _: pl.DataFrame({"user_id": [*rows], "email": [*rows.values()]}))
+
+
+@pytest.mark.parametrize(
+    ("to", "format"), [("", "csv"), ("", "parquet"), ("meta", "csv"), ("crm", "csv"), ("crm", "parquet")]
+)
+@pytest.mark.parametrize("why", ["withdrawn", "erased", "held out elsewhere", "twin withdrawn", "twin held out"])
+def test_a_file_is_given_out_while_everybody_in_it_may_be_reached(
+    shop: AudienceService, to: str, format: str, why: str
+) -> None:
+    shop.save(WIDE, "Wide", "Ada", holdout=0.1)
+    contacted, held_out = parts(shop, "Wide")
+    outsider = min(set(shop._population.user_ids) - {*contacted, *held_out})
+    twin = {outsider: f"{contacted[0]}@example.org"} if "twin" in why else {}
+    with_contacts(shop, [*contacted, *held_out])
+    with listening() as listener:
+        shop.destinations.add("crm", listener.url)
+        file = shop.export("Wide", format, platform=to)  # type: ignore[arg-type]
+    assert fetched(shop, file) == Path(file.path)
+    withdraw(shop, set(held_out[:2]))  # who is in no file does not matter
+    assert fetched(shop, file) == Path(file.path)
+    match why:
+        case "withdrawn":
+            withdraw(shop, {contacted[0]})
+            said = "1 are no longer in the data, or have not given consent"
+        case "erased":
+            forget(shop._tenant.workspace, [contacted[0]], [])
+            said = "1 were erased"
+        case "held out elsewhere":
+            _held_out_of_another(shop, {contacted[0]})
+            said = "1 are held out of 'Other' until"
+        case "twin withdrawn":  # as preparing leaves them
+            marks = {contacted[0]: "email"}
+            change(shop, "contacts", lambda table: _marked(table, marks))
+            said = "1 share their contact with somebody who must not be reached"
+        case "twin held out":
+            with_contacts(shop, [*contacted, *held_out], **twin)
+            _held_out_of_another(shop, {outsider})
+            said = "1 share their contact with somebody who must not be reached"
+    with pytest.raises(NotThereError, match=f"so it is not given out; export the audience again, .*{said}"):
+        fetched(shop, file)
+    assert fetched(shop, shop.export("Wide", format, platform="" if to == "crm" else to))  # type: ignore[arg-type]
+
+
+def _marked(table: pl.DataFrame, marks: dict[str, str]) -> pl.DataFrame:
+    """Contacts as preparing leaves them where somebody without consent has one of them as well."""
+    theirs = pl.col("user_id").is_in([*marks])
+    return table.with_columns(
+        pl.when(~theirs).then(pl.col("email")).alias("email"),
+        pl.col("user_id").replace_strict(marks, default=None, return_dtype=pl.String).alias("withheld"),
+    )
+
+
+def _held_out_of_another(shop: AudienceService, users: set[str]) -> None:
+    shop._registry.save_version(
+        "Other", spec=None, definition="other", members=users, holdout_share=1.0, as_of=shop._population.as_of,
+        model_version="m", data_version="d", approved_by="Ada",
+    )  # fmt: skip
+
+
+def test_callers_below_admin_read_no_small_number_of_an_old_file(shop: AudienceService) -> None:
+    shop.save(WIDE, "Wide", "Ada")
+    file = shop.export("Wide")
+    withdraw(shop, {parts(shop, "Wide")[0][0]})
+    with pytest.raises(NotThereError, match="which leaves out: fewer than 20 are no longer"):
+        fetched(shop.of(AGENT), file)
+
+
+def test_an_old_file_without_a_digest_that_is_no_table_is_damaged(shop: AudienceService) -> None:
+    shop.save(WIDE, "Wide", "Ada")
+    file = shop.export("Wide", "parquet")
+    Path(file.path).write_bytes(b"broken")
+    sum_of(Path(file.path)).unlink()
+    with pytest.raises(DamagedError, match="is damaged: it is not what was written; export the audience again"):
+        fetched(shop, file)
+
+
+def test_a_file_for_a_system_with_any_name_is_given_out(shop: AudienceService) -> None:
+    shop.save(WIDE, "Wide", "Ada")
+    with listening() as listener:
+        shop.destinations.add("our_crm-v2", listener.url)
+        file = shop.export("Wide", platform="our_crm-v2")
+    shop.destinations.remove("our_crm-v2")
+    assert fetched(shop, file) == Path(file.path)
 
 
 # --- any world ------------------------------------------------------------------------------------

@@ -14,9 +14,8 @@ from tools.interfaces.adcp.once import once
 from tools.interfaces.adcp.protocol import TaskError, not_found
 from tools.interfaces.adcp.rate_card import RateCard
 from tools.interfaces.adcp.requests import ActivationRequest, Filters, SignalDestination
-from tools.interfaces.adcp.segments import Segment, Segments, saving_key
+from tools.interfaces.adcp.segments import Segment, Segments, saving_key, saving_name
 from tools.service import AudienceService
-from tools.storage.registry import NAME_LENGTH
 from tools.types import SavedAudience
 
 Deployment = dict[str, Any]
@@ -73,7 +72,7 @@ class Activation:
         assert segment.spec is not None
         users = self._service.size(segment.spec).users or 0
         self._large_enough(users - round(users * self._service.settings.holdout))
-        return self._service.save(segment.spec, segment.name[:NAME_LENGTH], current().name, saving_key(segment))
+        return self._service.save(segment.spec, saving_name(segment), current().name, saving_key(segment))
 
     def _large_enough(self, users: int) -> None:
         minimum = self._service.settings.minimum_size

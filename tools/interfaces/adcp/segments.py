@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from encoders.errors import ModelError, RequestError
 from tools.interfaces.adcp.requests import LONGEST_SPEC
 from tools.service import AudienceService
+from tools.storage.registry import NAME_LENGTH
 from tools.types import AudienceSpec, SavedAudience, SizeEstimate
 
 _SENTENCE = "sentence-"
@@ -43,6 +44,12 @@ def of_saved(saved: SavedAudience) -> Segment:
 def saving_key(segment: Segment) -> str:
     """The idempotency key that a sentence is saved with when it is first activated."""
     return f"signal-{sha256(segment.id.encode()).hexdigest()[:40]}"
+
+
+def saving_name(segment: Segment) -> str:
+    """What the audience of a sentence is called: a name that nobody gives by chance, so it is no version of another."""
+    own = f" (signal {sha256(segment.id.encode()).hexdigest()[:12]})"
+    return segment.name[: NAME_LENGTH - len(own)].rstrip() + own
 
 
 def sized(segment: Segment, service: AudienceService) -> SizeEstimate | None:
@@ -83,7 +90,9 @@ class Segments:
         if segment is None:
             return None
         saved = self._service.deployments.saved_with(saving_key(segment))
-        return segment if saved is None else of_saved(saved)
+        if saved is None:  # keys are forgotten after a while, names are not
+            return self._by_id.get(saving_name(segment).casefold(), segment)
+        return of_saved(saved)
 
 
 def _sentence(id_: str) -> Segment | None:

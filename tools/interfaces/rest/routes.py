@@ -118,8 +118,11 @@ class Endpoint:
         body, key = given.get("body"), given.get("idempotency_key", "")
         asked = self._input(given, body, key)
         service = operation.allowed(asked, self._context.check, self._context.opened)
+        done_now = False
 
         def work() -> Any:
+            nonlocal done_now
+            done_now = True
             if http.replaces:
                 may_replace(self._tag(service, asked), given.get("if_match"))
             if http.job:
@@ -134,7 +137,7 @@ class Endpoint:
             found = self._context.once(key, request, body, Job if http.job else _answers(operation), work)
         else:
             found = work()
-        if http.there:
+        if http.there and not done_now:
             http.there(service, found)
         return self._sent(found, asked, request, response, given.get("if_none_match"))
 

@@ -11,8 +11,9 @@ from listening import listening
 from encoders.errors import RequestError
 from tools.access.caller import Scope
 from tools.access.gate import Gate
-from tools.interfaces.adcp.segments import of_sentence
+from tools.interfaces.adcp.segments import of_sentence, saving_name
 from tools.service import AudienceService
+from tools.storage.registry import NAME_LENGTH
 from tools.types import AudienceSpec
 
 COFFEE = "Households that will buy coffee in the next 28 days"
@@ -44,7 +45,8 @@ def test_a_sentence_is_saved_with_its_holdout_and_the_agent_gets_a_key(own: Audi
     segment = ask(own, "get_signals", {"signal_spec": COFFEE}, AGENT)["signals"][0]["signal_agent_segment_id"]
     (deployment,) = activate(own, segment, SELLER)["deployments"]
     (saved,) = own.of(AGENT).list_audiences()
-    assert (saved.name, saved.approved_by) == (COFFEE, "agent")
+    assert (saved.name, saved.approved_by) == (saving_name(of_sentence(COFFEE)), "agent")
+    assert saved.name.startswith(f"{COFFEE} (signal ")
     assert saved.holdout == round(0.1 * saved.users) > 0
     assert deployment.items() >= {**SELLER, "is_live": True}.items()
     assert deployment["activation_key"] == {"type": "key_value", "key": "audience", "value": saved.id}
@@ -117,6 +119,31 @@ def test_a_repeated_request_is_done_once_and_another_one_is_a_conflict(own: Audi
     fresh = activate(own, segment, SELLER, DSP, idempotency_key="another-key-123456")
     assert "replayed" not in fresh
     assert own.of(AGENT).list_audiences()[0].version == 1
+
+
+@pytest.mark.parametrize("words", [COFFEE, f"{COFFEE} and {'tea or ' * 20}water"])
+def test_a_sentence_never_becomes_a_version_of_what_somebody_saved(own: AudienceService, words: str) -> None:
+    mine = own.of(AGENT)
+    names = {words[:NAME_LENGTH].strip(), words[:NAME_LENGTH].strip().upper()}
+    for name in names:
+        mine.save(AudienceSpec(demand="Households that will buy tea in the next 28 days", cut=0.5), name, "Ada")
+    before = mine.list_audiences()
+    (deployment,) = activate(own, of_sentence(words).id, SELLER)["deployments"]
+    after = {each.id: each for each in mine.list_audiences()}
+    made = after.pop(deployment["activation_key"]["value"])
+    assert tuple(after.values()) == before
+    assert (made.version, made.approved_by) == (1, "agent")
+    assert len(made.name) <= NAME_LENGTH
+
+
+def test_a_sentence_is_still_the_same_audience_when_its_key_is_forgotten(own: AudienceService) -> None:
+    segment, registry = of_sentence(COFFEE).id, own.of(AGENT)._registry
+    first = activate(own, segment, SELLER)
+    with registry.database.transaction():
+        registry.database.run("DELETE FROM keys")
+    again = activate(own, segment, SELLER, idempotency_key="key-fedcba9876543210")
+    assert again["deployments"][0]["activation_key"] == first["deployments"][0]["activation_key"]
+    assert [each.version for each in registry.list()] == [1]
 
 
 def test_another_caller_s_key_is_not_mine(own: AudienceService) -> None:

@@ -11,6 +11,7 @@ from planted import World, copied
 from rest_doubles import SAVE, key, problem, served
 
 from agent.conversation import Conversation
+from encoders.checksums import write_checksums
 from encoders.data.erasing import Forgotten
 from encoders.workspace import Workspace
 from tools.access.caller import Caller, Scope
@@ -63,6 +64,29 @@ def test_an_audience_is_deleted_by_whoever_has_seen_it(address: str, shop: Audie
     mine_too = shop.of(Caller(name="x", tenant="shop", scopes=frozenset(Scope)))
     [line] = [line for line in mine_too._registry.audit() if line.action == "delete"]
     assert line.details == {"name": "Coffee"}
+
+
+def test_a_file_does_not_come_down_once_somebody_in_it_withdrew(address: str, shop: AudienceService) -> None:
+    with arrive(address, shop, "mine", Scope.ACTIVATE, Scope.READ) as mine:
+        mine.post("audiences", json=SAVE, headers=key("a"))
+        file = mine.post("audiences/Coffee/exports", json={}, headers=key("b")).json()
+        again = mine.post("audiences/Coffee/exports", json={}, headers=key("b"))
+        assert (again.status_code, again.json()) == (201, file)
+        rows = mine.get(f"exports/{file['name']}").text.splitlines()
+        data, gone = Workspace(shop.settings.workspace).data, rows[1].partition(",")[0]
+        for path in data.glob("*.parquet"):
+            table = pl.read_parquet(path)
+            if "user_id" in table.columns:
+                table.filter(pl.col("user_id") != gone).write_parquet(path)
+        write_checksums(data)
+        for answer in (
+            mine.get(f"exports/{file['name']}"), mine.post("audiences/Coffee/exports", json={}, headers=key("b")),
+        ):  # fmt: skip
+            assert "may no longer be reached" in (said := problem(answer, 404))
+            assert "export the audience again" in said
+        fresh = mine.post("audiences/Coffee/exports", json={}, headers=key("c")).json()
+        assert fresh["rows"] == file["rows"] - 1
+        assert gone not in [row.partition(",")[0] for row in mine.get(f"exports/{fresh['name']}").text.splitlines()]
 
 
 def test_users_are_erased_by_the_owner_alone(address: str, shop: AudienceService) -> None:
