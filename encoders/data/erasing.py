@@ -43,12 +43,12 @@ class Forgotten:
         except FileNotFoundError as error:
             if any(workspace.receipts.glob("*.json")):
                 raise self._refused("is gone") from error
-            self._listed = _Listed()
+            self._listed, self._key = _Listed(), b""
+            return
         except (OSError, ValidationError, UnicodeDecodeError) as error:
             raise self._refused(f"cannot be read ({type(error).__name__})") from error
-        listed = self._listed
-        self._key = workspace.mask_key() if listed != _Listed() else b""
-        if self._key and not hmac.compare_digest(listed.digest, _digest(self._key, listed.users, listed.contacts)):
+        listed, self._key = self._listed, workspace.mask_key()
+        if not hmac.compare_digest(listed.digest, _digest(self._key, listed.users, listed.contacts)):
             raise self._refused("is damaged, or mask.key is not the key that it was made with")
 
     def _refused(self, reason: str) -> WorkspaceError:

@@ -110,6 +110,20 @@ def test_every_byte_of_the_list_of_the_erased_counts(workspace: Workspace) -> No
         assert json.loads(changed) == json.loads(whole), place
 
 
+@pytest.mark.parametrize(
+    "emptied", ["{}", '{"users": [], "contacts": []}', '{"users": [], "contacts": [], "digest": ""}']
+)
+def test_an_emptied_list_of_the_erased_is_not_taken_for_one_with_nobody_on_it(
+    workspace: Workspace, emptied: str
+) -> None:
+    erase(workspace, Settings(workspace=workspace.path), ["u001"], "Ann")
+    (workspace.path / "forgotten.json").write_text(emptied)
+    with pytest.raises(WorkspaceError, match="put a backup of it"):
+        Forgotten(workspace)
+    with pytest.raises(WorkspaceError, match="put a backup of it"):
+        export(workspace, SAVED, USERS)
+
+
 def test_receipts_without_a_list_are_noticed(workspace: Workspace) -> None:
     workspace.receipts.mkdir()
     assert not Forgotten(workspace)
