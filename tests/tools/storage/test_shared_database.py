@@ -12,6 +12,8 @@ from faulty import truncate
 
 from agent.cli.erase import restore
 from encoders.data.contacts import ContactFormat
+from encoders.settings import Settings
+from encoders.workspace import Workspace
 from tools.erasure.files import erase_from_file
 from tools.erasure.traces import traces_of
 from tools.storage.registry import Registry
@@ -93,7 +95,8 @@ def test_erasing_leaves_a_database_that_is_open_to_those_who_have_it_open(path: 
 def test_a_backup_takes_no_place_of_what_is_in_use(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("AUDIENCE_WORKSPACE", str(path.parent))
+    here = Settings(workspace=path.parent)
+    monkeypatch.setattr("agent.cli.erase.open_workspace", lambda: (Workspace(path.parent), here))
     with Registry(path) as registry:
         save(registry, "Tea")
     with held_by_another_process(path):
