@@ -16,6 +16,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 from wire_doubles import ending
 
+from agent.state import Reply
 from encoders.errors import RequestError, TooSmallError
 from encoders.reader import WholeReading
 from encoders.text.words import stems
@@ -72,6 +73,15 @@ FIELDS = {
     "kids": ("no kids", "1 kid", "2 kids", "3 or more kids"),
 }
 POPULATION = 2000
+
+
+COFFEE = "Households that will buy coffee in the next 28 days"
+
+
+def spec(reply: Reply) -> AudienceSpec:
+    """The audience that a reply shows."""
+    assert reply.draft is not None, reply.text
+    return reply.draft.spec
 
 
 class PlantedService:

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from agent_doubles import PlantedService
+from agent_doubles import COFFEE, PlantedService, spec
 
 from agent.conversation import Conversation
 from encoders.settings import Settings
@@ -23,3 +23,10 @@ def talk(service: PlantedService, workspace: Settings) -> Iterator[Conversation]
     conversation = Conversation(service, workspace)  # type: ignore[arg-type]
     yield conversation
     conversation.close()
+
+
+@pytest.fixture
+def coffee(talk: Conversation) -> Conversation:
+    """A conversation in whose thread "t" an audience for coffee stands."""
+    assert spec(talk.say("t", "coffee drinkers")).demand == COFFEE
+    return talk

@@ -1,7 +1,7 @@
 """Whole conversations with the embedded model over a planted world."""
 
 import pytest
-from agent_doubles import GROUPS, PlantedService, in_threads
+from agent_doubles import GROUPS, PlantedService, in_threads, spec
 
 from agent.conversation import Conversation
 from agent.state import Reply
@@ -14,11 +14,6 @@ def play(talk: Conversation, *lines: str) -> Reply:
     for line in lines[:-1]:
         talk.say("t", line)
     return talk.say("t", lines[-1])
-
-
-def spec(reply: Reply) -> AudienceSpec:
-    assert reply.draft is not None, reply.text
-    return reply.draft.spec
 
 
 def test_a_vague_request_is_asked_about_twice_at_most_and_then_proposed(talk: Conversation) -> None:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from agent_doubles import PlantedService
+from agent_doubles import COFFEE, PlantedService, spec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +18,7 @@ from agent.conversation import Conversation
 from agent.models.usage import ModelConduct
 from agent.reading import parse as reading
 from agent.reading.intents import INTENTS, Guess
-from agent.state import Clarification, Memory, Reply
+from agent.state import Clarification, Memory
 from agent.thinking.drafts import RefusedAudience
 from agent.thinking.rules.decide import RuleThinker
 from agent.thinking.weighing import look
@@ -30,19 +30,6 @@ from encoders.settings import Settings
 from tools.types import AudienceSpec, Behaviour, Filter, Interval, LifeCycle, SizeEstimate
 
 pytestmark = pytest.mark.slow
-
-COFFEE = "Households that will buy coffee in the next 28 days"
-
-
-def spec(reply: Reply) -> AudienceSpec:
-    assert reply.draft is not None
-    return reply.draft.spec
-
-
-@pytest.fixture
-def coffee(talk: Conversation) -> Conversation:
-    assert spec(talk.say("t", "coffee drinkers")).demand == COFFEE
-    return talk
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What a marketer says that was once taken for something else: each message gets the answer it asks for."""
 
 import pytest
-from agent_doubles import CARD, PlantedService
+from agent_doubles import CARD, COFFEE, PlantedService, spec
 
 from agent.conversation import Conversation
 from agent.reading.orders import compared_with, misplaced, picked, picked_near
@@ -12,21 +12,9 @@ from agent.state import AudienceDraft, Reply, Version
 from encoders.reader import MeantGroup, WholeReading
 from tools.types import AudienceSpec, Behaviour, Filter, ProfileRow
 
-COFFEE = "Households that will buy coffee in the next 28 days"
 HOMEOWNERS = Filter(field="home ownership", values=("homeowner",))
 LAST_MONTH = (Behaviour(did=False, what="coffee", days=30),)
 FED = ("dog food", "cat food")
-
-
-def spec(reply: Reply) -> AudienceSpec:
-    assert reply.draft is not None
-    return reply.draft.spec
-
-
-@pytest.fixture
-def coffee(talk: Conversation) -> Conversation:
-    assert spec(talk.say("t", "coffee drinkers")).demand == COFFEE
-    return talk
 
 
 @pytest.fixture
