@@ -69,11 +69,11 @@ def _embed_once() -> Iterator[None]:
 def _little_knowledge() -> Iterator[None]:
     """Have readers learn from a few entries: looking up four thousand things takes longer than all else here."""
     little = {"shop": tuple(entry for entry in trades()["shop"] if entry.kind in {"pet", "life-stage"})}
-    phrases = replace(material(), phrases=())
+    no_situations = replace(material(), situations=dict.fromkeys(material().situations, ()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(building, "trades", lambda: little)
         for module in (building, texts):
-            patch.setattr(module, "material", lambda: phrases)
+            patch.setattr(module, "material", lambda: no_situations)
         yield
 
 

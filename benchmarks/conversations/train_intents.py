@@ -116,7 +116,7 @@ def _long_winded() -> Iterator[Example]:
     draw = random.Random(1)
     named = [each.strip() for each in table("intents/en")["slots"]["thing"].split(";")]
     phrases = [text for entries in trades().values() for entry in entries for text in entry.says]
-    phrases += [text for entry in material().phrases for text in entry.says]
+    phrases += [each.text for told in material().situations.values() for each in told]
     for frame in material().frames:
         for thing in draw.sample((draw.choice(named), draw.choice(phrases)), 1):
             yield Example(_typed(frame.replace("{x}", thing), "demand", "en", draw), "fresh", (), "demand")

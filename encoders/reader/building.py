@@ -68,13 +68,18 @@ def open_reader(
     """
     targets = Targets.of(vocabulary)
     own = read_glossary(workspace.path)
-    ours = [entry for name, entries in trades().items() if _fits(entries, targets) for entry in entries]
+    fitting = [name for name, entries in trades().items() if _fits(entries, targets)]
+    ours = [entry for name in fitting for entry in trades()[name]]
+    situations = [each for name in fitting for each in material().situations[name]]
     others = [text for entries in trades().values() for entry in entries if entry not in ours for text in entry.says]
-    table = dict(checked_table(data_name)) or _table_of(workspace, ours, targets, encoder, progress)
-    head = _head(workspace, targets, training_texts(ours, table, targets, seed), encoder, seed, progress)
+    table = dict(checked_table(data_name)) or _table_of(
+        workspace, [entry.things for entry in ours] + [each.things for each in situations], targets, encoder, progress
+    )
+    examples = training_texts(ours, situations, table, targets, seed)
+    head = _head(workspace, targets, examples, encoder, seed, progress)
     unknown = sorted({thing for entry in own for thing in entry.things} - set(table))
     table |= ground_things(unknown, targets, encoder)
-    known = [entry for entry in (*own, *ours) if meant_by(entry, table, targets)]
+    known = [entry for entry in (*own, *ours) if meant_by(entry.things, table, targets)]
     ordinary = (*material().frames, *material().nothings, *targets.texts[: targets.groups])
     return Reader(targets, head, encoder, known, table, Phrases(known, ordinary, own), (*ordinary, *others))
 
@@ -89,12 +94,16 @@ def _fits(entries: Sequence[Entry], targets: Targets) -> bool:
 
 
 def _table_of(
-    workspace: Workspace, entries: Iterable[Entry], targets: Targets, encoder: TextEncoder, progress: Progress
+    workspace: Workspace,
+    wanted: Iterable[Sequence[str]],
+    targets: Targets,
+    encoder: TextEncoder,
+    progress: Progress,
 ) -> dict[str, tuple[str, ...]]:
     """The table of one's own data: lines that are there stay, others are made and written down."""
     path = workspace.path / GROUNDED
     known: Table = read_table(path) if path.is_file() else {}
-    missing = sorted({thing for entry in (*entries, *material().phrases) for thing in entry.things} - set(known))
+    missing = sorted({thing for things in wanted for thing in things} - set(known))
     if not missing:
         return dict(known)
     progress("Looking up what things are in this data", None)

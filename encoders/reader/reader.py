@@ -116,7 +116,7 @@ class Reader:
         self._group = np.array([targets.place[group] for group in targets.group_of[: len(targets)]], np.int64)
         self.targets, self._head, self._encoder = targets, head, encoder
         self._phrases = phrases
-        self._stands_for = {entry.name: meant_by(entry, table, targets) for entry in entries}
+        self._stands_for = {entry.name: meant_by(entry.things, table, targets) for entry in entries}
 
     def alone(self) -> "Reader":
         """The same head, with no entry looked up: for finding out what the knowledge is worth."""

@@ -1,8 +1,8 @@
 """What the head learns from: sentences as marketers type them, around names, things, occasions - and around nothing.
 
 Frames ("need an audience for {x} by 4pm") come from several independent writers; what stands in them are the names of
-the data, the phrases of the knowledge with the things it stands for, and, as examples of nothing, chatter, made-up
-words and things that other trades sell.
+the data, the phrases of the knowledge and situations with the things they stand for, and, as examples of nothing,
+chatter, made-up words and things that other trades sell.
 """
 
 import json
@@ -22,6 +22,8 @@ PER_GROUP = 30
 """At most so many texts per group of the data; more change little and take time to embed."""
 _NAMES = 4
 """Texts around the name of each group."""
+_SITUATIONS = 20
+"""At most so many situations per group of the data."""
 _BARE = 0.2
 """Share of the texts that stand alone, without a frame."""
 _FADING = 0.85
@@ -63,6 +65,16 @@ class ReaderExample(NamedTuple):
     meant: dict[int, float]
 
 
+_SITUATION_FILES = {"shop": "situations/shop.jsonl", "film": "situations/film.jsonl"}
+
+
+class Situation(NamedTuple):
+    """What somebody says who means certain things without naming them, and the things, the most telling first."""
+
+    text: str
+    things: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Material:
     """The data-independent part of the texts."""
@@ -70,7 +82,8 @@ class Material:
     frames: tuple[str, ...]
     nothings: tuple[str, ...]
     elsewhere: tuple[str, ...]
-    phrases: tuple[Entry, ...]
+    situations: dict[str, tuple[Situation, ...]]
+    """By trade ("shop", "film")."""
 
 
 @lru_cache
@@ -81,15 +94,17 @@ def material() -> Material:
     def lines(name: str) -> tuple[str, ...]:
         return tuple(line for line in folder.joinpath(name).read_text("utf-8").splitlines() if line.strip())
 
-    read = [json.loads(line) for line in lines("phrases.jsonl")]
-    phrases = tuple(Entry(name=each["text"], says=(each["text"],), things=tuple(each["things"])) for each in read)
-    return Material(lines("frames.txt"), lines("nothings.txt"), lines("elsewhere.txt"), phrases)
+    situations = {
+        trade: tuple(Situation(each["text"], tuple(each["things"])) for each in map(json.loads, lines(name)))
+        for trade, name in _SITUATION_FILES.items()
+    }
+    return Material(lines("frames.txt"), lines("nothings.txt"), lines("elsewhere.txt"), situations)
 
 
-def meant_by(entry: Entry, table: Table, targets: Targets) -> dict[int, float]:
-    """The targets that an entry stands for, with their shares, the most telling first; they sum to one, or are none."""
+def meant_by(things: Sequence[str], table: Table, targets: Targets) -> dict[int, float]:
+    """The targets that things stand for, with their shares, the most telling first; they sum to one, or are none."""
     found: dict[int, float] = {}
-    for place, thing in enumerate(entry.things):
+    for place, thing in enumerate(things):
         numbers = targets.numbers(table.get(thing, (thing,)))
         for number in numbers:
             number = number if number < len(targets) else targets.place[targets.group_of[number]]
@@ -98,7 +113,9 @@ def meant_by(entry: Entry, table: Table, targets: Targets) -> dict[int, float]:
     return {number: share / total for number, share in found.items()}
 
 
-def training_texts(entries: Sequence[Entry], table: Table, targets: Targets, seed: int) -> list[ReaderExample]:
+def training_texts(
+    entries: Sequence[Entry], situations: Sequence[Situation], table: Table, targets: Targets, seed: int
+) -> list[ReaderExample]:
     """The texts of one data set, in an order that ``seed`` decides."""
     random = np.random.default_rng(seed)
     stuff = material()
@@ -107,8 +124,8 @@ def training_texts(entries: Sequence[Entry], table: Table, targets: Targets, see
     for number in range(targets.groups, len(targets.names)):
         meant = number if targets.singles else targets.place[targets.group_of[number]]
         items.setdefault(targets.names[number], {})[meant] = 1.0
-    things = [(thing, meant_by(Entry(name=thing, says=(thing,), things=(thing,)), table, targets)) for thing in table]
-    said = [(text, meant_by(entry, table, targets)) for entry in (*entries, *stuff.phrases) for text in entry.says]
+    things = [(thing, meant_by([thing], table, targets)) for thing in table]
+    said = [(text, meant_by(entry.things, table, targets)) for entry in entries for text in entry.says]
     pairs = [
         (f"{targets.names[one]} {word} {targets.names[other]}", {int(one): 0.5, int(other): 0.5})
         for one, other, word in zip(
@@ -126,7 +143,15 @@ def training_texts(entries: Sequence[Entry], table: Table, targets: Targets, see
     examples = [*again, *(ReaderExample(_framed(text, stuff, (seed,)), meant) for text, meant in (*pairs, *drawn))]
     examples += _of_nothing(stuff, random, max(40, len(examples) // 6), seed)
     aside = [each._replace(text=_beside_a_trade(each.text, stuff, seed)) for each in examples if _speaks(each, seed)]
-    return [*examples, *aside]
+    return [*examples, *aside, *_in_situations(situations, table, targets, seed)]
+
+
+def _in_situations(situations: Sequence[Situation], table: Table, targets: Targets, seed: int) -> list[ReaderExample]:
+    """Each situation as it stands and within chatter."""
+    known = [ReaderExample(each.text, meant_by(each.things, table, targets)) for each in situations]
+    drawn = sorted((each for each in known if each.meant), key=lambda each: _draw(seed, each.text))
+    bare = drawn[: _SITUATIONS * targets.groups]
+    return [*bare, *(each._replace(text=_framed(each.text, material(), (seed,))) for each in bare)]
 
 
 def _evened(items: dict[str, dict[int, float]]) -> list[tuple[str, dict[int, float]]]:

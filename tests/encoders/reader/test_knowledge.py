@@ -5,6 +5,7 @@ import pytest
 
 from encoders.errors import DataError
 from encoders.reader.knowledge import Entry, Phrases, checked_table, read_entries, read_glossary, trades
+from encoders.reader.texts import material
 
 FEAST = Entry(name="Thanksgiving dinner", says=("thanksgiving dinner", "turkey day"), things=("whole turkey", "pie"))
 SANDWICH = Entry(name="Sandwiches", says=("sandwich", "turkey sandwich"), things=("bread", "turkey slices"))
@@ -85,5 +86,15 @@ def test_the_body_of_knowledge_is_large_and_clean(trade: str, fewest: int) -> No
 @pytest.mark.parametrize(("data_name", "trade"), [("completejourney", "shop"), ("movielens", "film")])
 def test_the_checked_tables_know_every_thing_of_the_knowledge(data_name: str, trade: str) -> None:
     table = checked_table(data_name)
-    missing = {thing for entry in trades()[trade] for thing in entry.things} - set(table)
+    told = (*trades()[trade], *material().situations[trade])
+    missing = {thing for each in told for thing in each.things} - set(table)
     assert sorted(missing) == []
+
+
+@pytest.mark.parametrize(("trade", "fewest"), [("shop", 4500), ("film", 900)])
+def test_situations_are_many_and_no_two_say_the_same(trade: str, fewest: int) -> None:
+    situations = material().situations[trade]
+    assert len(situations) >= fewest
+    said = Counter(" ".join(each.text.lower().split()) for each in situations)
+    assert [text for text, times in said.items() if times > 1] == []
+    assert [each.text for each in situations if not each.things or len(set(each.things)) < len(each.things)] == []

@@ -10,7 +10,7 @@ from encoders.reader import Reader, open_reader
 from encoders.reader.head import ReaderHead
 from encoders.reader.knowledge import GROUNDED, Entry, Phrases, ground_things, read_table
 from encoders.reader.targets import Targets, spoken_name
-from encoders.reader.texts import ReaderExample, material, meant_by, training_texts
+from encoders.reader.texts import ReaderExample, Situation, material, meant_by, training_texts
 from encoders.workspace import Workspace
 from tools.audiences.reader import ReaderService
 from tools.service import AudienceService
@@ -105,19 +105,18 @@ def test_things_are_grounded_by_name_first_and_not_at_all_where_nothing_is_near(
 
 def test_shares_of_an_entry_fade_and_sum_to_one(service: AudienceService) -> None:
     targets = Targets.of(service.forecaster.snapshot.vocabulary)
-    entry = Entry(name="Feast", says=("feast",), things=("roast", "wine", "nothing"))
-    meant = meant_by(entry, {"roast": ("vegetables", "bread"), "nothing": ()}, targets)
+    meant = meant_by(("roast", "wine", "nothing"), {"roast": ("vegetables", "bread"), "nothing": ()}, targets)
     assert list(meant) == list(targets.numbers(["vegetables", "bread", "wine"]))
     assert sum(meant.values()) == pytest.approx(1.0)
-    assert meant_by(Entry(name="x", says=("x",), things=("y",)), {}, targets) == {}
+    assert meant_by(("y",), {}, targets) == {}
 
 
 def test_a_line_more_leaves_the_other_texts_as_they_were(service: AudienceService) -> None:
     targets = Targets.of(service.forecaster.snapshot.vocabulary)
     entries = [Entry(name="Garden", says=("a green thumb",), things=("gardening",))]
-    before = {each.text for each in training_texts(entries, {}, targets, 7)}
+    before = {each.text for each in training_texts(entries, (), {}, targets, 7)}
     more = [*entries, Entry(name="Cats", says=("a cat person",), things=("cat food",))]
-    after = {each.text for each in training_texts(more, {}, targets, 7)}
+    after = {each.text for each in training_texts(more, (), {}, targets, 7)}
     assert len(before - after) <= 1
     assert any("a cat person" in text for text in after - before)
 
@@ -197,6 +196,16 @@ def test_requests_are_read_with_their_slips_put_right(service: AudienceService) 
     assert [each.group for each in service.read("who buys our new choclate?").groups] == ["chocolate"]
 
 
+def test_a_situation_teaches_what_it_means_bare_and_within_chatter(service: AudienceService) -> None:
+    targets = Targets.of(service.forecaster.snapshot.vocabulary)
+    told = (Situation("the pot is on before sunrise", ("coffee",)), Situation("nothing of ours", ("a violin",)))
+    coffee = dict.fromkeys(targets.numbers(["coffee"]), 1.0)
+    found = [each for each in training_texts((), told, {}, targets, 7) if "before sunrise" in each.text]
+    assert [each.meant for each in found] == [coffee, coffee]
+    assert found[0].text == told[0].text
+    assert not any(told[1].text in each.text for each in training_texts((), told, {}, targets, 7))
+
+
 @pytest.mark.slow
 def test_learning_the_head_tells_how_far_it_is_and_stops_where_that_raises() -> None:
     examples = [ReaderExample("dogs", {0: 1.0}), ReaderExample("nothing", {})]
@@ -217,7 +226,7 @@ def test_learning_the_head_tells_how_far_it_is_and_stops_where_that_raises() -> 
 
 def test_who_speaks_of_their_own_trade_wants_what_they_wanted_before(service: AudienceService) -> None:
     targets = Targets.of(service.forecaster.snapshot.vocabulary)
-    texts = training_texts([], {}, targets, 7)
+    texts = training_texts((), (), {}, targets, 7)
     meant = {each.text: each.meant for each in texts}
     beside = [
         (each, text.removeprefix(start))
