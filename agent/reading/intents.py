@@ -102,10 +102,10 @@ def form_of(text: str, stage: Stage, options: Sequence[str]) -> Matrix:
         float(re.search(pattern, text, re.IGNORECASE if "A-Z" not in pattern else 0) is not None) for pattern in _FORM
     ]
     facts += [shared, float(shared > 0)]
-    return np.concatenate([np.array(facts, np.float32), _words(text)])
+    return np.concatenate([np.array(facts, np.float32), hashed_words(text)])
 
 
-def _words(text: str) -> Matrix:
+def hashed_words(text: str) -> Matrix:
     """Words, pairs and pieces of words of a text, hashed; a unit vector [_BUCKETS]."""
     words = ["^", *(_numberless(word) for word in _WORD.findall(shortened(text).lower())), "$"]
     pieces = words[1:-1] + [f"{a} {b}" for a, b in pairwise(words)]

@@ -56,6 +56,7 @@ class ParsedMessage(BaseModel):
     rest: str = Field("", description="the message without what is left out, conditions, times and numbers")
     join: Literal["any", "all"] = Field("any", description="all: each of the wants is required of the same user")
     excluded: tuple[str, ...] = Field((), description="things the people must never have done")
+    refused: tuple[str, ...] = Field((), description="clauses of a request that say what it does not mean")
     behaviours: tuple[Behaviour, ...] = Field((), description="the past; a thing that is not named is ``IT``")
     life_cycle: tuple[LifeCycle, ...] = ()
     memberships: tuple[Membership, ...] = ()

@@ -27,6 +27,7 @@ from agent.reading.orders import (
     skips,
     without_correction,
 )
+from agent.reading.refusals import Wish, without_refused
 from agent.reading.wording import code_of, into_english, language, noun_phrases
 from agent.steps import Step
 from encoders.text.words import stems
@@ -87,7 +88,8 @@ def parse(
         spoken = str(table(f"languages/{tongue}")["name"])
     english = into_english(text, code_of(spoken) or tongue).translate(_MARKS)
     guess = intent_classifier().guess(text, stage, options)
-    parsed = clauses_of(english, card, spoken, saved, alone=stage == "fresh")
+    request = stage == "fresh" or guess.intent == "demand"
+    parsed = clauses_of(english, card, spoken, saved, alone=stage == "fresh", request=request)
     choice = picked(english, options) if stage == "question" else None
     standing = stage == "draft" if standing is None else standing
     ordered = order = read_order(english, standing, saved)
@@ -199,8 +201,24 @@ def _doubted(ordered: Intent) -> bool:
     return ordered not in ("people", "explain", "like", "combine", "holdout")
 
 
-def clauses_of(text: str, card: DataCard, spoken: str, saved: Sequence[str] = (), alone: bool = True) -> ParsedMessage:
-    """Everything that syntax tells, whatever the intent; ``alone``: nothing stands that it could be a condition of."""
+def clauses_of(
+    text: str,
+    card: DataCard,
+    spoken: str,
+    saved: Sequence[str] = (),
+    alone: bool = True,
+    request: bool = False,
+) -> ParsedMessage:
+    """Everything that syntax tells, whatever the intent.
+
+    Args:
+        text: the message, in English.
+        card: the data.
+        spoken: the language it was typed in.
+        saved: names of the saved audiences.
+        alone: nothing stands that it could be a condition of.
+        request: it asks for an audience of its own, so that its clauses may refuse something.
+    """
     clauses = table("commands")["clauses"]
     held, text = held_back(text)
     wish = bool(re.search(table("words")["wish"], text, re.IGNORECASE))
@@ -220,6 +238,8 @@ def clauses_of(text: str, card: DataCard, spoken: str, saved: Sequence[str] = ()
     excluded, not_lately, text = _left_out(text, spoken)
     not_lately = tuple(_about_the_same(each, past.behaviours) for each in not_lately)
     days, text = _ahead(text, card)
+    wish_alone = without_refused(text) if request and spoken == "English" else Wish(text, ())
+    text = wish_alone.text
     wants = noun_phrases(text, spoken)
     behaviours = (*past.behaviours, *not_lately)
     if alone and newness is None and not wants and _never_before(behaviours):
@@ -231,6 +251,7 @@ def clauses_of(text: str, card: DataCard, spoken: str, saved: Sequence[str] = ()
         rest=_SEAM.sub(", ", text).strip(" ,"),
         join=join,
         excluded=excluded,
+        refused=wish_alone.refused,
         behaviours=tuple(dict.fromkeys(behaviours)),
         life_cycle=past.life_cycle,
         memberships=past.memberships,

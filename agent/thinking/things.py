@@ -45,7 +45,7 @@ def read_whole(
     about_people = bool(parsed.filters or parsed.excluded) and not parsed.wants
     if parsed.foreign or apart or about_people or _named(context, parsed):
         return None
-    return _without(service.read(parsed.rest if parsed.excluded else text), parsed.excluded)
+    return _without(service.read(parsed.rest if parsed.excluded or parsed.refused else text), parsed.excluded)
 
 
 def _without(read: WholeReading | None, excluded: Sequence[str]) -> WholeReading | None:
@@ -101,8 +101,9 @@ def witness(context: "Context", items: tuple[str, ...]) -> str:
     """The request's own words, which stay in the demand where its things are the reader's and the reader is unsure."""
     if context.whole is None or context.whole.sure or items != chosen_by_reader(context):
         return ""
-    words = " ".join((context.request if context.question is not None else context.text).split())
-    return words[:_LONGEST_WITNESS]
+    parsed = context.request_parsed if context.question is not None else context.parsed
+    text = context.request if context.question is not None else context.text
+    return " ".join((parsed.rest if parsed.refused else text).split())[:_LONGEST_WITNESS]
 
 
 def things_of(context: Context, items: Sequence[str]) -> tuple[Thing, ...]:

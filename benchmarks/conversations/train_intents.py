@@ -10,26 +10,21 @@ seeds give the same weights.
 import random
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from safetensors.numpy import save_file
-from torch import nn
-from torch.nn import functional
 
-from agent.reading.intents import CHANGES, ENCODERS, INTENTS, Intent, Matrix, Stage, form_of, shortened
+from agent.reading.intents import CHANGES, ENCODERS, INTENTS, Intent, Stage, form_of, shortened
+from benchmarks.conversations.small_network import trained
 from encoders.reader.knowledge import trades
 from encoders.reader.texts import material
 from encoders.text.encoders import text_encoder
 from prompts.loader import LANGUAGES, table
 
-_SEEDS = (0, 1, 2)
-_HIDDEN = 96
-_EPOCHS = 14
-_BATCH = 256
 _FILLINGS = {"en": 4, "other": 4}
 _PHRASES = 400
 """Occasions and habits that are learned as requests."""
@@ -100,7 +95,10 @@ def main() -> None:
     encoders = [text_encoder(name) for name in ENCODERS]
     embedded = np.concatenate([encoder.encode(texts) for encoder in encoders], axis=1)
     known = dict(zip(texts, embedded, strict=True))
-    weights = trained(found, known)
+    vectors = np.stack([known[shortened(each.text)] for each in found])
+    form = np.stack([form_of(each.text, each.stage, each.options) for each in found])
+    labels = [INTENTS.index(each.intent) for each in found]
+    weights = trained(np.concatenate([vectors, form], axis=1), labels, len(INTENTS))
     halved = {name: each.astype(np.float16) for name, each in weights.items()}
     save_file(halved, Path(__file__).parents[2] / "agent" / "reading" / "intents.safetensors")
 
@@ -165,46 +163,6 @@ def _typed(text: str, intent: Intent, language: str, draw: random.Random) -> str
         place = draw.randrange(1, len(text) - 2)
         text = text[:place] + text[place + 1] + text[place] + text[place + 2 :]
     return text
-
-
-def trained(found: Sequence[Example], known: dict[str, Matrix]) -> dict[str, Matrix]:
-    """Several small networks as one: their hidden layers side by side, their outputs averaged."""
-    vectors = np.stack([known[shortened(each.text)] for each in found])
-    form = np.stack([form_of(each.text, each.stage, each.options) for each in found])
-    inputs = torch.from_numpy(np.concatenate([vectors, form], axis=1))
-    labels = torch.tensor([INTENTS.index(each.intent) for each in found])
-    counts = torch.bincount(labels, minlength=len(INTENTS)).float()
-    weights = (counts.mean() / counts) ** 0.5
-    states = [_network(inputs, labels, weights, seed).state_dict() for seed in _SEEDS]
-    joined = {
-        "hidden.weight": torch.cat([each["1.weight"] for each in states]),
-        "hidden.bias": torch.cat([each["1.bias"] for each in states]),
-        "output.weight": torch.cat([each["4.weight"] for each in states], dim=1) / len(states),
-        "output.bias": torch.stack([each["4.bias"] for each in states]).mean(dim=0),
-    }
-    return {name: tensor.numpy().astype(np.float32) for name, tensor in joined.items()}
-
-
-def _network(inputs: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, seed: int) -> nn.Sequential:
-    torch.manual_seed(seed)
-    net = nn.Sequential(
-        nn.Dropout(0.15),
-        nn.Linear(inputs.shape[1], _HIDDEN),
-        nn.ReLU(),
-        nn.Dropout(0.3),
-        nn.Linear(_HIDDEN, len(INTENTS)),
-    )
-    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
-    steps = _EPOCHS * -(-len(inputs) // _BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=steps)
-    for _ in range(_EPOCHS):
-        for batch in torch.randperm(len(inputs)).split(_BATCH):  # type: ignore[no-untyped-call]
-            loss = functional.cross_entropy(net(inputs[batch]), labels[batch], weights, label_smoothing=0.05)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-    return net.eval()
 
 
 if __name__ == "__main__":

@@ -75,13 +75,18 @@ def open_reader(
     table = dict(checked_table(data_name)) or _table_of(
         workspace, [entry.things for entry in ours] + [each.things for each in situations], targets, encoder, progress
     )
-    examples = training_texts(ours, situations, table, targets, seed)
+    elsewhere = [
+        each.text for name in trades() if fitting and name not in fitting for each in material().situations[name]
+    ]
+    examples = training_texts(ours, situations, table, targets, seed, elsewhere)
     head = _head(workspace, targets, examples, encoder, seed, progress)
     unknown = sorted({thing for entry in own for thing in entry.things} - set(table))
     table |= ground_things(unknown, targets, encoder)
     known = [entry for entry in (*own, *ours) if meant_by(entry.things, table, targets)]
     ordinary = (*material().frames, *material().nothings, *targets.texts[: targets.groups])
-    return Reader(targets, head, encoder, known, table, Phrases(known, ordinary, own), (*ordinary, *others))
+    said = [each.text for told in material().situations.values() for each in told]
+    phrases = Phrases(known, ordinary, own)
+    return Reader(targets, head, encoder, known, table, phrases, (*ordinary, *others), (*material().elsewhere, *said))
 
 
 def _fits(entries: Sequence[Entry], targets: Targets) -> bool:

@@ -32,6 +32,8 @@ _GATHERED, _OFTEN, _ONE_OF = 0.12, 4.0, 0.5
 and none of them has more than this part of it."""
 _NOTHING = 0.5
 """Where single items can be meant, a request means nothing here from this share of nothing on."""
+_OF_UNKNOWN_WORDS, _CLEAR = 0.5, 0.3
+"""A request means nothing here, unless some thing has this share, where so many of its words are said nowhere else."""
 _STANDS_OUT = 2.5
 """The greatest share is so many times what chance would give each thing; else nothing is meant."""
 MOST = 8
@@ -100,6 +102,7 @@ class Reader:
         table: Table,
         phrases: Phrases,
         ordinary: Collection[str] = (),
+        said: Collection[str] = (),
     ) -> None:
         """Read with a trained head.
 
@@ -111,8 +114,11 @@ class Reader:
             table: what the things of the entries are in the data.
             phrases: over ``entries``.
             ordinary: texts whose words alone are no titles of single items, such as chatter.
+            said: texts that, with all others here, have every word that can mean something; none: any can.
         """
-        self._ordinary = frozenset(word for text in ordinary for word in stemmed(text))
+        self._ordinary = _words_in(ordinary)
+        own = (*targets.texts, *table, *(text for entry in entries for text in (*entry.says, *entry.things)))
+        self._said = _words_in((*said, *own)) if said else frozenset()
         self._group = np.array([targets.place[group] for group in targets.group_of[: len(targets)]], np.int64)
         self.targets, self._head, self._encoder = targets, head, encoder
         self._phrases = phrases
@@ -120,7 +126,7 @@ class Reader:
 
     def alone(self) -> "Reader":
         """The same head, with no entry looked up: for finding out what the knowledge is worth."""
-        return Reader(self.targets, self._head, self._encoder, (), {}, Phrases(()), self._ordinary)
+        return Reader(self.targets, self._head, self._encoder, (), {}, Phrases(()), self._ordinary, self._said)
 
     def read(self, text: str) -> WholeReading:
         """Read one request."""
@@ -130,6 +136,8 @@ class Reader:
         titles = self._titles(text, shares)
         ranked = self._ranked(self._with_titles(shares, titles), titles, self._gathered(head, bool(titles)))
         chosen = self._chosen(ranked, float(shares[-1]), self._called(text), by_entry)
+        if chosen and chosen[0].share < _CLEAR and self._made_up(text):
+            chosen = []
         others = [each.name for each in ranked if each not in chosen and each.share >= OFFERED]
         return WholeReading(
             groups=tuple(self._meant(each, by_entry, text) for each in chosen),
@@ -153,6 +161,12 @@ class Reader:
         of_entry = max(least, min(beside, _BESIDE_OF_ENTRY) * greatest)
         bounds = dict.fromkeys(known, of_entry) | dict.fromkeys(called, OFFERED)
         return [each for each in ranked[:MOST] if each.share >= bounds.get(each.number, max(least, beside * greatest))]
+
+    def _made_up(self, text: str) -> bool:
+        """Whether half of the words of a text are said nowhere else."""
+        words = [word for word in stemmed(text) if not word.isdigit()]
+        unknown = [word for word in words if word not in self._said and word not in self._ordinary]
+        return bool(self._said and words) and len(unknown) >= _OF_UNKNOWN_WORDS * len(words)
 
     def _titles(self, text: str, shares: Matrix) -> list[FoundTitle]:
         """Single items that the request names; by one word ("Dave") only where the head sees them too."""
@@ -235,6 +249,10 @@ class Reader:
             because=each.said or by_entry.get(each.number) or _words_for(text, each.name),
             single=each.number >= targets.groups,
         )
+
+
+def _words_in(texts: Collection[str]) -> frozenset[str]:
+    return frozenset(word for text in texts for word in stemmed(text))
 
 
 def _words_for(text: str, name: str) -> str:

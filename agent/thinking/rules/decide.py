@@ -103,6 +103,8 @@ def _propose(context: Context, understood: UnderstoodRequest, items: tuple[str, 
     left_out = (*(() if reading else understood.unknown), *held.nowhere)
     if left_out:
         notes.append(reply("left_out", words=plain(listed(list(dict.fromkeys(left_out)), "and"))))
+    if heard.refused:
+        notes.append(reply("set_aside", words=plain(listed(list(heard.refused), "and"))))
     if heard.missing:
         notes.append(missing_text(context, heard))
     if items == (ANYTHING,) and understood.unknown and not heard.past:

@@ -196,6 +196,19 @@ def test_requests_are_read_with_their_slips_put_right(service: AudienceService) 
     assert [each.group for each in service.read("who buys our new choclate?").groups] == ["chocolate"]
 
 
+def test_words_that_are_said_nowhere_mean_nothing(service: AudienceService) -> None:
+    for text in ("blorptastic quimby fans", "zorvex plim tractuals"):
+        assert service.read(text).groups == ()
+    assert [each.group for each in service.read("quimby chocolate buyers").groups] == ["chocolate"]
+
+
+def test_what_is_said_in_other_trades_means_nothing(service: AudienceService) -> None:
+    targets = Targets.of(service.forecaster.snapshot.vocabulary)
+    elsewhere = ["a plane is landing in the fog", "the fog is landing in a plane"]
+    found = {each.text: each.meant for each in training_texts((), (), {}, targets, 7, elsewhere)}
+    assert [found[text] for text in elsewhere] == [{}, {}]
+
+
 def test_a_situation_teaches_what_it_means_bare_and_within_chatter(service: AudienceService) -> None:
     targets = Targets.of(service.forecaster.snapshot.vocabulary)
     told = (Situation("the pot is on before sunrise", ("coffee",)), Situation("nothing of ours", ("a violin",)))
