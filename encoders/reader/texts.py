@@ -203,7 +203,7 @@ def _of_nothing(
 ) -> list[ReaderExample]:
     """Chatter alone, made-up words, and what other trades sell and say."""
     others = sorted(elsewhere, key=lambda text: _draw(seed, text))[: count // 3]
-    found = [ReaderExample(text, {}) for text in (*stuff.nothings, *others)]
+    found = [ReaderExample(text, {}) for text in (*others, *stuff.nothings)]
     while len(found) < count:
         made_up = ["".join(random.choice(_SYLLABLES, size=random.integers(2, 4))) for _ in range(random.integers(1, 4))]
         text = " ".join(made_up) if random.random() < 0.3 else str(random.choice(stuff.elsewhere))
