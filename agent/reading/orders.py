@@ -203,6 +203,12 @@ def without_correction(text: str) -> tuple[str, bool]:
     return (text[match.end() :], True) if match else (text, False)
 
 
+def without_swapped(text: str) -> tuple[str, bool]:
+    """A message without the words that give one thing up for another ("swap wine for beer"), and whether it had any."""
+    match = _search("swaps", text)
+    return (text[match.end() :], True) if match else (text, False)
+
+
 def only_picks(text: str) -> bool:
     """Whether a message is nothing but a choice among what is offered, so that there is nothing to judge in it."""
     return any(_search(each, text) for each in ("pair", "nothing")) or leaves_all(text)

@@ -26,6 +26,7 @@ from agent.reading.orders import (
     refuses_all,
     skips,
     without_correction,
+    without_swapped,
 )
 from agent.reading.refusals import Wish, without_refused
 from agent.reading.wording import code_of, into_english, language, noun_phrases
@@ -83,6 +84,8 @@ def parse(
         standing: whether an audience is on the page, which a question may be about; None: as the stage says.
     """
     text, corrected = without_correction(text)
+    if stage == "question" and not corrected:
+        text, corrected = without_swapped(text)
     spoken = language(text)
     if tongue and not code_of(spoken):
         spoken = str(table(f"languages/{tongue}")["name"])

@@ -368,3 +368,16 @@ def test_an_audience_to_compare_with_is_named_in_every_language(text: str, named
 def test_a_choice_is_not_judged_together_with_what_is_said_next(talk: Conversation, asked: Reply) -> None:
     talk.say("t", "les deux")
     assert talk.say("t", "seulement les femmes").refused == ""
+
+
+@pytest.mark.parametrize("text", ["swap wine for coffee", "no, replace the wine with coffee", "different idea: coffee"])
+def test_one_thing_for_another_at_a_question_gives_up_what_was_asked(
+    talk: Conversation, asked: Reply, text: str
+) -> None:
+    assert asked.question is not None
+    assert spec(talk.say("t", text)).demand == COFFEE
+
+
+@pytest.mark.parametrize("text", ["nur wer es noch nie gekauft hat", "die es noch nicht gekauft haben"])
+def test_whoever_never_did_it_in_german(text: str) -> None:
+    assert parse(text, CARD, "draft").newness == "first time"
