@@ -24,9 +24,11 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "tests"))  # it has folders called like the packages, so it comes last
 
-from fault_shop import (  # noqa: E402
+from pydantic import BaseModel  # noqa: E402
+
+from encoders.workspace import Workspace  # noqa: E402
+from tests.fault_shop import (  # noqa: E402
     OPERATIONS,
     SPEC,
     Operation,
@@ -36,11 +38,8 @@ from fault_shop import (  # noqa: E402
     losses,
     train_half,
 )
-from faulty import FILLING, Fault, Ran, flip, run, truncate  # noqa: E402
-from listening import listening  # noqa: E402
-from pydantic import BaseModel  # noqa: E402
-
-from encoders.workspace import Workspace  # noqa: E402
+from tests.faulty import FILLING, Fault, Ran, flip, run, truncate  # noqa: E402
+from tests.listening import listening  # noqa: E402
 from tools.storage.registry import Registry  # noqa: E402
 
 MEASURED = ROOT / "benchmarks" / "measured" / "reliability.json"

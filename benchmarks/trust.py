@@ -18,15 +18,14 @@ from time import perf_counter
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "tests" / "tools"))
 
 import numpy as np  # noqa: E402
-from bombs import bombs, read_apart  # noqa: E402
 
 from encoders.calibration.overdispersion import Vector, responders  # noqa: E402
 from encoders.data.events import Dataset  # noqa: E402
 from encoders.settings import settings  # noqa: E402
 from encoders.workspace import Workspace  # noqa: E402
+from tests.tools.bombs import bombs, read_apart  # noqa: E402
 from tools.access.limits import MOST_QUESTIONS  # noqa: E402
 from tools.audiences.disclosure import CERTAIN, DIGITS, EDGES, ROUNDED_TO, SCALE, Protected  # noqa: E402
 from tools.audiences.population import MASK_BITS  # noqa: E402

@@ -10,7 +10,6 @@ import hypothesis
 import pytest
 import torch
 from filelock import FileLock
-from planted import MASK_KEY, SMALL_RECIPE, World, make_world, world_settings
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 import encoders.train
@@ -23,6 +22,7 @@ from encoders.text import encoders as text_encoders
 from encoders.text.encoders import Matrix
 from encoders.train import train
 from encoders.workspace import Workspace
+from tests.planted import MASK_KEY, SMALL_RECIPE, World, make_world, world_settings
 from tools.service import AudienceService
 
 _CORES = encoders.train.THREADS

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from naming import files_that_name
 
 from encoders.checksums import damaged_files
 from encoders.data.erasing import Forgotten
@@ -24,6 +23,7 @@ from encoders.model_folder import read_config, read_model
 from encoders.settings import settings
 from encoders.training.fit import Recipe
 from encoders.workspace import Workspace
+from tests.naming import files_that_name
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
 from tools.delivery.exports import exported

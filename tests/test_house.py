@@ -15,7 +15,9 @@ SHIPPED = [path for path in FILES if path.parts[0] != "benchmarks"]
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_imports_run_down_only(path: Path) -> None:
     assert above(path) == []
-    assert not {place(module)[0] for module in imported(path)} & {"tests", ""}
+    floors = {place(module)[0] for module in imported(path)}
+    assert "" not in floors
+    assert "tests" not in floors or path.parts[0] == "benchmarks"  # the only floor that no one installs
 
 
 def test_the_picture_of_the_floors_is_drawn_from_the_imports() -> None:

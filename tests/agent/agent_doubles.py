@@ -14,12 +14,12 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
-from wire_doubles import ending
 
 from agent.state import Reply
 from encoders.errors import RequestError, TooSmallError
 from encoders.reader import WholeReading
 from encoders.text.words import stems
+from tests.agent.wire_doubles import ending
 from tools.audiences.goals import reach_goal
 from tools.operation_types import CataloguePage, Goal, GoalReached, GroupCard
 from tools.types import (

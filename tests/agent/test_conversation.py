@@ -1,11 +1,11 @@
 """Whole conversations with the embedded model over a planted world."""
 
 import pytest
-from agent_doubles import GROUPS, PlantedService, in_threads, spec
 
 from agent.conversation import Conversation
 from agent.state import Reply
 from encoders.settings import Settings
+from tests.agent.agent_doubles import GROUPS, PlantedService, in_threads, spec
 from tools.types import AudienceSpec, Behaviour, Filter
 
 

@@ -1,7 +1,6 @@
 """What is said while a question is open, or where nothing is, loses nothing and is answered."""
 
 import pytest
-from agent_doubles import PlantedService, ScriptedModel
 from langchain_core.messages import SystemMessage
 
 from agent.conversation import Conversation
@@ -14,6 +13,7 @@ from agent.thinking.llm import cached
 from encoders.reader import MeantGroup, WholeReading
 from encoders.settings import Settings
 from prompts.loader import speaking
+from tests.agent.agent_doubles import PlantedService, ScriptedModel
 from tools.types import AudienceSpec, Behaviour, DataCard
 
 FED = ("dog food", "cat food")

@@ -3,7 +3,6 @@
 import string
 
 import pytest
-from agent_doubles import CARD, FIELDS, PlantedService
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from agent.reading.options import ALL, DECIDE, NEWNESS
 from agent.reading.parse import parse
 from agent.reading.wording import code_of, into_english, labelled, language
 from prompts.loader import LANGUAGES, reply, speaking, spoken, table
+from tests.agent.agent_doubles import CARD, FIELDS, PlantedService
 
 LABELS = {
     *(ALL, DECIDE, *NEWNESS, replies.YES, replies.NO, replies.BROADER, replies.NARROWER, replies.UNDO),

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from agent_doubles import COFFEE, PlantedService, spec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +26,7 @@ from encoders.errors import AudienceError
 from encoders.reader import WholeReading
 from encoders.reader.reader import MeantGroup
 from encoders.settings import Settings
+from tests.agent.agent_doubles import COFFEE, PlantedService, spec
 from tools.types import AudienceSpec, Behaviour, Filter, Interval, LifeCycle, SizeEstimate
 
 pytestmark = pytest.mark.slow

@@ -1,7 +1,6 @@
 """What a marketer says that was once taken for something else: each message gets the answer it asks for."""
 
 import pytest
-from agent_doubles import CARD, COFFEE, PlantedService, spec
 
 from agent.conversation import Conversation
 from agent.reading.orders import compared_with, misplaced, picked, picked_near
@@ -10,6 +9,7 @@ from agent.reading.wording import Parts, into_english, language
 from agent.replies import LONGEST_NAME, default_name
 from agent.state import AudienceDraft, Reply, Version
 from encoders.reader import MeantGroup, WholeReading
+from tests.agent.agent_doubles import CARD, COFFEE, PlantedService, spec
 from tools.types import AudienceSpec, Behaviour, Filter, ProfileRow
 
 HOMEOWNERS = Filter(field="home ownership", values=("homeowner",))

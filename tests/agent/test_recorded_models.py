@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_doubles import GROUPS, PlantedService, ScriptedModel
 from typer.testing import CliRunner
-from wire_doubles import Server, calls, step
 
 import tools.service
 from agent.cli.main import app
@@ -22,6 +20,8 @@ from agent.models.chat import RULES
 from agent.reading.options import DECIDE
 from agent.recording import Recorded
 from encoders.settings import Settings
+from tests.agent.agent_doubles import GROUPS, PlantedService, ScriptedModel
+from tests.agent.wire_doubles import Server, calls, step
 
 FILE = Path(__file__).parent / "recorded" / "scripted_reader.jsonl"
 RECORDED = [Recorded.model_validate_json(line) for line in FILE.read_text("utf-8").splitlines()]

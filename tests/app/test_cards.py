@@ -2,12 +2,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from page_doubles import AS_OF, HOSTILE, POPULATION, Service
 
 from agent.page import cards, details
 from agent.page.cards import Units
 from agent.page.details import judgement, skew
 from agent.state import AudienceDraft
+from tests.app.page_doubles import AS_OF, HOSTILE, POPULATION, Service
 from tools.types import AudienceSpec, Behaviour, ExportFile, Interval, Overlap, SavedAudience
 
 HOUSEHOLDS = Units("household", "households", 50)

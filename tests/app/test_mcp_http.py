@@ -6,18 +6,18 @@ from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
-import apart
 import httpx2
 import pytest
-from browsing import Serve
 from mcp import Client
-from page_doubles import make_desk
-from planted import world_settings
 from pydantic_core import to_jsonable_python
 
 from agent.page.state import NOT_YET, AppState, LazyService
 from encoders.errors import ModelError, WorkspaceError
 from encoders.workspace import Workspace
+from tests import apart
+from tests.app.browsing import Serve
+from tests.app.page_doubles import make_desk
+from tests.planted import world_settings
 from tools.interfaces.adcp.tasks import TASKS
 from tools.operations.operation import Interface
 from tools.operations.table import offered

@@ -4,13 +4,13 @@ import re
 from threading import Event
 
 import pytest
-from browsing import PHONE, Serve, Visit, say
-from page_doubles import HOSTILE, Conversation
 from playwright.sync_api import Page, expect
 
 from agent.models.usage import Usage
 from agent.page.state import BROKEN, AppState
 from encoders.errors import ModelError
+from tests.app.browsing import PHONE, Serve, Visit, say
+from tests.app.page_doubles import HOSTILE, Conversation
 from tools.audiences.reader import Learning
 
 pytestmark = [

@@ -10,14 +10,14 @@ from typing import Any
 
 import httpx2
 import pytest
-from browsing import Serve
 from gradio.utils import get_upload_folder
-from page_doubles import HOSTILE
 
 from agent.page.events import COOKIE
 from agent.page.state import AppState
 from encoders.settings import settings
 from encoders.workspace import Workspace
+from tests.app.browsing import Serve
+from tests.app.page_doubles import HOSTILE
 from tools.bounds import TEXT_CHARACTERS, UPLOAD_BYTES, UPLOAD_FILES
 from tools.storage.registry import AuditLine, Registry
 

@@ -3,7 +3,6 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from page_doubles import Service, make_desk
 
 from agent.page import controls
 from agent.page.browser import KEPT_MESSAGES, SHOWN_CHARACTERS, Transcript
@@ -12,6 +11,7 @@ from agent.page.details import reach_curve
 from agent.page.state import BROKEN, AppState, LazyService, sentence
 from agent.reading.commands import command, platform_in, upload_in
 from encoders.errors import DataError, RequestError
+from tests.app.page_doubles import Service, make_desk
 from tools.types import AudienceSpec, Behaviour, Filter, SizeEstimate
 
 SPEC = AudienceSpec(

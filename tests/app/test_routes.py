@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import apart
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from page_doubles import make_desk
 from starlette.routing import Mount
 
 from app_gradio import create_app
 from encoders.settings import settings
+from tests import apart
+from tests.app.page_doubles import make_desk
 from tools.access.routes import RULES, Admission, rule_for
 from tools.bounds import UPLOAD_BYTES
 

@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from planted import AS_OF, SMALL_RECIPE, USERS, World, replace_events, world_settings
 from safetensors.numpy import load_file
 
 from encoders.data.events import ITEM_SCHEMA, Dataset
@@ -20,6 +19,7 @@ from encoders.model_folder import read_config
 from encoders.predictor import Forecaster
 from encoders.train import train
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, SMALL_RECIPE, USERS, World, replace_events, world_settings
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Behaviour, Filter
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from planted import AS_OF, FIRST, TINY_RECIPE, world_settings
 
 import encoders.calibration.calibrate_model
 import encoders.score
@@ -16,6 +15,7 @@ from encoders.errors import DataError
 from encoders.model_folder import read_config
 from encoders.score import read_demands, score_file
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, FIRST, TINY_RECIPE, world_settings
 from tools.service import AudienceService
 
 DEMANDS = {"1": "people who will buy coffee", "two": "Households that will buy baby food for the first time"}

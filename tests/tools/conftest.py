@@ -2,9 +2,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from planted import MASK_KEY, World
 
 from encoders.workspace import Workspace
+from tests.planted import MASK_KEY, World
 from tools.service import AudienceService
 
 

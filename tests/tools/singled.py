@@ -2,8 +2,7 @@
 
 from itertools import product
 
-from planted import HABITS, MINIMUM
-
+from tests.planted import HABITS, MINIMUM
 from tools.audiences.population import Population
 from tools.types import AudienceSpec, Behaviour, Filter
 

@@ -11,7 +11,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import (
+from pydantic import ValidationError
+
+from encoders.errors import RequestError, TooSmallError
+from encoders.workspace import Workspace
+from tests.planted import (
     AS_OF,
     BABY_FOOD,
     DIAPERS,
@@ -25,10 +29,6 @@ from planted import (
     World,
     shown,
 )
-from pydantic import ValidationError
-
-from encoders.errors import RequestError, TooSmallError
-from encoders.workspace import Workspace
 from tools.access.caller import Caller, Scope
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Behaviour, Filter

@@ -1,17 +1,16 @@
 """Saving and exporting wait for a yes, happen once, and outlive the process."""
 
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from agent_doubles import PlantedService
 
 from agent.conversation import Conversation
 from encoders.errors import RequestError
 from encoders.settings import Settings
+from tests.agent.agent_doubles import PlantedService
 from tools.types import AudienceSpec, SavedAudience
 
 pytestmark = pytest.mark.slow
@@ -176,7 +175,7 @@ def test_a_new_thread_is_greeted(talk: Conversation) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from agent_doubles import PlantedService
+from tests.agent.agent_doubles import PlantedService
 from agent.conversation import Conversation
 from encoders.settings import Settings
 
@@ -193,10 +192,8 @@ talk.say("t", "households that will buy coffee next week")
 
 
 def test_a_killed_process_loses_nothing_that_was_said(service: PlantedService, workspace: Settings) -> None:
-    here = Path(__file__).parents[1]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parents[1])])}
     arguments = [sys.executable, "-c", KILLED, str(workspace.workspace)]
-    done = subprocess.run(arguments, env=environment, check=False)
+    done = subprocess.run(arguments, cwd=Path(__file__).parents[3], check=False)
     assert done.returncode == -signal.SIGKILL
     talk = Conversation(service, workspace)  # type: ignore[arg-type]
     shown = talk.current("t")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from planted import AS_OF, World, world_settings
 
 from agent.conversation import Conversation
 from agent.state import Reply
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, World, world_settings
 from tools.service import AudienceService
 
 COFFEE = "households that will buy coffee in the next 28 days, top 30%"

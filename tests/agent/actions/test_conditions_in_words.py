@@ -1,13 +1,12 @@
 """Conditions as the conversation and the page show them, and as a step brings them into an audience."""
 
-from agent_doubles import PlantedService
-
 from agent.page import controls
 from agent.reading.wording import conditions
 from agent.state import Memory
 from agent.steps import Step
 from agent.thinking.drafts import Drafting
 from agent.thinking.weighing import look
+from tests.agent.agent_doubles import PlantedService
 from tools.types import AudienceSpec, Behaviour, Filter, LifeCycle, Membership
 
 SPEC = AudienceSpec(

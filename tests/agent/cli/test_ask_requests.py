@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from agent_doubles import PlantedService
 from typer.testing import CliRunner
 
 from agent.cli.main import app
 from encoders.settings import settings
+from tests.agent.agent_doubles import PlantedService
 from tools.service import AudienceService
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from planted import AS_OF, World
 from typer.testing import CliRunner, Result
 
 from agent.cli.main import app
@@ -13,6 +12,7 @@ from agent.cli.tune import read_seeds
 from encoders.errors import RequestError
 from encoders.settings import settings
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, World
 
 Run = Callable[..., Result]
 

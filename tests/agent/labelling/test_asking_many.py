@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from label_doubles import TOKENS, Answer, LabelServer, completion, draft, refusal
 
 from agent.labelling import calls
 from agent.labelling.budget import LabelBudget, worst
@@ -18,16 +17,16 @@ from agent.labelling.ledger import LabelLedger, LabelRequest, Spent
 from agent.labelling.pace import Limits
 from agent.models.usage import Prices
 from encoders.errors import ChatModelError
+from tests.agent.labelling.label_doubles import TOKENS, Answer, LabelServer, completion, draft, refusal
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[3]
 FREE = LabelBudget(None, None)
 PRICES = Prices(input=1_000.0, output=1_000.0)
 
 KILLED = """
 import sys
 from pathlib import Path
-sys.path[:0] = [sys.argv[4]]
-from test_asking_many import FREE, requests
+from tests.agent.labelling.test_asking_many import FREE, requests
 from agent.labelling.calls import ask_all
 from agent.labelling.ledger import LabelLedger
 from agent.labelling.pace import Limits
@@ -93,8 +92,8 @@ def test_the_key_holds_everything_that_changes_the_answer(server: LabelServer, c
 def test_a_killed_run_goes_on_and_no_answer_is_paid_for_twice(server: LabelServer, tmp_path: Path) -> None:
     path, count = tmp_path / "ledger.db", 12
     server.hold_after = 5
-    command = [sys.executable, "-c", KILLED, server.url, str(path), str(count), str(HERE)]
-    with subprocess.Popen(command, cwd=HERE.parents[2], env={**os.environ, "OMP_NUM_THREADS": "1"}) as run:
+    command = [sys.executable, "-c", KILLED, server.url, str(path), str(count)]
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}) as run:
         for _ in range(5 + 3):
             assert server.arrived.acquire(timeout=120)
         os.kill(run.pid, signal.SIGKILL)

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from faulty import flip, truncate
 
 from agent.labelling.ledger import LabelLedger, LabelRequest
 from encoders.errors import DamagedError
+from tests.faulty import flip, truncate
 from tools.storage.backups import newest_backup, restore
 
 REQUESTS = [LabelRequest("server", "write", {"messages": [number]}) for number in range(50)]

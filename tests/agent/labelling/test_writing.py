@@ -8,8 +8,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from label_doubles import Answer, LabelServer, completion, draft
-from planted import AS_OF, World, world_settings
 from pydantic import SecretStr
 
 from agent.guard.classifier import Classifier, Opinion, classifier
@@ -24,6 +22,8 @@ from encoders.errors import DataError, ModelError, RequestError
 from encoders.settings import Settings
 from encoders.training.written import LABEL_SCHEMA
 from encoders.workspace import Workspace
+from tests.agent.labelling.label_doubles import Answer, LabelServer, completion, draft
+from tests.planted import AS_OF, World, world_settings
 
 JOB = LabelJob("spring", units=24, windows=2)
 

@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
-from agent_doubles import PlantedService
-from wire_doubles import CHAT, RESPONSES, Answer, Server, error, said, step
 
 import agent.models.chat as models
 from agent.conversation import Conversation
@@ -14,6 +12,8 @@ from agent.models.calls import LONGEST_WAIT, TRIES
 from agent.thinking.llm import ANSWERS
 from agent.thinking.toolbox import ENDS
 from encoders.settings import Settings
+from tests.agent.agent_doubles import PlantedService
+from tests.agent.wire_doubles import CHAT, RESPONSES, Answer, Server, error, said, step
 
 REQUEST = "households that will buy dog food in the next 28 days"
 RULES = "built-in rules"

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from agent_doubles import ScriptedModel
 from pydantic import SecretStr
 
 from agent.models.chat import LONGEST_ANSWER, chat_model, spoken_name
 from encoders.errors import ChatModelError
 from encoders.settings import Settings
+from tests.agent.agent_doubles import ScriptedModel
 
 
 @pytest.mark.parametrize(

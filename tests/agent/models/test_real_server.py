@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from agent_doubles import PlantedService
-from tiny_model import write_tiny_model
 
 from agent.conversation import Conversation
 from agent.models import chat
@@ -13,6 +11,8 @@ from agent.models.chat import LocalChatModel
 from agent.models.files import pull
 from encoders.errors import ChatModelError
 from encoders.settings import Settings
+from tests.agent.agent_doubles import PlantedService
+from tests.agent.tiny_model import write_tiny_model
 
 pytest.importorskip("xllamacpp")
 

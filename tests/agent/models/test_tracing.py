@@ -9,18 +9,18 @@ from queue import SimpleQueue
 
 import grpc
 import pytest
-from agent_doubles import PlantedService, ScriptedModel
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
-from wire_doubles import Server, error, said, step
 
 from agent.conversation import Conversation
 from agent.models import tracing
 from encoders.errors import RequestError
 from encoders.settings import Settings
+from tests.agent.agent_doubles import PlantedService, ScriptedModel
+from tests.agent.wire_doubles import Server, error, said, step
 
 pytestmark = pytest.mark.slow
 
@@ -150,8 +150,7 @@ ONE_TURN = """
 import sys
 import threading
 from pathlib import Path
-sys.path.insert(0, "tests/agent")
-from agent_doubles import PlantedService
+from tests.agent.agent_doubles import PlantedService
 from agent.conversation import Conversation
 from encoders.settings import Settings
 talk = Conversation(PlantedService(), Settings(workspace=Path(sys.argv[1]), _env_file=None))

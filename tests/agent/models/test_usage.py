@@ -6,16 +6,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from agent_doubles import PlantedService, ScriptedModel
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_doubles import Answer, Server, error, said, step
 
 import agent.models.usage as limits
 from agent.conversation import Conversation
 from agent.models.usage import FAILED_TURNS, SAME_STEPS, Prices, Usage, read_prices, usage_line
 from encoders.errors import ChatModelError
 from encoders.settings import Settings
+from tests.agent.agent_doubles import PlantedService, ScriptedModel
+from tests.agent.wire_doubles import Answer, Server, error, said, step
 
 REQUEST = "households that will buy dog food in the next 28 days"
 STOPPED = "is not asked any more in this conversation"

@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from agent_doubles import PlantedService, ScriptedModel
 
 from agent.conversation import Conversation
 from agent.thinking.llm import ANSWERS
 from encoders.settings import Settings
+from tests.agent.agent_doubles import PlantedService, ScriptedModel
 from tools.types import Filter
 
 REQUEST = "households that will buy dog food in the next 28 days"

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from agent_doubles import PlantedService
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from wire_doubles import CHAT, RESPONSES, Asked, Call, Server, calls, error, said, step
 
 from agent.conversation import Conversation
 from agent.state import Memory
@@ -17,6 +15,8 @@ from agent.thinking.llm import instructions
 from agent.thinking.toolbox import ENDS, OPERATIONS, Toolbox, final_calls, read_end, short_name
 from agent.thinking.weighing import look
 from encoders.settings import Settings
+from tests.agent.agent_doubles import PlantedService
+from tests.agent.wire_doubles import CHAT, RESPONSES, Asked, Call, Server, calls, error, said, step
 
 REQUEST = "something for puppies"
 RULES = "built-in rules"

@@ -1,13 +1,13 @@
 """How one message is taken apart: time, attributes, conditions, and the things it names."""
 
 import pytest
-from agent_doubles import CARD, FIELDS
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.reading.grounding import ahead, restate, served
 from agent.reading.parse import clauses_of, parse
 from encoders.text.words import LONGEST_HORIZON, SHORTEST_HORIZON
+from tests.agent.agent_doubles import CARD, FIELDS
 from tools.sentences.attributes import parse_filter, read_filters, write_filter
 from tools.sentences.past import IT
 from tools.types import ANYTHING, Behaviour, Filter

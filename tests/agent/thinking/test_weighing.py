@@ -1,11 +1,11 @@
 """What could be asked, and how much it would change the audience."""
 
 import pytest
-from agent_doubles import PlantedService
 
 from agent.state import Memory
 from agent.thinking.rules.decide import LEAST_CHANGE, decide
 from agent.thinking.weighing import look
+from tests.agent.agent_doubles import PlantedService
 
 
 def asked(text: str, service: PlantedService | None = None) -> list[tuple[str, float]]:

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from planted import AS_OF, World
 
 from benchmarks.forecasts.demands import category_demands
 from benchmarks.forecasts.judging import AUC
@@ -16,6 +15,7 @@ from benchmarks.forecasts.tasks.few_shot import ALIKE, TUNED, UNTUNED, few_shot
 from encoders.data.events import Dataset
 from encoders.metrics import auc
 from encoders.predictor import Forecaster
+from tests.planted import AS_OF, World
 from tools.service import AudienceService
 
 SIZES = (5, 20)

@@ -7,8 +7,6 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 import torch
-from benchmark_doubles import study_of
-from planted import AS_OF, DAYS, FIRST, replace_events
 
 from benchmarks.forecasts.demands import BenchmarkDemand, items_of, read_topics
 from benchmarks.forecasts.references.sasrec import _LENGTH, _Network, _trained, sasrec, sasrec_and_counts
@@ -17,6 +15,8 @@ from benchmarks.forecasts.study import Study, observe
 from encoders.data.events import Dataset
 from encoders.metrics import auc
 from encoders.model.snapshot import read_snapshot
+from tests.benchmarks.forecasts.benchmark_doubles import study_of
+from tests.planted import AS_OF, DAYS, FIRST, replace_events
 
 
 def demand(data: Dataset, group: str) -> BenchmarkDemand:

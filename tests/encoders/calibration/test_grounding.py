@@ -1,7 +1,7 @@
 import pytest
-from planted import BABY_FOOD, DIAPERS, HABITS, NOBODY
 
 from encoders.predictor import Forecaster
+from tests.planted import BABY_FOOD, DIAPERS, HABITS, NOBODY
 from tools.service import AudienceService
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from faulty import flip, truncate
-from planted import AS_OF, World, world_settings
 
 from encoders.checksums import CHECKSUMS
 from encoders.data.events import Dataset
 from encoders.data.versions import drop_unread, publish
 from encoders.errors import DataError
 from encoders.workspace import Workspace
+from tests.faulty import flip, truncate
+from tests.planted import AS_OF, World, world_settings
 from tools.service import AudienceService
 from tools.storage.registry import Registry
 from tools.types import AudienceSpec, Behaviour

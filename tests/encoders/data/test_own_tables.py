@@ -7,13 +7,13 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_shop import CUSTOMER, ORDER, Shop, make_shop
 
 from encoders.data import tables
 from encoders.data.erasing import Forgotten, forget
 from encoders.data.events import EVENT_SCHEMA, ITEM_SCHEMA, Dataset
 from encoders.errors import DataError
 from encoders.workspace import Workspace
+from tests.encoders.data.small_shop import CUSTOMER, ORDER, Shop, make_shop
 
 
 def test_a_spec_becomes_a_data_set(shop: Shop) -> None:

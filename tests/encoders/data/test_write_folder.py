@@ -91,8 +91,7 @@ def test_a_card_that_cannot_be_true_is_refused(tmp_path: Path, wrong: dict[str, 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-sys.path[:0] = sys.argv[2:]
-from test_write_folder import about, tables, write_folder
+from tests.encoders.data.test_write_folder import about, tables, write_folder
 
 def die(description, fraction=None):
     if fraction is not None and fraction >= {fraction}:
@@ -109,8 +108,7 @@ def test_a_killed_run_leaves_the_old_folder(tmp_path: Path, fraction: float) -> 
     write_folder(folder, tables(), about())
     before = state(folder)
     script = KILLED.replace("{fraction}", str(fraction))
-    here, root = Path(__file__).parent, Path(__file__).parents[3]
-    run = subprocess.run([sys.executable, "-c", script, str(folder), str(here), str(root)], check=False)
+    run = subprocess.run([sys.executable, "-c", script, str(folder)], cwd=Path(__file__).parents[3], check=False)
     assert run.returncode == -signal.SIGKILL
     assert state(folder) == before
     assert any(name.endswith(".part") for name in visible(tmp_path))

@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import AS_OF, DAYS, FIRST, World, replace_events
 
 from encoders.data.events import HORIZON_DAYS, Dataset
 from encoders.errors import DataError
+from tests.planted import AS_OF, DAYS, FIRST, World, replace_events
 
 LAST = FIRST + timedelta(days=DAYS - 1)
 

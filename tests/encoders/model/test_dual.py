@@ -6,12 +6,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import World
 
 from encoders.model.dual import Addition, DualEncoder, EncodedParts, encode_parts
 from encoders.model.snapshot import FeatureSnapshot
 from encoders.predictor import Forecaster
 from encoders.text.demand import read_demand
+from tests.planted import World
 from tools.service import AudienceService
 
 SENTENCES = (

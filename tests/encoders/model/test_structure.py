@@ -4,11 +4,11 @@ import scipy.sparse as sp
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import AS_OF, World
 
 import encoders.features.structure
 from encoders.features.histories import UserFeatures, read_user_features
 from encoders.features.structure import Structure, ease, factors
+from tests.planted import AS_OF, World
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from planted import world_settings
 
 from encoders.reader import Reader, open_reader
 from encoders.reader.head import ReaderHead
@@ -12,6 +11,7 @@ from encoders.reader.knowledge import GROUNDED, Entry, Phrases, ground_things, r
 from encoders.reader.targets import Targets, spoken_name
 from encoders.reader.texts import ReaderExample, material, meant_by, training_texts
 from encoders.workspace import Workspace
+from tests.planted import world_settings
 from tools.audiences.reader import ReaderService
 from tools.service import AudienceService
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from titled import titled
 
 from encoders.model.dual import encode_parts
 from encoders.predictor import Forecaster
+from tests.titled import titled
 from tools.service import AudienceService
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from planted import AS_OF, TINY_RECIPE, World, world_settings
 from safetensors.torch import load_file, save_file
 
 import encoders.calibration.calibrate_model
@@ -25,6 +24,7 @@ from encoders.training.labels import LabelWriter
 from encoders.training.lora import AdaptedEncoder, LiveParts, parts_to_learn
 from encoders.training.windows import TrainingExample, encode_labels, read_examples
 from encoders.workspace import Workspace, silent
+from tests.planted import AS_OF, TINY_RECIPE, World, world_settings
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 import numpy as np
 import pytest
 import torch
-from planted import AS_OF, World
 
 import encoders.training.fit
 from encoders.model.snapshot import FeatureSnapshot, read_snapshot, read_vocabulary
@@ -15,6 +14,7 @@ from encoders.model.user import UserTower
 from encoders.text.encoders import text_encoder
 from encoders.training.fit import align_windows
 from encoders.workspace import Workspace, silent
+from tests.planted import AS_OF, World
 
 STEPS = 24
 

@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import AS_OF, TINY_RECIPE, World, replace_events, world_settings
 from safetensors.numpy import load_file
 
 from encoders.errors import DataError
@@ -22,6 +21,7 @@ from encoders.train import train, version_of
 from encoders.training.labels import LabelWriter, came_true
 from encoders.training.written import LABEL_SCHEMA, read_written
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, TINY_RECIPE, World, replace_events, world_settings
 
 START = AS_OF - timedelta(days=28)
 

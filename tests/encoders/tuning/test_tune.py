@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from faulty import flip
-from planted import World
 
 from encoders.errors import ModelError, RequestError
 from encoders.metrics import auc
@@ -15,6 +13,8 @@ from encoders.predictor import Forecast, Forecaster
 from encoders.tuning.tune import FEWEST_SEEDS, tune
 from encoders.tuning.tuned import BaseRates, forecast_tuned, read_tuned, tuned_path, write_tuned
 from encoders.workspace import Workspace
+from tests.faulty import flip
+from tests.planted import World
 from tools.service import AudienceService
 
 VAGUE = "people who will buy something nice"

@@ -2,9 +2,9 @@
 
 import polars as pl
 import pytest
-from planted import AS_OF, World
 
 from encoders.errors import RequestError
+from tests.planted import AS_OF, World
 from tools.audiences.disclosure import Disclosure
 from tools.service import AudienceService
 

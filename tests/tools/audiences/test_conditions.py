@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 import pytest
-from planted import AS_OF, World
 from pydantic import ValidationError
 
 from encoders.errors import NotThereError, RequestError
 from encoders.predictor import Forecast
+from tests.planted import AS_OF, World
 from tools.audiences.conditions import Condition
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Behaviour, Filter, LifeCycle, Membership, Stage

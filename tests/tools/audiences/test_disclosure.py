@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import FIELDS, HABITS, MINIMUM
-from singled import BREAD, singled_out
 
 from encoders.errors import TooManyCallsError, TooSmallError
+from tests.planted import FIELDS, HABITS, MINIMUM
+from tests.tools.singled import BREAD, singled_out
 from tools.access import limits
 from tools.access.caller import Caller, Scope
 from tools.access.limits import WINDOW, Allowance

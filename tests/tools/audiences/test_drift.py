@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import AS_OF, MINIMUM, World
 
 from encoders.errors import RequestError
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, MINIMUM, World
 from tools.access.caller import Caller, Scope
 from tools.audiences import drift as drifting
 from tools.audiences.drift import MOST_MOVED, _moved, _off

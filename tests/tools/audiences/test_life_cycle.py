@@ -4,10 +4,10 @@ from statistics import median
 
 import numpy as np
 import pytest
-from planted import AS_OF, World
-from test_conditions import conditions_of, events
 
 from encoders.errors import RequestError
+from tests.planted import AS_OF, World
+from tests.tools.audiences.test_conditions import conditions_of, events
 from tools.audiences.life_cycle import LATE_DAYS
 from tools.service import AudienceService
 from tools.types import AudienceSpec, LifeCycle, Stage

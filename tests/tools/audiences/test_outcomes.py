@@ -8,10 +8,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from planted import AS_OF, DAYS, FIRST, MINIMUM, World, world_settings
 
 from encoders.errors import DataError, RequestError
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, DAYS, FIRST, MINIMUM, World, world_settings
 from tools.access.caller import Caller, Scope
 from tools.audiences.outcomes import read_outcome
 from tools.service import AudienceService

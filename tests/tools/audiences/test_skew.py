@@ -3,9 +3,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import FIELDS
 
 from encoders.errors import TooSmallError
+from tests.planted import FIELDS
 from tools.audiences.disclosure import Disclosure, Protected
 from tools.audiences.profile import FEWEST, FOUR_FIFTHS, skew_report
 from tools.service import AudienceService

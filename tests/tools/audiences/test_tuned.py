@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from planted import World
 
 from encoders.errors import ModelError, RequestError, TooSmallError
 from encoders.tuning.tune import FEWEST_SEEDS
+from tests.planted import World
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Filter
 

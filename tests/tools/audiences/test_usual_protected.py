@@ -5,10 +5,10 @@ from typing import cast
 
 import numpy as np
 import pytest
-from planted import MINIMUM
-from test_disclosure import AGENT, BREAD, KEYS, odds, protected
 
 from encoders.errors import RequestError, TooManyCallsError
+from tests.planted import MINIMUM
+from tests.tools.audiences.test_disclosure import AGENT, BREAD, KEYS, odds, protected
 from tools.access import limits
 from tools.audiences.disclosure import ROUNDED_TO, SCALE, Disclosure
 from tools.audiences.life_cycle import ActivityDays, Numbers, PastActivity, StagePopulation, standing

@@ -8,12 +8,12 @@ from langchain.agents import create_agent
 from langchain_core.language_models import FakeMessagesListChatModel
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tools import StructuredTool
-from planted import AS_OF, MINIMUM
 
 from agent.guard.verdict import permit
 from encoders.errors import RequestError
 from encoders.settings import settings
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, MINIMUM
 from tools.interfaces.langchain import targeting_tools
 from tools.operation_types import AudiencePage
 from tools.service import AudienceService

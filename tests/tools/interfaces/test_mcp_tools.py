@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import apart
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp import Client
 from mcp_types import CallToolResult, Tool
-from planted import AS_OF
 from pydantic_core import to_jsonable_python
 
 from encoders.errors import BROKEN, RequestError, WorkspaceError
+from tests import apart
+from tests.planted import AS_OF
 from tools.access.gate import Gate
 from tools.interfaces.adcp.tasks import TASKS
 from tools.interfaces.mcp.server import make_server

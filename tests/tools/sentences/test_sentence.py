@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import World
-from sentence_cards import FILMS, SHOP
 
 from encoders.errors import RequestError
+from tests.planted import World
+from tests.tools.sentence_cards import FILMS, SHOP
 from tools.audiences.changes import canonical
 from tools.sentences.sentence import read, take_conditions, with_conditions, write
 from tools.service import AudienceService

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from planted import AS_OF, MASK_KEY, world_settings
 
 from encoders.checksums import CHECKSUMS
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, MASK_KEY, world_settings
 from tools.access.caller import Scope
 from tools.access.tokens import _TABLES as TOKEN_TABLES
 from tools.access.tokens import Tokens

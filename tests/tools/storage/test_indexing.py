@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from faulty import truncate
-from planted import AS_OF, world_settings
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -22,6 +20,8 @@ from encoders.model.dual import DualEncoder
 from encoders.model.snapshot import FeatureSnapshot
 from encoders.predictor import Forecaster
 from encoders.workspace import Workspace
+from tests.faulty import truncate
+from tests.planted import AS_OF, world_settings
 from tools.service import AudienceService
 from tools.storage.indexing import build_index, index_name, open_forecaster, read_index
 from tools.storage.vectors import VectorStore

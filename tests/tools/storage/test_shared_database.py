@@ -8,12 +8,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from faulty import truncate
 
 from agent.cli.erase import restore
 from encoders.data.contacts import ContactFormat
 from encoders.settings import Settings
 from encoders.workspace import Workspace
+from tests.faulty import truncate
 from tools.erasure.files import erase_from_file
 from tools.erasure.traces import traces_of
 from tools.storage.registry import Registry

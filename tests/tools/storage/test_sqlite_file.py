@@ -10,11 +10,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from faulty import flip, truncate
 
 from encoders.checksums import sum_of
 from encoders.errors import DamagedError, WorkspaceError
 from encoders.workspace import plain_faults
+from tests.faulty import flip, truncate
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
 from tools.jobs.ledger import Ledger

@@ -14,11 +14,11 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from store_doubles import attributes, records, unit_vectors, users
 
 import tools.storage.vectors
 from encoders.errors import RequestError, WorkspaceError
 from encoders.workspace import Workspace
+from tests.tools.store_doubles import attributes, records, unit_vectors, users
 from tools.storage.vectors import UserRecords, Vectors, VectorStore, collection_name
 from tools.types import Filter
 

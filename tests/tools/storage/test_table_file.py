@@ -9,9 +9,9 @@ import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
-from bombs import bombs, read_apart
 
 from encoders.errors import RequestError
+from tests.tools.bombs import bombs, read_apart
 from tools.audiences.seeds import read_seeds
 from tools.bounds import LINE_BYTES, VALUE_CHARACTERS
 from tools.storage import table_file

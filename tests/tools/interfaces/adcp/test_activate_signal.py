@@ -5,10 +5,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from asking import AGENT, RIVAL, Json, ask, fault
-from listening import listening
 
 from encoders.errors import RequestError
+from tests.listening import listening
+from tests.tools.interfaces.adcp.asking import AGENT, RIVAL, Json, ask, fault
 from tools.access.caller import Scope
 from tools.access.gate import Gate
 from tools.interfaces.adcp.segments import of_sentence, saving_name

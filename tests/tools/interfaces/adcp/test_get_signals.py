@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from asking import AGENT, RIVAL, Json, anything_goes, ask, fault
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encoders.errors import RequestError
+from tests.tools.interfaces.adcp.asking import AGENT, RIVAL, Json, anything_goes, ask, fault
 from tools.interfaces.adcp.segments import Segments, of_sentence
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Filter

@@ -10,11 +10,11 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from httpx2 import Response
-from planted import World
 from starlette.testclient import TestClient
 
 from agent.guard.verdict import permit
 from encoders.workspace import Workspace
+from tests.planted import World
 from tools.access.audit import RequestAudit
 from tools.access.caller import current
 from tools.access.gate import Gate

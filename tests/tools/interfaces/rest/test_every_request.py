@@ -6,13 +6,13 @@ from itertools import count
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
-from planted import World
-from rest_doubles import SEEDS, Nowhere, with_own_workspace
 from schemathesis import Case
 from schemathesis.config import SchemathesisConfig
 from starlette.testclient import TestClient
 
 from agent.guard.verdict import permit
+from tests.planted import World
+from tests.tools.interfaces.rest.rest_doubles import SEEDS, Nowhere, with_own_workspace
 from tools.access.gate import Gate
 from tools.interfaces.rest.api import make_api
 from tools.service import AudienceService

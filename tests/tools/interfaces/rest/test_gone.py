@@ -7,13 +7,13 @@ from pathlib import Path
 import httpx2
 import polars as pl
 import pytest
-from planted import World, copied
-from rest_doubles import SAVE, key, problem, served
 
 from agent.conversation import Conversation
 from encoders.checksums import write_checksums
 from encoders.data.erasing import Forgotten
 from encoders.workspace import Workspace
+from tests.planted import World, copied
+from tests.tools.interfaces.rest.rest_doubles import SAVE, key, problem, served
 from tools.access.caller import Caller, Scope
 from tools.access.tokens import Tokens
 from tools.deletion import threads

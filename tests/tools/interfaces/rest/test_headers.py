@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import AS_OF
-from rest_doubles import SAVE, SEEDS, Nowhere, ended, key, problem
 from starlette.testclient import TestClient
 
+from tests.planted import AS_OF
+from tests.tools.interfaces.rest.rest_doubles import SAVE, SEEDS, Nowhere, ended, key, problem
 from tools.access.gate import Gate
 from tools.interfaces.rest.api import make_api
 from tools.service import AudienceService

@@ -10,14 +10,14 @@ from threading import Event
 from typing import Any
 
 import pytest
-from planted import AS_OF, world_settings
-from rest_doubles import SAVE, SEEDS, Nowhere, ended, key, problem
 from starlette.testclient import TestClient
 
 from agent.guard.verdict import permit
 from encoders.errors import NotThereError
 from encoders.tuning import tune
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, world_settings
+from tests.tools.interfaces.rest.rest_doubles import SAVE, SEEDS, Nowhere, ended, key, problem
 from tools.access.caller import Caller, acting_as
 from tools.access.gate import Gate
 from tools.interfaces.rest.api import make_api

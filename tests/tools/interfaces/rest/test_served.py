@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from planted import HABITS
-from rest_doubles import SAVE, SEEDS, SPEC, key, problem
-from singled import singled_out
 
 from encoders.workspace import Workspace
+from tests.planted import HABITS
+from tests.tools.interfaces.rest.rest_doubles import SAVE, SEEDS, SPEC, key, problem
+from tests.tools.singled import singled_out
 from tools.access.caller import Scope
 from tools.access.limits import MOST_QUESTIONS
 from tools.access.tokens import Tokens
