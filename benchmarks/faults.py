@@ -295,7 +295,7 @@ def unwritable(shop: Shop, place: str) -> Row:
 
 def answers(workspace: Workspace, names: Iterable[str]) -> dict[str, Ran]:
     """What reading commands say."""
-    return {name: run(lambda words=READS[name]: command(*words), workspace.path) for name in names}
+    return {name: run(partial(command, *READS[name]), workspace.path) for name in names}
 
 
 def numbers(name: str, ran: Ran) -> object:
@@ -325,7 +325,7 @@ def damaged(shop: Shop, place: str, fault: str, expected: dict[str, object]) -> 
             (workspace.path / "mask.key").unlink(missing_ok=True)
         for words in REMEDIES:
             if refused and any(words[0] in ran.err for ran in found.values()):
-                run(lambda words=words: command(*_placed(shop, words)), workspace.path)
+                run(partial(command, *_placed(shop, words)), workspace.path)
         after = answers(workspace, names) if refused else found
         wrong = _wrong(found, expected)
         mended = all(not ran.code for ran in after.values()) and not _wrong(after, expected)

@@ -42,7 +42,7 @@ GROUP = 150
 FEW_RESPONDERS = 20
 EDITIONS = 40
 """Draws of the noise of each forecast."""
-_BETWEEN = r"(?<=<!-- {name} -->\n)[\s\S]*?(?=<!-- end of {name} -->)"
+BETWEEN = r"(?<=<!-- {name} -->\n)[\s\S]*?(?=<!-- end of {name} -->)"
 
 
 def errors() -> str:
@@ -196,7 +196,7 @@ def erasure(workspace: Workspace) -> str:
 def write(page: Path, name: str, text: str) -> None:
     """Put a text between the markers of a page."""
     before = page.read_text("utf-8")
-    pattern = _BETWEEN.format(name=name)
+    pattern = BETWEEN.format(name=name)
     if not re.search(pattern, before):
         raise SystemExit(f"{page} has no markers for '{name}'.")
     page.write_text(re.sub(pattern, lambda _: text, before), "utf-8")

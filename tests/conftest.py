@@ -52,13 +52,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _embed_once() -> Iterator[None]:
     """Embed every batch of texts once: runs with equal seeds write equal labels. More threads would only wait."""
-    embed = lru_cache(maxsize=None)(text_encoders._Universal.encode)
+    embed = lru_cache(maxsize=None)(text_encoders.UniversalEncoder.encode)
 
-    def encode(encoder: text_encoders._Universal, texts: Sequence[str]) -> Matrix:
+    def encode(encoder: text_encoders.UniversalEncoder, texts: Sequence[str]) -> Matrix:
         return embed(encoder, tuple(texts))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_encoders._Universal, "encode", encode)
+        patch.setattr(text_encoders.UniversalEncoder, "encode", encode)
         patch.setattr(text_encoders, "THREADS", 1)
         patch.setattr(encoders.train, "THREADS", 1)
         with threadpool_limits(1):

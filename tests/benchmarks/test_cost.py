@@ -18,7 +18,7 @@ SENTENCE = "people who will buy coffee"
 
 @pytest.fixture(scope="module")
 def forecaster(service: AudienceService) -> Forecaster:
-    return service._forecaster
+    return service.forecaster
 
 
 def test_the_page_holds_what_was_measured() -> None:

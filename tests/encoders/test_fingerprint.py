@@ -91,7 +91,7 @@ def test_a_user_is_hashed_alone(users: list[User], data: st.DataObject) -> None:
     everyone = hash_inputs(inputs, ITEMS, TEXTS)
     assert (hash_inputs(inputs.take(rows), ITEMS, TEXTS) == everyone[rows]).all()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fingerprint, "_BLOCK", 2)
+        patch.setattr(fingerprint, "BLOCK", 2)
         assert (hash_inputs(inputs, ITEMS, TEXTS) == everyone).all()
 
 

@@ -20,7 +20,7 @@ from tools.service import AudienceService
 
 @pytest.fixture(scope="module")
 def forecaster(service: AudienceService) -> Forecaster:
-    return service._forecaster
+    return service.forecaster
 
 
 def judged(forecaster: Forecaster, forecast: Forecast, audience: set[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

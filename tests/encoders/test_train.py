@@ -71,7 +71,7 @@ def untrained(world_workspace: Workspace, tmp_path: Path) -> Workspace:
 @pytest.fixture
 def few_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calibrate on little, where its quality does not matter."""
-    monkeypatch.setattr(encoders.calibration.calibrate_model, "_RANDOM_LABELS", 60)
+    monkeypatch.setattr(encoders.calibration.calibrate_model, "RANDOM_LABELS", 60)
 
 
 def same_weights(model: Path, other: Path) -> bool:

@@ -7,7 +7,7 @@ from tools.service import AudienceService
 
 @pytest.fixture(scope="module")
 def forecaster(service: AudienceService) -> Forecaster:
-    return service._forecaster
+    return service.forecaster
 
 
 @pytest.mark.parametrize("group", [*HABITS, "diapers", "baby food"])

@@ -1,7 +1,6 @@
 import tempfile
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -96,7 +95,7 @@ def test_times_are_moved_to_the_clocks_of_the_data_set(shop: Shop, written: str,
 @pytest.mark.parametrize(
     "at", [BERLIN, BERLIN.replace(tzinfo=timezone(timedelta(hours=2))), date(2026, 7, 1), 20260701]
 )
-def test_typed_times_of_parquet_files_are_read(shop: Shop, at: Any) -> None:
+def test_typed_times_of_parquet_files_are_read(shop: Shop, at: datetime | date | int) -> None:
     shop.change('"orders*.csv"', '"orders.parquet"')
     if isinstance(at, int):
         shop.change('time = "at"', 'time = "at"\ntime_format = "%Y%m%d"')

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,9 @@ def full_by_polars(frame: pl.LazyFrame, target: Path, **options: Any) -> None:
 
 
 @pytest.mark.parametrize("full", [full_by_python, full_by_polars])
-def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: Any) -> None:
+def test_a_full_disk_is_told_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: Callable[..., None]
+) -> None:
     folder = tmp_path / "data"
     write_folder(folder, tables(), about())
     before = state(folder)

@@ -45,8 +45,8 @@ def adapted(rank: int = 4, seed: int = 7) -> AdaptedEncoder:
 def _few_labels() -> Iterator[None]:
     """Nothing here asks how good a model is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoders.calibration.calibrate_model, "_RANDOM_LABELS", 20)
-        patch.setattr(encoders.training.fit_head, "_WRITTEN", 10)
+        patch.setattr(encoders.calibration.calibrate_model, "RANDOM_LABELS", 20)
+        patch.setattr(encoders.training.fit_head, "WRITTEN_LABELS", 10)
         yield
 
 

@@ -56,7 +56,7 @@ def test_the_loss_falls_and_windows_of_one_user_come_together(snapshots: list[Fe
 
 
 def test_equal_seeds_learn_the_same(snapshots: list[FeatureSnapshot], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoders.training.fit, "_USERS_ALIGNED", 100)
+    monkeypatch.setattr(encoders.training.fit, "USERS_ALIGNED", 100)
     untrained = new_tower(snapshots)
     towers = [copy.deepcopy(untrained) for _ in range(3)]
     losses = [align_windows(tower, snapshots, 2, seed, silent) for tower, seed in zip(towers, (7, 7, 8), strict=True)]
