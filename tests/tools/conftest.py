@@ -15,6 +15,6 @@ def own(service: AudienceService, world: World, tmp_path: Path) -> Iterator[Audi
     workspace.path.mkdir()
     workspace.data.symlink_to(world.folder)
     (workspace.path / "mask.key").write_bytes(MASK_KEY)
-    opened = AudienceService(service.settings, workspace, service._forecaster)
+    opened = AudienceService(service.settings, workspace, service.forecaster)
     yield opened
     opened.close()

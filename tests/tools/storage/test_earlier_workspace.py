@@ -85,7 +85,7 @@ def test_what_an_earlier_version_saved_is_listed_exported_and_refreshed(earlier:
         assert service.export("Coffee").rows == 55
         assert service.refresh("Coffee", "Ann", AS_OF + timedelta(days=7)).saved.version == 2
         assert service.save(SPEC, "Anew", "Ann").users
-        actions = [line.action for line in service._registry.audit()]
+        actions = [line.action for line in service.tenant.registry.audit()]
         assert actions[0] == "save"
         assert {"export", "refresh"} <= set(actions)
     with closing(AudienceService.open(world_settings(earlier.path))) as service:

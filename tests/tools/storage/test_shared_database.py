@@ -39,7 +39,7 @@ def in_another_process(path: Path) -> list[str]:
 @contextmanager
 def held_by_another_process(path: Path) -> Iterator[None]:
     """Have another process keep the registry open."""
-    command = [sys.executable, "-c", OTHER, path, "wait"]
+    command = [sys.executable, "-c", OTHER, str(path), "wait"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout
         other.stdout.readline()

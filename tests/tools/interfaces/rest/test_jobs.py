@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from torch import Tensor
 
 from agent.guard.verdict import permit
 from encoders.errors import NotThereError
+from encoders.model.dual import DualEncoder
 from encoders.tuning import tune
 from encoders.workspace import Workspace
 from tests.planted import AS_OF, world_settings
@@ -47,14 +49,14 @@ class Held:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.there, self.go = Event(), Event()
-        scores = tune._Trial._scores
+        score = DualEncoder.score
 
-        def held(trial: tune._Trial, *args: Any) -> Any:
+        def held(encoder: DualEncoder, *given: Any) -> Tensor:
             self.there.set()
             assert self.go.wait(60)
-            return scores(trial, *args)
+            return score(encoder, *given)
 
-        patch.setattr(tune._Trial, "_scores", held)
+        patch.setattr(DualEncoder, "score", held)
 
 
 @pytest.fixture
@@ -112,7 +114,7 @@ def test_a_job_that_cannot_be_done_says_why(web: TestClient, monkeypatch: pytest
     assert failed["state"] == "failed"
     assert failed["problem"]["status"] == 422
     assert "needs at least 5 users" in failed["problem"]["detail"]
-    monkeypatch.setattr(tune, "_split", lambda *_: 1 / 0)
+    monkeypatch.setattr(tune, "BaseRates", lambda *_: 1 / 0)
     broken = ended(web, web.put("/demands/few", json=TUNE, headers=key("b")))
     assert (broken["problem"]["status"], "division" in str(broken)) == (500, False)
 
