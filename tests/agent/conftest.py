@@ -20,7 +20,7 @@ def workspace(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def talk(service: PlantedService, workspace: Settings) -> Iterator[Conversation]:
-    conversation = Conversation(service, workspace)  # type: ignore[arg-type]
+    conversation = Conversation(service, workspace)
     yield conversation
     conversation.close()
 

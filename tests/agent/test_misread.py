@@ -158,7 +158,7 @@ def test_a_name_given_while_saving_is_asked_about_is_the_name_it_is_saved_under(
     assert reply.pending is not None
     assert "was not done" not in reply.text
     coffee.say("t", "yes")
-    assert [each.name for each in service.saved.values()] == ["Winter warmers"]
+    assert [each.name for each in service.kept.values()] == ["Winter warmers"]
 
 
 def test_a_name_is_remembered_for_a_file(coffee: Conversation) -> None:

@@ -14,7 +14,7 @@ from agent.page.state import AppState
 from app_gradio import create_app
 from encoders.settings import settings
 from tests.app.browsing import LAPTOP, Serve, Visit
-from tests.app.page_doubles import make_desk
+from tests.app.page_doubles import PlantedDesk, make_desk
 from tools.access.serving import configured
 
 PATIENCE = 90_000
@@ -94,5 +94,5 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> AppState:
+def desk(tmp_path: Path) -> PlantedDesk:
     return make_desk(tmp_path / "exports")

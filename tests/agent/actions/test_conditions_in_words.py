@@ -51,8 +51,8 @@ def test_each_condition_can_be_removed_by_itself() -> None:
 def test_a_step_brings_conditions_into_an_audience_and_changes_keep_them() -> None:
     service = PlantedService()
     card = service.describe_data()
-    context = look(service, card, Memory(), "dog food")  # type: ignore[arg-type]
-    drafting = Drafting(service, card)  # type: ignore[arg-type]
+    context = look(service, card, Memory(), "dog food")
+    drafting = Drafting(service, card)
     loyal, autumn = LifeCycle(stage="loyal"), Membership(audience="Autumn", member=False)
     wine = Behaviour(did=True, what="wine", times=3, days=60)
     step = Step(action="propose", groups=["dog food"], behaviours=[wine], life_cycle=[loyal], memberships=[autumn])

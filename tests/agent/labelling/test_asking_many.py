@@ -12,9 +12,10 @@ import pytest
 
 from agent.labelling import calls
 from agent.labelling.budget import LabelBudget, worst
-from agent.labelling.calls import PassResult, ask_all
+from agent.labelling.calls import PassResult, Server, ask_all
 from agent.labelling.ledger import LabelLedger, LabelRequest, Spent
 from agent.labelling.pace import Limits
+from agent.models.calls import TRIES
 from agent.models.usage import Prices
 from encoders.errors import ChatModelError
 from tests.agent.labelling.label_doubles import TOKENS, Answer, LabelServer, completion, draft, refusal
@@ -40,7 +41,7 @@ with LabelLedger.open(Path(sys.argv[2])) as ledger:
 """
 
 
-def requests(server: Any, count: int) -> list[LabelRequest]:
+def requests(server: Server, count: int) -> list[LabelRequest]:
     """Requests whose prompts differ."""
     return [server.request("write", [{"role": "user", "content": f'1. "thing {n}"'}], 1) for n in range(count)]
 
@@ -55,7 +56,7 @@ def ask(
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "_FIRST_WAIT", 0.0)
+    monkeypatch.setattr(calls, "FIRST_WAIT", 0.0)
 
 
 def test_everything_is_asked_once_and_never_again(server: LabelServer, ledger: LabelLedger) -> None:
@@ -141,7 +142,7 @@ def test_one_that_stays_busy_leaves_the_rest_for_the_next_pass(server: LabelServ
     server.answer = lambda body: refusal(503)
     assert ask(server, ledger, 2) == PassResult(2, 0, False)
     assert ledger.errors("set") == {"error 503": 2}
-    assert len(server.asked) == 2 * calls.TRIES
+    assert len(server.asked) == 2 * TRIES
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, None), (404, "model_not_found"), (429, "insufficient_quota")])

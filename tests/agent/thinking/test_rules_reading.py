@@ -128,7 +128,7 @@ def test_conditions_on_the_past(text: str, past: dict[str, object], wants: tuple
 def test_stages_of_the_life_cycle(text: str, stage: str, what: str) -> None:
     read = parse(text, CARD, "fresh")
     assert [(each.stage, each.what) for each in read.life_cycle] == [(stage, what)]
-    assert read.behaviours == read.wants == ()
+    assert (read.behaviours, read.wants) == ((), ())
 
 
 def test_what_was_done_before_but_not_lately_is_two_conditions() -> None:
