@@ -14,7 +14,7 @@ from encoders.checksums import CHECKSUMS
 from encoders.workspace import Workspace
 from tests.planted import AS_OF, MASK_KEY, world_settings
 from tools.access.caller import Scope
-from tools.access.tokens import _TABLES as TOKEN_TABLES
+from tools.access.tokens import TABLES as TOKEN_TABLES
 from tools.access.tokens import Tokens
 from tools.jobs.ledger import TABLES as JOB_TABLES
 from tools.jobs.ledger import Ledger

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
@@ -17,7 +17,7 @@ from agent.guard.verdict import permit
 from encoders.errors import NotThereError
 from encoders.model.dual import DualEncoder
 from encoders.tuning import tune
-from encoders.workspace import Workspace
+from encoders.workspace import Progress, Workspace
 from tests.planted import AS_OF, world_settings
 from tests.tools.interfaces.rest.rest_doubles import SAVE, SEEDS, Nowhere, ended, key, problem
 from tools.access.caller import Caller, acting_as
@@ -124,7 +124,7 @@ def test_a_server_that_closes_interrupts_its_jobs_and_the_next_one_says_so(
 ) -> None:
     reached = Event()
 
-    def endless(name: str, demand: Any, seeds: Any, progress: Any) -> None:
+    def endless(name: str, demand: str | None, seeds: Sequence[str], progress: Progress) -> None:
         while True:
             progress("At work")
             reached.set()
@@ -159,7 +159,7 @@ def test_jobs_belong_to_a_tenant(tmp_path: Path) -> None:
     jobs = Jobs(Workspace(tmp_path))
     go = Event()
 
-    def work(progress: Any) -> Any:
+    def work(progress: Progress) -> Any:
         assert go.wait(60)
 
     rival = Caller(name="rival", tenant="rival", scopes=frozenset())
