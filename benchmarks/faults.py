@@ -24,9 +24,11 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "tests"))  # it has folders called like the packages, so it comes last
 
-from fault_shop import (  # noqa: E402
+from pydantic import BaseModel  # noqa: E402
+
+from encoders.workspace import Workspace  # noqa: E402
+from tests.fault_shop import (  # noqa: E402
     OPERATIONS,
     SPEC,
     Operation,
@@ -36,11 +38,8 @@ from fault_shop import (  # noqa: E402
     losses,
     train_half,
 )
-from faulty import FILLING, Fault, Ran, flip, run, truncate  # noqa: E402
-from listening import listening  # noqa: E402
-from pydantic import BaseModel  # noqa: E402
-
-from encoders.workspace import Workspace  # noqa: E402
+from tests.faulty import FILLING, Fault, Ran, flip, run, truncate  # noqa: E402
+from tests.listening import listening  # noqa: E402
 from tools.storage.registry import Registry  # noqa: E402
 
 MEASURED = ROOT / "benchmarks" / "measured" / "reliability.json"
@@ -296,7 +295,7 @@ def unwritable(shop: Shop, place: str) -> Row:
 
 def answers(workspace: Workspace, names: Iterable[str]) -> dict[str, Ran]:
     """What reading commands say."""
-    return {name: run(lambda words=READS[name]: command(*words), workspace.path) for name in names}
+    return {name: run(partial(command, *READS[name]), workspace.path) for name in names}
 
 
 def numbers(name: str, ran: Ran) -> object:
@@ -326,7 +325,7 @@ def damaged(shop: Shop, place: str, fault: str, expected: dict[str, object]) -> 
             (workspace.path / "mask.key").unlink(missing_ok=True)
         for words in REMEDIES:
             if refused and any(words[0] in ran.err for ran in found.values()):
-                run(lambda words=words: command(*_placed(shop, words)), workspace.path)
+                run(partial(command, *_placed(shop, words)), workspace.path)
         after = answers(workspace, names) if refused else found
         wrong = _wrong(found, expected)
         mended = all(not ran.code for ran in after.values()) and not _wrong(after, expected)

@@ -18,15 +18,14 @@ from time import perf_counter
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "tests" / "tools"))
 
 import numpy as np  # noqa: E402
-from bombs import bombs, read_apart  # noqa: E402
 
 from encoders.calibration.overdispersion import Vector, responders  # noqa: E402
 from encoders.data.events import Dataset  # noqa: E402
 from encoders.settings import settings  # noqa: E402
 from encoders.workspace import Workspace  # noqa: E402
+from tests.tools.bombs import bombs, read_apart  # noqa: E402
 from tools.access.limits import MOST_QUESTIONS  # noqa: E402
 from tools.audiences.disclosure import CERTAIN, DIGITS, EDGES, ROUNDED_TO, SCALE, Protected  # noqa: E402
 from tools.audiences.population import MASK_BITS  # noqa: E402
@@ -43,7 +42,7 @@ GROUP = 150
 FEW_RESPONDERS = 20
 EDITIONS = 40
 """Draws of the noise of each forecast."""
-_BETWEEN = r"(?<=<!-- {name} -->\n)[\s\S]*?(?=<!-- end of {name} -->)"
+BETWEEN = r"(?<=<!-- {name} -->\n)[\s\S]*?(?=<!-- end of {name} -->)"
 
 
 def errors() -> str:
@@ -197,7 +196,7 @@ def erasure(workspace: Workspace) -> str:
 def write(page: Path, name: str, text: str) -> None:
     """Put a text between the markers of a page."""
     before = page.read_text("utf-8")
-    pattern = _BETWEEN.format(name=name)
+    pattern = BETWEEN.format(name=name)
     if not re.search(pattern, before):
         raise SystemExit(f"{page} has no markers for '{name}'.")
     page.write_text(re.sub(pattern, lambda _: text, before), "utf-8")

@@ -19,7 +19,7 @@ from encoders.model_folder import TrainedModel
 
 Hashes = npt.NDArray[np.uint64]
 
-_BLOCK = 100_000
+BLOCK = 100_000
 """Users at a time: bounds the memory, not the result."""
 
 
@@ -50,8 +50,8 @@ def hash_inputs(inputs: UserInputs, items: Sequence[str], attributes: Sequence[s
     times = _hash(np.arange(TIMES))
     known = np.append(_hash(attributes), np.uint64(0))  # -1 stands for unknown and adds nothing
     hashes: Hashes = known[inputs.attributes].sum(axis=1, dtype=np.uint64)
-    for start in range(0, len(inputs), _BLOCK):
-        end = min(start + _BLOCK, len(inputs))
+    for start in range(0, len(inputs), BLOCK):
+        end = min(start + BLOCK, len(inputs))
         for number, slots in enumerate(inputs.slots):
             places = slots.indptr[start * TIMES : end * TIMES + 1]
             entries = slice(places[0], places[-1])

@@ -10,7 +10,6 @@ import hypothesis
 import pytest
 import torch
 from filelock import FileLock
-from planted import MASK_KEY, SMALL_RECIPE, World, make_world, world_settings
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 import encoders.train
@@ -23,6 +22,7 @@ from encoders.text import encoders as text_encoders
 from encoders.text.encoders import Matrix
 from encoders.train import train
 from encoders.workspace import Workspace
+from tests.planted import MASK_KEY, SMALL_RECIPE, World, make_world, world_settings
 from tools.service import AudienceService
 
 _CORES = encoders.train.THREADS
@@ -52,13 +52,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _embed_once() -> Iterator[None]:
     """Embed every batch of texts once: runs with equal seeds write equal labels. More threads would only wait."""
-    embed = lru_cache(maxsize=None)(text_encoders._Universal.encode)
+    embed = lru_cache(maxsize=None)(text_encoders.UniversalEncoder.encode)
 
-    def encode(encoder: text_encoders._Universal, texts: Sequence[str]) -> Matrix:
+    def encode(encoder: text_encoders.UniversalEncoder, texts: Sequence[str]) -> Matrix:
         return embed(encoder, tuple(texts))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_encoders._Universal, "encode", encode)
+        patch.setattr(text_encoders.UniversalEncoder, "encode", encode)
         patch.setattr(text_encoders, "THREADS", 1)
         patch.setattr(encoders.train, "THREADS", 1)
         with threadpool_limits(1):

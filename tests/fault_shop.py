@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
-from naming import files_that_name
 
 from encoders.checksums import damaged_files
 from encoders.data.erasing import Forgotten
@@ -24,6 +24,7 @@ from encoders.model_folder import read_config, read_model
 from encoders.settings import settings
 from encoders.training.fit import Recipe
 from encoders.workspace import Workspace
+from tests.naming import files_that_name
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
 from tools.delivery.exports import exported
@@ -105,11 +106,10 @@ def command(*words: str) -> None:
         file = exported(workspace, next(workspace.exports.glob("*.parquet")).name)
         sys.stdout.write(json.dumps(pl.read_parquet(file).rows()))
         return
-    import encoders.train
     from agent.cli.main import app
 
-    encoders.train.Recipe = lambda: TINY  # type: ignore[assignment, misc]
-    app(list(words), prog_name="audience")
+    with patch("encoders.train.Recipe", lambda: TINY):
+        app(list(words), prog_name="audience")
 
 
 def open_service() -> AudienceService:
@@ -119,11 +119,9 @@ def open_service() -> AudienceService:
 
 def fill(tables: Path, url: str) -> None:
     """Make the workspace: data, model, index, a saved audience, a tuned demand, a token, a conversation, a webhook."""
-    import encoders.train
     from agent.conversation import Conversation
 
     write_tables(tables)
-    encoders.train.Recipe = lambda: TINY  # type: ignore[assignment, misc]
     for words in (("prepare", str(tables / "shop.toml")), ("train",), ("index",)):
         _succeed(*words)
     workspace = Workspace(settings().workspace)
@@ -191,16 +189,14 @@ def _train_anew(tables: Path) -> None:
 
 def train_half(tables: Path) -> None:
     """Train until the first checkpoint is written, and be killed then."""
-    import encoders.training.fit as fit
-
-    save = fit._save
+    from encoders.training.fit import save_checkpoint
 
     def save_and_end(*state: Any) -> None:
-        save(*state)
+        save_checkpoint(*state)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    fit._save = save_and_end
-    command("train")
+    with patch("encoders.training.fit.save_checkpoint", save_and_end):
+        command("train")
 
 
 def _deliver(tables: Path) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from encoders.errors import AudienceError
 from encoders.settings import settings
@@ -76,9 +77,10 @@ class _Injector:
             self.step("")
             send(pipe, what)
 
-        Connection.send = noted_send  # type: ignore[method-assign]
-        Database.run = noted_run  # type: ignore[method-assign]
-        os.fsync = noted_flush
+        for owner, name, noted in (
+            (Connection, "send", noted_send), (Database, "run", noted_run), (os, "fsync", noted_flush)
+        ):  # fmt: skip
+            patch.object(owner, name, noted).start()
         sys.addaudithook(self.hear)
 
     def hear(self, event: str, values: tuple[Any, ...]) -> None:

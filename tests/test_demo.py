@@ -32,6 +32,9 @@ def test_the_demo_answers_the_story(demo_workspace: Workspace) -> None:
     assert all(source.last < AS_OF for source in card.sources)
     estimate = service.size(BABY)
     assert any("baby" in group or "diaper" in group for group in estimate.reads_as)
+    assert estimate.users is not None
+    assert estimate.eligible is not None
+    assert estimate.lift is not None
     assert 50 <= estimate.users < 0.3 * estimate.eligible
     assert estimate.lift > 3
     assert len(service.preview(BABY)) == 5
@@ -44,12 +47,12 @@ def test_then_october_comes(demo_workspace: Workspace) -> None:
     chosen = Settings(workspace=demo_workspace.path, _env_file=None)
     service = AudienceService.open(chosen)
     dataset = Dataset(demo_workspace.data)
-    items = set(service._forecaster.forecast(BABY.demand).items.tolist())
+    items = set(service.forecaster.forecast(BABY.demand).items.tolist())
     future = dataset.outcome(AS_OF)
     then = set(future.filter(future["item_id"].is_in(list(items)))["user_id"])
     population = dataset.before(AS_OF).population
-    forecast = service._forecaster.forecast(BABY.demand)
-    rows = service._forecaster.snapshot.histories.row_of
+    forecast = service.forecaster.forecast(BABY.demand)
+    rows = service.forecaster.snapshot.histories.row_of
     ranked = sorted(population, key=lambda user: -forecast.scores[rows[user]])
     top = ranked[: len(ranked) // 10]
     assert sum(user in then for user in top) / len(top) > 3 * sum(user in then for user in population) / len(population)
@@ -58,7 +61,7 @@ def test_then_october_comes(demo_workspace: Workspace) -> None:
 
 def test_a_demand_in_another_language_is_read_by_the_encoder_that_knows_it(demo_workspace: Workspace) -> None:
     service = AudienceService.open(Settings(workspace=demo_workspace.path, _env_file=None))
-    forecaster = service._forecaster
+    forecaster = service.forecaster
     for sentence, group in FIRST_ALONE.items():
         forecast = forecaster.forecast(sentence)
         assert forecaster.encode(forecast.demand, 0).gain > 1

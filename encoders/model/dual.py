@@ -21,7 +21,7 @@ Addition = Literal["match", "structure", "activity", "dense"]
 
 _HIDDEN = 32
 _NEAREST = 2
-_BLOCK = 16384
+BLOCK = 16384
 """Users or scores at a time: what lies between two steps then stays in the cache."""
 
 
@@ -39,7 +39,7 @@ class ScoreHead(nn.Module):
             *(len(ACTIVITY) * ["activity" not in without]),
             "dense" not in without,
         ]
-        self._kept = torch.tensor(kept, dtype=torch.float32)
+        self.kept = torch.tensor(kept, dtype=torch.float32)
         self.line = nn.Linear(len(kept), 1)
         self.bend = nn.Sequential(nn.Linear(len(kept), _HIDDEN), nn.GELU(), nn.Linear(_HIDDEN, 1))
 
@@ -60,7 +60,7 @@ class ScoreHead(nn.Module):
         """
         demands, channels = found.shape[1:]
         first = self.bend[0]
-        weight = torch.cat([self.line.weight, first.get_parameter("weight")]) * self._kept
+        weight = torch.cat([self.line.weight, first.get_parameter("weight")]) * self.kept
         bias = torch.cat([self.line.bias, first.get_parameter("bias")])
         mean, scale = _level(found, here)
         dense_mean, dense_scale = _level(aligned[..., None], here)
@@ -68,7 +68,7 @@ class ScoreHead(nn.Module):
         of_users, of_demand, of_rest = torch.tensor_split(weight, ends, dim=1)
         level = torch.cat([mean / 4.0, 4.0 * nearest - 2.0], dim=1) @ of_demand.T + bias
         weight = torch.cat([of_users, of_rest], dim=1).T
-        block = max(1, _BLOCK // max(1, demands))
+        block = max(1, BLOCK // max(1, demands))
         scores = []
         for start in range(0, len(found), block):
             rows = slice(start, start + block)
@@ -83,7 +83,7 @@ class ScoreHead(nn.Module):
 def _level(values: Tensor, here: npt.NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
     """Mean and scale of values [N, B, C] over the users ``here``, each [B, C]; a constant keeps a finite scale."""
     channels, chosen = values.permute(1, 2, 0), torch.from_numpy(here).to(values.dtype)
-    blocks = [slice(start, start + _BLOCK) for start in range(0, len(here), _BLOCK)]
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(here), BLOCK)]
     mean = torch.stack([(channels[..., rows] * chosen[rows]).sum(-1) for rows in blocks]).sum(0) / chosen.sum()
     apart = [((channels[..., rows] - mean[..., None]) * chosen[rows]).square().sum(-1) for rows in blocks]
     return mean, (torch.stack(apart).sum(0) / chosen.sum()).sqrt() + 0.05

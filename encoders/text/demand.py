@@ -140,7 +140,7 @@ def read_demand(sentence: str, names: Collection[str] = ()) -> Demand:
     wanted, *unwanted = _NOT.split(body, maxsplit=MOST_PARTS - 2)
     thing = _PLACE.split(_FRAME.sub("", wanted, count=1), maxsplit=1)[0].strip(" .,")
     left_out = dict.fromkeys(_complete(piece.strip(" .,"), thing) for piece in unwanted if piece.strip(" .,"))
-    said = [(piece, False) for piece in _conjuncts(wanted) if piece.strip(" .,")] + [(each, True) for each in left_out]
+    said = [(piece, False) for piece in conjuncts(wanted) if piece.strip(" .,")] + [(each, True) for each in left_out]
     parts, room = [], MOST_PHRASES
     for piece, negated in said:
         parts.append(Part(_alternatives(piece, max(room, 1)), negated))
@@ -174,7 +174,7 @@ def _complete(left_out: str, thing: str) -> str:
     return f"{match['which']} {thing.split()[-1] if thing else ''}{left_out[match.end() :]}".strip()
 
 
-def _conjuncts(text: str) -> list[str]:
+def conjuncts(text: str) -> list[str]:
     """The two things that a text asks for at once; the text alone where it asks for one.
 
     Each word is looked for by itself: one pattern for all of it would try every pair of places in the text.

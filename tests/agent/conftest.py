@@ -2,10 +2,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from agent_doubles import COFFEE, PlantedService, spec
 
 from agent.conversation import Conversation
 from encoders.settings import Settings
+from tests.agent.agent_doubles import COFFEE, PlantedService, spec
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def workspace(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def talk(service: PlantedService, workspace: Settings) -> Iterator[Conversation]:
-    conversation = Conversation(service, workspace)  # type: ignore[arg-type]
+    conversation = Conversation(service, workspace)
     yield conversation
     conversation.close()
 

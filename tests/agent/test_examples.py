@@ -1,9 +1,9 @@
 """The examples on offer speak of what users do as the data does."""
 
 import pytest
-from agent_doubles import CARD
 
 from agent.replies import examples
+from tests.agent.agent_doubles import CARD
 
 
 @pytest.mark.parametrize("verb", ["buy", "like"])

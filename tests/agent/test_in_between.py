@@ -1,7 +1,6 @@
 """What is said while a question is open, or where nothing is, loses nothing and is answered."""
 
 import pytest
-from agent_doubles import PlantedService, ScriptedModel
 from langchain_core.messages import SystemMessage
 
 from agent.conversation import Conversation
@@ -14,6 +13,7 @@ from agent.thinking.llm import cached
 from encoders.reader import MeantGroup, WholeReading
 from encoders.settings import Settings
 from prompts.loader import speaking
+from tests.agent.agent_doubles import PlantedService, ScriptedModel
 from tools.types import AudienceSpec, Behaviour, DataCard
 
 FED = ("dog food", "cat food")
@@ -229,8 +229,8 @@ def test_the_fixed_part_of_the_prompt_is_marked_for_providers_that_want_it() -> 
         def _llm_type(self) -> str:
             return "anthropic-chat"
 
-    (block,) = cached("Instructions", Anthropic(script=["hello"])).content
-    assert block == {"type": "text", "text": "Instructions", "cache_control": {"type": "ephemeral"}}
+    content = cached("Instructions", Anthropic(script=["hello"])).content
+    assert content == [{"type": "text", "text": "Instructions", "cache_control": {"type": "ephemeral"}}]
 
 
 def test_the_age_of_people_named_by_what_they_love_is_theirs(service: PlantedService) -> None:
@@ -296,7 +296,7 @@ class Reading(PlantedService):
 def test_a_word_that_several_things_bear_means_those_the_reader_sees(
     workspace: Settings, request_: str, named: tuple[str, ...], strange: tuple[str, ...]
 ) -> None:
-    talk = Conversation(Reading(), workspace)  # type: ignore[arg-type]
+    talk = Conversation(Reading(), workspace)
     reply = talk.say("t", request_)
     while reply.question is not None:
         reply = talk.say("t", "You decide")

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from agent_doubles import COFFEE, PlantedService, spec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +15,7 @@ from agent.actions.dispatch import Actions
 from agent.conversation import Conversation
 from agent.models.usage import ModelConduct
 from agent.reading import parse as reading
-from agent.reading.intents import INTENTS, Guess
+from agent.reading.intents import INTENTS, Guess, Intent
 from agent.state import Clarification, Memory
 from agent.thinking.drafts import RefusedAudience
 from agent.thinking.rules.decide import RuleThinker
@@ -27,6 +25,8 @@ from encoders.errors import AudienceError
 from encoders.reader import WholeReading
 from encoders.reader.reader import MeantGroup
 from encoders.settings import Settings
+from tests.agent.agent_doubles import COFFEE, PlantedService, spec
+from tests.present import present
 from tools.types import AudienceSpec, Behaviour, Filter, Interval, LifeCycle, SizeEstimate
 
 pytestmark = pytest.mark.slow
@@ -146,8 +146,8 @@ def test_a_filter_never_touches_the_demand(coffee: Conversation, text: str, filt
 
 
 def test_a_goal_stays_a_goal_through_later_filters(coffee: Conversation) -> None:
-    assert coffee.say("t", "about 300 people").size.users == 300  # type: ignore[union-attr]
-    assert coffee.say("t", "only homeowners").size.users == 300  # type: ignore[union-attr]
+    assert present(coffee.say("t", "about 300 people").size).users == 300
+    assert present(coffee.say("t", "only homeowners").size).users == 300
     narrower = coffee.say("t", "narrower")
     assert narrower.size is not None
     assert narrower.size.users == 200
@@ -157,7 +157,7 @@ def test_a_goal_stays_a_goal_through_later_filters(coffee: Conversation) -> None
 
 
 def test_the_most_likely_so_many(coffee: Conversation) -> None:
-    assert coffee.say("t", "the 150 most likely").size.users == 150  # type: ignore[union-attr]
+    assert present(coffee.say("t", "the 150 most likely").size).users == 150
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ class Reads(PlantedService):
 
 @pytest.fixture
 def pets(workspace: Settings) -> Iterator[Conversation]:
-    with closing(Conversation(Reads(), workspace)) as talk:  # type: ignore[arg-type]
+    with closing(Conversation(Reads(), workspace)) as talk:
         asked = talk.say("t", "pet owners")
         assert asked.options[:2] == ("dog food", "vitamins")
         yield talk
@@ -291,7 +291,7 @@ def test_where_too_few_remain_it_is_said_which_condition_makes_it_larger(workspa
             nobody = {"eligible": None, "users": None, "responders": None, "lift": None, "all_responders": None}
             return super().size(spec).model_copy(update=nobody if spec.life_cycle else {})
 
-    with closing(Conversation(Few(), workspace)) as talk:  # type: ignore[arg-type]
+    with closing(Conversation(Few(), workspace)) as talk:
         small = talk.say("t", "loyal customers who are homeowners")
         assert small.size is not None
         assert small.size.users is None
@@ -324,7 +324,7 @@ def test_an_audience_of_nobody_is_not_offered_for_saving(workspace: Settings) ->
             none = Interval(low=0, mid=0.2, high=1)
             return super().size(spec).model_copy(update={"responders": none, "all_responders": none})
 
-    talk = Conversation(Nobody(), workspace)  # type: ignore[arg-type]
+    talk = Conversation(Nobody(), workspace)
     reply = talk.say("t", "coffee drinkers")
     assert "Not even one" in reply.text
     assert "Save this audience" not in reply.options
@@ -384,9 +384,9 @@ TURN = st.tuples(st.one_of(st.sampled_from(TYPED), st.text(max_size=80)), st.sam
 
 @given(st.lists(TURN, min_size=2, max_size=6))
 @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_no_sequence_of_messages_breaks_the_conversation(turns: list[tuple[str, Any, float]]) -> None:
+def test_no_sequence_of_messages_breaks_the_conversation(turns: list[tuple[str, Intent, float]]) -> None:
     """Several turns in a row: what one leaves open or on the page, the next finds, and every one is answered."""
-    service: Any = PlantedService()
+    service = PlantedService()
     card = service.describe_data()
     acting, thinker = Actions(service, card), RuleThinker("rules", service.search_groups)
     memory = Memory()
@@ -413,9 +413,9 @@ def test_no_sequence_of_messages_breaks_the_conversation(turns: list[tuple[str, 
     st.sampled_from(["", "de", "es", "fr", "zh"]),
 )
 @settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_no_message_breaks_the_conversation(text: str, intent: Any, stage: str, tongue: str) -> None:
+def test_no_message_breaks_the_conversation(text: str, intent: Intent, stage: str, tongue: str) -> None:
     """Whatever intent is read into whatever message, the rules find a step, and it can be carried out."""
-    service: Any = PlantedService()
+    service = PlantedService()
     card = service.describe_data()
     acting = Actions(service, card)
     memory = Memory(language=tongue)

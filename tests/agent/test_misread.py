@@ -1,7 +1,6 @@
 """What a marketer says that was once taken for something else: each message gets the answer it asks for."""
 
 import pytest
-from agent_doubles import CARD, COFFEE, PlantedService, spec
 
 from agent.conversation import Conversation
 from agent.reading.orders import compared_with, misplaced, picked, picked_near
@@ -10,6 +9,7 @@ from agent.reading.wording import Parts, into_english, language
 from agent.replies import LONGEST_NAME, default_name
 from agent.state import AudienceDraft, Reply, Version
 from encoders.reader import MeantGroup, WholeReading
+from tests.agent.agent_doubles import CARD, COFFEE, PlantedService, spec
 from tools.types import AudienceSpec, Behaviour, Filter, ProfileRow
 
 HOMEOWNERS = Filter(field="home ownership", values=("homeowner",))
@@ -158,7 +158,7 @@ def test_a_name_given_while_saving_is_asked_about_is_the_name_it_is_saved_under(
     assert reply.pending is not None
     assert "was not done" not in reply.text
     coffee.say("t", "yes")
-    assert [each.name for each in service.saved.values()] == ["Winter warmers"]
+    assert [each.name for each in service.kept.values()] == ["Winter warmers"]
 
 
 def test_a_name_is_remembered_for_a_file(coffee: Conversation) -> None:

@@ -5,15 +5,11 @@ the answers are those of a script written by hand, not of a real model.
 """
 
 import json
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from agent_doubles import GROUPS, PlantedService, ScriptedModel
-from typer.testing import CliRunner
-from wire_doubles import Server, calls, step
+from typer.testing import CliRunner, Result
 
 import tools.service
 from agent.cli.main import app
@@ -22,6 +18,8 @@ from agent.models.chat import RULES
 from agent.reading.options import DECIDE
 from agent.recording import Recorded
 from encoders.settings import Settings
+from tests.agent.agent_doubles import GROUPS, PlantedService, ScriptedModel
+from tests.agent.wire_doubles import Server, calls, step
 
 FILE = Path(__file__).parent / "recorded" / "scripted_reader.jsonl"
 RECORDED = [Recorded.model_validate_json(line) for line in FILE.read_text("utf-8").splitlines()]
@@ -36,16 +34,14 @@ NAMED = {
 
 def replayed(recorded: Recorded) -> ScriptedModel:
     """A model that says and calls once more what was recorded."""
-    lines: deque[Any] = deque()
-    for answer in recorded.answers:
-        lines.append([(call.name, call.arguments) for call in answer.calls] or answer.text)
-    return ScriptedModel(script=list(lines))
+    lines = [[(call.name, call.arguments) for call in answer.calls] or answer.text for answer in recorded.answers]
+    return ScriptedModel(script=lines)
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda each: each.id)
 def test_what_a_model_called_makes_the_audience_that_it_made(recorded: Recorded, workspace: Settings) -> None:
     model = replayed(recorded)
-    talk = Conversation(PlantedService(GROUPS | NAMED), workspace, model=model)  # type: ignore[arg-type]
+    talk = Conversation(PlantedService(GROUPS | NAMED), workspace, model=model)
     reply = talk.say("t", recorded.request)
     while reply.question:
         reply = talk.say("t", DECIDE)
@@ -76,13 +72,12 @@ def server() -> Iterator[Server]:
 def here(tmp_path: Path, service: PlantedService, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace that the planted service answers for."""
     monkeypatch.setenv("AUDIENCE_WORKSPACE", str(tmp_path / "workspace"))
-    monkeypatch.setattr(service, "close", lambda: None, raising=False)
     monkeypatch.setattr(tools.service.AudienceService, "open", lambda settings: service)
     (tmp_path / "requests.jsonl").write_text('{"id": "a", "request": "for puppies", "items": []}\n\n', "utf-8")
     return tmp_path
 
 
-def run(here: Path, settings: pytest.MonkeyPatch, **values: str) -> Any:
+def run(here: Path, settings: pytest.MonkeyPatch, **values: str) -> Result:
     from encoders.settings import settings as current
 
     for name, value in values.items():

@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
-from browsing import LAPTOP, Serve, Visit
-from page_doubles import make_desk
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from agent.page.state import AppState
 from app_gradio import create_app
 from encoders.settings import settings
+from tests.app.browsing import LAPTOP, Serve, Visit
+from tests.app.page_doubles import PlantedDesk, make_desk
 from tools.access.serving import configured
 
 PATIENCE = 90_000
@@ -94,5 +94,5 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> AppState:
+def desk(tmp_path: Path) -> PlantedDesk:
     return make_desk(tmp_path / "exports")

@@ -5,16 +5,20 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from threading import Event
 from typing import Literal
 
+from agent.conversation import Conversation
 from agent.page.state import AppState
 from agent.state import AudienceDraft, Clarification, Pending, Reply, Thing
 from encoders.errors import NotThereError, RequestError, TooSmallError
+from tests.present import present
 from tools.access.caller import Caller
 from tools.audiences.reader import Learning
+from tools.service import AudienceService
 from tools.types import (
     AudienceSpec,
     Behaviour,
@@ -58,15 +62,17 @@ def point(cut: float, eligible: int) -> CurvePoint:
     )
 
 
-class Service:
+class Service(AudienceService):
     """The audience service over an imagined population."""
 
+    learning: Learning | None = None
+
     def __init__(self, exports: Path) -> None:
+        """Keep its files in ``exports``, and have no workspace."""
         self.exports = exports
         self.kept: list[SavedAudience] = []
         self.closed = False
         self.brought: list[str] = []
-        self.learning: Learning | None = None
 
     def describe_data(self) -> DataCard:
         return DataCard(
@@ -168,9 +174,9 @@ class Service:
         return SkewReport(users=232, population=POPULATION, fields=(alike, age))
 
     def compare(self, audiences: Sequence[AudienceSpec | str]) -> Comparison:
-        present, *names = audiences
-        assert isinstance(present, AudienceSpec)
-        users = self.size(present).users
+        this, *names = audiences
+        assert isinstance(this, AudienceSpec)
+        users = self.size(this).users
         return Comparison(
             overlaps=tuple(
                 Overlap(a="this audience", b=str(name), users_a=users, users_b=232, both=90, either=300, jaccard=0.3)
@@ -187,7 +193,7 @@ class Service:
     def list_audiences(self) -> tuple[SavedAudience, ...]:
         return tuple(self.kept)
 
-    def of(self, _: Caller) -> Service:
+    def of(self, caller: Caller) -> Service:
         return self
 
     def exported(self, name: str) -> Path:
@@ -199,24 +205,27 @@ class Service:
         self.closed = True
 
     def _guard(self, spec: AudienceSpec) -> None:
-        if self.size(spec).users < 50:
+        if present(self.size(spec).users) < 50:
             raise TooSmallError("Fewer than 50 households: too few to show who they are. Widen the cut.")
 
 
-class Conversation:
+class ScriptedConversation(Conversation):
     """A scripted agent: one question, then one sentence; knows the few follow-ups the tests play."""
 
     talking = "built-in assistant (no language model)"
 
+    service: Service
+
     def __init__(self, service: Service) -> None:
+        """Talk about what ``service`` has; nothing is kept in a file."""
         self.service = service
         self.replies: dict[str, Reply] = {}
         self.go_on = Event()
 
-    def say(self, thread: str, text: str, progress: Callable[[str], None] = lambda line: None) -> Reply:
+    def say(self, thread_id: str, text: str, progress: Callable[[str], None] = lambda line: None) -> Reply:
         progress("Looking for what was said")
         words = text.strip().lower()
-        now = self.replies.get(thread)
+        now = self.replies.get(thread_id)
         if not words:
             raise RequestError("Say whom you want to reach, for example: people for our new baby line.")
         if "break" in words:
@@ -226,7 +235,7 @@ class Conversation:
         if "unicorn" in words:
             raise RequestError("Nothing in this data is near 'unicorn'; try baby food, diapers or milk.")
         if now is None:
-            return self._keep(thread, self._ask())
+            return self._keep(thread_id, self._ask())
         if now.draft is None:
             draft = AudienceDraft(
                 request=text,
@@ -238,15 +247,15 @@ class Conversation:
                     Thing(name="diapers"),
                 ),
             )
-            return self._keep(thread, self._show(draft, f"Here is whom I would reach:\n\n**{DEMAND}.**"))
+            return self._keep(thread_id, self._show(draft, f"Here is whom I would reach:\n\n**{DEMAND}.**"))
         spec = now.draft.spec
         if words.startswith("how did"):
-            return self._keep(thread, self._show(now.draft, "57 of 90 responded."))
+            return self._keep(thread_id, self._show(now.draft, "57 of 90 responded."))
         if words.startswith("change:"):
-            return self._keep(thread, self._show(now.draft, "In the last 12 or 24 weeks?"))
+            return self._keep(thread_id, self._show(now.draft, "In the last 12 or 24 weeks?"))
         if words.startswith("exclude"):
             out = Behaviour(what="buy baby food", days=28)
-            return self.edit(thread, spec.model_copy(update={"behaviours": (out,)}))
+            return self.edit(thread_id, spec.model_copy(update={"behaviours": (out,)}))
         action: Literal["save", "export"] = "export" if "export" in words else "save"
         name = text.split('"')[1] if '"' in text else "Baby line"
         pending = Pending(
@@ -256,34 +265,36 @@ class Conversation:
             arguments={"name": name},
         )
         return self._keep(
-            thread,
+            thread_id,
             self._show(now.draft, pending.text).model_copy(update={"pending": pending, "options": ("Yes", "No")}),
         )
 
-    def edit(self, thread: str, spec: AudienceSpec) -> Reply:
-        now = self.replies[thread]
+    def edit(self, thread_id: str, spec: AudienceSpec) -> Reply:
+        now = self.replies[thread_id]
         assert now.draft is not None
-        return self._keep(thread, self._show(now.draft.model_copy(update={"spec": spec}), "Updated."))
+        return self._keep(thread_id, self._show(now.draft.model_copy(update={"spec": spec}), "Updated."))
 
-    def keep(self, thread: str, names: Sequence[str]) -> Reply:
-        now = self.replies[thread]
+    def keep(self, thread_id: str, names: Sequence[str]) -> Reply:
+        now = self.replies[thread_id]
         assert now.draft is not None
         if not names:
-            return self._keep(thread, self._show(now.draft, "One thing has to stay."))
+            return self._keep(thread_id, self._show(now.draft, "One thing has to stay."))
         things = tuple(each.model_copy(update={"struck": each.name not in names}) for each in now.draft.things)
         spec = now.draft.spec.model_copy(update={"demand": f"Households that will buy {' or '.join(names)}"})
-        return self._keep(thread, self._show(now.draft.model_copy(update={"spec": spec, "things": things}), "Changed."))
+        return self._keep(
+            thread_id, self._show(now.draft.model_copy(update={"spec": spec, "things": things}), "Changed.")
+        )
 
-    def decide(self, thread: str, approved: bool) -> Reply:
-        now = self.replies[thread]
+    def decide(self, thread_id: str, approved: bool) -> Reply:
+        now = self.replies[thread_id]
         assert now.draft is not None
         assert now.pending is not None
         assert now.size is not None
         if not approved:
-            return self._keep(thread, self._show(now.draft, "Left as it was."))
+            return self._keep(thread_id, self._show(now.draft, "Left as it was."))
         if now.pending.action == "export":
-            file = self._write(now.size.users)
-            return self._keep(thread, self._show(now.draft, "Exported.").model_copy(update={"file": file}))
+            file = self._write(present(now.size.users))
+            return self._keep(thread_id, self._show(now.draft, "Exported.").model_copy(update={"file": file}))
         saved = SavedAudience(
             id="a1",
             name=now.pending.arguments["name"],
@@ -291,7 +302,7 @@ class Conversation:
             spec=now.draft.spec,
             definition=now.draft.spec.demand,
             users=now.size.users,
-            holdout=round(now.size.users / 10),
+            holdout=round(present(now.size.users) / 10),
             as_of=AS_OF,
             model_version="m1",
             data_version="d1",
@@ -299,11 +310,11 @@ class Conversation:
             approved_by="page",
         )
         self.service.kept.append(saved)
-        return self._keep(thread, self._show(now.draft.model_copy(update={"saved": saved}), "Saved."))
+        return self._keep(thread_id, self._show(now.draft.model_copy(update={"saved": saved}), "Saved."))
 
-    def current(self, thread: str) -> Reply:
+    def current(self, thread_id: str) -> Reply:
         hello = Reply(text="Hello.", options=("I want to reach people for our new baby line",), talking=self.talking)
-        return self.replies.get(thread, hello)
+        return self.replies.get(thread_id, hello)
 
     def close(self) -> None:
         self.go_on.set()
@@ -325,8 +336,8 @@ class Conversation:
             talking=self.talking,
         )
 
-    def _keep(self, thread: str, reply: Reply) -> Reply:
-        self.replies[thread] = reply
+    def _keep(self, thread_id: str, reply: Reply) -> Reply:
+        self.replies[thread_id] = reply
         return reply
 
     def _write(self, users: int) -> ExportFile:
@@ -347,7 +358,15 @@ class Conversation:
         )
 
 
-def make_desk(exports: Path) -> AppState:
+@dataclass(frozen=True)
+class PlantedDesk(AppState):
     """A desk with the doubles behind it."""
+
+    conversation: ScriptedConversation
+    service: Service
+
+
+def make_desk(exports: Path) -> PlantedDesk:
+    """A desk whose files are in ``exports``."""
     service = Service(exports)
-    return AppState(conversation=Conversation(service), service=service)  # type: ignore[arg-type]
+    return PlantedDesk(ScriptedConversation(service), service)

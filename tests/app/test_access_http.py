@@ -3,19 +3,19 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import apart
 import httpx2
 import pytest
-from browsing import Serve
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
-from page_doubles import make_desk
-from planted import world_settings
 
 from agent.page.state import AppState
 from encoders.settings import settings
 from encoders.workspace import Workspace
+from tests import apart
+from tests.app.browsing import Serve
+from tests.app.page_doubles import make_desk
+from tests.planted import world_settings
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
 from tools.service import AudienceService

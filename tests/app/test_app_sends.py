@@ -4,12 +4,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from browsing import Serve
-from listening import listening, signed
-from page_doubles import make_desk
 
 from encoders.settings import settings
 from encoders.workspace import Workspace
+from tests.app.browsing import Serve
+from tests.app.page_doubles import make_desk
+from tests.listening import listening, signed
 from tools.audiences.disclosure import Disclosure
 from tools.delivery.notifications import announce_saved
 from tools.delivery.outbox import Outbox

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from browsing import PHONE, Visit, say
 from playwright.sync_api import Locator, Page, expect
 
 from encoders.workspace import Workspace
+from tests.app.browsing import PHONE, Visit, say
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the demo is trained first

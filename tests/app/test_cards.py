@@ -2,12 +2,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from page_doubles import AS_OF, HOSTILE, POPULATION, Service
 
 from agent.page import cards, details
 from agent.page.cards import Units
 from agent.page.details import judgement, skew
 from agent.state import AudienceDraft
+from tests.app.page_doubles import AS_OF, HOSTILE, POPULATION, Service
 from tools.types import AudienceSpec, Behaviour, ExportFile, Interval, Overlap, SavedAudience
 
 HOUSEHOLDS = Units("household", "households", 50)
@@ -149,7 +149,7 @@ def test_a_download_links_to_the_file_by_its_name_only() -> None:
 
 def test_a_small_audience_is_explained_where_its_members_would_be(service: Service) -> None:
     small = DRAFT.model_copy(update={"spec": SPEC.model_copy(update={"cut": 0.01})})
-    found = details.details(service, small)  # type: ignore[arg-type]
+    found = details.details(service, small)
     assert "Fewer than 50 households" in found.profile
     assert found.samples == ""
 
@@ -159,7 +159,7 @@ def test_overlaps_belong_to_the_saved_audience_beside_them(service: Service) -> 
         saved("Milk").model_copy(update={"id": "old", "created": datetime(2017, 9, 1, tzinfo=UTC)}),
         saved("Bread").model_copy(update={"id": "new"}),
     ]
-    html = details.details(service, DRAFT).saved  # type: ignore[arg-type]
+    html = details.details(service, DRAFT).saved
     assert html.index("Bread") < html.index("Milk")
     assert html.count("90 of 232") == 2
 

@@ -6,18 +6,18 @@ from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
-import apart
 import httpx2
 import pytest
-from browsing import Serve
 from mcp import Client
-from page_doubles import make_desk
-from planted import world_settings
 from pydantic_core import to_jsonable_python
 
 from agent.page.state import NOT_YET, AppState, LazyService
 from encoders.errors import ModelError, WorkspaceError
 from encoders.workspace import Workspace
+from tests import apart
+from tests.app.browsing import Serve
+from tests.app.page_doubles import PlantedDesk, make_desk
+from tests.planted import world_settings
 from tools.interfaces.adcp.tasks import TASKS
 from tools.operations.operation import Interface
 from tools.operations.table import offered
@@ -67,7 +67,7 @@ def test_another_agent_sizes_and_saves_over_http(
     assert "text/html" in httpx2.get(address).headers["content-type"]
 
 
-def test_who_comes_before_the_app_is_ready_is_told_so(serve: Serve, desk: AppState) -> None:
+def test_who_comes_before_the_app_is_ready_is_told_so(serve: Serve, desk: PlantedDesk) -> None:
     opened = Event()
 
     def slow() -> AppState:
@@ -81,7 +81,7 @@ def test_who_comes_before_the_app_is_ready_is_told_so(serve: Serve, desk: AppSta
     assert getattr(found.content[0], "text", "") == NOT_YET
 
 
-def test_a_page_from_elsewhere_may_not_ask(serve: Serve, desk: AppState) -> None:
+def test_a_page_from_elsewhere_may_not_ask(serve: Serve, desk: PlantedDesk) -> None:
     address = serve(lambda: desk)
     hello = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
     headers = {"Accept": "application/json, text/event-stream"}
@@ -91,7 +91,7 @@ def test_a_page_from_elsewhere_may_not_ask(serve: Serve, desk: AppState) -> None
     assert httpx2.post(f"{address}/mcp", json=hello, headers=headers | {"Host": "evil.test"}).status_code == 421
 
 
-def test_a_caller_that_takes_json_alone_gets_it_in_one_piece(serve: Serve, desk: AppState) -> None:
+def test_a_caller_that_takes_json_alone_gets_it_in_one_piece(serve: Serve, desk: PlantedDesk) -> None:
     address = serve(lambda: desk)
     hello = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
     whole, stream = (
@@ -104,7 +104,7 @@ def test_a_caller_that_takes_json_alone_gets_it_in_one_piece(serve: Serve, desk:
     assert json.loads(stream.text.partition("data: ")[2])["result"] == whole.json()["result"]
 
 
-def test_a_desk_that_failed_to_open_says_why_and_is_tried_again(desk: AppState) -> None:
+def test_a_desk_that_failed_to_open_says_why_and_is_tried_again(desk: PlantedDesk) -> None:
     mended = Event()
 
     def opener() -> AppState:

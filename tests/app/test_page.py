@@ -4,13 +4,13 @@ import re
 from threading import Event
 
 import pytest
-from browsing import PHONE, Serve, Visit, say
-from page_doubles import HOSTILE, Conversation
 from playwright.sync_api import Page, expect
 
 from agent.models.usage import Usage
 from agent.page.state import BROKEN, AppState
 from encoders.errors import ModelError
+from tests.app.browsing import PHONE, Serve, Visit, say
+from tests.app.page_doubles import HOSTILE, PlantedDesk
 from tools.audiences.reader import Learning
 
 pytestmark = [
@@ -26,7 +26,7 @@ def reach_an_audience(page: Page) -> None:
     expect(page.get_by_role("heading", name="Some of these households")).to_be_visible()
 
 
-def test_the_page_is_there_before_the_workspace_is_open(serve: Serve, visit: Visit, desk: AppState) -> None:
+def test_the_page_is_there_before_the_workspace_is_open(serve: Serve, visit: Visit, desk: PlantedDesk) -> None:
     opened = Event()
 
     def slow() -> AppState:
@@ -45,7 +45,7 @@ def test_the_page_is_there_before_the_workspace_is_open(serve: Serve, visit: Vis
     assert page.request.get(f"{page.url}healthz").json() == {"ready": True}
 
 
-def test_a_workspace_that_is_not_prepared_is_one_sentence(serve: Serve, visit: Visit, desk: AppState) -> None:
+def test_a_workspace_that_is_not_prepared_is_one_sentence(serve: Serve, visit: Visit, desk: PlantedDesk) -> None:
     mended = Event()
 
     def opener() -> AppState:
@@ -62,7 +62,7 @@ def test_a_workspace_that_is_not_prepared_is_one_sentence(serve: Serve, visit: V
     expect(page.get_by_text("as of 1 October 2017")).to_be_visible()
 
 
-def test_errors_are_plain_sentences_in_the_chat(serve: Serve, visit: Visit, desk: AppState) -> None:
+def test_errors_are_plain_sentences_in_the_chat(serve: Serve, visit: Visit, desk: PlantedDesk) -> None:
     page = visit(serve(lambda: desk))
     chat = page.get_by_role("log")
     say(page, "   ")
@@ -75,7 +75,7 @@ def test_errors_are_plain_sentences_in_the_chat(serve: Serve, visit: Visit, desk
     reach_an_audience(page)
 
 
-def test_markup_in_requests_and_data_stays_text(serve: Serve, visit: Visit, desk: AppState) -> None:
+def test_markup_in_requests_and_data_stays_text(serve: Serve, visit: Visit, desk: PlantedDesk) -> None:
     page = visit(serve(lambda: desk))
     typed = "![x](http://example.org/a.png) <img src=http://example.org/b.png> baby"
     say(page, typed)
@@ -86,26 +86,25 @@ def test_markup_in_requests_and_data_stays_text(serve: Serve, visit: Visit, desk
     assert page.locator("#chat img, #audience img").count() == 0
 
 
-def test_what_runs_can_be_stopped(serve: Serve, visit: Visit, desk: AppState) -> None:
+def test_what_runs_can_be_stopped(serve: Serve, visit: Visit, desk: PlantedDesk) -> None:
     page = visit(serve(lambda: desk))
     say(page, "slowly please")
     expect(page.get_by_text("Looking for what was said")).to_be_visible()
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("log")).to_contain_text("Stopped.")
     expect(page.get_by_role("button", name="Send")).to_be_visible()
-    assert isinstance(desk.conversation, Conversation)
     desk.conversation.go_on.set()
     say(page, "unicorn food")
     expect(page.get_by_role("log")).to_contain_text("near 'unicorn'")
 
 
-def answered(page: Page, desk: AppState, users: int) -> None:
+def answered(page: Page, desk: PlantedDesk, users: int) -> None:
     """Wait for the audience itself: the number counts along before it has changed, and a key pressed then is lost."""
     while not any(each.size and each.size.users == users for each in desk.conversation.replies.values()):
         page.wait_for_timeout(20)
 
 
-def test_the_cut_by_number_by_pointer_and_by_key(serve: Serve, visit: Visit, desk: AppState) -> None:
+def test_the_cut_by_number_by_pointer_and_by_key(serve: Serve, visit: Visit, desk: PlantedDesk) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
     headline = page.get_by_label("Size of the audience")
@@ -140,7 +139,9 @@ def test_the_cut_by_number_by_pointer_and_by_key(serve: Serve, visit: Visit, des
     expect(users).to_have_value(str(pressed))
 
 
-def test_a_number_that_cannot_be_is_a_sentence_and_changes_nothing(serve: Serve, visit: Visit, desk: AppState) -> None:
+def test_a_number_that_cannot_be_is_a_sentence_and_changes_nothing(
+    serve: Serve, visit: Visit, desk: PlantedDesk
+) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
     users = page.get_by_label("or exactly so many")
@@ -154,7 +155,7 @@ def test_a_number_that_cannot_be_is_a_sentence_and_changes_nothing(serve: Serve,
     expect(page.get_by_role("heading", name="Some of these households")).to_be_hidden()
 
 
-def test_a_condition_is_clicked_away_and_the_sentence_rewritten(serve: Serve, visit: Visit, desk: AppState) -> None:
+def test_a_condition_is_clicked_away_and_the_sentence_rewritten(serve: Serve, visit: Visit, desk: PlantedDesk) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
     page.get_by_role("button", name="Exclude those who bought it").click()
@@ -171,7 +172,7 @@ def test_a_condition_is_clicked_away_and_the_sentence_rewritten(serve: Serve, vi
 
 
 def test_what_was_understood_is_struck_out_and_taken_back_by_pointer_and_by_key(
-    serve: Serve, visit: Visit, desk: AppState
+    serve: Serve, visit: Visit, desk: PlantedDesk
 ) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
@@ -207,20 +208,20 @@ def test_what_was_understood_is_struck_out_and_taken_back_by_pointer_and_by_key(
 
 
 def test_the_page_says_how_far_the_reader_has_learned_and_goes_on_meanwhile(
-    serve: Serve, visit: Visit, desk: AppState
+    serve: Serve, visit: Visit, desk: PlantedDesk
 ) -> None:
-    desk.service.learning = Learning("Learning to read requests", 0.042)  # type: ignore[misc]
+    desk.service.learning = Learning("Learning to read requests", 0.042)
     page = visit(serve(lambda: desk))
     line = page.locator("#learning")
     expect(line).to_contain_text("Learning to read requests, 4 %. Until then I go by the words one by one")
     reach_an_audience(page)
-    desk.service.learning = Learning("Learning to read requests", 0.9)  # type: ignore[misc]
+    desk.service.learning = Learning("Learning to read requests", 0.9)
     expect(line).to_contain_text("90 %")
-    desk.service.learning = None  # type: ignore[misc]
+    desk.service.learning = None
     expect(line).to_be_hidden()
 
 
-def test_what_was_assumed_is_clicked_to_change_it(serve: Serve, visit: Visit, desk: AppState) -> None:
+def test_what_was_assumed_is_clicked_to_change_it(serve: Serve, visit: Visit, desk: PlantedDesk) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
     assumed = page.get_by_text("'First time' means not in the last 12 weeks.").last
@@ -230,7 +231,7 @@ def test_what_was_assumed_is_clicked_to_change_it(serve: Serve, visit: Visit, de
     expect(page.get_by_role("checkbox", name="'First time' means not in the last 12 weeks.")).to_be_checked()
 
 
-def test_a_no_saves_nothing(serve: Serve, visit: Visit, desk: AppState) -> None:
+def test_a_no_saves_nothing(serve: Serve, visit: Visit, desk: PlantedDesk) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
     page.get_by_role("button", name="Save", exact=True).click()
@@ -242,7 +243,7 @@ def test_a_no_saves_nothing(serve: Serve, visit: Visit, desk: AppState) -> None:
 
 
 def test_a_new_conversation_starts_empty_and_keeps_nothing_of_the_old_one(
-    serve: Serve, visit: Visit, desk: AppState
+    serve: Serve, visit: Visit, desk: PlantedDesk
 ) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
@@ -254,7 +255,7 @@ def test_a_new_conversation_starts_empty_and_keeps_nothing_of_the_old_one(
 
 
 def test_what_the_language_model_costs_is_a_small_line_and_none_where_there_is_no_model(
-    serve: Serve, visit: Visit, desk: AppState, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, visit: Visit, desk: PlantedDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
@@ -271,7 +272,7 @@ def test_what_the_language_model_costs_is_a_small_line_and_none_where_there_is_n
     expect(page.locator("#usage")).to_be_hidden()
 
 
-def test_nothing_sticks_out_on_a_phone(serve: Serve, visit: Visit, desk: AppState) -> None:
+def test_nothing_sticks_out_on_a_phone(serve: Serve, visit: Visit, desk: PlantedDesk) -> None:
     page = visit(serve(lambda: desk), PHONE)
     expect(page.get_by_text("as of 1 October 2017")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
@@ -282,7 +283,7 @@ def test_nothing_sticks_out_on_a_phone(serve: Serve, visit: Visit, desk: AppStat
     assert page.evaluate(f"{wide}.length") == 0
 
 
-def test_every_answer_carries_the_policy(serve: Serve, visit: Visit, desk: AppState) -> None:
+def test_every_answer_carries_the_policy(serve: Serve, visit: Visit, desk: PlantedDesk) -> None:
     page = visit(serve(lambda: desk))
     for path in ("", "healthz", "exports/none.csv"):
         answer = page.request.get(f"{page.url}{path}")
@@ -290,7 +291,7 @@ def test_every_answer_carries_the_policy(serve: Serve, visit: Visit, desk: AppSt
     assert page.request.get(f"{page.url}exports/..%2Fcheckpoints.db").status == 404
 
 
-def test_the_outcome_is_brought_beside_the_saved_audience(serve: Serve, visit: Visit, desk: AppState) -> None:
+def test_the_outcome_is_brought_beside_the_saved_audience(serve: Serve, visit: Visit, desk: PlantedDesk) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
     bring = page.get_by_role("button", name="Bring the outcome")
@@ -304,7 +305,7 @@ def test_the_outcome_is_brought_beside_the_saved_audience(serve: Serve, visit: V
         bring.click()
     chooser.value.set_files({"name": "out.csv", "mimeType": "text/csv", "buffer": b"user_id\n1\n"})
     expect(page.get_by_role("log")).to_contain_text("57 of 90 responded.")
-    assert desk.service.brought == ["user_id\n1\n"]  # type: ignore[attr-defined]
+    assert desk.service.brought == ["user_id\n1\n"]
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Find people like those of a list").click()
     chooser.value.set_files({"name": "list.txt", "mimeType": "text/plain", "buffer": b""})

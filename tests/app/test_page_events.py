@@ -10,14 +10,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from browsing import Serve
 from gradio.utils import get_upload_folder
-from page_doubles import HOSTILE
 
 from agent.page.events import COOKIE
-from agent.page.state import AppState
 from encoders.settings import settings
 from encoders.workspace import Workspace
+from tests.app.browsing import Serve
+from tests.app.page_doubles import HOSTILE, PlantedDesk
 from tools.bounds import TEXT_CHARACTERS, UPLOAD_BYTES, UPLOAD_FILES
 from tools.storage.registry import AuditLine, Registry
 
@@ -51,7 +50,7 @@ class Web:
 
 
 @pytest.fixture
-def address(serve: Serve, desk: AppState) -> str:
+def address(serve: Serve, desk: PlantedDesk) -> str:
     return serve(lambda: desk)
 
 
@@ -105,7 +104,7 @@ def disguises(path: Path) -> list[Any]:
     ]
 
 
-def test_a_click_that_changes_nothing_leaves_the_page_as_it_is(web: Web, desk: AppState) -> None:
+def test_a_click_that_changes_nothing_leaves_the_page_as_it_is(web: Web, desk: PlantedDesk) -> None:
     """Gradio empties every part of the page where a handler yields nothing at all."""
     stored = {"thread": "0" * 32, "said": [], "options": []}
     for text in ("baby", "the first"):
@@ -222,14 +221,14 @@ def test_one_browser_has_nothing_of_another(web: Web, address: str) -> None:
         assert without.post("/gradio_api/upload", files={"files": ("a.csv", b"x")}).status_code == 403
 
 
-def test_a_file_that_this_browser_brought_is_taken_and_goes_nowhere_else(web: Web, desk: AppState) -> None:
+def test_a_file_that_this_browser_brought_is_taken_and_goes_nowhere_else(web: Web, desk: PlantedDesk) -> None:
     [path] = web.bring("../../list of users.csv", b"user_id\n1\n2\n").json()
     assert Path(path).stat().st_mode & 0o777 == 0o600
     assert (
         web.send(PEOPLE, None, {"path": path, "orig_name": "x", "url": f"/gradio_api/file={path}"}).status_code == 200
     )
     assert "process_completed" in web.hear()
-    assert desk.service.brought == ["user_id\n1\n2\n"]  # type: ignore[attr-defined]
+    assert desk.service.brought == ["user_id\n1\n2\n"]
     for way in (f"/gradio_api/file={path}", f"/gradio_api/file/{path}", "/gradio_api/file=/etc/passwd"):
         assert web.http.get(way).status_code == 404
     brought = [web.bring("a.csv", b"user_id\n").json()[0] for _ in range(UPLOAD_FILES)]

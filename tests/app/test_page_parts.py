@@ -3,7 +3,6 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from page_doubles import Service, make_desk
 
 from agent.page import controls
 from agent.page.browser import KEPT_MESSAGES, SHOWN_CHARACTERS, Transcript
@@ -12,6 +11,8 @@ from agent.page.details import reach_curve
 from agent.page.state import BROKEN, AppState, LazyService, sentence
 from agent.reading.commands import command, platform_in, upload_in
 from encoders.errors import DataError, RequestError
+from tests.app.page_doubles import Service, make_desk
+from tests.present import present
 from tools.types import AudienceSpec, Behaviour, Filter, SizeEstimate
 
 SPEC = AudienceSpec(
@@ -32,7 +33,7 @@ def size(tmp_path: Path) -> SizeEstimate:
 
 def test_both_axes_of_the_curve_read_the_same_line(size: SizeEstimate) -> None:
     figure = reach_curve(size, "households")
-    average = size.all_responders.mid / size.eligible
+    average = present(size.all_responders).mid / present(size.eligible)
     top, most = figure.layout.yaxis.range[1], figure.layout.yaxis2.range[1]
     assert most == pytest.approx(top / 100 / average)
     expected = next(trace for trace in figure.data if trace.name == "expected")
@@ -43,7 +44,7 @@ def test_both_axes_of_the_curve_read_the_same_line(size: SizeEstimate) -> None:
 def test_the_curve_marks_the_cut_and_names_its_axes(size: SizeEstimate) -> None:
     figure = reach_curve(size, "households")
     cut = next(trace for trace in figure.data if trace.name == "your cut: 232")
-    assert (cut.x[0], cut.y[0]) == (232, pytest.approx(100 * size.precision.mid))
+    assert (cut.x[0], cut.y[0]) == (232, pytest.approx(100 * present(size.precision).mid))
     titles = [axis.title.text for axis in (figure.layout.xaxis, figure.layout.yaxis, figure.layout.yaxis2)]
     assert titles == ["households in the audience", "share expected to do it", "times the average"]
 
@@ -64,10 +65,11 @@ def test_each_condition_has_its_own_words_and_goes_alone() -> None:
 
 
 def test_a_number_of_users_becomes_exactly_that_cut(size: SizeEstimate) -> None:
-    for users in (1, 77, 1000, size.eligible):
+    eligible = present(size.eligible)
+    for users in (1, 77, 1000, eligible):
         changed = controls.cut_to_users(SPEC, size, users)
         assert changed.cut is not None
-        assert round(changed.cut * size.eligible) == users
+        assert round(changed.cut * eligible) == users
 
 
 @pytest.mark.parametrize("users", [None, 0, -5, 2318])

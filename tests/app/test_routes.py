@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import apart
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from page_doubles import make_desk
+from gradio.routes import App
 from starlette.routing import Mount
 
 from app_gradio import create_app
 from encoders.settings import settings
+from tests import apart
+from tests.app.page_doubles import make_desk
 from tools.access.routes import RULES, Admission, rule_for
 from tools.bounds import UPLOAD_BYTES
 
@@ -67,6 +68,7 @@ def test_every_resource_is_an_operation_with_its_gate(app: FastAPI) -> None:
 
 def test_gradio_checks_paths_and_sizes_itself_as_a_second_wall(app: FastAPI) -> None:
     [page] = [route.app for route in app.routes if isinstance(route, Mount) and route.path == ""]
+    assert isinstance(page, App)
     blocks = page.get_blocks()
     assert blocks.has_launched
     assert blocks.max_file_size == UPLOAD_BYTES

@@ -6,15 +6,15 @@ import logging
 import httpx2
 import polars as pl
 import pytest
-from browsing import Serve
-from page_doubles import make_desk
-from planted import world_settings
 from pydantic_core import to_json
 
 from agent.page.state import AppState
 from encoders.checksums import write_checksums
 from encoders.settings import Settings, settings
 from encoders.workspace import Workspace
+from tests.app.browsing import Serve
+from tests.app.page_doubles import make_desk
+from tests.planted import world_settings
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
 from tools.operation_types import NewDestination, NewSubscription

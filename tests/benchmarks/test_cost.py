@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from planted import AS_OF, TINY_RECIPE, World
 
 from benchmarks import cost, cost_report
 from encoders.model.dual import encode_parts
 from encoders.predictor import Forecaster
 from encoders.text.demand import read_demand
+from tests.planted import AS_OF, TINY_RECIPE, World
 from tools.service import AudienceService
 
 SENTENCE = "people who will buy coffee"
@@ -18,7 +18,7 @@ SENTENCE = "people who will buy coffee"
 
 @pytest.fixture(scope="module")
 def forecaster(service: AudienceService) -> Forecaster:
-    return service._forecaster
+    return service.forecaster
 
 
 def test_the_page_holds_what_was_measured() -> None:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from benchmarks import ablations, conversation, figures, trust
+from benchmarks.forecasts.study import ABLATIONS
 from benchmarks.forecasts.tables import with_interval
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +30,7 @@ def test_everything_that_was_measured_is_on_the_page() -> None:
 
 def test_the_page_of_ablations_holds_what_was_measured() -> None:
     assert ablations.page() == ablations.PAGE.read_text("utf-8"), "run: python -m benchmarks.ablations --render"
-    assert all(f"| {name} | " in ablations.page() for name, _ in ablations.ABLATIONS)
+    assert all(f"| {name} | " in ablations.page() for name, _ in ABLATIONS)
 
 
 def test_the_page_of_the_conversation_holds_what_was_measured() -> None:
@@ -44,7 +45,7 @@ def test_the_page_of_access_says_what_the_protection_comes_to_and_all_figures_ar
     remedy = "run: python -m benchmarks.trust"
     assert trust.odds() in page, remedy
     for name in ("attack on counts", "errors of counts", "errors of responders", "memory of tables"):
-        [written] = re.findall(trust._BETWEEN.format(name=name), page)
+        [written] = re.findall(trust.BETWEEN.format(name=name), page)
         assert any(letter.isdigit() for letter in written), remedy
         page = page.replace(written, "")
     assert not re.search(r"\d %|percent|of three|of two|a fifth|by half", page), "a figure that no command prints"

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator
 from socket import create_server
 
-import apart
 import httpx2
 import pytest
-from sandbox import ENOUGH, HERE, Agent, save_all
 
 from encoders.workspace import Workspace
+from tests import apart
+from tests.conformance.sandbox import ENOUGH, HERE, Agent, save_all
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
 

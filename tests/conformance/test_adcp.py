@@ -10,7 +10,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from sandbox import HERE, Agent
+
+from tests.conformance.sandbox import HERE, Agent
 
 ADCP = HERE / "node_modules" / ".bin" / "adcp"
 PATIENCE = 300

@@ -15,7 +15,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from planted import AS_OF, World, world_settings
 
 from encoders import fingerprint
 from encoders.fingerprint import fingerprints, hash_inputs
@@ -23,6 +22,7 @@ from encoders.model.snapshot import FeatureSnapshot, read_snapshot
 from encoders.model.user import TIMES, UserInputs
 from encoders.predictor import Forecaster
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, World, world_settings
 
 pytestmark = pytest.mark.slow
 
@@ -91,7 +91,7 @@ def test_a_user_is_hashed_alone(users: list[User], data: st.DataObject) -> None:
     everyone = hash_inputs(inputs, ITEMS, TEXTS)
     assert (hash_inputs(inputs.take(rows), ITEMS, TEXTS) == everyone[rows]).all()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fingerprint, "_BLOCK", 2)
+        patch.setattr(fingerprint, "BLOCK", 2)
         assert (hash_inputs(inputs, ITEMS, TEXTS) == everyone).all()
 
 

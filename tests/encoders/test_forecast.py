@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from planted import AS_OF, BABY_FOOD, DIAPERS, HABITS, HOSTILE, World, narrowed
 
 from encoders.calibration.overdispersion import responders
 from encoders.errors import ModelError
@@ -15,12 +14,13 @@ from encoders.metrics import auc, lift
 from encoders.model.snapshot import read_snapshot, read_vocabulary
 from encoders.predictor import Forecast, Forecaster
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, BABY_FOOD, DIAPERS, HABITS, HOSTILE, World, narrowed
 from tools.service import AudienceService
 
 
 @pytest.fixture(scope="module")
 def forecaster(service: AudienceService) -> Forecaster:
-    return service._forecaster
+    return service.forecaster
 
 
 def judged(forecaster: Forecaster, forecast: Forecast, audience: set[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

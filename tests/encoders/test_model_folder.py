@@ -4,13 +4,13 @@ import shutil
 from datetime import date, timedelta
 
 import pytest
-from faulty import flip
-from planted import AS_OF
 
 from encoders.checksums import CHECKSUMS, write_checksums
 from encoders.errors import ModelError
 from encoders.model_folder import FORMAT, read_config, read_model, usable_model
 from encoders.workspace import Workspace
+from tests.faulty import flip
+from tests.planted import AS_OF
 
 
 def change_config(workspace: Workspace, **changes: object) -> None:

@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from planted import AS_OF, SMALL_RECIPE, USERS, World, replace_events, world_settings
 from safetensors.numpy import load_file
 
 from encoders.data.events import ITEM_SCHEMA, Dataset
@@ -20,6 +19,7 @@ from encoders.model_folder import read_config
 from encoders.predictor import Forecaster
 from encoders.train import train
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, SMALL_RECIPE, USERS, World, replace_events, world_settings
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Behaviour, Filter
 
@@ -71,7 +71,7 @@ def asked(
     workspace = Workspace(tmp_path_factory.mktemp("asked"))
 
     def ask(dataset: Dataset, as_of: date) -> list[object]:
-        known = service._forecaster
+        known = service.forecaster
         snapshot = read_snapshot(dataset.before(as_of), known.snapshot.vocabulary, known.encoder)
         forecaster = Forecaster(known.model, snapshot, known.encoder)
         asked = AudienceService(service.settings, workspace, forecaster)
@@ -148,7 +148,7 @@ def test_a_thing_that_comes_up_later_is_not_known_of(world: World, service: Audi
     dataset = replace_events(world.folder, tmp_path / "data", pl.concat([events, bought]))
     pl.concat([items, new]).write_parquet(tmp_path / "data" / "items.parquet")
 
-    known = service._forecaster
+    known = service.forecaster
     vocabulary = read_vocabulary(dataset, known.encoder, Workspace(tmp_path))
     changed = Forecaster(known.model, read_snapshot(dataset.before(AS_OF), vocabulary, known.encoder), known.encoder)
     for demand in (SPEC.demand, PLAIN.demand, "premium dog food", "dog toys"):

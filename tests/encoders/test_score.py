@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from planted import AS_OF, FIRST, TINY_RECIPE, world_settings
 
 import encoders.calibration.calibrate_model
 import encoders.score
@@ -16,6 +15,7 @@ from encoders.errors import DataError
 from encoders.model_folder import read_config
 from encoders.score import read_demands, score_file
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, FIRST, TINY_RECIPE, world_settings
 from tools.service import AudienceService
 
 DEMANDS = {"1": "people who will buy coffee", "two": "Households that will buy baby food for the first time"}
@@ -46,7 +46,7 @@ def test_every_user_with_a_past_gets_a_score_for_every_demand(
 ) -> None:
     table = score(own_workspace)
     assert table.columns == ["demand_id", "user_id", "score", "probability"]
-    forecaster = service._forecaster
+    forecaster = service.forecaster
     for name, text in DEMANDS.items():
         mine, forecast = table.filter(pl.col("demand_id") == name), forecaster.forecast(text)
         assert mine["user_id"].to_list() == forecaster.snapshot.histories.user_ids
@@ -58,7 +58,7 @@ def test_an_older_date_gets_a_model_of_its_own(
     own_workspace: Workspace, score: Score, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encoders.score, "train", partial(encoders.train.train, recipe=TINY_RECIPE))
-    monkeypatch.setattr(encoders.calibration.calibrate_model, "_RANDOM_LABELS", 60)
+    monkeypatch.setattr(encoders.calibration.calibrate_model, "RANDOM_LABELS", 60)
     earlier = AS_OF - timedelta(days=20)
     later_model = own_workspace.newest_model()
     users = set(score(own_workspace, earlier)["user_id"])

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from planted import AS_OF, FIRST, SMALL_RECIPE, TINY_RECIPE, World, narrowed, replace_events, world_settings
 from safetensors.numpy import load_file, save_file
 
 import encoders.calibration.calibrate_model
@@ -23,11 +22,12 @@ from encoders.errors import DataError, WorkspaceError
 from encoders.model_folder import read_config, read_model
 from encoders.train import train
 from encoders.workspace import MODEL_FILES, Workspace
+from tests.planted import AS_OF, FIRST, SMALL_RECIPE, TINY_RECIPE, World, narrowed, replace_events, world_settings
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from planted import AS_OF, TINY_RECIPE, world_settings
+from tests.planted import AS_OF, TINY_RECIPE, world_settings
 from encoders.train import train
 from encoders.workspace import Workspace
 
@@ -71,7 +71,7 @@ def untrained(world_workspace: Workspace, tmp_path: Path) -> Workspace:
 @pytest.fixture
 def few_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calibrate on little, where its quality does not matter."""
-    monkeypatch.setattr(encoders.calibration.calibrate_model, "_RANDOM_LABELS", 60)
+    monkeypatch.setattr(encoders.calibration.calibrate_model, "RANDOM_LABELS", 60)
 
 
 def same_weights(model: Path, other: Path) -> bool:
@@ -97,11 +97,10 @@ def test_an_interrupted_run_goes_on_and_gives_the_model_of_an_uninterrupted_one(
 
 @pytest.mark.usefixtures("few_labels")
 def test_a_killed_run_leaves_nothing_half_done_and_goes_on(untrained: Workspace) -> None:
-    tests = Path(__file__).parents[1]
-    paths = os.pathsep.join([str(tests), str(tests.parent)])
     done = subprocess.run(
         [sys.executable, "-c", KILLED, untrained.path],
-        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
         check=False,
     )
     assert done.returncode == -signal.SIGKILL

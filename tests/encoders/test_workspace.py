@@ -9,12 +9,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from faulty import flip
 
 from encoders.checksums import write_checksums
 from encoders.errors import DiskError, ModelError, WorkspaceError
 from encoders.reader.knowledge import GROUNDED, write_table
 from encoders.workspace import MODEL_FILES, SHARED, Workspace, atomic_file, atomic_folder, plain_faults, set_aside
+from tests.faulty import flip
 
 
 def run_and_kill(code: str, *arguments: object) -> None:

@@ -2,9 +2,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from planted import MASK_KEY, World
 
 from encoders.workspace import Workspace
+from tests.planted import MASK_KEY, World
 from tools.service import AudienceService
 
 
@@ -15,6 +15,6 @@ def own(service: AudienceService, world: World, tmp_path: Path) -> Iterator[Audi
     workspace.path.mkdir()
     workspace.data.symlink_to(world.folder)
     (workspace.path / "mask.key").write_bytes(MASK_KEY)
-    opened = AudienceService(service.settings, workspace, service._forecaster)
+    opened = AudienceService(service.settings, workspace, service.forecaster)
     yield opened
     opened.close()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import polars as pl
 
@@ -41,7 +41,7 @@ def export(
     saved: SavedAudience,
     members: Collection[str],
     holdout: Collection[str] = (),
-    format: Any = "csv",
+    format: Literal["csv", "parquet"] = "csv",
     platform: Platform | None = None,
     minimum: int = 1,
 ) -> ExportFile:

@@ -4,10 +4,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from planted import AS_OF, FIRST, World, world_settings
 
 from encoders.errors import DataError, WorkspaceError
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, FIRST, World, world_settings
 from tools.service import AudienceService
 
 

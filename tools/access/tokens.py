@@ -26,7 +26,7 @@ USUAL_LIMIT = 600
 """Calls a minute."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
-_TABLES = (
+TABLES = (
     """
 CREATE TABLE tokens (
     name TEXT PRIMARY KEY,
@@ -65,7 +65,7 @@ class Tokens:
         Raises:
             WorkspaceError: it cannot be written, is damaged, or was written by a newer version of this program.
         """
-        self._db = Database(path, _TABLES)
+        self._db = Database(path, TABLES)
         self._mark = path.with_name("tokens.used")
         self._needed = False
         if self._any_row() and not self._mark.exists():  # of a version that wrote none

@@ -161,12 +161,12 @@ class Protected(Disclosure):
     @property
     def smallest(self) -> int:
         """As many as are nearly always shown."""
-        return self.minimum + int(np.searchsorted(_shown_above(), _NEARLY))
+        return self.minimum + int(np.searchsorted(shown_above(), _NEARLY))
 
     @property
     def always_shown(self) -> int:
         """From so many on, a group is shown whatever was asked."""
-        return self.minimum + len(_shown_above()) - 1
+        return self.minimum + len(shown_above()) - 1
 
     def count(self, users: Users, *question: str) -> int | None:
         """How many users, within a few; None for fewer than the minimum, and often for some more.
@@ -176,7 +176,7 @@ class Protected(Disclosure):
         along the cuts would give the exact size of the whole.
         """
         above = _number(users) - self.minimum
-        chances = _shown_above()
+        chances = shown_above()
         if above < 0 or self._random("minimum", *question).random() >= chances[min(above, len(chances) - 1)]:
             return None
         number = _number(users)
@@ -272,7 +272,7 @@ _NEARLY = 0.98
 
 
 @lru_cache
-def _shown_above() -> npt.NDArray[np.float64]:
+def shown_above() -> npt.NDArray[np.float64]:
     """How likely a group is shown, by how many users it has above the minimum; the last of them, 1, holds for all more.
 
     With each user it grows by what the odds may change, and by ``CERTAIN`` beside that. No rule that shows nothing

@@ -95,11 +95,11 @@ class DriftChecks:
         users = disclosure.count(was, *question)
         users_now = disclosure.count(now, *selection.question)
         stayed, came, left = moves((was, now), (users, users_now), disclosure, ("drift", *question))
-        moved = disclosure.fraction(*_moved(was, ranked, selection.cut, forecast), "moved", *question)
+        moved = disclosure.fraction(*movement(was, ranked, selection.cut, forecast), "moved", *question)
         counted = None if users is None else self._counted(saved, spec)
         counted = None if counted is None else disclosure.measured(counted, *question)
         expected = None if users is None else disclosure.interval(saved.forecast, *question)
-        reasons = {"members": moved > MOST_MOVED, "calibration": _off(expected, counted)}
+        reasons = {"members": moved > MOST_MOVED, "calibration": is_off(expected, counted)}
         return Drift(
             audience_id=saved.id,
             name=saved.name,
@@ -134,7 +134,7 @@ class DriftChecks:
             return None
 
 
-def _moved(was: set[str], ranked: list[str], cut: float, forecast: Interval) -> tuple[int, int]:
+def movement(was: set[str], ranked: list[str], cut: float, forecast: Interval) -> tuple[int, int]:
     """How many came or left, those near the cut apart, and how many were and are in, both counted.
 
     Args:
@@ -150,7 +150,7 @@ def _moved(was: set[str], ranked: list[str], cut: float, forecast: Interval) -> 
     return len(set(surely) - was) + len(was - set(perhaps)), together
 
 
-def _off(forecast: Interval | None, counted: int | None) -> bool:
+def is_off(forecast: Interval | None, counted: int | None) -> bool:
     """Whether what was counted is too far from what was forecast."""
     if forecast is None or counted is None:
         return False

@@ -125,7 +125,7 @@ def describe(
         horizon_days=HORIZON_DAYS,
         main_source=card.main_source,
         sources=_sources(forecaster, disclosure),
-        fields=_fields(conditions.attributes.filter(pl.Series(population)), disclosure),
+        fields=field_cards(conditions.attributes.filter(pl.Series(population)), disclosure),
         top_groups=search.common_groups(card.main_source, _TOP_GROUPS),
         model_version=forecaster.model.config.version,
         data_version=card.version,
@@ -157,7 +157,8 @@ def _sources(forecaster: Forecaster, disclosure: Disclosure) -> tuple[SourceCard
     return tuple(cards)
 
 
-def _fields(attributes: pl.DataFrame, disclosure: Disclosure) -> tuple[FieldCard, ...]:
+def field_cards(attributes: pl.DataFrame, disclosure: Disclosure) -> tuple[FieldCard, ...]:
+    """Every attribute of some users with its values, as counts are shown."""
     cards = []
     for name in (column for column in attributes.columns if column != "user_id"):
         counted = attributes.group_by(pl.col(name).alias("value")).len("users").drop_nulls("value").sort("value")

@@ -160,7 +160,7 @@ def post(url: str, secret: str, message: str, body: str, private: bool) -> PostR
 def _post(url: httpx2.URL, address: str, headers: dict[str, str], body: str) -> PostResult:
     """Send to one address that was checked; TLS still asks for the certificate of the name."""
     try:
-        with _connections().stream(
+        with connections().stream(
             "POST",
             url.copy_with(host=address),
             headers=headers,
@@ -177,7 +177,7 @@ def _post(url: httpx2.URL, address: str, headers: dict[str, str], body: str) -> 
 
 
 @cache
-def _connections() -> httpx2.Client:
+def connections() -> httpx2.Client:
     """Connects anew for every message: two names at one address must not share a connection that knows but one."""
     limits = httpx2.Limits(max_keepalive_connections=0)
     return httpx2.Client(timeout=SECONDS, limits=limits, trust_env=False, follow_redirects=False)

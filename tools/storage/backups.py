@@ -27,7 +27,7 @@ KEPT = 3
 AT_ONCE = 0.1
 """Seconds; a backup that takes no longer is made after every acknowledged change."""
 
-_REST = 20
+REST = 20
 """A backup that takes longer is made again after so many times as long."""
 
 
@@ -79,7 +79,7 @@ class Routine:
     def changed(self, acknowledged: bool = True) -> None:
         """Note a change; what was ``acknowledged`` is backed up now, unless the last backup took long and is recent."""
         self.due = True
-        if acknowledged and (self._took <= self._at_once or monotonic() - self._at > _REST * self._took):
+        if acknowledged and (self._took <= self._at_once or monotonic() - self._at > REST * self._took):
             self.run()
 
     def run(self) -> None:

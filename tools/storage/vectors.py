@@ -41,7 +41,7 @@ BATCH = 5_000
 _SPACE = {"hnsw": {"space": "cosine", "ef_construction": 400, "ef_search": 400}}
 """The wider search finds all of the true neighbours in small populations; Chroma's defaults find half of them."""
 
-_FINGERPRINT = "audience:fingerprint"
+FINGERPRINT = "audience:fingerprint"
 """Where a record keeps its fingerprint, among the attributes."""
 
 _DIGEST = "digest"
@@ -188,7 +188,7 @@ class VectorStore:
                     ids=[users.ids[row] for row in rows],
                     embeddings=vectors,
                     metadatas=[
-                        known(users.attributes[row]) | {_FINGERPRINT: int(users.fingerprints[row])} for row in rows
+                        known(users.attributes[row]) | {FINGERPRINT: int(users.fingerprints[row])} for row in rows
                     ],
                 )
         if not collection.metadata.get("complete"):
@@ -451,7 +451,7 @@ class VectorStore:
         for offset in range(0, collection.count(), BATCH):
             page = collection.get(limit=BATCH, offset=offset, include=["metadatas"])
             for user, row in zip(page["ids"], page["metadatas"] or [], strict=True):
-                held[user] = (row or {}).get(_FINGERPRINT)
+                held[user] = (row or {}).get(FINGERPRINT)
         return held
 
     def _mine(self) -> "list[Chromas]":

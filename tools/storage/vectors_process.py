@@ -34,7 +34,8 @@ PATIENCE = 2.0
 _OVERWRITTEN = {"MALLOC_PERTURB_": "85"}
 """Has glibc fill memory that is taken and memory that is given back."""
 
-_CODE = "import sys; from tools.storage.vectors_process import answer_all; answer_all(int(sys.argv[1]))"
+CODE = "import sys; from tools.storage.vectors_process import answer_all; answer_all(int(sys.argv[1]))"
+"""What the other process runs."""
 
 Snapshot = tuple[list[str], Vectors]
 
@@ -44,13 +45,14 @@ class _Helper:
 
     def __init__(self) -> None:
         self._lock: Lock
-        self._process: subprocess.Popen[bytes] | None
+        self.process: subprocess.Popen[bytes] | None
+        """None until it is asked, and once it has ended."""
         self._pipe: Connection | None
         self.forget()
 
     def forget(self) -> None:
         """Know of no process."""
-        self._lock, self._process, self._pipe = Lock(), None, None
+        self._lock, self.process, self._pipe = Lock(), None, None
 
     def end(self) -> None:
         """End the process; the next question starts another."""
@@ -85,13 +87,13 @@ class _Helper:
                 raise
 
     def _started(self) -> Connection:
-        if self._process is None or self._process.poll() is not None or self._pipe is None or self._pipe.closed:
+        if self.process is None or self.process.poll() is not None or self._pipe is None or self._pipe.closed:
             require("chromadb")
             self._end()
             self._pipe, theirs = Pipe()
             environment = os.environ | _OVERWRITTEN | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _CODE, str(theirs.fileno())],
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", CODE, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -104,9 +106,9 @@ class _Helper:
         """How the process ended; it is killed where it has not."""
         if self._pipe:
             self._pipe.close()
-        if self._process is None:
+        if self.process is None:
             return ""
-        ended, self._process = self._process, None
+        ended, self.process = self.process, None
         try:
             code = ended.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
@@ -115,20 +117,21 @@ class _Helper:
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-_helper = _Helper()
-os.register_at_fork(after_in_child=_helper.forget)  # a copy of this process starts one of its own
+helper = _Helper()
+"""The one of this process."""
+os.register_at_fork(after_in_child=helper.forget)  # a copy of this process starts one of its own
 
 
 def write_apart(
     workspace: Workspace, url: str, name: str, users: UserRecords, progress: Progress, only: bool = False
 ) -> int:
     """``VectorStore.write`` in the other process; with ``only``, other collections are dropped afterwards."""
-    return int(_helper.ask(("write", workspace.path, url, name, _sent(users), only), users, progress))
+    return int(helper.ask(("write", workspace.path, url, name, _sent(users), only), users, progress))
 
 
 def read_apart(workspace: Workspace, url: str, name: str, users: UserRecords, progress: Progress) -> Snapshot:
     """``VectorStore.write`` and then ``snapshot`` in the other process."""
-    answer: Snapshot = _helper.ask(("read", workspace.path, url, name, _sent(users)), users, progress)
+    answer: Snapshot = helper.ask(("read", workspace.path, url, name, _sent(users)), users, progress)
     return answer
 
 
@@ -139,9 +142,9 @@ def contents_apart(workspace: Workspace) -> list[CollectionCopy]:
         BrokenIndexError: it crashed.
         WorkspaceError: another process owns the folder.
     """
-    _helper.end()
-    contents: list[CollectionCopy] = _helper.ask(("contents", workspace.path))
-    _helper.end()
+    helper.end()
+    contents: list[CollectionCopy] = helper.ask(("contents", workspace.path))
+    helper.end()
     return contents
 
 
@@ -152,10 +155,10 @@ def rewrite_apart(workspace: Workspace, folder: Path, collections: Iterable[Coll
         BrokenIndexError: it crashed.
         WorkspaceError: it may not be written.
     """
-    _helper.end()
+    helper.end()
     for each in collections:
-        _helper.ask(("rewrite", workspace.path, folder, each))
-    _helper.end()
+        helper.ask(("rewrite", workspace.path, folder, each))
+    helper.end()
 
 
 def _sent(users: UserRecords) -> UserRecords:

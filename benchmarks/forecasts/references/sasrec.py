@@ -33,7 +33,7 @@ Numbers = npt.NDArray[np.int64]
 _DAYS = 7
 """Of a step."""
 _AHEAD = HORIZON_DAYS // _DAYS
-_LENGTH = 26
+LENGTH = 26
 _ENDS = 13
 """Training sequences end in one of so many latest weeks."""
 _LONGEST = 104
@@ -72,7 +72,7 @@ def _forecast(study: Study, parts: list[Items]) -> Scores:
     The chance of none is the product of the chances of not touching each item; minus its logarithm, on a log scale.
     """
     latest = study.examples[0].snapshot.histories.past
-    network = _trained(latest.dataset.before(latest.as_of + timedelta(days=HORIZON_DAYS)), study.seed)
+    network = trained_network(latest.dataset.before(latest.as_of + timedelta(days=HORIZON_DAYS)), study.seed)
     histories = study.snapshot.histories
     weeks = _read_weeks(histories.past, histories.user_ids)
     rows = np.concatenate(parts)
@@ -99,12 +99,12 @@ class _Weeks:
     """[users]: the first week with anything in it."""
 
     def until(self, rows: Numbers, ends: Numbers) -> tuple[sp.csr_matrix, Numbers]:
-        """The ``_LENGTH`` weeks of some users that end with the weeks ``ends``.
+        """The ``LENGTH`` weeks of some users that end with the weeks ``ends``.
 
         Returns:
-            Their items, [rows * _LENGTH, V], and the numbers of the weeks, [rows, _LENGTH], negative before the first.
+            Their items, [rows * LENGTH, V], and the numbers of the weeks, [rows, LENGTH], negative before the first.
         """
-        weeks = ends[:, None] + np.arange(1 - _LENGTH, 1)
+        weeks = ends[:, None] + np.arange(1 - LENGTH, 1)
         places = np.where(weeks >= 0, rows[:, None] * self.count + weeks, self.users * self.count)
         return self.bags[places.ravel()], weeks
 
@@ -147,7 +147,7 @@ class _Table(nn.Module):
         return self.item + self.group[self.get_buffer("group_of")]
 
 
-class _Network(nn.Module):
+class Network(nn.Module):
     """One block of causal self-attention over weeks."""
 
     def __init__(self, group_of: Numbers, rates: npt.NDArray[np.float64]) -> None:
@@ -155,20 +155,20 @@ class _Network(nn.Module):
         super().__init__()
         self.read, self.written = _Table(group_of), _Table(group_of)
         self.level = nn.Parameter(torch.from_numpy(np.log(rates + 1e-5)).float())
-        self.place = nn.Parameter(0.02 * torch.randn(_LENGTH, _WIDTH))
+        self.place = nn.Parameter(0.02 * torch.randn(LENGTH, _WIDTH))
         self.volume = nn.Linear(1, _WIDTH)
         self.block = nn.TransformerEncoderLayer(
             _WIDTH, _HEADS, 4 * _WIDTH, _DROPOUT, "gelu", batch_first=True, norm_first=True
         )
         self.norm = nn.LayerNorm(_WIDTH)
-        self.register_buffer("later", torch.ones(_LENGTH, _LENGTH, dtype=torch.bool).triu(1))
+        self.register_buffer("later", torch.ones(LENGTH, LENGTH, dtype=torch.bool).triu(1))
 
     def forward(self, bags: sp.csr_matrix) -> Tensor:
-        """States after each week, [users, _LENGTH, _WIDTH], from ``bags`` [users * _LENGTH, V]."""
+        """States after each week, [users, LENGTH, _WIDTH], from ``bags`` [users * LENGTH, V]."""
         items, starts = (torch.from_numpy(part.astype(np.int64)) for part in (bags.indices, bags.indptr[:-1]))
         sizes = torch.from_numpy(np.diff(bags.indptr).astype(np.float32))[:, None]
         pooled = functional.embedding_bag(items, self.read(), starts, mode="sum") / sizes.clamp(min=1).sqrt()
-        steps = (pooled + self.volume(sizes.log1p())).unflatten(0, (-1, _LENGTH)) + self.place
+        steps = (pooled + self.volume(sizes.log1p())).unflatten(0, (-1, LENGTH)) + self.place
         states: Tensor = self.norm(self.block(steps, src_mask=self.get_buffer("later"), is_causal=True))
         return states
 
@@ -179,7 +179,7 @@ class _Network(nn.Module):
 
 
 @lru_cache(maxsize=2)
-def _trained(past: Past, seed: int) -> _Network:
+def trained_network(past: Past, seed: int) -> Network:
     """Train on everything in ``past``; asked again with the same past, the network is still there."""
     weeks = _read_weeks(past, past.events().select(pl.col("user_id").unique().sort()).collect()["user_id"].to_list())
     named = pl.concat_str("source", pl.coalesce("group", "text"), separator=": ")
@@ -189,7 +189,7 @@ def _trained(past: Past, seed: int) -> _Network:
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = _Network(group_of, rates)
+        network = Network(group_of, rates)
         optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, _RATE, total_steps=steps, pct_start=0.1, cycle_momentum=False
@@ -204,7 +204,7 @@ def _trained(past: Past, seed: int) -> _Network:
     return network.eval()
 
 
-def _loss(network: _Network, weeks: _Weeks, rng: np.random.Generator) -> Tensor:
+def _loss(network: Network, weeks: _Weeks, rng: np.random.Generator) -> Tensor:
     """Cross-entropy of some forecasts of a few users: the one after the last week, and others drawn."""
     rows = rng.choice(weeks.users, min(_USERS, weeks.users), replace=False)
     latest = weeks.count - _AHEAD

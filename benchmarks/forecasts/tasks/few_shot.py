@@ -37,7 +37,7 @@ _LIFT = "lift@10 %"
 
 
 @dataclass(frozen=True)
-class _Case:
+class Case:
     """One demand with its seeds."""
 
     demand: BenchmarkDemand
@@ -75,7 +75,7 @@ def few_shot(
         for done, number in enumerate(chosen):
             progress(f"Tuning with {size} seeds", done / len(chosen))
             case = _case(outcome, before, int(number), size, study.seed)
-            for name, scores in _scores(study, forecaster, references, case).items():
+            for name, scores in case_scores(study, forecaster, references, case).items():
                 mine = scores[case.others]
                 figures = auc(mine, case.responded), lift(mine, case.responded, LIFTS[_LIFT], study.seed)
                 values.setdefault(name, []).append(figures)
@@ -88,7 +88,7 @@ def few_shot(
     return sections
 
 
-def _scores(study: Study, forecaster: Forecaster, references: SeedReferences, case: _Case) -> dict[str, Vector]:
+def case_scores(study: Study, forecaster: Forecaster, references: SeedReferences, case: Case) -> dict[str, Vector]:
     """By name, [N] scores of all users."""
     seeds = [study.snapshot.histories.user_ids[row] for row in case.seeds]
     sentence = case.demand.sentence
@@ -119,11 +119,11 @@ def _responded_before(study: Study, outcome: DemandOutcome) -> npt.NDArray[np.bo
     return np.stack(columns, axis=1)
 
 
-def _case(outcome: DemandOutcome, before: npt.NDArray[np.bool_], number: int, size: int, seed: int) -> _Case:
+def _case(outcome: DemandOutcome, before: npt.NDArray[np.bool_], number: int, size: int, seed: int) -> Case:
     rng = np.random.default_rng([seed, size, number])
     given = np.sort(rng.choice(np.flatnonzero(before[:, number]), size, replace=False))
     rest = np.setdiff1d(np.arange(len(outcome.rows)), given)
-    return _Case(
+    return Case(
         demand=outcome.demands[number],
         seeds=outcome.rows[given],
         others=outcome.rows[rest],

@@ -1,17 +1,16 @@
 """Saving and exporting wait for a yes, happen once, and outlive the process."""
 
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from agent_doubles import PlantedService
 
 from agent.conversation import Conversation
 from encoders.errors import RequestError
 from encoders.settings import Settings
+from tests.agent.agent_doubles import PlantedService
 from tools.types import AudienceSpec, SavedAudience
 
 pytestmark = pytest.mark.slow
@@ -102,7 +101,7 @@ class RefusingService(PlantedService):
 
 
 def test_a_save_that_fails_is_told_and_can_be_tried_again(workspace: Settings) -> None:
-    talk = Conversation(RefusingService(), workspace)  # type: ignore[arg-type]
+    talk = Conversation(RefusingService(), workspace)
     talk.say("t", REQUEST)
     talk.say("t", "save")
     assert talk.decide("t", True).text == "That name is taken; choose another."
@@ -129,13 +128,13 @@ class CrashingService(PlantedService):
 
 def test_an_approval_that_is_replayed_has_one_effect(workspace: Settings) -> None:
     service = CrashingService()
-    talk = Conversation(service, workspace)  # type: ignore[arg-type]
+    talk = Conversation(service, workspace)
     talk.say("t", REQUEST)
     talk.say("t", "save")
     with pytest.raises(Crash):
         talk.decide("t", True)
     talk.close()
-    again = Conversation(service, workspace)  # type: ignore[arg-type]
+    again = Conversation(service, workspace)
     assert again.current("t").pending is not None
     assert again.decide("t", True).draft is not None
     assert service.saves == 1
@@ -145,10 +144,10 @@ def test_an_approval_that_is_replayed_has_one_effect(workspace: Settings) -> Non
 def test_a_conversation_goes_on_in_another_process_on_the_same_file(
     service: PlantedService, workspace: Settings
 ) -> None:
-    first = Conversation(service, workspace)  # type: ignore[arg-type]
+    first = Conversation(service, workspace)
     first.say("t", "I want to sell more dog food")
     first.close()
-    second = Conversation(service, workspace)  # type: ignore[arg-type]
+    second = Conversation(service, workspace)
     shown = second.current("t")
     assert shown.question is not None
     assert shown.options == ("Everyone", "Only for the first time", "You decide")
@@ -156,7 +155,7 @@ def test_a_conversation_goes_on_in_another_process_on_the_same_file(
     assert reply.draft is not None
     second.say("t", "save")
     second.close()
-    third = Conversation(service, workspace)  # type: ignore[arg-type]
+    third = Conversation(service, workspace)
     shown = third.current("t")
     assert shown.pending is not None
     assert shown.draft == reply.draft
@@ -176,7 +175,7 @@ def test_a_new_thread_is_greeted(talk: Conversation) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from agent_doubles import PlantedService
+from tests.agent.agent_doubles import PlantedService
 from agent.conversation import Conversation
 from encoders.settings import Settings
 
@@ -193,12 +192,10 @@ talk.say("t", "households that will buy coffee next week")
 
 
 def test_a_killed_process_loses_nothing_that_was_said(service: PlantedService, workspace: Settings) -> None:
-    here = Path(__file__).parents[1]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parents[1])])}
     arguments = [sys.executable, "-c", KILLED, str(workspace.workspace)]
-    done = subprocess.run(arguments, env=environment, check=False)
+    done = subprocess.run(arguments, cwd=Path(__file__).parents[3], check=False)
     assert done.returncode == -signal.SIGKILL
-    talk = Conversation(service, workspace)  # type: ignore[arg-type]
+    talk = Conversation(service, workspace)
     shown = talk.current("t")
     assert shown.draft is not None
     assert shown.draft.spec.demand == "Households that will buy dog food in the next 28 days"

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from planted import AS_OF, World, world_settings
 
 from agent.conversation import Conversation
 from agent.state import Reply
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, World, world_settings
+from tests.present import present
 from tools.service import AudienceService
 
 COFFEE = "households that will buy coffee in the next 28 days, top 30%"
@@ -47,7 +48,7 @@ def play(chat: Conversation, *lines: str) -> Reply:
 
 
 def actions(real: AudienceService) -> list[str]:
-    return [line.action for line in real._registry.audit()]
+    return [line.action for line in real.tenant.registry.audit()]
 
 
 def test_the_holdout_is_said_before_the_save_or_with_it(chat: Conversation, real: AudienceService) -> None:
@@ -58,12 +59,12 @@ def test_the_holdout_is_said_before_the_save_or_with_it(chat: Conversation, real
     done = play(chat, "yes")
     assert done.draft is not None
     assert done.draft.saved is not None
-    assert done.draft.saved.holdout == round(0.2 * done.draft.saved.users)
+    assert done.draft.saved.holdout == round(0.2 * present(done.draft.saved.users))
     assert "will make" not in play(chat, "keep 30 % back").text
     saved = play(chat, "save as More and keep 40% of them back", "yes").draft
     assert saved is not None
     assert saved.saved is not None
-    assert (saved.saved.name, saved.saved.holdout) == ("More", round(0.4 * saved.saved.users))
+    assert (saved.saved.name, saved.saved.holdout) == ("More", round(0.4 * present(saved.saved.users)))
     assert actions(real) == ["save", "save"]
 
 
@@ -86,7 +87,7 @@ def test_the_holdout_can_be_undone_and_is_no_cut(chat: Conversation) -> None:
 def test_a_list_for_a_platform(chat: Conversation, real: AudienceService) -> None:
     asked = play(chat, COFFEE, "save as Coffee", "yes", "export for Facebook")
     assert "list of **Coffee** for Meta" in asked.text
-    assert not list(real._tenant.workspace.exports.glob("*meta*"))
+    assert not list(real.tenant.workspace.exports.glob("*meta*"))
     done = play(chat, "yes")
     assert done.file is not None
     assert (done.file.platform, done.file.columns) == ("Meta", ("email",))
@@ -100,7 +101,7 @@ def test_a_list_for_a_platform(chat: Conversation, real: AudienceService) -> Non
 def test_how_did_it_go(chat: Conversation, real: AudienceService, tmp_path: Path) -> None:
     assert "not saved yet" in play(chat, COFFEE, "how did it go?").text
     assert "No outcome of **Coffee**" in play(chat, "save as Coffee and hold back half", "yes", "how did it go?").text
-    members, held = real._registry.members("Coffee")
+    members, held = real.tenant.registry.members("Coffee")
     contacted = sorted(set(members) - set(held))
     pl.DataFrame({"user_id": [*contacted[:20], held[0]]}).write_csv(tmp_path / "out.csv")
     name = real.keep_upload(tmp_path / "out.csv")
@@ -124,7 +125,7 @@ def test_a_refresh(chat: Conversation, real: AudienceService) -> None:
     assert "name a later day" in play(chat, COFFEE, "save as Coffee", "yes", "refresh").text
     assert "The data ends on" in play(chat, "refresh Coffee as of 2031-01-01").text
     assert "to 2024-07-05" in play(chat, f"refresh it as of {day}").text
-    assert len(real._registry.audit()) == 1
+    assert len(real.tenant.registry.audit()) == 1
     done = play(chat, "yes")
     assert done.refreshed is not None
     assert (done.refreshed.saved.version, done.refreshed.saved.as_of) == (2, day)
@@ -136,7 +137,7 @@ def test_a_refresh(chat: Conversation, real: AudienceService) -> None:
 
 
 def test_people_like_these(chat: Conversation, real: AudienceService, world: World, tmp_path: Path) -> None:
-    owners = sorted(world.habits["dog food"] & set(real._forecaster.snapshot.histories.user_ids))[:12]
+    owners = sorted(world.habits["dog food"] & set(real.forecaster.snapshot.histories.user_ids))[:12]
     few = play(chat, "people like these: h101, nobody, someone else")
     assert "at least 5 users" in few.text
     found = play(chat, f"people like these: {', '.join(owners)}")
@@ -160,7 +161,7 @@ def test_people_like_these(chat: Conversation, real: AudienceService, world: Wor
 
 
 def test_people_like_these_under_a_sentence(chat: Conversation, real: AudienceService, world: World) -> None:
-    owners = sorted(world.habits["tea"] & set(real._forecaster.snapshot.histories.user_ids))[:12]
+    owners = sorted(world.habits["tea"] & set(real.forecaster.snapshot.histories.user_ids))[:12]
     before = play(chat, TEA)
     found = play(chat, f"more like these: {' '.join(owners)}")
     assert before.draft is not None
@@ -175,10 +176,11 @@ def test_several_audiences(chat: Conversation, real: AudienceService) -> None:
     play(chat, COFFEE, "save as Coffee", "yes", TEA)
     overlap = play(chat, "both this and the last one, who overlaps?")
     assert overlap.comparison is not None
-    assert [(each.a, each.b) for each in overlap.comparison.overlaps] == [(overlap.draft.spec.demand, "Coffee")]  # type: ignore[union-attr]
+    assert overlap.draft is not None
+    assert [(each.a, each.b) for each in overlap.comparison.overlaps] == [(overlap.draft.spec.demand, "Coffee")]
     assert "not saved yet" in play(chat, "combine this and Coffee").text
     play(chat, "save as Tea", "yes")
-    coffee, tea = (set(real._registry.members(name)[0]) for name in ("Coffee", "Tea"))
+    coffee, tea = (set(real.tenant.registry.members(name)[0]) for name in ("Coffee", "Tea"))
     for line, expected in (
         ("combine Coffee and Tea as Warm", coffee | tea),
         ("Coffee but not Tea", coffee - tea),
@@ -189,7 +191,7 @@ def test_several_audiences(chat: Conversation, real: AudienceService) -> None:
         assert len(real.list_audiences()) == before
         play(chat, "yes")
         newest = max(real.list_audiences(), key=lambda each: each.created)
-        assert set(real._registry.members(newest.id)[0]) == expected
+        assert set(real.tenant.registry.members(newest.id)[0]) == expected
     assert {each.name for each in real.list_audiences()} == {
         "Coffee", "Tea", "Warm", "Coffee but not Tea", "Coffee and also Tea",
     }  # fmt: skip

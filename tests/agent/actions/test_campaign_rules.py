@@ -3,7 +3,6 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from agent_doubles import CARD, PlantedService
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +22,7 @@ from agent.reading.commands import (
 from agent.reading.parse import parse
 from agent.reading.wording import Parts
 from agent.state import AudienceDraft, Version
+from tests.agent.agent_doubles import CARD, PlantedService
 from tools.campaign_types import CampaignOutcome, Estimate, Side
 from tools.types import AudienceSpec, Interval, ProfileRow
 

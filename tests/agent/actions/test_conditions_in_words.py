@@ -1,13 +1,12 @@
 """Conditions as the conversation and the page show them, and as a step brings them into an audience."""
 
-from agent_doubles import PlantedService
-
 from agent.page import controls
 from agent.reading.wording import conditions
 from agent.state import Memory
 from agent.steps import Step
 from agent.thinking.drafts import Drafting
 from agent.thinking.weighing import look
+from tests.agent.agent_doubles import PlantedService
 from tools.types import AudienceSpec, Behaviour, Filter, LifeCycle, Membership
 
 SPEC = AudienceSpec(
@@ -52,8 +51,8 @@ def test_each_condition_can_be_removed_by_itself() -> None:
 def test_a_step_brings_conditions_into_an_audience_and_changes_keep_them() -> None:
     service = PlantedService()
     card = service.describe_data()
-    context = look(service, card, Memory(), "dog food")  # type: ignore[arg-type]
-    drafting = Drafting(service, card)  # type: ignore[arg-type]
+    context = look(service, card, Memory(), "dog food")
+    drafting = Drafting(service, card)
     loyal, autumn = LifeCycle(stage="loyal"), Membership(audience="Autumn", member=False)
     wine = Behaviour(did=True, what="wine", times=3, days=60)
     step = Step(action="propose", groups=["dog food"], behaviours=[wine], life_cycle=[loyal], memberships=[autumn])

@@ -2,30 +2,27 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from agent_doubles import PlantedService
 from typer.testing import CliRunner
 
 from agent.cli.main import app
 from encoders.settings import settings
+from tests.agent.agent_doubles import PlantedService
 from tools.service import AudienceService
-
-
-class Shop(PlantedService):
-    def close(self) -> None:
-        """Nothing is open."""
+from tools.types import GroupHit
 
 
 @pytest.fixture(autouse=True)
 def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(AudienceService, "open", lambda settings: Shop())
+    monkeypatch.setattr(AudienceService, "open", lambda settings: PlantedService())
     settings.cache_clear()
     return tmp_path
 
 
-def answered(desk: Path, *lines: str) -> list[dict[str, object]]:
+def answered(desk: Path, *lines: str) -> list[dict[str, Any]]:
     (desk / "requests.jsonl").write_text("\n".join(lines), "utf-8")
     result = CliRunner().invoke(app, ["ask", "--requests", "requests.jsonl", "--out", "answers.jsonl", "--json"])
     assert result.exit_code == 0, result.output
@@ -41,7 +38,7 @@ def test_every_line_is_answered_in_its_place(desk: Path) -> None:
     coffee, baby = answered(desk, '{"id": "a", "request": "coffee"}', "", '{"id": 7, "request": "our new baby line"}')
     assert list(coffee) == ["id", "demand", "spec", "questions", "reads_as", "refused", "error"]
     assert (coffee["id"], coffee["demand"]) == ("a", "Households that will buy coffee in the next 28 days")
-    assert coffee["spec"]["demand"] == coffee["demand"]  # type: ignore[index]
+    assert coffee["spec"]["demand"] == coffee["demand"]
     assert (baby["id"], baby["error"]) == ("7", None)
     assert baby["questions"]
     assert baby["demand"]
@@ -54,7 +51,7 @@ def test_what_is_refused_says_why(desk: Path) -> None:
 
 
 def test_one_bad_line_costs_one_error(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Shop, "search_groups", _broken(Shop.search_groups))
+    monkeypatch.setattr(AudienceService, "open", lambda settings: Broken())
     found = answered(
         desk,
         "{",
@@ -71,13 +68,11 @@ def test_one_bad_line_costs_one_error(desk: Path, monkeypatch: pytest.MonkeyPatc
     assert (errors[3], errors[4]) == (None, "Line 5: the id 'd' occurs twice.")
 
 
-def _broken(search):  # type: ignore[no-untyped-def]
-    def searched(self, words, limit=8):  # type: ignore[no-untyped-def]
+class Broken(PlantedService):
+    def search_groups(self, words: str, limit: int = 8) -> tuple[GroupHit, ...]:
         if "break" in words:
             raise ZeroDivisionError
-        return search(self, words, limit)
-
-    return searched
+        return super().search_groups(words, limit)
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from agent_doubles import PlantedService
 from typer.testing import CliRunner
-from wire_doubles import Server, step
 
 from agent.cli.main import app
 from encoders.settings import settings
+from tests.agent.agent_doubles import PlantedService
+from tests.agent.wire_doubles import Server, step
 from tools.service import AudienceService
 
 

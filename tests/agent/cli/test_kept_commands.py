@@ -7,12 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from planted import AS_OF, world_settings
 from typer.testing import CliRunner, Result
 
 from agent.cli.main import app
 from encoders.settings import settings
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, world_settings
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from planted import AS_OF, TINY_RECIPE
 from typer.testing import CliRunner, Result
 
 import encoders.train
@@ -14,6 +13,7 @@ from agent.cli.main import app
 from encoders.settings import settings
 from encoders.training.fit import Recipe
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, TINY_RECIPE
 
 Run = Callable[..., Result]
 COMMAND = ("label", "spring", "--users", "12", "--windows", "1", "--as-of", str(AS_OF))

@@ -40,10 +40,23 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return lambda *arguments: CliRunner().invoke(app, list(arguments), prog_name="audience")
 
 
+class Training(ModuleType):
+    """What commands call of ``encoders.train``."""
+
+    train: Callable[..., object]
+    version_of: Callable[..., str]
+
+
+class Indexing(ModuleType):
+    """What commands call of ``tools.storage.indexing``."""
+
+    build_index: Callable[..., object]
+
+
 @pytest.fixture
-def trainer(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def trainer(monkeypatch: pytest.MonkeyPatch) -> Training:
     """Stands in for the training, so that a test says what training does and nothing heavy is loaded."""
-    module = ModuleType("encoders.train")
+    module = Training("encoders.train")
     monkeypatch.setitem(sys.modules, "encoders.train", module)
     return module
 
@@ -140,7 +153,7 @@ CARD = {
 
 
 def test_the_demo_does_only_what_is_not_there_yet(
-    run: Run, trainer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, trainer: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
 
@@ -167,11 +180,12 @@ def test_the_demo_does_only_what_is_not_there_yet(
             store.write(name, UserRecords("m1", ["u1", "u2"], np.arange(2), [{}, {}], lambda rows: vectors[rows]))
 
     monkeypatch.setattr("tools.audiences.reader.learn_to_read", lambda *_: None)
-    indexing = ModuleType("tools.storage.indexing")
-    indexing.build_index = build_index  # type: ignore[attr-defined]
+    indexing = Indexing("tools.storage.indexing")
+    indexing.build_index = build_index
     monkeypatch.setitem(sys.modules, "tools.storage.indexing", indexing)
     monkeypatch.setattr(completejourney, "prepare", prepare)
-    trainer.train, trainer.version_of = train, lambda *_: "m1"  # type: ignore[attr-defined]
+    trainer.train = train
+    trainer.version_of = lambda *_: "m1"
     result = run("demo", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == {
@@ -230,25 +244,25 @@ def test_a_taken_port_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
         )
 
 
-def test_ctrl_c_says_that_nothing_is_lost(run: Run, trainer: ModuleType) -> None:
+def test_ctrl_c_says_that_nothing_is_lost(run: Run, trainer: Training) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    trainer.train = interrupted  # type: ignore[attr-defined]
+    trainer.train = interrupted
     result = run("train")
     assert result.exit_code == 130
     assert result.stderr == "audience: stopped; what was finished is kept.\n"
 
 
-def test_an_error_of_several_lines_becomes_one(run: Run, trainer: ModuleType) -> None:
+def test_an_error_of_several_lines_becomes_one(run: Run, trainer: Training) -> None:
     def broken(*_: object) -> None:
         raise WorkspaceError("first\n  second")
 
-    trainer.train = broken  # type: ignore[attr-defined]
+    trainer.train = broken
     fails_in_one_line(run("train"), "first second")
 
 
-def test_what_is_done_is_told_in_words_or_json(run: Run, tmp_path: Path, trainer: ModuleType) -> None:
+def test_what_is_done_is_told_in_words_or_json(run: Run, tmp_path: Path, trainer: Training) -> None:
     seen: list[object] = []
 
     def train(workspace: object, chosen: object, as_of: object, progress: Callable[..., None], recipe: object) -> Path:
@@ -257,7 +271,7 @@ def test_what_is_done_is_told_in_words_or_json(run: Run, tmp_path: Path, trainer
         progress("Still learning [bold]", None)
         return tmp_path / "model"
 
-    trainer.train = train  # type: ignore[attr-defined]
+    trainer.train = train
     assert str(tmp_path / "model") in run("train").stdout
     result = run("train", "--json", "--as-of", "2017-10-01")
     assert json.loads(result.stdout) == {"model": str(tmp_path / "model")}

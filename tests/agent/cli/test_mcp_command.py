@@ -8,14 +8,14 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
 
-import apart
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp_types import CallToolResult
-from planted import world_settings
 from pydantic_core import to_jsonable_python
 
 from encoders.workspace import Workspace
+from tests import apart
+from tests.planted import world_settings
 from tools.interfaces.adcp.tasks import TASKS
 from tools.operations.operation import Interface
 from tools.operations.table import offered

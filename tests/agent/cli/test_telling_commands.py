@@ -6,13 +6,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from listening import listening, signed
-from planted import world_settings
 from typer.testing import CliRunner, Result
 
 from agent.cli.main import app
 from encoders.settings import settings
 from encoders.workspace import Workspace
+from tests.listening import listening, signed
+from tests.planted import world_settings
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 

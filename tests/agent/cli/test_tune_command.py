@@ -5,14 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from planted import AS_OF, World
 from typer.testing import CliRunner, Result
 
 from agent.cli.main import app
-from agent.cli.tune import read_seeds
 from encoders.errors import RequestError
 from encoders.settings import settings
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, World
+from tools.audiences.seeds import read_seeds
 
 Run = Callable[..., Result]
 

@@ -14,6 +14,7 @@ from agent.guard.word_lists import aimed_at
 from benchmarks.conversations import guard as labelled
 from benchmarks.conversations import train_guard
 from benchmarks.conversations.guard import Case, FreshCase, evaluate_guard
+from encoders.text.encoders import SentenceEncoder, UniversalEncoder
 
 LOOK_ALIKES = [
     "Caucasian shepherds eat a lot: who buys the largest sacks of dog food?",
@@ -151,17 +152,17 @@ def test_scores_are_log_odds() -> None:
     assert forward(weights, np.zeros((1, 2), np.float32)) == pytest.approx(np.zeros((1, 3)))
 
 
-def test_sentences_are_embedded_once() -> None:
-    known = classifier()
+def test_sentences_are_embedded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     verdict.read_ahead(["households that will buy tea, please", "People who buy cake"])
 
-    def never(_: object) -> None:
+    def never(*_: object) -> None:
         raise AssertionError("embedded again")
 
-    judge = Classifier(known.settings, known._weights, [type("Encoder", (), {"encode": never})()])
-    judge._known = known._known
-    told = ("people who buy cake",)
-    assert judge.opinions(told) == known.opinions(told)
+    for encoder in (UniversalEncoder, SentenceEncoder):
+        monkeypatch.setattr(encoder, "encode", never)
+    assert len(classifier().opinions(["people who buy cake"])) == 1
+    with pytest.raises(AssertionError, match="embedded again"):
+        classifier().opinions(["people who bake cake"])
 
 
 # --- what may be learned from ---------------------------------------------------------------------
@@ -192,4 +193,4 @@ def test_fresh_cases_are_a_part_of_their_own() -> None:
     report = evaluate_guard([fresh])
     assert [row.group for row in report.tables[0].rows] == ["all", "fresh"]
     assert report.tables[-1].by == "fresh"
-    assert check_turn(fresh.turns[0], labelled.JudgedTalk()) is not None
+    assert check_turn(fresh.turns[0], verdict.JudgedTalk()) is not None

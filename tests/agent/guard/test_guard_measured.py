@@ -73,7 +73,7 @@ def test_pairs_are_learned_from_and_never_counted() -> None:
 
 
 def test_there_may_be_no_fresh_cases(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(labelled, "_lines", lambda name: [])
+    monkeypatch.setattr(labelled, "lines_of", lambda name: [])
     assert read_fresh() == ()
 
 

@@ -2,9 +2,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from label_doubles import LabelServer
 
 from agent.labelling.ledger import LabelLedger
+from tests.agent.labelling.label_doubles import LabelServer
 
 
 @pytest.fixture

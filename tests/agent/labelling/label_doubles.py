@@ -99,7 +99,7 @@ class LabelServer:
         self.batches[batch["id"]] = batch
         return batch
 
-    def _route(self, method: str, path: str, raw: bytes, key: str) -> Answer | str:
+    def route(self, method: str, path: str, raw: bytes, key: str) -> Answer | str:
         if path == "/v1/chat/completions":
             return self.chat(json.loads(raw), key)
         if path == "/v1/files":
@@ -130,7 +130,7 @@ class LabelServer:
             def _respond(self, method: str) -> None:
                 raw = self.rfile.read(int(self.headers.get("content-length", 0)))
                 path = self.path.split("?")[0]
-                found = server._route(method, path, raw, self.headers.get("idempotency-key", ""))
+                found = server.route(method, path, raw, self.headers.get("idempotency-key", ""))
                 status, body, headers = (200, found, {}) if isinstance(found, str) else found
                 content = (body if isinstance(body, str) else json.dumps(body)).encode()
                 try:

@@ -9,25 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from label_doubles import TOKENS, Answer, LabelServer, completion, draft, refusal
 
 from agent.labelling import calls
 from agent.labelling.budget import LabelBudget, worst
-from agent.labelling.calls import PassResult, ask_all
+from agent.labelling.calls import PassResult, Server, ask_all
 from agent.labelling.ledger import LabelLedger, LabelRequest, Spent
 from agent.labelling.pace import Limits
+from agent.models.calls import TRIES
 from agent.models.usage import Prices
 from encoders.errors import ChatModelError
+from tests.agent.labelling.label_doubles import TOKENS, Answer, LabelServer, completion, draft, refusal
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[3]
 FREE = LabelBudget(None, None)
 PRICES = Prices(input=1_000.0, output=1_000.0)
 
 KILLED = """
 import sys
 from pathlib import Path
-sys.path[:0] = [sys.argv[4]]
-from test_asking_many import FREE, requests
+from tests.agent.labelling.test_asking_many import FREE, requests
 from agent.labelling.calls import ask_all
 from agent.labelling.ledger import LabelLedger
 from agent.labelling.pace import Limits
@@ -41,7 +41,7 @@ with LabelLedger.open(Path(sys.argv[2])) as ledger:
 """
 
 
-def requests(server: Any, count: int) -> list[LabelRequest]:
+def requests(server: Server, count: int) -> list[LabelRequest]:
     """Requests whose prompts differ."""
     return [server.request("write", [{"role": "user", "content": f'1. "thing {n}"'}], 1) for n in range(count)]
 
@@ -56,7 +56,7 @@ def ask(
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "_FIRST_WAIT", 0.0)
+    monkeypatch.setattr(calls, "FIRST_WAIT", 0.0)
 
 
 def test_everything_is_asked_once_and_never_again(server: LabelServer, ledger: LabelLedger) -> None:
@@ -93,8 +93,8 @@ def test_the_key_holds_everything_that_changes_the_answer(server: LabelServer, c
 def test_a_killed_run_goes_on_and_no_answer_is_paid_for_twice(server: LabelServer, tmp_path: Path) -> None:
     path, count = tmp_path / "ledger.db", 12
     server.hold_after = 5
-    command = [sys.executable, "-c", KILLED, server.url, str(path), str(count), str(HERE)]
-    with subprocess.Popen(command, cwd=HERE.parents[2], env={**os.environ, "OMP_NUM_THREADS": "1"}) as run:
+    command = [sys.executable, "-c", KILLED, server.url, str(path), str(count)]
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}) as run:
         for _ in range(5 + 3):
             assert server.arrived.acquire(timeout=120)
         os.kill(run.pid, signal.SIGKILL)
@@ -142,7 +142,7 @@ def test_one_that_stays_busy_leaves_the_rest_for_the_next_pass(server: LabelServ
     server.answer = lambda body: refusal(503)
     assert ask(server, ledger, 2) == PassResult(2, 0, False)
     assert ledger.errors("set") == {"error 503": 2}
-    assert len(server.asked) == 2 * calls.TRIES
+    assert len(server.asked) == 2 * TRIES
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, None), (404, "model_not_found"), (429, "insufficient_quota")])

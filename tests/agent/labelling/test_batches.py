@@ -1,13 +1,13 @@
 """The Batch API: submit, wait, fetch, and go on after a run was killed at the worst moment."""
 
 import pytest
-from label_doubles import TOKENS, LabelServer, completion, draft, refusal
-from test_asking_many import FREE, requests
 
 from agent.labelling.batches import ask_by_batch
 from agent.labelling.budget import LabelBudget, worst
 from agent.labelling.ledger import LabelLedger, Spent
 from agent.models.usage import Prices
+from tests.agent.labelling.label_doubles import TOKENS, LabelServer, completion, draft, refusal
+from tests.agent.labelling.test_asking_many import FREE, requests
 
 
 def go(server: LabelServer, ledger: LabelLedger, budget: LabelBudget = FREE) -> str:

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from planted import AS_OF, World
 
 from agent.labelling.checks import CheckedLabel, DroppedLabel, LabelChecker
 from agent.labelling.prompting import check_messages, read_draft, schema, shown, write_messages
@@ -11,6 +10,7 @@ from agent.labelling.sampling import LabelTask, Line, Unit
 from encoders.model.snapshot import read_vocabulary
 from encoders.text.encoders import text_encoder
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, World
 
 TEA = Line("purchases", "group", "tea", 3, ("green tea bags",))
 DOG = Line("purchases", "group", "dog food", 2, ("dry dog food",))

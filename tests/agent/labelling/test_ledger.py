@@ -1,12 +1,13 @@
 """The ledger that is damaged: a backup is there from its first moment, and has what was paid for."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from faulty import flip, truncate
 
 from agent.labelling.ledger import LabelLedger, LabelRequest
 from encoders.errors import DamagedError
+from tests.faulty import flip, truncate
 from tools.storage.backups import newest_backup, restore
 
 REQUESTS = [LabelRequest("server", "write", {"messages": [number]}) for number in range(50)]
@@ -18,10 +19,12 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("damage", [flip, truncate])
-def test_a_ledger_in_which_nothing_was_paid_for_can_be_restored(path: Path, damage: object) -> None:
+def test_a_ledger_in_which_nothing_was_paid_for_can_be_restored(
+    path: Path, damage: Callable[[Path, float], None]
+) -> None:
     with LabelLedger.open(path):
         pass
-    damage(path, 0.3)  # type: ignore[operator]
+    damage(path, 0.3)
     with pytest.raises(DamagedError, match="'audience restore' puts the backup"), LabelLedger.open(path):
         pass
     assert restore(path)
@@ -30,7 +33,7 @@ def test_a_ledger_in_which_nothing_was_paid_for_can_be_restored(path: Path, dama
 
 
 def test_answers_are_backed_up_while_the_ledger_is_open(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.storage.backups._REST", 0)
+    monkeypatch.setattr("tools.storage.backups.REST", 0)
     ledger = LabelLedger(path)  # its process is killed: it is never closed
     ledger.add("set", REQUESTS)
     ledger.answered(REQUESTS[0].key, "tea", (1, 1))

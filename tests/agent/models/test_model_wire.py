@@ -3,10 +3,9 @@
 import socket
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from agent_doubles import PlantedService
-from wire_doubles import CHAT, RESPONSES, Answer, Server, error, said, step
 
 import agent.models.chat as models
 from agent.conversation import Conversation
@@ -14,6 +13,8 @@ from agent.models.calls import LONGEST_WAIT, TRIES
 from agent.thinking.llm import ANSWERS
 from agent.thinking.toolbox import ENDS
 from encoders.settings import Settings
+from tests.agent.agent_doubles import PlantedService, spec
+from tests.agent.wire_doubles import CHAT, RESPONSES, Answer, Server, error, said, step
 
 REQUEST = "households that will buy dog food in the next 28 days"
 RULES = "built-in rules"
@@ -50,10 +51,10 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def talk_at(service: PlantedService, workspace: Settings) -> Iterator[Talk]:
     opened: list[Conversation] = []
 
-    def at(url: str, model: str = SERVER, **values: str) -> Conversation:
-        given = {"chat_model": model, "chat_url": url, "chat_key": "sk-test"} | values
-        settings = Settings(workspace=workspace.workspace, _env_file=None, **given)  # type: ignore[arg-type]
-        opened.append(Conversation(service, settings))  # type: ignore[arg-type]
+    def at(url: str, model: str = SERVER, **values: Any) -> Conversation:
+        given: dict[str, Any] = {"chat_model": model, "chat_url": url, "chat_key": "sk-test"} | values
+        settings = Settings(workspace=workspace.workspace, _env_file=None, **given)
+        opened.append(Conversation(service, settings))
         return opened[-1]
 
     yield at
@@ -203,7 +204,7 @@ def test_a_turn_ends_while_the_failure_does_not(
 ) -> None:
     server.script = [failure]
     reply = talk_at(server.url).say("t", REQUEST)
-    assert reply.draft.spec.demand == REQUEST.capitalize()  # type: ignore[union-attr]
+    assert spec(reply).demand == REQUEST.capitalize()
     assert RULES in reply.text
     assert len(server.asked) == TRIES
     assert len(waits) == TRIES - 1

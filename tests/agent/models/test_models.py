@@ -1,14 +1,17 @@
 """Which model the settings name, and what they say when they cannot work."""
 
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 import pytest
-from agent_doubles import ScriptedModel
 from pydantic import SecretStr
 
 from agent.models.chat import LONGEST_ANSWER, chat_model, spoken_name
 from encoders.errors import ChatModelError
 from encoders.settings import Settings
+from tests.agent.agent_doubles import ScriptedModel
 
 
 @pytest.mark.parametrize(
@@ -42,7 +45,10 @@ def test_any_provider_that_langchain_knows_is_asked_with_the_limits_and_the_key(
         given.update(values)
         return ScriptedModel(script=["x"])
 
-    monkeypatch.setattr("langchain.chat_models.base._get_chat_model_creator", lambda provider: made)
+    package = ModuleType("langchain_anthropic")
+    package.__spec__ = ModuleSpec(package.__name__, None)
+    monkeypatch.setattr(package, "ChatAnthropic", made, raising=False)
+    monkeypatch.setitem(sys.modules, package.__name__, package)
     settings = workspace.model_copy(update={"chat_model": "anthropic:claude-x", "chat_key": SecretStr("sk-ant")})
     assert isinstance(chat_model(settings), ScriptedModel)
     assert given["model"] == "claude-x"

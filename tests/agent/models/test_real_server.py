@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from agent_doubles import PlantedService
-from tiny_model import write_tiny_model
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 from agent.conversation import Conversation
 from agent.models import chat
@@ -13,6 +13,8 @@ from agent.models.chat import LocalChatModel
 from agent.models.files import pull
 from encoders.errors import ChatModelError
 from encoders.settings import Settings
+from tests.agent.agent_doubles import PlantedService
+from tests.agent.tiny_model import write_tiny_model
 
 pytest.importorskip("xllamacpp")
 
@@ -29,18 +31,20 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def url(planted: Path) -> str:
     """The address of a running llama.cpp server."""
-    return f"{chat._start(planted).listening_address}/v1"
+    running = LocalChatModel(path=planted).running()
+    assert isinstance(running, ChatOpenAI)
+    return str(running.openai_api_base)
 
 
 def settings_for(model: str, url: str, folder: Path) -> Settings:
-    return Settings(workspace=folder, _env_file=None, chat_model=model, chat_url=url, chat_key="none")  # type: ignore[arg-type]
+    return Settings(workspace=folder, _env_file=None, chat_model=model, chat_url=url, chat_key=SecretStr("none"))
 
 
 def test_a_model_that_calls_no_tool_leaves_the_turn_to_the_rules(
     url: str, service: PlantedService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chat, "LONGEST_ANSWER", 40)
-    talk = Conversation(service, settings_for("server:planted", url, tmp_path))  # type: ignore[arg-type]
+    talk = Conversation(service, settings_for("server:planted", url, tmp_path))
     reply = talk.say("t", REQUEST)
     talk.close()
     assert reply.draft is not None
@@ -55,7 +59,7 @@ def test_the_responses_of_llama_cpp_are_read_and_counted(
     url: str, service: PlantedService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chat, "LONGEST_ANSWER", 40)
-    talk = Conversation(service, settings_for("openai:planted", url, tmp_path))  # type: ignore[arg-type]
+    talk = Conversation(service, settings_for("openai:planted", url, tmp_path))
     reply = talk.say("t", REQUEST)
     talk.close()
     assert reply.draft is not None
@@ -66,8 +70,8 @@ def test_the_responses_of_llama_cpp_are_read_and_counted(
 def test_a_model_file_in_this_process(
     planted: Path, service: PlantedService, workspace: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat, "_LONGEST_STEP", 40)
-    talk = Conversation(service, workspace, model=LocalChatModel(path=planted))  # type: ignore[arg-type]
+    monkeypatch.setattr(chat, "LONGEST_STEP", 40)
+    talk = Conversation(service, workspace, model=LocalChatModel(path=planted))
     reply = talk.say("t", REQUEST)
     talk.close()
     assert reply.draft is not None
@@ -95,15 +99,15 @@ def published() -> Iterator[Path]:
     workspace = Settings().workspace
     pull(PUBLISHED, workspace, fetch=absent)
     yield workspace
-    chat._start.cache_clear()
+    chat.started_server.cache_clear()
 
 
 @pytest.mark.slow
 def test_the_published_model_speaks_and_the_audience_is_there_whatever_it_says(
     published: Path, service: PlantedService, tmp_path: Path
 ) -> None:
-    settings = Settings(workspace=published, _env_file=None, chat_model=f"local:{PUBLISHED}")  # type: ignore[call-arg]
-    talk = Conversation(service, settings, path=tmp_path / "checkpoints.db")  # type: ignore[arg-type]
+    settings = Settings(workspace=published, _env_file=None, chat_model=f"local:{PUBLISHED}")
+    talk = Conversation(service, settings, path=tmp_path / "checkpoints.db")
     reply = talk.say("t", REQUEST)
     talk.close()
     assert reply.draft is not None

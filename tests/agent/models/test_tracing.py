@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
-from agent_doubles import PlantedService, ScriptedModel
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
-from wire_doubles import Server, error, said, step
 
 from agent.conversation import Conversation
 from agent.models import tracing
 from encoders.errors import RequestError
 from encoders.settings import Settings
+from tests.agent.agent_doubles import PlantedService, ScriptedModel
+from tests.agent.wire_doubles import Server, error, said, step
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +57,7 @@ def test_a_turn_its_nodes_its_model_call_and_its_service_calls(
 ) -> None:
     server.script = [said("lost", tokens=(1000, 50)), step()]
     settings = workspace.model_copy(update={"chat_model": "server:tiny", "chat_url": server.url})
-    talk = Conversation(service, settings)  # type: ignore[arg-type]
+    talk = Conversation(service, settings)
     spans.clear()
     talk.say("t", REQUEST)
     talk.close()
@@ -91,7 +91,7 @@ def test_texts_and_user_ids_only_where_a_setting_asks_for_them(
         ]
     )
     settings = workspace.model_copy(update={"trace_texts": texts})
-    talk = Conversation(service, settings, model=model)  # type: ignore[arg-type]
+    talk = Conversation(service, settings, model=model)
     talk.say("thread-of-zelda", "something for my terriers")
     talk.say("thread-of-zelda", "why is 1229 in?")
     talk.say("thread-of-zelda", "why is 99887766 in?")
@@ -106,7 +106,7 @@ def test_a_failure_is_noted_by_its_type_alone(
 ) -> None:
     server.script = [error(401, "the key sk-secret is wrong")]
     settings = workspace.model_copy(update={"chat_model": "server:tiny", "chat_url": server.url})
-    talk = Conversation(service, settings)  # type: ignore[arg-type]
+    talk = Conversation(service, settings)
     talk.say("t", REQUEST)
     talk.close()
     (call,) = named(spans, "chat tiny")
@@ -120,7 +120,7 @@ def test_a_failure_is_noted_by_its_type_alone(
 def test_waiting_for_a_yes_is_no_failure(
     spans: InMemorySpanExporter, service: PlantedService, workspace: Settings
 ) -> None:
-    talk = Conversation(service, workspace)  # type: ignore[arg-type]
+    talk = Conversation(service, workspace)
     talk.say("t", REQUEST)
     assert talk.say("t", "save as Dogs").pending is not None
     talk.decide("t", True)
@@ -132,7 +132,7 @@ def test_waiting_for_a_yes_is_no_failure(
 
 def test_an_address_that_is_no_url_is_one_sentence(service: PlantedService, workspace: Settings) -> None:
     with pytest.raises(RequestError, match=r"AUDIENCE_TRACE is 'collector'; it has to be a URL"):
-        Conversation(service, workspace.model_copy(update={"trace": "collector"}))  # type: ignore[arg-type]
+        Conversation(service, workspace.model_copy(update={"trace": "collector"}))
 
 
 class Collector(trace_service_pb2_grpc.TraceServiceServicer):
@@ -141,7 +141,9 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
     def __init__(self) -> None:
         self.received: SimpleQueue[trace_service_pb2.ExportTraceServiceRequest] = SimpleQueue()
 
-    def Export(self, request, context):  # type: ignore[no-untyped-def]
+    def Export(
+        self, request: trace_service_pb2.ExportTraceServiceRequest, context: object
+    ) -> trace_service_pb2.ExportTraceServiceResponse:
         self.received.put(request)
         return trace_service_pb2.ExportTraceServiceResponse()
 
@@ -150,8 +152,7 @@ ONE_TURN = """
 import sys
 import threading
 from pathlib import Path
-sys.path.insert(0, "tests/agent")
-from agent_doubles import PlantedService
+from tests.agent.agent_doubles import PlantedService
 from agent.conversation import Conversation
 from encoders.settings import Settings
 talk = Conversation(PlantedService(), Settings(workspace=Path(sys.argv[1]), _env_file=None))
@@ -178,7 +179,7 @@ def test_nothing_is_started_where_none_is_asked_for(workspace: Settings) -> None
 def test_the_spans_reach_a_collector_before_the_process_ends(workspace: Settings, variable: str) -> None:
     collector, pool = Collector(), ThreadPoolExecutor(max_workers=2)
     receiving = grpc.server(pool)
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, receiving)
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, receiving)  # type: ignore[no-untyped-call]
     port = receiving.add_insecure_port("127.0.0.1:0")
     receiving.start()
     assert one_turn(workspace, **{variable: f"http://127.0.0.1:{port}"}) == "['OtelBatchSpanRecordProcessor']"

@@ -6,16 +6,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from agent_doubles import PlantedService, ScriptedModel
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_doubles import Answer, Server, error, said, step
+from langchain_core.language_models import BaseChatModel
 
 import agent.models.usage as limits
 from agent.conversation import Conversation
 from agent.models.usage import FAILED_TURNS, SAME_STEPS, Prices, Usage, read_prices, usage_line
 from encoders.errors import ChatModelError
 from encoders.settings import Settings
+from tests.agent.agent_doubles import PlantedService, ScriptedModel
+from tests.agent.wire_doubles import Answer, Server, error, said, step
 
 REQUEST = "households that will buy dog food in the next 28 days"
 STOPPED = "is not asked any more in this conversation"
@@ -35,10 +36,10 @@ def server() -> Iterator[Server]:
 def open_at(service: PlantedService, tmp_path: Path) -> Iterator[Open]:
     opened: list[Conversation] = []
 
-    def at(url: str = "", model: Any = None, **values: str) -> Conversation:
+    def at(url: str = "", model: BaseChatModel | None = None, **values: Any) -> Conversation:
         given = {"chat_model": "server:tiny", "chat_url": url} if url else {}
-        settings = Settings(workspace=tmp_path, _env_file=None, **given, **values)  # type: ignore[arg-type]
-        opened.append(Conversation(service, settings, model=model))  # type: ignore[arg-type]
+        settings = Settings(workspace=tmp_path, _env_file=None, **values | given)
+        opened.append(Conversation(service, settings, model=model))
         return opened[-1]
 
     yield at
@@ -67,7 +68,7 @@ def test_every_answer_is_counted_also_the_one_that_was_repaired(
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     server.script = [said("no call", tokens=(1000, 50)), step()]
     given = {"chat_model": model, "chat_url": server.url, "chat_prices": "0.15/0.60"}
-    talk = Conversation(service, workspace.model_copy(update=given))  # type: ignore[arg-type]
+    talk = Conversation(service, workspace.model_copy(update=given))
     usage = talk.say("t", REQUEST).usage
     talk.close()
     assert usage is not None
@@ -81,7 +82,7 @@ def test_an_answer_that_was_cut_off_was_paid_for(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     server.script = [said("and so on", finish="length", tokens=(1000, 4000))]
-    talk = Conversation(service, workspace.model_copy(update={"chat_model": model, "chat_url": server.url}))  # type: ignore[arg-type]
+    talk = Conversation(service, workspace.model_copy(update={"chat_model": model, "chat_url": server.url}))
     reply = talk.say("t", REQUEST)
     talk.close()
     assert "cut off" in reply.text

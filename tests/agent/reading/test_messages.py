@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from agent_doubles import CARD, FIELDS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from benchmarks.conversations.train_intents import examples
 from benchmarks.conversations.utterances import evaluate_utterances, utterance_tables
 from encoders.errors import RequestError
 from prompts.loader import LANGUAGES, table
+from tests.agent.agent_doubles import CARD, FIELDS
 
 PETS = ("dog food", "pet supplies and toys", "cat food")
 

@@ -1,10 +1,10 @@
 """Clauses of a request that say what is not wanted."""
 
 import pytest
-from agent_doubles import CARD
 
 from agent.reading.parse import parse
 from agent.reading.refusals import clauses, without_refused
+from tests.agent.agent_doubles import CARD
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
 """What a step may name: what the data was seen to have, by a search or by the reader."""
 
 import pytest
-from agent_doubles import CARD
 
 from agent.context import Context, OpenQuestion, WeighedAnswer
 from agent.steps import Step, StepError
 from agent.thinking.checks import check_step
 from encoders.reader import MeantGroup, WholeReading
+from tests.agent.agent_doubles import CARD
 from tools.types import GroupHit, Interval
 
 

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from agent_doubles import PlantedService
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from wire_doubles import CHAT, RESPONSES, Asked, Call, Server, calls, error, said, step
 
 from agent.conversation import Conversation
 from agent.state import Memory
@@ -17,6 +15,9 @@ from agent.thinking.llm import instructions
 from agent.thinking.toolbox import ENDS, OPERATIONS, Toolbox, final_calls, read_end, short_name
 from agent.thinking.weighing import look
 from encoders.settings import Settings
+from tests.agent.agent_doubles import PlantedService
+from tests.agent.wire_doubles import CHAT, RESPONSES, Asked, Call, Server, calls, error, said, step
+from tests.present import present
 
 REQUEST = "something for puppies"
 RULES = "built-in rules"
@@ -43,7 +44,7 @@ def talk_at(service: PlantedService, workspace: Settings) -> Iterator[Talk]:
     def at(url: str, model: str = SERVER, **values: Any) -> Conversation:
         given = {"chat_model": model, "chat_url": url, "chat_key": "sk-test"} | values
         settings = Settings(workspace=workspace.workspace, _env_file=None, **given)
-        opened.append(Conversation(service, settings))  # type: ignore[arg-type]
+        opened.append(Conversation(service, settings))
         return opened[-1]
 
     yield at
@@ -121,7 +122,7 @@ def test_what_cannot_be_looked_up_is_said_to_the_model(server: Server, talk_at: 
 
 
 def test_what_is_sized_is_what_is_proposed(server: Server, talk_at: Talk) -> None:
-    audience = {
+    audience: dict[str, Any] = {
         "groups": ["dog food"],
         "newness": "first time",
         "behaviours": [{"what": "cat food", "days": 14}],
@@ -222,7 +223,7 @@ def test_a_model_cannot_save_or_export_without_the_person(
     talk.say("t", REQUEST)
     assert talk.say("t", "save as Dogs").pending is not None
     assert service.saves == 0
-    assert talk.decide("t", True).draft.saved is not None  # type: ignore[union-attr]
+    assert present(talk.decide("t", True).draft).saved is not None
     assert talk.say("t", "export it").pending is not None
     assert service.files == {}
 
@@ -236,7 +237,7 @@ def test_a_change_gives_only_what_changes(server: Server, talk_at: Talk) -> None
     talk = talk_at(server.url)
     talk.say("t", REQUEST)
     talk.say("t", "only with one kid")
-    spec = talk.say("t", "not cat people").draft.spec  # type: ignore[union-attr]
+    spec = present(talk.say("t", "not cat people").draft).spec
     assert spec.demand == DOGS
     assert [each.field for each in spec.filters] == ["kids"]
     assert [each.what for each in spec.behaviours] == ["cat food"]
@@ -382,8 +383,8 @@ def test_every_field_of_a_call_is_one_of_a_step() -> None:
 
 def test_tools_are_described(service: PlantedService) -> None:
     card = service.describe_data()
-    context = look(service, card, Memory(), "dog food")  # type: ignore[arg-type]
-    box = Toolbox(service, card, context, Checker(service, context))  # type: ignore[arg-type]
+    context = look(service, card, Memory(), "dog food")
+    box = Toolbox(service, card, context, Checker(service, context))
     described = [convert_to_openai_tool(each)["function"] for each in box.tools()]
     assert [each["name"] for each in described] == ["search", "browse", "describe_group", "size", "compare", "profile"]
     assert all(20 < len(each["description"]) < 120 for each in described)

@@ -1,13 +1,13 @@
 """How one message is taken apart: time, attributes, conditions, and the things it names."""
 
 import pytest
-from agent_doubles import CARD, FIELDS
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.reading.grounding import ahead, restate, served
 from agent.reading.parse import clauses_of, parse
 from encoders.text.words import LONGEST_HORIZON, SHORTEST_HORIZON
+from tests.agent.agent_doubles import CARD, FIELDS
 from tools.sentences.attributes import parse_filter, read_filters, write_filter
 from tools.sentences.past import IT
 from tools.types import ANYTHING, Behaviour, Filter
@@ -128,7 +128,7 @@ def test_conditions_on_the_past(text: str, past: dict[str, object], wants: tuple
 def test_stages_of_the_life_cycle(text: str, stage: str, what: str) -> None:
     read = parse(text, CARD, "fresh")
     assert [(each.stage, each.what) for each in read.life_cycle] == [(stage, what)]
-    assert read.behaviours == read.wants == ()
+    assert (read.behaviours, read.wants) == ((), ())
 
 
 def test_what_was_done_before_but_not_lately_is_two_conditions() -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import pytest
-from agent_doubles import PlantedService
 
 from agent.conversation import Conversation
 from agent.reading.wording import Parts
 from agent.state import AudienceDraft, Memory, Reply, Thing
 from agent.thinking.things import taken_back
 from encoders.reader import MeantGroup, WholeReading
+from tests.agent.agent_doubles import PlantedService
 from tools.types import Behaviour
 
 PETS = "Pet owners"

@@ -1,16 +1,18 @@
 """What could be asked, and how much it would change the audience."""
 
 import pytest
-from agent_doubles import PlantedService
 
 from agent.state import Memory
 from agent.thinking.rules.decide import LEAST_CHANGE, decide
 from agent.thinking.weighing import look
+from tests.agent.agent_doubles import PlantedService
+from tests.present import present
+from tools.types import AudienceSpec, SizeEstimate
 
 
 def asked(text: str, service: PlantedService | None = None) -> list[tuple[str, float]]:
     service = service or PlantedService()
-    context = look(service, service.describe_data(), Memory(), text)  # type: ignore[arg-type]
+    context = look(service, service.describe_data(), Memory(), text)
     return [(each.topic, each.change) for each in context.open_questions]
 
 
@@ -39,11 +41,11 @@ def test_a_question_whose_answers_change_nothing_is_not_asked() -> None:
     """Both kinds of wine are bought by the very same people: which of them is meant makes no difference."""
 
     class SamePeople(PlantedService):
-        def _members(self, audience: object) -> set[int]:
+        def users_of(self, audience: object) -> set[int]:
             return set(range(100))
 
     service = SamePeople()
-    context = look(service, service.describe_data(), Memory(), "wine drinkers")  # type: ignore[arg-type]
+    context = look(service, service.describe_data(), Memory(), "wine drinkers")
     assert context.open_questions[0].change == 0 < LEAST_CHANGE
     step = decide(context)
     assert (step.action, step.groups) == ("propose", ["wine"])
@@ -51,9 +53,9 @@ def test_a_question_whose_answers_change_nothing_is_not_asked() -> None:
 
 def test_an_answer_that_reaches_nobody_is_not_offered() -> None:
     class NoImports(PlantedService):
-        def size(self, spec):  # type: ignore[no-untyped-def]
+        def size(self, spec: AudienceSpec) -> SizeEstimate:
             size = super().size(spec)
-            nobody = size.all_responders.model_copy(update={"low": 0.0, "mid": 0.2, "high": 0.9})
+            nobody = present(size.all_responders).model_copy(update={"low": 0.0, "mid": 0.2, "high": 0.9})
             return size.model_copy(update={"all_responders": nobody}) if "imported" in spec.demand else size
 
     assert asked("wine drinkers", NoImports()) == [], "one answer is no question"
@@ -61,7 +63,7 @@ def test_an_answer_that_reaches_nobody_is_not_offered() -> None:
 
 def test_what_could_be_asked_comes_with_its_sizes() -> None:
     service = PlantedService()
-    context = look(service, service.describe_data(), Memory(), "wine drinkers")  # type: ignore[arg-type]
+    context = look(service, service.describe_data(), Memory(), "wine drinkers")
     (asked,) = context.open_questions
     assert asked.topic == "meaning"
     assert {each.answer: each.responders.mid for each in asked.options} == {"domestic wine": 50, "imported wine": 50}

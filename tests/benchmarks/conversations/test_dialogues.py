@@ -4,11 +4,11 @@ import re
 from collections import Counter
 
 import pytest
-from planted import AS_OF, world_settings
 
 from benchmarks.conversations.dialogues import Goals, Marketer, evaluate_dialogues, read_marketers
 from encoders.errors import DataError
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, world_settings
 from tools.service import AudienceService
 
 

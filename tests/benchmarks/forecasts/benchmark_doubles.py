@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from planted import AS_OF, world_settings
 
 from benchmarks.forecasts.demands import BenchmarkDemand
 from benchmarks.forecasts.study import Bench, Scored, Scorer, Scores, Study
@@ -14,6 +13,7 @@ from encoders.model.snapshot import read_snapshot, read_vocabulary
 from encoders.text.encoders import text_encoder
 from encoders.training.windows import read_examples
 from encoders.workspace import Workspace, silent
+from tests.planted import AS_OF, world_settings
 
 Guess = Callable[[Study, BenchmarkDemand], npt.NDArray[np.float64]]
 """[N] scores of one demand."""

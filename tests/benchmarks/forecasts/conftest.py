@@ -2,11 +2,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from benchmark_doubles import study_of
-from planted import World
 
 from benchmarks.forecasts.study import Study
 from encoders.data.events import Dataset
+from tests.benchmarks.forecasts.benchmark_doubles import study_of
+from tests.planted import World
 
 
 @pytest.fixture(scope="package")

@@ -4,9 +4,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from benchmark_doubles import Guesser, bench_of, by_chance, reference
 from numpy.typing import NDArray
-from planted import AS_OF
 
 from benchmarks.forecasts.demands import BenchmarkDemand
 from benchmarks.forecasts.judging import AHEAD, AUC
@@ -14,6 +12,8 @@ from benchmarks.forecasts.report import Section
 from benchmarks.forecasts.study import Scorer, Scores, Study
 from benchmarks.forecasts.tasks.campaigns import CAMPAIGN_ITEMS, CAMPAIGNS, STARTS_WITHIN, campaigns, redeemed_before
 from encoders.data.events import Dataset
+from tests.benchmarks.forecasts.benchmark_doubles import Guesser, bench_of, by_chance, reference
+from tests.planted import AS_OF
 
 START = AS_OF + timedelta(days=5)
 MAILED = [f"h{number:03}" for number in range(40, 240)]

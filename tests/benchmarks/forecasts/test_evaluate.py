@@ -2,7 +2,6 @@ import json
 from pathlib import Path
 
 import pytest
-from planted import SMALL_RECIPE, TINY_RECIPE, world_settings
 
 import benchmarks.evaluate
 import benchmarks.forecasts.run
@@ -17,6 +16,7 @@ from encoders.data.events import Dataset
 from encoders.errors import DataError
 from encoders.settings import settings
 from encoders.workspace import Workspace
+from tests.planted import SMALL_RECIPE, TINY_RECIPE, world_settings
 
 SEEDED = [f"few-shot: {seeds} seeds" for seeds in SEEDS]
 HASTY = "ours, hardly trained"

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from planted import AS_OF, World
 
 from benchmarks.forecasts.demands import category_demands
 from benchmarks.forecasts.judging import AUC
@@ -16,6 +15,7 @@ from benchmarks.forecasts.tasks.few_shot import ALIKE, TUNED, UNTUNED, few_shot
 from encoders.data.events import Dataset
 from encoders.metrics import auc
 from encoders.predictor import Forecaster
+from tests.planted import AS_OF, World
 from tools.service import AudienceService
 
 SIZES = (5, 20)
@@ -23,7 +23,7 @@ SIZES = (5, 20)
 
 @pytest.fixture(scope="module")
 def forecaster(service: AudienceService, study: Study) -> Forecaster:
-    return Forecaster(service._forecaster.model, study.snapshot, study.encoder)
+    return Forecaster(service.forecaster.model, study.snapshot, study.encoder)
 
 
 @pytest.fixture(scope="module")
@@ -64,15 +64,15 @@ def test_users_alone_come_close_to_the_sentence(sections: list[Section]) -> None
 def test_seeds_did_it_lately_and_are_not_ranked(
     world: World, study: Study, forecaster: Forecaster, outcome: DemandOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[task._Case] = []
+    seen: list[task.Case] = []
 
     def scores(*arguments: object) -> dict[str, np.ndarray]:
         case = arguments[-1]
-        assert isinstance(case, task._Case)
+        assert isinstance(case, task.Case)
         seen.append(case)
         return {TUNED: np.zeros(len(study.snapshot.histories.user_ids))}
 
-    monkeypatch.setattr(task, "_scores", scores)
+    monkeypatch.setattr(task, "case_scores", scores)
     sections = few_shot(study, forecaster, outcome, SIZES)
     assert {area(section, TUNED) for section in sections} == {0.5}
     assert len(seen) == 2 * sections[0].demands
@@ -88,7 +88,7 @@ def test_seeds_did_it_lately_and_are_not_ranked(
         number = outcome.demands.index(case.demand)
         everyone = dict(zip(outcome.rows.tolist(), outcome.responded[:, number].tolist(), strict=True))
         assert case.responded.tolist() == [everyone[row] for row in case.others.tolist()]
-    again: list[task._Case] = []
+    again: list[task.Case] = []
     first, seen = seen, again
     few_shot(study, forecaster, outcome, SIZES)
     assert [case.seeds.tolist() for case in again] == [case.seeds.tolist() for case in first]

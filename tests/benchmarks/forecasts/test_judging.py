@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from benchmark_doubles import Guesser, bench_of, by_chance, knowing, reference
 
 from benchmarks.forecasts import judging
 from benchmarks.forecasts.demands import BenchmarkDemand, category_demands
@@ -26,6 +25,7 @@ from benchmarks.forecasts.study import DemandOutcome, Scored, Study, observe
 from benchmarks.forecasts.tasks.first_time import FEWEST, first_time
 from benchmarks.forecasts.tasks.held_out import GAP, HELD_OUT, SEEN, held_out
 from encoders.data.events import Dataset
+from tests.benchmarks.forecasts.benchmark_doubles import Guesser, bench_of, by_chance, knowing, reference
 
 OURS, CHANCE, HALF = "ours", "by chance", "knows half"
 

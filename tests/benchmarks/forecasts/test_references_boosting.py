@@ -4,8 +4,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from benchmark_doubles import study_of
-from planted import AS_OF, DAYS, FIRST, NOBODY, replace_events
 from scipy.stats import spearmanr
 
 from benchmarks.forecasts.demands import BenchmarkDemand, items_of, read_topics
@@ -14,6 +12,8 @@ from benchmarks.forecasts.references.simple import count_rule, ease_and_counts
 from benchmarks.forecasts.study import Study, observe
 from encoders.data.events import Dataset
 from encoders.metrics import auc
+from tests.benchmarks.forecasts.benchmark_doubles import study_of
+from tests.planted import AS_OF, DAYS, FIRST, NOBODY, replace_events
 
 CYCLE = 56
 

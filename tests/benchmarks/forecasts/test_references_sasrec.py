@@ -7,16 +7,16 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 import torch
-from benchmark_doubles import study_of
-from planted import AS_OF, DAYS, FIRST, replace_events
 
 from benchmarks.forecasts.demands import BenchmarkDemand, items_of, read_topics
-from benchmarks.forecasts.references.sasrec import _LENGTH, _Network, _trained, sasrec, sasrec_and_counts
+from benchmarks.forecasts.references.sasrec import LENGTH, Network, sasrec, sasrec_and_counts, trained_network
 from benchmarks.forecasts.references.simple import count_rule
 from benchmarks.forecasts.study import Study, observe
 from encoders.data.events import Dataset
 from encoders.metrics import auc
 from encoders.model.snapshot import read_snapshot
+from tests.benchmarks.forecasts.benchmark_doubles import study_of
+from tests.planted import AS_OF, DAYS, FIRST, replace_events
 
 
 def demand(data: Dataset, group: str) -> BenchmarkDemand:
@@ -59,8 +59,8 @@ def test_with_own_counts_it_also_finds_the_owners_of_a_habit(data: Dataset, stud
 
 def test_a_week_is_read_without_those_after_it() -> None:
     """Causal: training forecasts what follows every week, so a week must not see what follows."""
-    network = _Network(np.zeros(5, np.int64), np.full(5, 0.1)).eval()
-    weeks = _LENGTH
+    network = Network(np.zeros(5, np.int64), np.full(5, 0.1)).eval()
+    weeks = LENGTH
     bags = np.random.default_rng(5).integers(0, 2, (weeks, 5)).astype(np.float32)
     other = bags.copy()
     other[weeks // 2] = 1 - other[weeks // 2]
@@ -72,12 +72,12 @@ def test_a_week_is_read_without_those_after_it() -> None:
 
 
 def test_one_training_serves_every_list_of_demands(late: Study, lagging: Dataset) -> None:
-    _trained.cache_clear()
+    trained_network.cache_clear()
     demands = [demand(lagging, group) for group in ("chocolate", "beer", "bread")]
     together = sasrec(late, demands)
     for number, one in enumerate(demands):
         np.testing.assert_allclose(sasrec(late, [one])[:, 0], together[:, number])
-    assert _trained.cache_info().misses == 1
+    assert trained_network.cache_info().misses == 1
 
 
 def test_the_seed_decides_and_nothing_later_is_read(lagging: Dataset, late: Study, tmp_path: Path) -> None:
@@ -92,9 +92,9 @@ def test_the_seed_decides_and_nothing_later_is_read(lagging: Dataset, late: Stud
 
 def test_of_a_snapshot_after_the_date_of_the_study_only_the_users_are_new(lagging: Dataset, late: Study) -> None:
     """A campaign is scored as of its first day by a network that was trained before."""
-    _trained.cache_clear()
+    trained_network.cache_clear()
     demands = [demand(lagging, "chocolate")]
     scores = sasrec(late, demands)
     later = read_snapshot(lagging.before(AS_OF + timedelta(days=7)), late.snapshot.vocabulary, late.encoder)
     assert not np.allclose(sasrec(replace(late, snapshot=later), demands)[: len(scores)], scores)
-    assert _trained.cache_info().misses == 1
+    assert trained_network.cache_info().misses == 1

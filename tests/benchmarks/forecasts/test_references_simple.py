@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from planted import AS_OF, replace_events
 
 from benchmarks.forecasts.demands import BenchmarkDemand, category_demands, items_of, read_topics
 from benchmarks.forecasts.references import references, simple
@@ -14,6 +13,7 @@ from benchmarks.forecasts.study import Scorer, Scores, Study, observe
 from encoders.data.events import Dataset
 from encoders.metrics import auc
 from encoders.model.snapshot import read_snapshot
+from tests.planted import AS_OF, replace_events
 
 Score = Callable[[Study, Sequence[BenchmarkDemand]], Scores]
 REFERENCES = [scorer for scorer in references() if scorer.told != "labels"]

@@ -2,11 +2,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from benchmark_doubles import Guesser, bench_of, by_chance
 
 from benchmarks.forecasts.demands import BenchmarkDemand
 from benchmarks.forecasts.study import Scorer, Scores, Study, Told
 from encoders.data.events import Dataset
+from tests.benchmarks.forecasts.benchmark_doubles import Guesser, bench_of, by_chance
 
 COFFEE, TEA = np.array([1, 2]), np.array([5])
 ASKED = [

@@ -4,8 +4,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from benchmark_doubles import study_of
-from planted import AS_OF, TINY_RECIPE, replace_events, world_settings
 
 import encoders.train
 from benchmarks.forecasts.demands import category_demands
@@ -16,6 +14,8 @@ from encoders.text.encoders import text_encoder
 from encoders.training.labels import Label, LabelWriter
 from encoders.training.windows import read_examples
 from encoders.workspace import Workspace
+from tests.benchmarks.forecasts.benchmark_doubles import study_of
+from tests.planted import AS_OF, TINY_RECIPE, replace_events, world_settings
 
 
 def test_every_window_had_ended_by_the_as_of_date_latest_first(study: Study) -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmark_doubles import Guesser, bench_of, by_chance, knowing, reference
 from numpy.typing import NDArray
 
 from benchmarks.forecasts.demands import BenchmarkDemand
@@ -14,6 +13,7 @@ from benchmarks.forecasts.study import Scorer, Study
 from benchmarks.forecasts.tasks.wording import MINUS_TEMPLATE, WordingLine, read_wording, wording
 from encoders.data.events import Dataset
 from encoders.errors import DataError
+from tests.benchmarks.forecasts.benchmark_doubles import Guesser, bench_of, by_chance, knowing, reference
 
 
 def named(*topics: str) -> dict[str, Any]:

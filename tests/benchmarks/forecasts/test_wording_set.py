@@ -72,9 +72,11 @@ def demands() -> list[Wording]:
 
 @pytest.fixture(scope="module")
 def journey() -> Journey:
-    products = completejourney._table("products").select("product_id", *LEVELS)
+    products = completejourney.package_table("products").select("product_id", *LEVELS)
     as_of = datetime(2017, 8, 1)
-    lines = completejourney._table("transactions").select("household_id", "product_id", time="transaction_timestamp")
+    lines = completejourney.package_table("transactions").select(
+        "household_id", "product_id", time="transaction_timestamp"
+    )
     active = lines.filter(pl.col("time").is_between(datetime(2017, 5, 2), as_of, closed="left"))
     population = active.select("household_id").unique()
     later = lines.filter(pl.col("time").is_between(as_of, datetime(2017, 8, 29), closed="left"))

@@ -1,13 +1,13 @@
 import pytest
-from planted import BABY_FOOD, DIAPERS, HABITS, NOBODY
 
 from encoders.predictor import Forecaster
+from tests.planted import BABY_FOOD, DIAPERS, HABITS, NOBODY
 from tools.service import AudienceService
 
 
 @pytest.fixture(scope="module")
 def forecaster(service: AudienceService) -> Forecaster:
-    return service._forecaster
+    return service.forecaster
 
 
 @pytest.mark.parametrize("group", [*HABITS, "diapers", "baby food"])

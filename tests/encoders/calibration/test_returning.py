@@ -3,13 +3,14 @@
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import Any
+from typing import cast
 
 import numpy as np
 import polars as pl
 import pytest
 
 from encoders.calibration.returning import ReturnForecast, fit_returning
+from encoders.data.events import Past
 
 FIRST, AS_OF = date(2017, 1, 1), date(2017, 10, 1)
 
@@ -52,7 +53,7 @@ def world(users: int, rng: np.random.Generator, end: date = AS_OF) -> tuple[pl.D
 
 
 def fitted(events: pl.DataFrame, ids: list[str], source: str = "purchases") -> ReturnForecast:
-    past: Any = Table(events)
+    past = cast(Past, Table(events))
     here = np.isin(ids, past.population)
     return fit_returning(past, ids, here, source)
 

@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
-from small_shop import Shop, make_shop
 
 from encoders.data import completejourney
 from encoders.data.events import Dataset
+from tests.encoders.data.small_shop import Shop, make_shop
 
 
 @pytest.fixture(scope="session")

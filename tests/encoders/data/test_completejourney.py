@@ -25,7 +25,7 @@ def topics(journey: Dataset) -> pl.DataFrame:
 
 def products() -> pl.DataFrame:
     kinds = ["department", "product_category", "product_type"]
-    return completejourney._table("products").select(kinds).unique().sort(kinds).collect()
+    return completejourney.package_table("products").select(kinds).unique().sort(kinds).collect()
 
 
 def test_households_and_population_are_those_of_the_package(journey: Dataset) -> None:
@@ -104,7 +104,7 @@ def test_an_item_belongs_to_one_category_of_the_package(journey: Dataset, topics
     category = topics.filter(level="product_category")
     assert category["item_id"].is_unique().all()
     for level in completejourney.LEVELS:
-        theirs = completejourney._table("products").select(level).unique().collect()[level]
+        theirs = completejourney.package_table("products").select(level).unique().collect()[level]
         assert set(topics.filter(level=level)["topic"]) <= set(theirs), level
     assert set(topics["item_id"]) == set(journey.items.filter(source="purchases")["item_id"])
     assert journey.card.benchmark_levels == ["product_category"]
@@ -113,8 +113,8 @@ def test_an_item_belongs_to_one_category_of_the_package(journey: Dataset, topics
 def test_a_topic_counts_the_purchases_of_its_products(events: pl.DataFrame, topics: pl.DataFrame) -> None:
     items = topics.filter(level="product_category", topic="COFFEE")["item_id"].to_list()
     bought = set(events.filter(pl.col("item_id").is_in(items))["user_id"])
-    coffee = completejourney._table("products").filter(product_category="COFFEE")
-    lines = completejourney._table("transactions").join(coffee, on="product_id", how="semi")
+    coffee = completejourney.package_table("products").filter(product_category="COFFEE")
+    lines = completejourney.package_table("transactions").join(coffee, on="product_id", how="semi")
     assert bought == set(lines.select(pl.col("household_id").cast(pl.String)).unique().collect()["household_id"])
 
 

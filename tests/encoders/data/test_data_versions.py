@@ -7,14 +7,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from faulty import flip, truncate
-from planted import AS_OF, World, world_settings
 
 from encoders.checksums import CHECKSUMS
 from encoders.data.events import Dataset
 from encoders.data.versions import drop_unread, publish
 from encoders.errors import DataError
 from encoders.workspace import Workspace
+from tests.faulty import flip, truncate
+from tests.planted import AS_OF, World, world_settings
 from tools.service import AudienceService
 from tools.storage.registry import Registry
 from tools.types import AudienceSpec, Behaviour
@@ -72,16 +72,12 @@ def test_a_running_service_answers_with_the_same_people_after_other_data_was_pre
 ) -> None:
     chosen = world_settings(own_workspace.path)
     service = AudienceService.open(chosen)
-    assert (own_workspace.data, service._newer_data(), service.describe_data().notice) == (
-        own_workspace.data_folder,
-        "",
-        "",
-    )
+    assert (own_workspace.data, service.describe_data().notice) == (own_workspace.data_folder, "")
     prepare_elsewhere(own_workspace, "aaa apricots")
     saved = service.save(MILK, "Milk", "Ann", holdout=0.0)
     assert members(own_workspace) == bought_milk(world)
     assert saved.data_version == Dataset(own_workspace.data_folder).card.version
-    assert "Newer data was prepared" in service._newer_data() == service.describe_data().notice
+    assert "Newer data was prepared" in service.describe_data().notice
     prepare_elsewhere(own_workspace, "")
     assert (own_workspace.data_folder / "events.parquet").is_file(), "it is still read"
     service.close()
@@ -89,7 +85,7 @@ def test_a_running_service_answers_with_the_same_people_after_other_data_was_pre
     assert "aaa apricots" in with_more.forecaster.dataset.items["text"].to_list()
     with_more.save(MILK, "Milk", "Ann", holdout=0.0)
     assert members(own_workspace) == bought_milk(world)
-    assert with_more._newer_data() == ""
+    assert with_more.describe_data().notice == ""
     with_more.close()
 
 

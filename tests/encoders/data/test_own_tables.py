@@ -1,19 +1,18 @@
 import tempfile
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_shop import CUSTOMER, ORDER, Shop, make_shop
 
 from encoders.data import tables
 from encoders.data.erasing import Forgotten, forget
 from encoders.data.events import EVENT_SCHEMA, ITEM_SCHEMA, Dataset
 from encoders.errors import DataError
 from encoders.workspace import Workspace
+from tests.encoders.data.small_shop import CUSTOMER, ORDER, Shop, make_shop
 
 
 def test_a_spec_becomes_a_data_set(shop: Shop) -> None:
@@ -96,7 +95,7 @@ def test_times_are_moved_to_the_clocks_of_the_data_set(shop: Shop, written: str,
 @pytest.mark.parametrize(
     "at", [BERLIN, BERLIN.replace(tzinfo=timezone(timedelta(hours=2))), date(2026, 7, 1), 20260701]
 )
-def test_typed_times_of_parquet_files_are_read(shop: Shop, at: Any) -> None:
+def test_typed_times_of_parquet_files_are_read(shop: Shop, at: datetime | date | int) -> None:
     shop.change('"orders*.csv"', '"orders.parquet"')
     if isinstance(at, int):
         shop.change('time = "at"', 'time = "at"\ntime_format = "%Y%m%d"')

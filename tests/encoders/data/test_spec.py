@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
-from small_shop import Shop
 
 from encoders.data.spec import read_spec
 from encoders.errors import DataError
+from tests.encoders.data.small_shop import Shop
 
 
 @pytest.mark.parametrize(

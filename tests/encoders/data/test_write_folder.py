@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,7 @@ def test_a_card_that_cannot_be_true_is_refused(tmp_path: Path, wrong: dict[str, 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-sys.path[:0] = sys.argv[2:]
-from test_write_folder import about, tables, write_folder
+from tests.encoders.data.test_write_folder import about, tables, write_folder
 
 def die(description, fraction=None):
     if fraction is not None and fraction >= {fraction}:
@@ -109,8 +109,7 @@ def test_a_killed_run_leaves_the_old_folder(tmp_path: Path, fraction: float) -> 
     write_folder(folder, tables(), about())
     before = state(folder)
     script = KILLED.replace("{fraction}", str(fraction))
-    here, root = Path(__file__).parent, Path(__file__).parents[3]
-    run = subprocess.run([sys.executable, "-c", script, str(folder), str(here), str(root)], check=False)
+    run = subprocess.run([sys.executable, "-c", script, str(folder)], cwd=Path(__file__).parents[3], check=False)
     assert run.returncode == -signal.SIGKILL
     assert state(folder) == before
     assert any(name.endswith(".part") for name in visible(tmp_path))
@@ -131,7 +130,9 @@ def full_by_polars(frame: pl.LazyFrame, target: Path, **options: Any) -> None:
 
 
 @pytest.mark.parametrize("full", [full_by_python, full_by_polars])
-def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: Any) -> None:
+def test_a_full_disk_is_told_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: Callable[..., None]
+) -> None:
     folder = tmp_path / "data"
     write_folder(folder, tables(), about())
     before = state(folder)

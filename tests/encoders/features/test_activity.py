@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import AS_OF, World
 
 from encoders.features.histories import ACTIVITY, read_activity, read_user_features
+from tests.planted import AS_OF, World
 
 USERS = 5
 SCHEMA = pl.Schema({"row": pl.UInt32, "age": pl.Float32, "item_id": pl.UInt32, "value": pl.Float64})

@@ -3,9 +3,9 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import AS_OF, World
 
 from encoders.features.histories import Counted, UserFeatures, count_all, count_some, read_user_features, take_rows
+from tests.planted import AS_OF, World
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from planted import AS_OF, World, replace_events
 
 from encoders.data.events import ACTIVE_DAYS, Dataset
 from encoders.errors import DataError
@@ -20,6 +19,7 @@ from encoders.features.histories import (
     level,
     read_user_features,
 )
+from tests.planted import AS_OF, World, replace_events
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import World
 
 from encoders.model.dual import Addition, DualEncoder, EncodedParts, encode_parts
 from encoders.model.snapshot import FeatureSnapshot
 from encoders.predictor import Forecaster
 from encoders.text.demand import read_demand
+from tests.planted import World
 from tools.service import AudienceService
 
 SENTENCES = (
@@ -26,7 +26,7 @@ SENTENCES = (
 
 @pytest.fixture(scope="module")
 def forecaster(service: AudienceService) -> Forecaster:
-    return service._forecaster
+    return service.forecaster
 
 
 @pytest.fixture(scope="module")
@@ -156,9 +156,9 @@ def test_an_ablation_does_not_look_at_what_it_leaves_out(
 
 
 def test_a_demand_for_another_source_reads_that_source(world: World, service: AudienceService) -> None:
-    bought = service._forecaster.forecast("people who will buy wine")
-    redeemed = service._forecaster.forecast("people who will redeem a coupon for wine")
-    sources = service._forecaster.snapshot.vocabulary
+    bought = service.forecaster.forecast("people who will buy wine")
+    redeemed = service.forecaster.forecast("people who will redeem a coupon for wine")
+    sources = service.forecaster.snapshot.vocabulary
     assert {sources.sources[sources.source_of[item]] for item in bought.items} == {"purchases"}
     assert {sources.sources[sources.source_of[item]] for item in redeemed.items} == {"coupons"}
     assert redeemed.probabilities.sum() < bought.probabilities.sum()

@@ -64,7 +64,7 @@ def naive(
     level = found[torch.from_numpy(here)].mean(0).expand_as(found) / 4.0
     active = activity[:, None].expand(users, demands, -1)
     near = (4.0 * nearest - 2.0).expand(users, -1, -1)
-    features = torch.cat([standard(found), level, near, active, standard(aligned)[..., None]], dim=-1) * head._kept
+    features = torch.cat([standard(found), level, near, active, standard(aligned)[..., None]], dim=-1) * head.kept
     scores: Tensor = (head.line(features) + head.bend(features)).squeeze(-1)
     return scores
 
@@ -83,12 +83,12 @@ def test_scores_in_blocks_and_their_gradients_equal_the_plain_way(
         given = {name: values.clone().requires_grad_() for name, values in known.items()}
         head.zero_grad()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(encoders.model.dual, "_BLOCK", 7)
+            patch.setattr(encoders.model.dual, "BLOCK", 7)
             scores = way(**given, here=here)
         scores.square().sum().backward()
-        gradients.append(
-            [scores.detach(), *(values.grad for values in given.values()), head.bend[0].weight.grad.clone()]
-        )
+        gradient = head.bend[0].get_parameter("weight").grad
+        assert gradient is not None
+        gradients.append([scores.detach(), *(values.grad for values in given.values()), gradient.clone()])
     for fast, plain in zip(*gradients, strict=True):
         torch.testing.assert_close(fast, plain, rtol=1e-3, atol=1e-3)
 

@@ -3,11 +3,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import AS_OF, World
 
 from encoders.features.histories import Counted, count_all, count_some, read_user_features
 from encoders.features.structure import Factors, Structure
 from encoders.model.match import CHANNELS, Attention, ItemVocabulary, Match, Similarities, TextTower, channels
+from tests.planted import AS_OF, World
 
 
 @pytest.fixture(scope="module")

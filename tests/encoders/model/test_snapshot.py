@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from planted import AS_OF, World, narrowed
 
 from encoders.features.histories import ACTIVITY
 from encoders.model.dual import DualEncoder
 from encoders.model.snapshot import FeatureSnapshot, read_snapshot, read_vocabulary
 from encoders.text.encoders import text_encoder
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, World, narrowed
 
 
 @pytest.fixture(scope="module")

@@ -86,8 +86,8 @@ def test_the_body_of_knowledge_is_large_and_clean(trade: str, fewest: int) -> No
 @pytest.mark.parametrize(("data_name", "trade"), [("completejourney", "shop"), ("movielens", "film")])
 def test_the_checked_tables_know_every_thing_of_the_knowledge(data_name: str, trade: str) -> None:
     table = checked_table(data_name)
-    told = (*trades()[trade], *material().situations[trade])
-    missing = {thing for each in told for thing in each.things} - set(table)
+    named = [entry.things for entry in trades()[trade]] + [each.things for each in material().situations[trade]]
+    missing = {thing for things in named for thing in things} - set(table)
     assert sorted(missing) == []
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from titled import titled
 
 from encoders.reader.head import ReaderHead
 from encoders.reader.knowledge import Entry, Phrases
 from encoders.reader.reader import Reader
 from encoders.reader.targets import Targets
+from tests.titled import titled
 from tools.service import AudienceService
 
 

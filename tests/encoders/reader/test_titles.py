@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from titled import titled
+import torch
 
 from encoders.model.dual import encode_parts
 from encoders.predictor import Forecaster
+from tests.titled import titled
 from tools.service import AudienceService
 
 
@@ -39,13 +40,16 @@ def test_a_title_is_read_as_the_whole_text_of_its_item(films: Forecaster) -> Non
     vocabulary = films.snapshot.vocabulary
     [item] = [n for n in np.flatnonzero(vocabulary.main_items) if vocabulary.texts[n].startswith("Moonlit Harbour")]
     demand = films.read("Households that will buy Moonlit Harbour in the next 28 days")
-    parts = films._by_their_texts(demand, encode_parts(films.encoder, [demand], [0])[0])
+    parts = films.encode(demand, 0)
     assert parts.phrases[0].numpy() == pytest.approx(vocabulary.text_vectors[item], abs=1e-5)
 
 
 def test_where_items_are_sorts_of_their_group_the_group_is_meant(service: AudienceService) -> None:
-    assert not service.forecaster._called
-    assert len(service.forecaster.items_meant("coffee")) == 3
+    forecaster = service.forecaster
+    demand = forecaster.read("Households that will buy ground coffee in the next 28 days")
+    as_said, _ = encode_parts(forecaster.encoder, [demand], [0])
+    assert torch.equal(forecaster.encode(demand, 0).phrases, as_said.phrases)
+    assert len(forecaster.items_meant("coffee")) == 3
 
 
 def test_a_word_of_a_title_names_no_other_source(films: Forecaster) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.text.demand import MOST_PARTS, MOST_PHRASES, _conjuncts, quoting, read_demand
+from encoders.text.demand import MOST_PARTS, MOST_PHRASES, conjuncts, quoting, read_demand
 from encoders.text.words import LONGEST_HORIZON, horizon_in, in_days
 
 LONGEST = 2_000
@@ -203,7 +203,7 @@ def test_two_things_at_once_are_told_as_one_pattern_would_tell_them(words: list[
     whole = rf"\bboth\s+(.+?)\s+and\s+(.+)$|(.+?),?\s+(?:{joined})\s+(.+)$|(.+?)\s+and\s+(.+?),\s*both$"
     text = " ".join(words)
     match = re.search(whole, text)
-    assert _conjuncts(text) == ([each for each in match.groups() if each is not None] if match else [text])
+    assert conjuncts(text) == ([each for each in match.groups() if each is not None] if match else [text])
 
 
 @pytest.mark.parametrize(

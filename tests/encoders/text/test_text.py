@@ -7,9 +7,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import encoders.text.encoders
 from encoders.errors import ModelError
-from encoders.text.encoders import BATCH, JoinedEncoders, Matrix, RememberingEncoder, embed_vocabulary, text_encoder
+from encoders.text.encoders import (
+    BATCH,
+    JoinedEncoders,
+    Matrix,
+    RememberingEncoder,
+    embed_vocabulary,
+    in_batches,
+    text_encoder,
+)
 from encoders.workspace import Workspace
 
 
@@ -34,10 +41,10 @@ def test_batches_give_what_single_texts_give(count: int) -> None:
         assert 0 < len(batch) <= BATCH
         return np.array([[len(text), int(text.lstrip("x")), 0.0] for text in batch], np.float32)
 
-    together = encoders.text.encoders._in_batches(embed, texts, 3)
+    together = in_batches(embed, texts, 3)
     assert together.shape == (count, 3)
     for text, vector in zip(texts[-5:], together[-5:], strict=True):
-        np.testing.assert_allclose(encoders.text.encoders._in_batches(embed, [text], 3)[0], vector)
+        np.testing.assert_allclose(in_batches(embed, [text], 3)[0], vector)
 
 
 @pytest.mark.parametrize("name", ["use", "minilm", "use+minilm"])

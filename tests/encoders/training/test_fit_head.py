@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
-from planted import AS_OF, World
 
 from encoders.model.dual import DualEncoder
 from encoders.model.snapshot import read_vocabulary
@@ -16,6 +15,7 @@ from encoders.training.fit_head import fit_head
 from encoders.training.labels import LabelWriter
 from encoders.training.windows import TrainingExample, read_examples
 from encoders.workspace import Workspace, silent
+from tests.planted import AS_OF, World
 
 
 @pytest.fixture(scope="module")

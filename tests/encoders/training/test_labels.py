@@ -3,7 +3,6 @@ from collections import Counter
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from planted import AS_OF, HOSTILE, World
 
 from encoders.features.histories import done_in, read_user_features
 from encoders.model.match import ItemVocabulary
@@ -11,6 +10,7 @@ from encoders.model.snapshot import read_vocabulary
 from encoders.text.encoders import text_encoder
 from encoders.training.labels import Label, LabelWriter, came_true
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, HOSTILE, World
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from planted import AS_OF, TINY_RECIPE, World, world_settings
 from safetensors.torch import load_file, save_file
 
 import encoders.calibration.calibrate_model
@@ -25,6 +24,7 @@ from encoders.training.labels import LabelWriter
 from encoders.training.lora import AdaptedEncoder, LiveParts, parts_to_learn
 from encoders.training.windows import TrainingExample, encode_labels, read_examples
 from encoders.workspace import Workspace, silent
+from tests.planted import AS_OF, TINY_RECIPE, World, world_settings
 
 pytestmark = pytest.mark.slow
 
@@ -45,8 +45,8 @@ def adapted(rank: int = 4, seed: int = 7) -> AdaptedEncoder:
 def _few_labels() -> Iterator[None]:
     """Nothing here asks how good a model is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoders.calibration.calibrate_model, "_RANDOM_LABELS", 20)
-        patch.setattr(encoders.training.fit_head, "_WRITTEN", 10)
+        patch.setattr(encoders.calibration.calibrate_model, "RANDOM_LABELS", 20)
+        patch.setattr(encoders.training.fit_head, "WRITTEN_LABELS", 10)
         yield
 
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 import numpy as np
 import pytest
 import torch
-from planted import AS_OF, World
 
 import encoders.training.fit
 from encoders.model.snapshot import FeatureSnapshot, read_snapshot, read_vocabulary
@@ -15,6 +14,7 @@ from encoders.model.user import UserTower
 from encoders.text.encoders import text_encoder
 from encoders.training.fit import align_windows
 from encoders.workspace import Workspace, silent
+from tests.planted import AS_OF, World
 
 STEPS = 24
 
@@ -56,7 +56,7 @@ def test_the_loss_falls_and_windows_of_one_user_come_together(snapshots: list[Fe
 
 
 def test_equal_seeds_learn_the_same(snapshots: list[FeatureSnapshot], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoders.training.fit, "_USERS_ALIGNED", 100)
+    monkeypatch.setattr(encoders.training.fit, "USERS_ALIGNED", 100)
     untrained = new_tower(snapshots)
     towers = [copy.deepcopy(untrained) for _ in range(3)]
     losses = [align_windows(tower, snapshots, 2, seed, silent) for tower, seed in zip(towers, (7, 7, 8), strict=True)]

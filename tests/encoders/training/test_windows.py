@@ -2,7 +2,6 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from planted import AS_OF, FIRST, World
 
 from encoders.data.events import HORIZON_DAYS
 from encoders.errors import DataError
@@ -12,6 +11,7 @@ from encoders.text.encoders import text_encoder
 from encoders.training.labels import Label
 from encoders.training.windows import encode_labels, read_examples
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, FIRST, World
 
 
 @pytest.fixture(scope="module")

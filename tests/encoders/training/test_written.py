@@ -1,5 +1,6 @@
 """Sentences that were written ahead: what is taken and what is left out; nothing of the future comes with them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,7 +11,6 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import AS_OF, TINY_RECIPE, World, replace_events, world_settings
 from safetensors.numpy import load_file
 
 from encoders.errors import DataError
@@ -22,6 +22,7 @@ from encoders.train import train, version_of
 from encoders.training.labels import LabelWriter, came_true
 from encoders.training.written import LABEL_SCHEMA, read_written
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, TINY_RECIPE, World, replace_events, world_settings
 
 START = AS_OF - timedelta(days=28)
 
@@ -121,11 +122,16 @@ def test_another_file_or_share_is_another_version_and_none_is_the_old_one(world:
     assert version_of(chosen, past, TINY_RECIPE) == version_of(chosen, past, replace(TINY_RECIPE, labels_share=0.9))
 
 
+Weights = dict[str, list[Any]]
+"""Tensors of a model as nested lists, by name."""
+Learn = Callable[[int, list[dict[str, Any]]], Weights]
+
+
 @pytest.fixture(scope="module")
-def learned(world: World, world_workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def learned(world: World, world_workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Learn:
     """Trains on the world with other events and labels from the as-of date on; gives the weights."""
 
-    def learn(shift: int, later: list[dict[str, Any]]) -> dict[str, Any]:
+    def learn(shift: int, later: list[dict[str, Any]]) -> Weights:
         workspace = Workspace(tmp_path_factory.mktemp("learned"))
         events = pl.read_parquet(world.folder / "events.parquet")
         after = pl.col("time") >= pl.lit(AS_OF)
@@ -144,16 +150,16 @@ def learned(world: World, world_workspace: Workspace, tmp_path_factory: pytest.T
 @settings(max_examples=2)
 @given(st.integers(1, 40), st.dates(START + timedelta(days=1), date(2025, 1, 1)), st.sampled_from(["tea", "beer"]))
 def test_no_later_event_and_no_label_about_it_can_change_a_model(
-    learned: Any, truth: dict[str, Any], shift: int, start: date, name: str
+    learned: Learn, truth: Weights, shift: int, start: date, name: str
 ) -> None:
     assert learned(shift, [row("what came later", as_of=start, names=[name])]) == truth
 
 
 @pytest.fixture(scope="module")
-def truth(learned: Any) -> Any:
+def truth(learned: Learn) -> Weights:
     return learned(0, [])
 
 
-def test_a_label_from_before_does(learned: Any, truth: dict[str, Any]) -> None:
+def test_a_label_from_before_does(learned: Learn, truth: Weights) -> None:
     """The same comparison would notice a single label of a window that was over."""
     assert learned(0, [row("one more", names=["beer"])]) != truth

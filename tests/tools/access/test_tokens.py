@@ -23,7 +23,8 @@ def tokens(tmp_path: Path) -> Iterator[Tokens]:
 def test_a_token_says_who_calls_and_is_in_no_file(tokens: Tokens, tmp_path: Path) -> None:
     token = tokens.create("shop-agent", [Scope.SIZE], tenant="shop", per_minute=5)
     caller = tokens.caller(token)
-    assert (caller.name, caller.tenant, caller.scopes, caller.per_minute) == ("shop-agent", "shop", {Scope.SIZE}, 5)
+    assert (caller.name, caller.tenant, caller.per_minute) == ("shop-agent", "shop", 5)
+    assert caller.scopes == {Scope.SIZE}
     assert caller.may(Scope.SIZE)
     assert not caller.may(Scope.PREVIEW)
     files = b"".join(path.read_bytes() for path in tmp_path.iterdir())

@@ -1,21 +1,22 @@
 """Hard conditions: who meets them, that other words for one are the same question, and what has no such thing."""
 
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import polars as pl
 import pytest
-from planted import AS_OF, World
 from pydantic import ValidationError
 
 from encoders.errors import NotThereError, RequestError
 from encoders.predictor import Forecast
-from tools.audiences.conditions import Condition
+from tests.planted import AS_OF, World
+from tools.audiences.conditions import Condition, Members
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Behaviour, Filter, LifeCycle, Membership, Stage
 
 COFFEE = "Households that will buy coffee in the next 28 days"
-STAGES: tuple[Stage, ...] = Stage.__args__  # type: ignore[attr-defined]
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 @pytest.fixture
@@ -25,15 +26,21 @@ def meeting(service: AudienceService) -> Callable[..., set[str]]:
     def meet(**conditions: object) -> set[str]:
         found = conditions_of(service, **conditions)
         mask = np.logical_and.reduce([each.mask for each in found])
-        return {user for user, met in zip(service._population.user_ids, mask, strict=True) if met}
+        return {user for user, met in zip(service.population.user_ids, mask, strict=True) if met}
 
     return meet
 
 
 def conditions_of(service: AudienceService, **conditions: object) -> tuple[Condition, ...]:
     spec = AudienceSpec.model_validate({"demand": COFFEE} | conditions)
-    forecast: Forecast = service._forecaster.forecast(COFFEE)
-    return service._population.conditions.of(spec, forecast, service._members)
+    forecast: Forecast = service.forecaster.forecast(COFFEE)
+
+    def lookup(audience: str) -> Members:
+        saved = service.tenant.registry.get(audience)
+        members = service.tenant.registry.members(saved.id, saved.version)[0]
+        return Members(f"{saved.id} {saved.version}", frozenset(members))
+
+    return service.population.conditions.of(spec, forecast, lookup)
 
 
 def keys(service: AudienceService, **conditions: object) -> set[str]:
@@ -180,13 +187,13 @@ def test_a_filter_has_values_or_none_as_it_asks() -> None:
 
 def test_a_saved_audience_as_a_part(own: AudienceService) -> None:
     tea = own.save(AudienceSpec(demand="Households that will buy tea in the next 28 days", cut=0.5), "Tea", "Ada")
-    members, held_out = own._registry.members(tea.id, tea.version)
+    members, held_out = own.tenant.registry.members(tea.id, tea.version)
     inside = AudienceSpec(demand=COFFEE, memberships=(Membership(audience="tea"),), cut=1.0)
     outside = inside.model_copy(update={"memberships": (Membership(audience=tea.id, member=False),)})
     assert own.size(inside).eligible == len(members)
     assert own.size(outside).users == own.describe_data().population - len(members)
     both = own.save(inside, "Both", "Ada", holdout=0.0)
-    assert set(own._registry.members(both.id, both.version)[1]) == set(held_out)
+    assert set(own.tenant.registry.members(both.id, both.version)[1]) == set(held_out)
     assert 'in the audience "tea"' in both.definition
 
 

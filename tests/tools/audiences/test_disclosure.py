@@ -1,5 +1,6 @@
 """What may be learned of one user by a caller below admin who knows how counts are protected, but not the key."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,14 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import FIELDS, HABITS, MINIMUM
-from singled import BREAD, singled_out
 
 from encoders.errors import TooManyCallsError, TooSmallError
+from tests.planted import FIELDS, HABITS, MINIMUM
+from tests.tools.selecting import selected
+from tests.tools.singled import BREAD, singled_out
 from tools.access import limits
 from tools.access.caller import Caller, Scope
 from tools.access.limits import WINDOW, Allowance
-from tools.audiences.disclosure import CERTAIN, EDGES, ROUNDED_TO, SCALE, Disclosure, Protected, _shown_above
+from tools.audiences.disclosure import CERTAIN, EDGES, ROUNDED_TO, SCALE, Disclosure, Protected, shown_above
 from tools.audiences.sizing import select, size_estimate
 from tools.operation_types import Goal
 from tools.service import AudienceService
@@ -103,7 +105,7 @@ def test_whether_a_group_is_shown_tells_one_user_by_no_more_than_the_noise(users
 
 def chance_to_be_shown(users: int) -> float:
     """By arithmetic, where the chance is drawn from an even distribution."""
-    chances = _shown_above()
+    chances = shown_above()
     return 0.0 if users < 50 else float(chances[min(users - 50, len(chances) - 1)])
 
 
@@ -125,10 +127,9 @@ def test_one_user_changes_the_noisy_classes_by_one_in_one_class() -> None:
         fewer = np.delete(exact, left_out)
         changed = np.histogram(exact, EDGES)[0] - np.histogram(fewer, EDGES)[0]
         assert sorted(changed) == [*[0] * (len(EDGES) - 2), 1]
-    answers: list[list[object]] = []
+    answers = list[list[float]]()
     for some in (exact, exact[1:]):
-        sums = [float(protected(key).ranked(some, 300, "who").sum()) for key in KEYS]
-        answers.append([*sums])
+        answers.append([float(protected(key).ranked(some, 300, "who").sum()) for key in KEYS])
     gap = abs(np.mean(answers[0]) - np.mean(answers[1]))
     assert gap < 0.3 * np.std(answers[0]), "the noise covers the likeliest user"
 
@@ -185,8 +186,8 @@ def audiences() -> st.SearchStrategy[AudienceSpec]:
 
 def figures(service: AudienceService, spec: AudienceSpec, key: bytes) -> dict[str, float]:
     """Every number of the size of an audience, as a caller without the key sees it; -1 for what is withheld."""
-    shown, forecaster = protected(key, MINIMUM), service._forecaster
-    selection = select(forecaster.forecast(spec.demand), spec, service._population.conditions, shown)
+    shown, forecaster = protected(key, MINIMUM), service.forecaster
+    selection = select(forecaster.forecast(spec.demand), spec, service.population.conditions, shown)
     size = size_estimate(spec, selection, forecaster, shown)
     found: dict[str, float | None] = {"eligible": size.eligible, "users": size.users, "lift": size.lift}
     found |= {"recommended": size.recommended_cut, "points": len(size.curve), "last": size.conditions[-1].kept}
@@ -198,11 +199,12 @@ def figures(service: AudienceService, spec: AudienceSpec, key: bytes) -> dict[st
 
 
 @pytest.fixture(scope="module")
-def agent(service: AudienceService) -> AudienceService:
+def agent(service: AudienceService) -> Iterator[AudienceService]:
     """The service as somebody below admin sees it, who may ask for ever."""
     seen = service.of(AGENT)
-    seen._asks = lambda *questions, counts=1: None  # type: ignore[method-assign]
-    return seen
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seen.tenant.allowance, "ask", lambda *asked: None)
+        yield seen
 
 
 @settings(max_examples=250)
@@ -216,7 +218,8 @@ def test_an_audience_is_shown_through_its_noisy_counts_alone(
     alone. Those of a neighbour are without noise one less, in the count and in a single class. So the odds of what is
     shown change by no more than those of the noise on two counts, which the tests above look at.
     """
-    exact, disclosure, rng = agent._select(spec), agent._disclosure, np.random.default_rng(seed)
+    disclosure, rng = agent.population.protected, np.random.default_rng(seed)
+    exact = selected(agent, spec, disclosure)
     chances = exact.forecast.probabilities[exact.ranked]
     size = agent.size(spec)
     assert size == agent.size(spec)
@@ -265,14 +268,15 @@ def test_a_scan_of_cuts_and_goals_is_computed_from_what_is_shown(agent: Audience
     spec = AudienceSpec(demand=BREAD, filters=(Filter(field="income", values=("high",)),))
     eligible = agent.size(spec).eligible
     assert eligible is not None
-    exact = len(agent._select(spec).ranked)
+    exact = len(selected(agent, spec).ranked)
     for cut in np.linspace(0.5, 1.0, 60):
         size = agent.size(spec.model_copy(update={"cut": float(cut)}))
         assert size.eligible == eligible
         assert size.users == round(size.cut * eligible)
         assert size.cut == float(f"{cut:.3g}")
+    smallest = agent.population.protected.smallest
     for users in range(exact - 3, exact + 4):
-        assert agent.reach_goal(spec, Goal(users=users)).users == min(max(users, agent._disclosure.smallest), eligible)
+        assert agent.reach_goal(spec, Goal(users=users)).users == min(max(users, smallest), eligible)
     recommended = agent.size(spec).recommended_cut
     assert recommended == float(f"{recommended:.3g}"), "a fraction with all its digits gives its denominator away"
 
@@ -283,9 +287,9 @@ def test_a_household_that_conditions_single_out_is_not_told_by_any_statistic(ser
     The best threshold on a number may tell the two apart as often as the noise of two answers allows, tanh(2 / SCALE)
     for a count and for the classes, and what chance adds over so many keys (Dvoretzky-Kiefer-Wolfowitz, 99.9 %).
     """
-    everyone, single, _ = singled_out(service._population)
+    everyone, single, _ = singled_out(service.population)
     but_one = everyone.model_copy(update={"behaviours": (single.model_copy(update={"did": False}),)})
-    exact = [len(service._select(spec).ranked) for spec in (everyone, but_one)]
+    exact = [len(selected(service, spec).ranked) for spec in (everyone, but_one)]
     assert exact[0] == exact[1] + 1
     keys = KEYS[:250]
     seen = [[figures(service, spec, key) for key in keys] for spec in (everyone, but_one)]
@@ -300,7 +304,7 @@ def test_comparing_an_audience_with_itself_but_one_says_nothing(agent: AudienceS
     all_of = AudienceSpec(demand=BREAD, cut=1.0)
     but_one = all_of.model_copy(update={"behaviours": (Behaviour(did=False, what="brass telescope"),)})
     [overlap] = agent.compare([all_of, but_one]).overlaps
-    exact = [len(agent._select(each).members) for each in (all_of, but_one)]
+    exact = [len(selected(agent, each).members) for each in (all_of, but_one)]
     assert overlap.users_a is not None
     assert overlap.users_a % ROUNDED_TO == 0
     assert (overlap.users_a, overlap.users_b) != tuple(exact)
@@ -388,8 +392,8 @@ def test_looking_for_signals_takes_no_question_for_what_is_not_shown(
 
 def test_another_version_of_a_part_is_another_question(own: AudienceService, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under the same noise, the difference of two versions would be exact."""
-    agent, asked = own.of(AGENT), list[tuple[str, ...]]()
-    monkeypatch.setattr(agent, "_asks", lambda *questions, counts=1: asked.extend(counts * list(questions)))
+    agent, asked = own.of(AGENT), list[bytes]()
+    monkeypatch.setattr(own.tenant.allowance, "ask", lambda name, prints, counts=1: asked.extend(counts * prints))
     own.save(AudienceSpec(demand="people who will buy tea", cut=0.5), "b", "Ada")
     for cut in (0.5, 0.6):
         own.save(AudienceSpec(demand=BREAD, cut=cut), "a", "Ada")

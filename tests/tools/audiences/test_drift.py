@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from threading import Event
-from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import AS_OF, MINIMUM, World
 
 from encoders.errors import RequestError
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, MINIMUM, World
+from tests.present import present
 from tools.access.caller import Caller, Scope
 from tools.audiences import drift as drifting
-from tools.audiences.drift import MOST_MOVED, _moved, _off
+from tools.audiences.drift import MOST_MOVED, is_off, movement
 from tools.delivery.posting import PostResult
 from tools.service import AudienceService
 from tools.storage.indexing import open_forecaster
@@ -36,7 +37,7 @@ def at(own: AudienceService, world_workspace: Workspace) -> Iterator[At]:
 
     def at(day: date) -> AudienceService:
         forecaster = open_forecaster(world_workspace, own.settings, day)
-        opened.append(AudienceService(own.settings, own._tenant.workspace, forecaster))
+        opened.append(AudienceService(own.settings, own.tenant.workspace, forecaster))
         return opened[-1]
 
     yield at
@@ -64,13 +65,13 @@ def test_habits_stay_and_new_parents_move_on(own: AudienceService, at: At, world
     assert [each.name for each in report.unchecked] == ["Both"]
     assert report.unchecked[0].why == "'Both' was combined from others; check those."
     coffee, food = report.audiences
-    members = set(own._registry.members("Coffee")[0])
+    members = set(own.tenant.registry.members("Coffee")[0])
     assert coffee.counted == len(members & world.did("coffee"))
     assert coffee.reasons == ()
     assert 0 < coffee.moved < MOST_MOVED
     for found in (coffee, food):
         for moved, of in ((found.left, found.users), (found.came, found.users_now)):
-            assert 0 <= of - (found.stayed or 0) - (moved or 0) < MINIMUM
+            assert 0 <= present(of) - (found.stayed or 0) - (moved or 0) < MINIMUM
         assert all(users is None or users >= MINIMUM for users in (found.stayed, found.left, found.came))
     assert food.reasons[:1] == ("members",)
     assert food.moved > MOST_MOVED
@@ -85,7 +86,7 @@ def test_what_is_told_names_nobody(own: AudienceService, at: At, monkeypatch: py
     saved = own.save(COFFEE, "Coffee", "Ada")
     own.webhooks.add("https://example.com/hook")
     found = own.drifts.check("Coffee")
-    [row] = own._registry.database.run("SELECT body FROM deliveries")
+    [row] = own.tenant.registry.database.run("SELECT body FROM deliveries")
     told = pl.read_json(row["body"].encode()).to_dicts()[0]
     assert told["type"] == "audience.drifted"
     counts = {name: told["data"].pop(name) for name in ("users", "users_now", "stayed", "holdout", "moved")}
@@ -103,9 +104,9 @@ def test_what_is_told_names_nobody(own: AudienceService, at: At, monkeypatch: py
     assert [line.version for line in own.webhooks.deliveries() if line.event == "audience.drifted"] == [2, 1]
 
 
-def test_a_recorded_outcome_that_is_not_what_was_forecast_is_drift(own: AudienceService, tmp_path: Any) -> None:
+def test_a_recorded_outcome_that_is_not_what_was_forecast_is_drift(own: AudienceService, tmp_path: Path) -> None:
     saved = own.save(COFFEE, "Coffee", "Ada")
-    members = own._registry.members("Coffee")[0]
+    members = own.tenant.registry.members("Coffee")[0]
     for count, reasons in ((round(saved.forecast.mid if saved.forecast else 0), ()), (5, ("calibration",))):
         pl.DataFrame({"user_id": members[:count]}).write_csv(tmp_path / f"{count}.csv")
         own.outcomes.from_file("Coffee", tmp_path / f"{count}.csv", "Ada")
@@ -132,18 +133,18 @@ def test_a_wider_interval_never_finds_more_movement(
 ) -> None:
     cut, sure = users / 40, Interval(low=10, mid=10, high=10)
     now = set(ranked[:users])
-    plainly = _moved(was, ranked, cut, sure)
+    plainly = movement(was, ranked, cut, sure)
     assert plainly == (len(was ^ now), len(was) + len(now))
-    assert 0 <= _moved(was, ranked, cut, Interval(low=10 * low, mid=10, high=10 * high))[0] <= plainly[0]
-    assert _moved(now, ranked, cut, Interval(low=10 * low, mid=10, high=10 * high))[0] == 0
+    assert 0 <= movement(was, ranked, cut, Interval(low=10 * low, mid=10, high=10 * high))[0] <= plainly[0]
+    assert movement(now, ranked, cut, Interval(low=10 * low, mid=10, high=10 * high))[0] == 0
 
 
 @pytest.mark.parametrize(
     ("counted", "off"), [(100, False), (85, False), (84, True), (130, False), (131, True), (None, False)]
 )
 def test_counts_are_off_outside_the_95_percent_interval(counted: int | None, off: bool) -> None:
-    assert _off(Interval(low=90, mid=100, high=120), counted) == off
-    assert not _off(None, counted)
+    assert is_off(Interval(low=90, mid=100, high=120), counted) == off
+    assert not is_off(None, counted)
 
 
 def test_the_courier_looks_for_drift_where_somebody_wants_to_know(
@@ -163,7 +164,7 @@ def test_the_courier_looks_for_drift_where_somebody_wants_to_know(
         return PostResult(204, "answered 204")
 
     monkeypatch.setattr(webhooks, "post", post)
-    chosen = own.settings.model_copy(update={"workspace": own._tenant.workspace.path})
+    chosen = own.settings.model_copy(update={"workspace": own.tenant.workspace.path})
     with WebhookWorker(chosen, lambda: next(there)):
         assert sent.wait(30)
     assert [line.state for line in own.webhooks.deliveries()] == ["delivered"]

@@ -1,18 +1,18 @@
 """Stages of the life cycle, computed once more in the plainest way."""
 
-from statistics import median
+from typing import get_args
 
 import numpy as np
 import pytest
-from planted import AS_OF, World
-from test_conditions import conditions_of, events
 
 from encoders.errors import RequestError
+from tests.planted import AS_OF, World
+from tests.tools.audiences.test_conditions import conditions_of, events
 from tools.audiences.life_cycle import LATE_DAYS
 from tools.service import AudienceService
 from tools.types import AudienceSpec, LifeCycle, Stage
 
-STAGES: tuple[Stage, ...] = Stage.__args__  # type: ignore[attr-defined]
+STAGES: tuple[Stage, ...] = get_args(Stage)
 COFFEE = "Households that will buy coffee in the next 28 days"
 
 
@@ -25,15 +25,15 @@ def ages(world: World, group: str) -> dict[str, list[int]]:
 def standing(service: AudienceService, stage: Stage, what: str = "anything", holds: bool = True) -> set[str]:
     found = conditions_of(service, life_cycle=[LifeCycle(stage=stage, what=what, holds=holds)])
     mask = np.logical_and.reduce([each.mask for each in found])
-    return {user for user, met in zip(service._population.user_ids, mask, strict=True) if met}
+    return {user for user, met in zip(service.population.user_ids, mask, strict=True) if met}
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_says_its_thresholds_and_holds_for_some(service: AudienceService, stage: Stage) -> None:
     wanted = LifeCycle(stage=stage)
-    meaning = service._population.conditions.meaning(wanted)
+    meaning = service.population.conditions.meaning(wanted)
     assert any(letter.isdigit() for letter in meaning)
-    everyone = set(service._population.user_ids)
+    everyone = set(service.population.user_ids)
     inside = standing(service, stage)
     assert standing(service, stage, holds=False) == everyone - inside
     spec = AudienceSpec(demand=COFFEE, life_cycle=(wanted,))
@@ -67,7 +67,7 @@ def test_whoever_lapsed_is_silent_for_longer_than_is_usual_for_them(service: Aud
     assert not lapsed & lapsing
     assert not due & (lapsed | lapsing)
     for user in lapsed | lapsing | due:
-        usual = median(np.diff(past[user]))
+        usual = float(np.median(np.diff(past[user])))
         assert len(past[user]) >= 3
         assert past[user][0] >= usual
         if user in lapsed | lapsing:

@@ -1,17 +1,18 @@
 """What becomes of a saved audience: its holdout, its outcome from a file and from the data, and its refresh."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
-from planted import AS_OF, DAYS, FIRST, MINIMUM, World, world_settings
 
 from encoders.errors import DataError, RequestError
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, DAYS, FIRST, MINIMUM, World, world_settings
+from tests.present import present
 from tools.access.caller import Caller, Scope
 from tools.audiences.outcomes import read_outcome
 from tools.service import AudienceService
@@ -31,14 +32,19 @@ def early(own_workspace: Workspace) -> Iterator[AudienceService]:
 
 def written(folder: Path, name: str, table: pl.DataFrame) -> Path:
     path = folder / name
-    {".csv": table.write_csv, ".parquet": table.write_parquet, ".jsonl": table.write_ndjson}[path.suffix](path)
+    write: dict[str, Callable[[Path], object]] = {
+        ".csv": table.write_csv,
+        ".parquet": table.write_parquet,
+        ".jsonl": table.write_ndjson,
+    }
+    write[path.suffix](path)
     return path
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 0), (0.2, 0.2), (0.5, 0.5), (None, 0.1)])
 def test_the_share_kept_back_is_chosen(own: AudienceService, share: float | None, expected: float) -> None:
     saved = own.save(COFFEE, "coffee", "Ada", holdout=share)
-    assert saved.holdout == round(expected * saved.users)
+    assert saved.holdout == round(expected * present(saved.users))
     assert saved.forecast == own.size(COFFEE).responders
 
 
@@ -51,9 +57,9 @@ def test_no_more_than_half_is_kept_back(own: AudienceService, share: float) -> N
 
 def test_a_file_is_counted_on_both_sides(own: AudienceService, tmp_path: Path) -> None:
     saved = own.save(COFFEE, "coffee", "Ada", holdout=0.25)
-    members, held = own._registry.members("coffee")
+    members, held = own.tenant.registry.members("coffee")
     contacted = sorted(set(members) - set(held))
-    outside = sorted(set(own._forecaster.snapshot.histories.user_ids) - set(members))[:3]
+    outside = sorted(set(own.forecaster.snapshot.histories.user_ids) - set(members))[:3]
     ids = [*contacted[:30], *held[:5], *outside, "stranger", contacted[0]]
     path = written(tmp_path, "out.csv", pl.DataFrame({"user_id": ids}))
     done = own.outcomes.from_file("coffee", path, "Ada")
@@ -72,12 +78,12 @@ def test_a_file_is_counted_on_both_sides(own: AudienceService, tmp_path: Path) -
     assert saved.forecast is not None
     assert done.forecast_held == (saved.forecast.low <= 35 <= saved.forecast.high)
     assert own.outcomes.from_file("coffee", path, "Ada") == own.outcomes.last("coffee") == done
-    assert [line.action for line in own._registry.audit("coffee")] == ["save", "outcome"]
+    assert [line.action for line in own.tenant.registry.audit("coffee")] == ["save", "outcome"]
 
 
 def test_nobody_held_back_says_what_cannot_be_known(own: AudienceService, tmp_path: Path) -> None:
     own.save(COFFEE, "coffee", "Ada", holdout=0)
-    members, _ = own._registry.members("coffee")
+    members, _ = own.tenant.registry.members("coffee")
     done = own.outcomes.from_file("coffee", written(tmp_path, "a.jsonl", pl.DataFrame({"user_id": members[:9]})), "Ada")
     assert (done.uplift, done.relative, done.held_out.rate) == (None, None, None)
     assert done.notes[0].startswith("Nobody was held out, so it cannot be known")
@@ -120,7 +126,7 @@ def test_a_file_that_cannot_be_used_is_said_in_one_sentence(
 
 def test_the_data_tells_what_happened(own: AudienceService, world: World) -> None:
     own.save(COFFEE, "coffee", "Ada")
-    members = set(own._registry.members("coffee")[0])
+    members = set(own.tenant.registry.members("coffee")[0])
     done = own.outcomes.from_data("coffee", "Ada")
     assert done.responders == len(members & world.did("coffee"))
     assert done.source == "data"
@@ -128,13 +134,13 @@ def test_the_data_tells_what_happened(own: AudienceService, world: World) -> Non
         update={"demand": "Households that will buy coffee for the first time in the next 28 days"}
     )
     own.save(first, "new", "Ada")
-    members = set(own._registry.members("new")[0])
+    members = set(own.tenant.registry.members("new")[0])
     assert own.outcomes.from_data("new", "Ada").responders == len(
         members & world.did("coffee") - world.had_done("coffee")
     )
     both = COFFEE.model_copy(update={"demand": "Households that will buy both coffee and tea in the next 28 days"})
     own.save(both, "both", "Ada")
-    members = set(own._registry.members("both")[0])
+    members = set(own.tenant.registry.members("both")[0])
     expected = members & world.did("coffee") & world.did("tea")
     assert own.outcomes.from_data("both", "Ada").responders == len(expected)
 
@@ -156,10 +162,10 @@ def test_what_the_data_cannot_tell(own: AudienceService) -> None:
 def test_a_refresh_says_who_came_and_who_left(early: AudienceService) -> None:
     spec = COFFEE.model_copy(update={"filters": (Filter(field="region", values=("north", "south", "west")),)})
     early.save(spec, "coffee", "Ada", holdout=0.2)
-    was, held = (set(each) for each in early._registry.members("coffee"))
+    was, held = (set(each) for each in early.tenant.registry.members("coffee"))
     day = AS_OF + timedelta(days=14)
     done = early.refresh("coffee", "Ada", day, "key")
-    now, held_now = (set(each) for each in early._registry.members("coffee"))
+    now, held_now = (set(each) for each in early.tenant.registry.members("coffee"))
     assert (done.saved.version, done.saved.as_of, done.saved.spec) == (2, day, done.before.spec)
     assert (done.came, done.left, done.stayed) == (len(now - was), len(was - now), len(now & was))
     assert 0 < len(done.came_samples) <= 3
@@ -168,7 +174,7 @@ def test_a_refresh_says_who_came_and_who_left(early: AudienceService) -> None:
     assert not any(user in json.dumps(done.model_dump(mode="json")) for user in now | was)
     again = early.refresh("coffee", "Ada", day, "key")
     assert (again.saved, again.came, again.left) == (done.saved, done.came, done.left)
-    assert [line.action for line in early._registry.audit("coffee")] == ["save", "refresh"]
+    assert [line.action for line in early.tenant.registry.audit("coffee")] == ["save", "refresh"]
     with closing(AudienceService.open(early.settings, day)) as later:
         assert later.size(spec).users == done.saved.users
 
@@ -176,9 +182,9 @@ def test_a_refresh_says_who_came_and_who_left(early: AudienceService) -> None:
 def test_who_came_and_left_is_not_counted_where_they_are_few(own_workspace: Workspace) -> None:
     with closing(AudienceService.open(world_settings(own_workspace.path))) as service:
         service.save(COFFEE, "coffee", "Ada")
-        was = set(service._registry.members("coffee")[0])
+        was = set(service.tenant.registry.members("coffee")[0])
         done = service.refresh("coffee", "Ada", AS_OF + timedelta(days=7))
-        now = set(service._registry.members("coffee")[0])
+        now = set(service.tenant.registry.members("coffee")[0])
     assert 0 < len(now - was) < MINIMUM > len(was - now) > 0
     assert (done.came, done.left, done.stayed) == (None, None, min(len(now), len(was)))
     assert done.came_samples == done.left_samples == ()
@@ -191,7 +197,7 @@ def test_a_refresh_that_cannot_be(early: AudienceService) -> None:
         early.refresh("coffee", "Ada")
     with pytest.raises(RequestError, match=f"The data ends on {last}, so nobody can say who fits on 2030-01-01"):
         early.refresh("coffee", "Ada", date(2030, 1, 1))
-    assert early._registry.get("coffee").version == 1
+    assert early.tenant.registry.get("coffee").version == 1
 
 
 def test_an_upload_is_kept_under_a_name_that_is_safe(own: AudienceService, tmp_path: Path) -> None:
@@ -215,8 +221,8 @@ AGENT = Caller(name="agent", scopes=frozenset({Scope.READ, Scope.PREVIEW, Scope.
 
 def test_below_admin_responders_are_masks_and_nobody_learns_who_an_id_is(own: AudienceService, tmp_path: Path) -> None:
     saved = own.save(COFFEE, "coffee", "Ada", holdout=0.25)
-    members, people = own._registry.members("coffee")[0], own._population.people
-    masks = [people.masked(own._population.row_of[user]) for user in members]
+    members, people = own.tenant.registry.members("coffee")[0], own.population.people
+    masks = [people.masked(own.population.row_of[user]) for user in members]
     agent = own.of(AGENT)
     by_id = agent.outcomes.from_file("coffee", written(tmp_path, "ids.csv", pl.DataFrame({"user_id": members})), "Bo")
     assert by_id.responders is None, "an id is nobody"
@@ -229,16 +235,16 @@ def test_below_admin_responders_are_masks_and_nobody_learns_who_an_id_is(own: Au
     by_mask = agent.outcomes.from_file("coffee", written(tmp_path, "masks.csv", pl.DataFrame({"user_id": masks})), "Bo")
     assert by_mask.contacted.responders is not None
     assert by_mask.contacted.responders % 5 == 0
-    assert own.outcomes.last("coffee").responders == saved.users, "the owner sees what came"
+    assert present(own.outcomes.last("coffee")).responders == saved.users, "the owner sees what came"
 
 
 def test_a_token_reads_no_note_about_the_file_of_the_owner(own: AudienceService, tmp_path: Path) -> None:
     own.save(COFFEE, "coffee", "Ada", holdout=0.25)
-    members = own._registry.members("coffee")[0]
+    members = own.tenant.registry.members("coffee")[0]
     ids = [*members[:90], "a stranger"]
     own.outcomes.from_file("coffee", written(tmp_path, "out.csv", pl.DataFrame({"user_id": ids})), "Ada")
-    assert "a stranger" in own.outcomes.last("coffee").model_dump_json()
-    assert "stranger" not in own.of(AGENT).outcomes.last("coffee").model_dump_json()
+    assert "a stranger" in present(own.outcomes.last("coffee")).model_dump_json()
+    assert "stranger" not in present(own.of(AGENT).outcomes.last("coffee")).model_dump_json()
 
 
 def test_nothing_is_said_of_the_outcome_of_a_small_audience(own: AudienceService) -> None:

@@ -5,10 +5,11 @@ from typing import cast
 
 import numpy as np
 import pytest
-from planted import MINIMUM
-from test_disclosure import AGENT, BREAD, KEYS, odds, protected
 
 from encoders.errors import RequestError, TooManyCallsError
+from tests.planted import MINIMUM
+from tests.tools.audiences.test_disclosure import AGENT, KEYS, odds, protected
+from tests.tools.singled import BREAD
 from tools.access import limits
 from tools.audiences.disclosure import ROUNDED_TO, SCALE, Disclosure
 from tools.audiences.life_cycle import ActivityDays, Numbers, PastActivity, StagePopulation, standing
@@ -85,7 +86,7 @@ def test_stages_are_asked_about_and_said_as_they_are_protected(
 ) -> None:
     spec = AudienceSpec(demand=BREAD, life_cycle=(LifeCycle(stage="heavy"),))
     agent = own.of(AGENT)
-    meant = own._population.conditions.meaning(spec.life_cycle[0], agent._disclosure)
+    meant = own.population.conditions.meaning(spec.life_cycle[0], agent.population.protected)
     assert f"({meant})" in agent.size(spec).sentence
     monkeypatch.setattr(limits, "MOST_QUESTIONS", 2)
     few = AudienceSpec(demand=BREAD, life_cycle=(LifeCycle(stage="heavy", what="brass telescope"),))
@@ -95,4 +96,4 @@ def test_stages_are_asked_about_and_said_as_they_are_protected(
         agent.profile(few)
     with pytest.raises(RequestError, match="Too few have done this"):
         own.size(few)
-    assert own._population.exact.minimum == MINIMUM
+    assert own.population.exact.minimum == MINIMUM

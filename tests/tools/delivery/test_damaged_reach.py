@@ -7,14 +7,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from faulty import flip, truncate
-from reach_doubles import export, prepared
 
 from encoders.checksums import write_checksums
 from encoders.data.erasing import Forgotten, erase_from_folder, forget
 from encoders.errors import DataError, WorkspaceError
 from encoders.settings import Settings
 from encoders.workspace import Workspace
+from tests.faulty import flip, truncate
+from tests.tools.reach_doubles import export, prepared
 from tools.access.limits import Allowance, CallLimits
 from tools.erasure.erasure import erase
 from tools.types import SavedAudience

@@ -9,13 +9,13 @@ from typing import Literal
 
 import polars as pl
 import pytest
-from faulty import flip, truncate
-from reach_doubles import export, prepared
 
 from encoders.checksums import sum_of
 from encoders.data.contacts import PLAIN, ContactFormat
 from encoders.errors import DamagedError, DataError, NotThereError, WorkspaceError
 from encoders.workspace import Workspace
+from tests.faulty import flip, truncate
+from tests.tools.reach_doubles import export, prepared
 from tools.delivery.exports import KEPT_DAYS, exported
 from tools.types import SavedAudience
 
@@ -49,7 +49,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def with_contacts(workspace: Workspace) -> Workspace:
-    contacts = {
+    contacts: dict[str, list[str | None]] = {
         "user_id": ["u1", "u2", "u3", "u9"],
         "email": [" Ann@Example.COM ", "nonsense", "secret@example.com", "x@example.com"],
         "phone": ["(650) 253-0000", None, "650 253 0001", "650 253 0002"],
@@ -134,7 +134,9 @@ def test_hashes_pass_as_they_came_only_where_the_data_says_so() -> None:
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])
-def test_held_out_users_and_plain_contacts_stay_at_home(with_contacts: Workspace, format: str) -> None:
+def test_held_out_users_and_plain_contacts_stay_at_home(
+    with_contacts: Workspace, format: Literal["csv", "parquet"]
+) -> None:
     done = export(with_contacts, SAVED, MEMBERS, HOLDOUT, format)
     path = with_contacts.exports / f"aud-1-v3.{format}"
     table = pl.read_csv(path) if format == "csv" else pl.read_parquet(path)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reach_doubles import export, prepared
 
 from encoders.data.contacts import ContactFormat
 from encoders.errors import RequestError, TooSmallError
 from encoders.workspace import Workspace
+from tests.tools.reach_doubles import export, prepared
 from tools.delivery.platforms import platform_named, platforms
 from tools.types import SavedAudience
 
@@ -33,7 +33,7 @@ def sha(text: str) -> str:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     made = Workspace(tmp_path)
-    contacts = {
+    contacts: dict[str, list[str | None]] = {
         "user_id": ["u1", "u2", "u3", "u5"],
         "email": [" Jane.Doe+shop@GMail.com ", "ann@example.com", None, "held@example.com"],
         "phone": ["(650) 555-1212", None, "nonsense", "650 253 0001"],

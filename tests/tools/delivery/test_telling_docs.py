@@ -10,10 +10,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from reach_doubles import prepared
 
 from agent.cli import destination, saved, webhook
 from encoders.workspace import Workspace
+from tests.tools.reach_doubles import prepared
 from tools.audiences.disclosure import Disclosure
 from tools.delivery.destinations import Destinations
 from tools.delivery.notifications import announce_saved

@@ -15,18 +15,19 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from listening import Heard, Listener, listening, signed
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from encoders.errors import RequestError
 from encoders.settings import Settings
+from tests.listening import Heard, Listener, listening, signed
 from tools.audiences.disclosure import Disclosure
 from tools.delivery import posting
 from tools.delivery.notifications import announce_saved
 from tools.delivery.outbox import LEASE, WAITS, Outbox, announce
 from tools.delivery.posting import checked_url, post
 from tools.operation_types import EVENTS, NewSubscription
-from tools.storage.registry import Registry
+from tools.storage.registry import Registry, SavedVersion
+from tools.storage.sqlite import Database
 from tools.types import SavedAudience
 from tools.workers import webhooks
 from tools.workers.webhooks import WebhookWorker, deliver_due
@@ -306,11 +307,11 @@ def test_a_name_that_is_nowhere_is_said(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_receiver_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posting, "SECONDS", 0.05)
-    posting._connections.cache_clear()
+    posting.connections.cache_clear()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         answer = posting.post(f"http://127.0.0.1:{port}/", "whsec_" + "A" * 44, "msg_1", "{}", private=True)
-    posting._connections.cache_clear()
+    posting.connections.cache_clear()
     assert answer.status == 0
     assert answer.words.startswith("no answer within")
 
@@ -357,17 +358,18 @@ def test_a_process_killed_between_saving_and_sending_loses_nothing(
         assert outbox.deliveries()[0].tries == (2 if moment == "sending" else 1)
 
 
-def test_what_could_not_be_saved_is_not_told(
-    registry: Registry, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_could_not_be_saved_is_not_told(registry: Registry, outbox: Outbox) -> None:
     outbox.add("https://example.com/")
 
-    def fail(*_: object) -> None:
+    tell = announce_saved(Disclosure(0))
+
+    def fail(database: Database, version: SavedVersion) -> None:
+        tell(database, version)
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(registry, "_remember", fail)
     with pytest.raises(RuntimeError, match="power cut"):
-        save(registry)
+        save(registry, emit=fail)
+    assert registry.list() == ()
     assert outbox.deliveries() == ()
 
 
@@ -385,7 +387,7 @@ def test_a_message_that_somebody_took_is_left_to_them(registry: Registry, outbox
 def test_the_courier_serves_the_owner_and_every_tenant(
     tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    done, real = Event(), webhooks.post
+    done, real = Event(), posting.post
 
     def post(*arguments: Any) -> posting.PostResult:
         answer = real(*arguments)

@@ -11,17 +11,18 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from naming import files_that_name
-from planted import USERS, world_settings
 
 from agent.conversation import Conversation
-from agent.labelling.ledger import LabelLedger
+from agent.labelling.ledger import LabelLedger, Review
 from encoders.checksums import write_checksums
 from encoders.data.erasing import Forgotten
 from encoders.data.folders import version_of_tables
 from encoders.errors import RequestError
 from encoders.reader.knowledge import GLOSSARY, GROUNDED
 from encoders.workspace import Workspace
+from tests.naming import files_that_name
+from tests.planted import USERS, world_settings
+from tests.tools.selecting import selected
 from tools.access.caller import Caller, Scope
 from tools.audiences.population import masks_of
 from tools.erasure import databases, erasure
@@ -32,7 +33,6 @@ from tools.operation_types import Receipt
 from tools.service import AudienceService
 from tools.storage import vectors_process
 from tools.storage.indexing import build_index
-from tools.storage.registry import Registry
 from tools.storage.vectors import VectorStore
 from tools.types import AudienceSpec
 
@@ -75,18 +75,18 @@ def prepared_once(world_workspace: Workspace, tmp_path_factory: pytest.TempPathF
     shutil.copytree(world_workspace.path, own_workspace.path, ignore=leftovers)
     settings = world_settings(own_workspace.path)
     with closing(AudienceService.open(settings)) as service:
-        best = service._select(COFFEE)
+        best = selected(service, COFFEE)
         contacts = set(pl.read_parquet(own_workspace.data / "contacts.parquet")["user_id"])
-        top = next(user for row in best.ranked if (user := service._population.user_ids[row]) in contacts)
+        top = next(user for row in best.ranked if (user := service.population.user_ids[row]) in contacts)
     rename(own_workspace.data, top)
     with closing(AudienceService.open(settings)) as service:
         for mine in (service, service.of(SHOP)):
             saved = mine.save(COFFEE, "Coffee", "Ada", holdout=0.0)
-            assert USER in mine._registry.members(saved.id)[0]
+            assert USER in mine.tenant.registry.members(saved.id)[0]
             for format, platform in (("csv", ""), ("parquet", ""), ("csv", "google")):
                 mine.export("Coffee", format, platform=platform)  # type: ignore[arg-type]
             put_uploads(mine)
-            mine._registry.record("Ada", "note", details={"said": f"{USER} called", "to": [EMAIL]})
+            mine.tenant.registry.record("Ada", "note", details={"said": f"{USER} called", "to": [EMAIL]})
         talk_about(service)
         tune(service)
     jobs_and_labels(own_workspace)
@@ -94,7 +94,7 @@ def prepared_once(world_workspace: Workspace, tmp_path_factory: pytest.TempPathF
 
 
 def put_uploads(service: AudienceService) -> None:
-    folder = service._tenant.workspace.path / "brought"
+    folder = service.tenant.workspace.path / "brought"
     folder.mkdir(exist_ok=True)
     (folder / "responders.csv").write_text(f"user_id,date\nh001,2024-07-01\n{USER},2024-07-02\n")
     (folder / "mail.csv").write_text("name;mail\nA;eraseme@gmail.com\nB;b@example.org\n")
@@ -131,9 +131,7 @@ def jobs_and_labels(workspace: Workspace) -> None:
     )
     (labels / "card.md").write_text(f"| Household {USER} bought milk |\n")
     with LabelLedger.open(workspace.path / "labels" / "ledger.db") as ledger:
-        ledger._rows.execute(
-            "INSERT INTO reviews VALUES ('spring', ?, 'Ada', 'keep', '')", (f"{USER} 2024-05-01 need en",)
-        )
+        ledger.review("spring", Review(f"{USER} 2024-05-01 need en", "Ada", "keep", ""))
     for folder, name in (("checkpoints", "half.safetensors"), ("gradio/ab12", "seeds.txt"), ("cache", "x.bin")):
         (workspace.path / folder).mkdir(parents=True, exist_ok=True)
         (workspace.path / folder / name).write_bytes(b"\x00\x01" + USER.encode() + b"\x00")
@@ -164,13 +162,13 @@ def test_the_index_is_written_again_by_a_process_that_never_knew_the_user(
 
     monkeypatch.setattr(Connection, "send", noted_send)
     monkeypatch.setattr(databases, "VectorStore", None)  # nor does this process, which knows them, open the index
-    before = vectors_process._helper._process
+    before = vectors_process.helper.process
     assert erase_from_index(everywhere, world_settings(everywhere.path), [USER]) == 1
     asked, *written = told
     assert len(asked) < 500  # only where the index is
     assert any(b"h001" in each for each in written)
     assert not any(USER.encode() in each for each in told)
-    assert vectors_process._helper._process is None
+    assert vectors_process.helper.process is None
     assert before is None or before.poll() is not None
 
 
@@ -218,20 +216,21 @@ def goes_on(workspace: Workspace) -> None:
     """What was there beside the user still is, and is read as before."""
     settings = world_settings(workspace.path)
     with closing(AudienceService.open(settings)) as service:
-        assert USER not in service._population.row_of
+        assert USER not in service.population.row_of
         for mine in (service, service.of(SHOP)):
             saved = mine.saved("Coffee")
-            assert saved.users == len(mine._registry.members(saved.id)[0]) > 100
-            assert [line.action for line in mine._registry.audit()][-1] == "forget"
-            left = [path.read_text() for path in sorted(mine._tenant.workspace.uploads.glob("*.csv"))]
+            assert saved.users == len(mine.tenant.registry.members(saved.id)[0]) > 100
+            assert [line.action for line in mine.tenant.registry.audit()][-1] == "forget"
+            left = [path.read_text() for path in sorted(mine.tenant.workspace.uploads.glob("*.csv"))]
             assert sorted(left) == ["name;mail\nB;b@example.org\n", "user_id,date\nh001,2024-07-01\n"]
         with closing(Conversation(service, settings)) as talk:
             reply = talk.current("thread")
             assert reply.draft
             assert "buy coffee" in talk.say("other", "people who will buy coffee next month").text
     assert (workspace.path / GLOSSARY).read_text() == OTHER_ENTRY
-    with Registry(workspace.registry) as registry, pytest.raises(sqlite3.IntegrityError, match="never changed"):
-        registry.database._db.execute("UPDATE audit SET actor = 'x'")
+    unchanged = pytest.raises(sqlite3.IntegrityError, match="never changed")
+    with closing(sqlite3.connect(workspace.registry)) as rows, unchanged:
+        rows.execute("UPDATE audit SET actor = 'x'")
     [label] = pl.read_parquet(workspace.path / "labels/spring/labels.parquet").to_dicts()
     assert label == {"user_id": "h002", "lines": ["[erased] again"]}
 
@@ -239,7 +238,7 @@ def goes_on(workspace: Workspace) -> None:
 def test_files_that_are_brought_after_an_erasure_are_kept_without_the_user(everywhere: Workspace) -> None:
     erase_user(everywhere)
     with closing(AudienceService.open(world_settings(everywhere.path))) as service:
-        before = sorted(path.name for path in service._tenant.workspace.uploads.iterdir())
+        before = sorted(path.name for path in service.tenant.workspace.uploads.iterdir())
         put_uploads(service)
         (everywhere.path / "more.txt").write_text("household h001\nmine: Erase.Me@googlemail.com\nuser h003\n")
         said = service.keep_upload(everywhere.path / "more.txt")
@@ -289,15 +288,15 @@ def test_a_contact_that_somebody_shares_with_an_erased_user_is_used_no_more(ever
     erase_user(everywhere)
     with closing(AudienceService.open(world_settings(everywhere.path))) as service:
         saved = service.save(COFFEE.model_copy(update={"cut": 1.0}), "All", "Ada", holdout=0.0)
-        assert housemate in service._registry.members(saved.id)[0]
+        assert housemate in service.tenant.registry.members(saved.id)[0]
         file = pl.read_csv(service.export("All").path, infer_schema=False)
     assert file.filter(pl.col("user_id") == housemate)["phone_sha256"].to_list() in ([], [None])
 
 
 def test_a_service_that_runs_leaves_out_whom_another_process_erased(everywhere: Workspace) -> None:
     with closing(AudienceService.open(world_settings(everywhere.path))) as service:
-        row = service._population.row_of[USER]
-        mask, size = service._population.people.masked(row), service.size(COFFEE)
+        row = service.population.row_of[USER]
+        mask, size = service.population.people.masked(row), service.size(COFFEE)
         assert service.explain(mask, COFFEE).user_id == mask
         erase_user(everywhere)
         for named in (mask, USER):

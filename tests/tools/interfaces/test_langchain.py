@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain_core.language_models import FakeMessagesListChatModel
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import StructuredTool
-from planted import AS_OF, MINIMUM
 
 from agent.guard.verdict import permit
 from encoders.errors import RequestError
 from encoders.settings import settings
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, MINIMUM
 from tools.interfaces.langchain import targeting_tools
 from tools.operation_types import AudiencePage
 from tools.service import AudienceService
@@ -46,7 +46,7 @@ def tools(own: AudienceService) -> list[StructuredTool]:
 def test_the_content_is_the_answer_in_json(tools: list[StructuredTool], own: AudienceService) -> None:
     assert DataCard.model_validate_json(str(called(tools, "describe_data").content)) == own.describe_data()
     assert SizeEstimate.model_validate_json(str(called(tools, "size", spec=DOGS).content)) == own.size(
-        AudienceSpec(**DOGS)
+        AudienceSpec.model_validate(DOGS)
     )
 
 
@@ -107,7 +107,7 @@ def test_nothing_gets_past_the_check(own: AudienceService) -> None:
         raise RequestError("Not here.")
 
     tools = targeting_tools(own, nobody)
-    for name, more in {
+    more: dict[str, dict[str, Any]] = {
         "size": {},
         "reach_goal": {"goal": {"users": 60}},
         "preview": {},
@@ -115,11 +115,12 @@ def test_nothing_gets_past_the_check(own: AudienceService) -> None:
         "skew": {},
         "explain": {"user_id": "h100"},
         "save": {"name": "Dogs", "approved_by": "Robin"},
-    }.items():
-        assert called(tools, name, spec=DOGS, **more).content == "Not here."
+    }
+    for name, given in more.items():
+        assert called(tools, name, spec=DOGS, **given).content == "Not here."
     assert called(tools, "compare", audiences=[DOGS, DOGS]).content == "Not here."
-    named = {"operation": "or", "audiences": ["a", "b"], "name": "c", "approved_by": "Robin"}
-    assert called(tools, "combine", **named).content == "Not here."
+    joined = called(tools, "combine", operation="or", audiences=["a", "b"], name="c", approved_by="Robin")
+    assert joined.content == "Not here."
     assert own.list_audiences() == ()
 
 
@@ -127,7 +128,7 @@ def test_a_bug_is_not_taken_for_an_answer(own: AudienceService, monkeypatch: pyt
     def broken(*args: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(own._population, "size", broken)
+    monkeypatch.setattr(own.population, "size", broken)
     with pytest.raises(ZeroDivisionError):
         called(targeting_tools(own, permit), "size", spec=DOGS)
 
@@ -151,7 +152,7 @@ def test_an_agent_reads_its_mistake_and_mends_it(tools: list[StructuredTool]) ->
         return AIMessage("", tool_calls=[{"name": "size", "args": {"spec": spec}, "id": "1"}])
 
     model = Scripted(responses=[size(sentence="dogs"), size(**DOGS), AIMessage("Done.")])
-    said = create_agent(model, tools).invoke({"messages": [("user", "dog owners")]})["messages"]
+    said = create_agent(model, tools).invoke({"messages": [HumanMessage("dog owners")]})["messages"]
     first, second = (each for each in said if isinstance(each, ToolMessage))
     assert first.status == "error"
     assert "demand" in str(first.content)

@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import apart
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp import Client
 from mcp_types import CallToolResult, Tool
-from planted import AS_OF
 from pydantic_core import to_jsonable_python
 
 from encoders.errors import BROKEN, RequestError, WorkspaceError
+from tests import apart
+from tests.planted import AS_OF
 from tools.access.gate import Gate
 from tools.interfaces.adcp.tasks import TASKS
 from tools.interfaces.mcp.server import make_server
@@ -64,7 +64,7 @@ def fault(found: CallToolResult) -> str:
     return text
 
 
-class Kept:
+class Kept(AudienceService):
     """A service that only lists what was saved."""
 
     def __init__(self) -> None:
@@ -148,7 +148,7 @@ def test_a_saved_audience_is_combined_exported_measured_and_refreshed(own: Audie
     assert "as of" in refusal(own, "refresh_day", audience="Coffee")
     assert "as of" in refusal(own, "refresh", audience="Coffee", approved_by="Ada", key="e")
     assert "was combined from others" in refusal(own, "refresh", audience="Rest", approved_by="Ada", key="f")
-    with Registry(own._tenant.workspace.registry) as registry:
+    with Registry(own.tenant.workspace.registry) as registry:
         assert [line.action for line in registry.audit("Coffee")] == ["save", "export", "outcome", "outcome"]
 
 
@@ -247,7 +247,7 @@ def test_the_pages_hold_every_audience_once_even_when_one_is_saved_meanwhile(
     seen: list[str] = []
     cursor = ""
     while True:
-        page = answer(kept, "list_audiences", limit=limit, cursor=cursor)  # type: ignore[arg-type]
+        page = answer(kept, "list_audiences", limit=limit, cursor=cursor)
         seen += [each["name"] for each in page["audiences"]]
         cursor = page["next_cursor"]
         assert len(page["audiences"]) <= limit

@@ -1,16 +1,17 @@
 """The one sentence of an audience is the audience."""
 
 import re
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import World
-from sentence_cards import FILMS, SHOP
 
 from encoders.errors import RequestError
+from tests.planted import World
+from tests.tools.sentence_cards import FILMS, SHOP
 from tools.audiences.changes import canonical
 from tools.sentences.sentence import read, take_conditions, with_conditions, write
 from tools.service import AudienceService
@@ -26,7 +27,7 @@ from tools.types import (
     Stage,
 )
 
-STAGES: tuple[Stage, ...] = Stage.__args__  # type: ignore[attr-defined]
+STAGES: tuple[Stage, ...] = get_args(Stage)
 COFFEE = "Households that will buy coffee in the next 28 days"
 
 PLAIN = st.sampled_from(["coffee", "dog food", "ice cream or frozen pizza", "tea & biscuits", ANYTHING])
@@ -247,7 +248,7 @@ def test_a_horizon_that_cannot_be_forecast_is_said(service: AudienceService) -> 
 @pytest.mark.parametrize("pair", [("coffee", "tea"), ("diapers", "beer"), ("bread", "milk"), ("wine", "gardening")])
 def test_both_are_never_more_than_either(service: AudienceService, pair: tuple[str, str]) -> None:
     def chances(things: str) -> npt.NDArray[np.float64]:
-        return service._forecaster.forecast(f"Households that will buy {things} in the next 28 days").probabilities
+        return service.forecaster.forecast(f"Households that will buy {things} in the next 28 days").probabilities
 
     one, other = map(chances, pair)
     both, without = chances(f"both {pair[0]} and {pair[1]}"), chances(f"{pair[0]} but not {pair[1]}")

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sentence_cards import FILMS, SHOP
 
+from tests.tools.sentence_cards import FILMS, SHOP
 from tools.sentences.attributes import read_filters
 from tools.sentences.past import IT
 from tools.sentences.sentence import take_conditions

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from planted import AS_OF, MASK_KEY, world_settings
 
 from encoders.checksums import CHECKSUMS
 from encoders.workspace import Workspace
+from tests.planted import AS_OF, MASK_KEY, world_settings
 from tools.access.caller import Scope
-from tools.access.tokens import _TABLES as TOKEN_TABLES
+from tools.access.tokens import TABLES as TOKEN_TABLES
 from tools.access.tokens import Tokens
 from tools.jobs.ledger import TABLES as JOB_TABLES
 from tools.jobs.ledger import Ledger
@@ -85,7 +85,7 @@ def test_what_an_earlier_version_saved_is_listed_exported_and_refreshed(earlier:
         assert service.export("Coffee").rows == 55
         assert service.refresh("Coffee", "Ann", AS_OF + timedelta(days=7)).saved.version == 2
         assert service.save(SPEC, "Anew", "Ann").users
-        actions = [line.action for line in service._registry.audit()]
+        actions = [line.action for line in service.tenant.registry.audit()]
         assert actions[0] == "save"
         assert {"export", "refresh"} <= set(actions)
     with closing(AudienceService.open(world_settings(earlier.path))) as service:

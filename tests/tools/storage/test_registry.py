@@ -254,8 +254,8 @@ def test_a_full_disk_while_saving_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "registry.db"
     with Registry(path) as registry:
         saved = save(registry)
-        pages = registry._db.run("PRAGMA page_count")[0][0]
-        registry._db.run(f"PRAGMA max_page_count = {pages}")
+        pages = registry.database.run("PRAGMA page_count")[0][0]
+        registry.database.run(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(WorkspaceError, match="nothing was lost: the disk is full"):
             save(registry, members=[f"user-{number:09}" for number in range(20_000)])
         assert registry.list() == (saved,)

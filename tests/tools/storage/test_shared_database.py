@@ -8,12 +8,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from faulty import truncate
 
 from agent.cli.erase import restore
 from encoders.data.contacts import ContactFormat
 from encoders.settings import Settings
 from encoders.workspace import Workspace
+from tests.faulty import truncate
 from tools.erasure.files import erase_from_file
 from tools.erasure.traces import traces_of
 from tools.storage.registry import Registry
@@ -39,7 +39,7 @@ def in_another_process(path: Path) -> list[str]:
 @contextmanager
 def held_by_another_process(path: Path) -> Iterator[None]:
     """Have another process keep the registry open."""
-    command = [sys.executable, "-c", OTHER, path, "wait"]
+    command = [sys.executable, "-c", OTHER, str(path), "wait"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout
         other.stdout.readline()

@@ -8,13 +8,14 @@ import stat
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
-from faulty import flip, truncate
 
 from encoders.checksums import sum_of
 from encoders.errors import DamagedError, WorkspaceError
 from encoders.workspace import plain_faults
+from tests.faulty import flip, truncate
 from tools.access.caller import Scope
 from tools.access.tokens import Tokens
 from tools.jobs.ledger import Ledger
@@ -156,16 +157,15 @@ def test_three_days_of_backups_are_kept(path: Path) -> None:
 def test_a_backup_that_takes_long_is_made_less_often_and_at_the_end(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[int] = []
-    back_up = backups.back_up
+    back_up = Mock(wraps=backups.back_up)
     clock = iter(range(0, 10_000, 7))  # each look at the clock is 7 seconds later
     monkeypatch.setattr(backups, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(backups, "back_up", lambda *each: (made.append(1), back_up(*each)))
+    monkeypatch.setattr(backups, "back_up", back_up)
     with Registry(path) as registry:
         for number in range(5):
             save(registry, f"Tea {number}")
-        assert len(made) == 1
-    assert len(made) == 2
+        assert back_up.call_count == 1
+    assert back_up.call_count == 2
     path.unlink()
     restore(path)
     assert len(names(path)) == 5

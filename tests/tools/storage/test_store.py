@@ -14,12 +14,12 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from store_doubles import attributes, records, unit_vectors, users
 
 import tools.storage.vectors
 from encoders.errors import RequestError, WorkspaceError
 from encoders.workspace import Workspace
-from tools.storage.vectors import UserRecords, Vectors, VectorStore, collection_name
+from tests.tools.store_doubles import attributes, records, unit_vectors, users
+from tools.storage.vectors import FINGERPRINT, UserRecords, Vectors, VectorStore, collection_name
 from tools.types import Filter
 
 pytestmark = pytest.mark.slow
@@ -355,9 +355,10 @@ def test_where_much_has_changed_the_old_index_is_left_until_the_new_one_is_compl
 
 def test_records_without_a_fingerprint_are_written_again(store: VectorStore, name: str) -> None:
     store.write(name, records(users(3), unit_vectors(3), attributes(3)))
-    collection = store._find(name)
-    assert collection is not None
-    collection.update(ids=["u1"], metadatas=[{tools.storage.vectors._FINGERPRINT: None}])
+    [written] = [each for each in store.contents() if each.called.startswith(name)]
+    store.drop_others([])
+    del written.attributes[written.ids.index("u1")][FINGERPRINT]
+    store.put_collection(written)
     encoded: list[str] = []
     store.write(name, records(users(3), unit_vectors(3), attributes(3), encoded=encoded))
     assert encoded == ["u1"]

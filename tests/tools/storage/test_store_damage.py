@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from store_doubles import attributes, records, unit_vectors, users
 
 import tools.storage.vectors
 from encoders.errors import BrokenIndexError, WorkspaceError
 from encoders.workspace import Workspace
+from tests.tools.store_doubles import attributes, records, unit_vectors, users
 from tools.storage.vectors import VectorStore
 
 

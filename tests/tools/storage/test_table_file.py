@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,9 @@ import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
-from bombs import bombs, read_apart
 
 from encoders.errors import RequestError
+from tests.tools.bombs import bombs, read_apart
 from tools.audiences.seeds import read_seeds
 from tools.bounds import LINE_BYTES, VALUE_CHARACTERS
 from tools.storage import table_file
@@ -25,7 +26,8 @@ MEGABYTES = 150
 @pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl", "ndjson"])
 def test_the_needed_columns_are_read_whatever_the_case_of_their_names(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
-    {"csv": TABLE.write_csv, "parquet": TABLE.write_parquet}.get(ending, TABLE.write_ndjson)(path)
+    write: dict[str, Callable[[Path], object]] = {"csv": TABLE.write_csv, "parquet": TABLE.write_parquet}
+    write.get(ending, TABLE.write_ndjson)(path)
     found = read_columns(path, NEEDED)
     assert found.columns == ("user_id", "other", "value")
     assert found.table.to_dict(as_series=False) == {"user_id": ["1", "2", None], "value": ["1.5", None, "x"]}

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import apart
-
+from tests import apart
 from tools.access.caller import Caller, Scope, acting_as, current
 from tools.access.gate import Gate
 from tools.interfaces.adcp.discovery import Check

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from asking import AGENT, RIVAL, Json, ask, fault
 
+from tests.tools.interfaces.adcp.asking import AGENT, RIVAL, Json, ask, fault
 from tools.service import AudienceService
 
 

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from asking import AGENT, RIVAL, Json, anything_goes, ask, fault
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encoders.errors import RequestError
+from tests.present import present
+from tests.tools.interfaces.adcp.asking import AGENT, RIVAL, Json, anything_goes, ask, fault
 from tools.interfaces.adcp.segments import Segments, of_sentence
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Filter
@@ -55,7 +56,7 @@ def test_any_sentence_is_a_signal_with_the_size_the_service_gives(own: AudienceS
     signal = signals(own, signal_spec="dog owners")[0]
     size = own.of(AGENT).size(AudienceSpec(demand="dog owners"))
     point = signal["coverage_forecast"]["points"][0]["metrics"]
-    doing = size.all_responders
+    doing = present(size.all_responders)
     assert point["audience_size"] == {"low": round(doing.low), "mid": round(doing.mid), "high": round(doing.high)}
     assert point["coverage_rate"]["low"] == pytest.approx(doing.low / size.population, abs=1e-4)
     assert point["coverage_rate"]["low"] < point["coverage_rate"]["mid"] < point["coverage_rate"]["high"]
@@ -68,7 +69,8 @@ def test_a_saved_audience_reaches_its_users_without_those_held_back(shop: Audien
     signal = signals(shop, signal_spec=DOGS)[0]
     saved = {each.name: each for each in shop.of(AGENT).list_audiences()}["Young walkers"]
     assert signal["name"] == saved.name
-    assert signal["coverage_forecast"]["points"][0]["metrics"]["reach"]["mid"] == saved.users - saved.holdout
+    metrics = signal["coverage_forecast"]["points"][0]["metrics"]
+    assert metrics["reach"]["mid"] == present(saved.users) - present(saved.holdout)
     assert signal["restricted_attributes"] == ["age"]
     assert signal["segmentation_criteria"] == saved.definition
 
@@ -76,9 +78,11 @@ def test_a_saved_audience_reaches_its_users_without_those_held_back(shop: Audien
 def test_a_saved_audience_in_terms_that_are_no_longer_there_is_still_listed(shop: AudienceService) -> None:
     mine = shop.of(AGENT)
     saved = mine.list_audiences()[0]
-    lost = {"spec": AudienceSpec(demand=COFFEE, like="gone"), "definition": "People like those", "members": {"h001"}}
-    facts = saved.model_dump(include={"as_of", "model_version", "data_version", "approved_by"})
-    mine._registry.save_version("Lost friends", holdout_share=0, **lost, **facts)
+    mine.tenant.registry.save_version(
+        "Lost friends", spec=AudienceSpec(demand=COFFEE, like="gone"), definition="People like those",
+        members={"h001"}, holdout_share=0, as_of=saved.as_of, model_version=saved.model_version,
+        data_version=saved.data_version, approved_by=saved.approved_by,
+    )  # fmt: skip
     (signal,) = [each for each in signals(shop, discovery_mode="wholesale") if each["name"] == "Lost friends"]
     assert "coverage_forecast" not in signal, "one user is not counted"
     assert signal["coverage_percentage"] == 0

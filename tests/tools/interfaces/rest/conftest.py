@@ -2,12 +2,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from planted import World
-from rest_doubles import Nowhere, served, with_own_workspace
 from starlette.testclient import TestClient
 
 from agent.guard.verdict import permit
 from encoders.workspace import Workspace
+from tests.planted import World
+from tests.tools.interfaces.rest.rest_doubles import Nowhere, served, with_own_workspace
 from tools.access.gate import Gate
 from tools.access.tokens import Tokens
 from tools.interfaces.rest.api import make_api

@@ -1,7 +1,7 @@
 """What the tests of the resources share."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from socket import create_server
 from threading import Thread
@@ -10,11 +10,11 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from httpx2 import Response
-from planted import World
 from starlette.testclient import TestClient
 
 from agent.guard.verdict import permit
 from encoders.workspace import Workspace
+from tests.planted import World
 from tools.access.audit import RequestAudit
 from tools.access.caller import current
 from tools.access.gate import Gate
@@ -44,7 +44,7 @@ def with_own_workspace(service: AudienceService, world: World, folder: Path) -> 
     workspace.path.mkdir()
     workspace.data.symlink_to(world.folder)
     settings = service.settings.model_copy(update={"workspace": workspace.path})
-    return AudienceService(settings, workspace, service._forecaster)
+    return AudienceService(settings, workspace, service.forecaster)
 
 
 def key(name: str) -> dict[str, str]:
@@ -78,7 +78,13 @@ def served(service: AudienceService, tokens: Tokens) -> Iterator[str]:
         return service.of(current())
 
     api = make_api(seen, permit, Gate(seen))
-    app = FastAPI(lifespan=lambda _: api.router.lifespan_context(api))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with api.router.lifespan_context(api):
+            yield
+
+    app = FastAPI(lifespan=lifespan)
     workspace, limits = Workspace(service.settings.workspace), CallLimits()
     trail = RequestAudit(lambda tenant: Registry(workspace.of_tenant(tenant).registry))
     app.add_middleware(HttpGate, tokens=tokens, names=Names("127.0.0.1"), trail=trail, limits=limits)

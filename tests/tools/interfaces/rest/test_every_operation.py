@@ -10,18 +10,18 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import apart
 import httpx2
 import pytest
 from mcp import Client
-from planted import AS_OF, world_settings
 from pydantic_core import to_jsonable_python
-from rest_doubles import SEEDS, served
 
 import audience_targeting
 from agent.guard.verdict import permit
 from encoders.errors import AudienceError
 from encoders.workspace import Workspace
+from tests import apart
+from tests.planted import AS_OF, world_settings
+from tests.tools.interfaces.rest.rest_doubles import SEEDS, served
 from tools.access.gate import Gate
 from tools.access.tokens import Tokens
 from tools.interfaces.langchain import targeting_tools

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
-from planted import World
-from rest_doubles import SEEDS, Nowhere, with_own_workspace
 from schemathesis import Case
 from schemathesis.config import SchemathesisConfig
 from starlette.testclient import TestClient
 
 from agent.guard.verdict import permit
+from tests.planted import World
+from tests.tools.interfaces.rest.rest_doubles import SEEDS, Nowhere, with_own_workspace
 from tools.access.gate import Gate
 from tools.interfaces.rest.api import make_api
 from tools.service import AudienceService
@@ -52,14 +53,15 @@ def asking(operation: str) -> Callable[..., None]:
 
     @SCHEMA.include(operation_id=operation).parametrize()
     @settings(max_examples=5, suppress_health_check=list(HealthCheck))
-    def every_answer_is_as_described(case: Case) -> None:
+    def every_answer_is_as_described(case: Case[Any]) -> None:
         if case.meta and case.meta.generation.mode.is_positive and "Idempotency-Key" in case.headers:
             case.headers["Idempotency-Key"] = f"key {next(KEYS)}"
             if case.method == "PUT":
                 case.headers["If-Match"] = "*"
         case.call_and_validate()
 
-    return every_answer_is_as_described
+    asked: Callable[..., None] = every_answer_is_as_described
+    return asked
 
 
 for path in APP.openapi()["paths"].values():

@@ -7,13 +7,13 @@ from pathlib import Path
 import httpx2
 import polars as pl
 import pytest
-from planted import World, copied
-from rest_doubles import SAVE, key, problem, served
 
 from agent.conversation import Conversation
 from encoders.checksums import write_checksums
 from encoders.data.erasing import Forgotten
 from encoders.workspace import Workspace
+from tests.planted import World, copied
+from tests.tools.interfaces.rest.rest_doubles import SAVE, key, problem, served
 from tools.access.caller import Caller, Scope
 from tools.access.tokens import Tokens
 from tools.deletion import threads
@@ -25,7 +25,7 @@ def shop(service: AudienceService, world: World, tmp_path: Path) -> Iterator[Aud
     """The service over a copy of its data, which erasing changes."""
     workspace = copied(world, tmp_path / "shop")
     settings = service.settings.model_copy(update={"workspace": workspace.path})
-    opened = AudienceService(settings, workspace, service._forecaster)
+    opened = AudienceService(settings, workspace, service.forecaster)
     yield opened
     opened.close()
 
@@ -62,7 +62,7 @@ def test_an_audience_is_deleted_by_whoever_has_seen_it(address: str, shop: Audie
         assert problem(mine.get(f"exports/{other['name']}"), 404)
         assert mine.post("audiences", json=SAVE, headers=key("d")).json()["version"] == 1
     mine_too = shop.of(Caller(name="x", tenant="shop", scopes=frozenset(Scope)))
-    [line] = [line for line in mine_too._registry.audit() if line.action == "delete"]
+    [line] = [line for line in mine_too.tenant.registry.audit() if line.action == "delete"]
     assert line.details == {"name": "Coffee"}
 
 
@@ -97,17 +97,17 @@ def test_users_are_erased_by_the_owner_alone(address: str, shop: AudienceService
     assert not Forgotten(Workspace(shop.settings.workspace)).has_user("h101")
     with arrive(address, shop, "owner", Scope.ADMIN) as owner:
         owner.post("audiences", json=SAVE | {"spec": SAVE["spec"] | {"cut": 0.95}, "holdout": 0}, headers=key("a"))
-        assert "h101" in shop._registry.members("Coffee")[0]
+        assert "h101" in shop.tenant.registry.members("Coffee")[0]
         done = owner.post("erasures", json=body)
         assert done.status_code == 201
         assert "h101" not in done.text
         assert {"data", "registry.db"} <= {each["path"] for each in done.json()["places"]}
         file = owner.post("audiences/Coffee/exports", json={}, headers=key("b")).json()
         assert "h101" not in owner.get(f"exports/{file['name']}").text
-    assert "h101" not in shop._registry.members("Coffee")[0]
+    assert "h101" not in shop.tenant.registry.members("Coffee")[0]
     users = Workspace(shop.settings.workspace).data / "users.parquet"
     assert "h101" not in set(pl.read_parquet(users)["user_id"])
-    assert "forget" in [line.action for line in shop._registry.audit()]
+    assert "forget" in [line.action for line in shop.tenant.registry.audit()]
 
 
 def test_a_conversation_is_deleted_by_the_owner_alone(address: str, shop: AudienceService) -> None:
@@ -122,4 +122,4 @@ def test_a_conversation_is_deleted_by_the_owner_alone(address: str, shop: Audien
             assert problem(owner.delete("conversations/abc123"), 404)
         assert threads(Workspace(shop.settings.workspace)) == {}
         assert talk.current("abc123").draft is None
-    assert "delete conversation" in [line.action for line in shop._registry.audit()]
+    assert "delete conversation" in [line.action for line in shop.tenant.registry.audit()]

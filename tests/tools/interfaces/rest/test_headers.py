@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import AS_OF
-from rest_doubles import SAVE, SEEDS, Nowhere, ended, key, problem
 from starlette.testclient import TestClient
 
+from tests.planted import AS_OF
+from tests.tools.interfaces.rest.rest_doubles import SAVE, SEEDS, Nowhere, ended, key, problem
 from tools.access.gate import Gate
 from tools.interfaces.rest.api import make_api
 from tools.service import AudienceService
@@ -78,7 +78,7 @@ def test_nobody_replaces_a_tuned_demand_she_has_not_seen(web: TestClient, own: A
     assert web.put("/demands/regulars", json=asked, headers=held).content == taken.content
 
 
-class Kept:
+class Kept(AudienceService):
     """A service that only lists what was saved."""
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class Kept:
 
 
 KEPT = Kept()
-LISTED = TestClient(make_api(lambda: KEPT, lambda _: None, Gate(Nowhere)))  # type: ignore[arg-type,return-value]
+LISTED = TestClient(make_api(lambda: KEPT, lambda _: None, Gate(Nowhere)))
 
 
 @given(names=st.lists(st.integers(0, 99), unique=True, max_size=9), limit=st.integers(1, 4), later=st.integers(0, 99))
@@ -117,5 +117,5 @@ def test_the_links_lead_to_every_audience_once_even_when_one_is_saved_meanwhile(
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 256, "schlüssel"])
 def test_a_key_is_printable_and_short(web: TestClient, name: str) -> None:
-    found = web.post("/audiences", json=SAVE, headers={"Idempotency-Key": name.encode()})
+    found = web.post("/audiences", json=SAVE, headers={b"Idempotency-Key": name.encode()})
     assert problem(found, 422).startswith("header.Idempotency-Key")

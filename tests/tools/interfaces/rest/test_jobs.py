@@ -3,21 +3,23 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
-from planted import AS_OF, world_settings
-from rest_doubles import SAVE, SEEDS, Nowhere, ended, key, problem
 from starlette.testclient import TestClient
+from torch import Tensor
 
 from agent.guard.verdict import permit
 from encoders.errors import NotThereError
+from encoders.model.dual import DualEncoder
 from encoders.tuning import tune
-from encoders.workspace import Workspace
+from encoders.workspace import Progress, Workspace
+from tests.planted import AS_OF, world_settings
+from tests.tools.interfaces.rest.rest_doubles import SAVE, SEEDS, Nowhere, ended, key, problem
 from tools.access.caller import Caller, acting_as
 from tools.access.gate import Gate
 from tools.interfaces.rest.api import make_api
@@ -47,14 +49,14 @@ class Held:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.there, self.go = Event(), Event()
-        scores = tune._Trial._scores
+        score = DualEncoder.score
 
-        def held(trial: tune._Trial, *args: Any) -> Any:
+        def held(encoder: DualEncoder, *given: Any) -> Tensor:
             self.there.set()
             assert self.go.wait(60)
-            return scores(trial, *args)
+            return score(encoder, *given)
 
-        patch.setattr(tune._Trial, "_scores", held)
+        patch.setattr(DualEncoder, "score", held)
 
 
 @pytest.fixture
@@ -112,7 +114,7 @@ def test_a_job_that_cannot_be_done_says_why(web: TestClient, monkeypatch: pytest
     assert failed["state"] == "failed"
     assert failed["problem"]["status"] == 422
     assert "needs at least 5 users" in failed["problem"]["detail"]
-    monkeypatch.setattr(tune, "_split", lambda *_: 1 / 0)
+    monkeypatch.setattr(tune, "BaseRates", lambda *_: 1 / 0)
     broken = ended(web, web.put("/demands/few", json=TUNE, headers=key("b")))
     assert (broken["problem"]["status"], "division" in str(broken)) == (500, False)
 
@@ -122,7 +124,7 @@ def test_a_server_that_closes_interrupts_its_jobs_and_the_next_one_says_so(
 ) -> None:
     reached = Event()
 
-    def endless(name: str, demand: Any, seeds: Any, progress: Any) -> None:
+    def endless(name: str, demand: str | None, seeds: Sequence[str], progress: Progress) -> None:
         while True:
             progress("At work")
             reached.set()
@@ -157,7 +159,7 @@ def test_jobs_belong_to_a_tenant(tmp_path: Path) -> None:
     jobs = Jobs(Workspace(tmp_path))
     go = Event()
 
-    def work(progress: Any) -> Any:
+    def work(progress: Progress) -> Any:
         assert go.wait(60)
 
     rival = Caller(name="rival", tenant="rival", scopes=frozenset())

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from pydantic_core import to_jsonable_python
-from rest_doubles import SAVE, SPEC, Nowhere, key, problem
 from starlette.testclient import TestClient
 
 import encoders.errors
 from encoders.errors import BROKEN, AudienceError, RequestError, TooManyCallsError, WorkspaceError
+from tests.tools.interfaces.rest.rest_doubles import SAVE, SPEC, Nowhere, key, problem
 from tools.access.gate import Gate
 from tools.interfaces.rest.api import make_api
 from tools.jobs.problems import KINDS, problem_of

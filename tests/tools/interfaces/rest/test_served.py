@@ -10,11 +10,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from planted import HABITS
-from rest_doubles import SAVE, SEEDS, SPEC, key, problem
-from singled import singled_out
 
 from encoders.workspace import Workspace
+from tests.planted import HABITS
+from tests.present import present
+from tests.tools.interfaces.rest.rest_doubles import SAVE, SEEDS, SPEC, key, problem
+from tests.tools.singled import singled_out
 from tools.access.caller import Scope
 from tools.access.limits import MOST_QUESTIONS
 from tools.access.tokens import Tokens
@@ -131,14 +132,14 @@ def test_the_page_runs_as_it_stands(address: str, own: AudienceService, tmp_path
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     [saved] = own.list_audiences()
     rows = (tmp_path / "coffee.csv").read_text().splitlines()
-    assert len(rows) - 1 == saved.users - saved.holdout
-    assert own.tuned("regulars").seeds > 5
+    assert len(rows) - 1 == present(saved.users) - present(saved.holdout)
+    assert present(own.tuned("regulars").seeds) > 5
 
 
 def test_a_token_for_sizes_alone_learns_nothing_of_one_household(arrive: Arrive, own: AudienceService) -> None:
     """Who bought what on a day that only one household did: sizes with and without it, by every way to ask."""
     web = arrive("sizes", Scope.SIZE)
-    population = own._population
+    population = own.population
     audience, behaviour, row = singled_out(population)
     everyone, single = audience.model_dump(mode="json"), behaviour.model_dump(mode="json")
     alone, without = ({**everyone, "behaviours": [{**single, "did": did}]} for did in (True, False))
