@@ -75,10 +75,7 @@ def open_reader(
     table = dict(checked_table(data_name)) or _table_of(
         workspace, [entry.things for entry in ours] + [each.things for each in situations], targets, encoder, progress
     )
-    elsewhere = [
-        each.text for name in trades() if fitting and name not in fitting for each in material().situations[name]
-    ]
-    examples = training_texts(ours, situations, table, targets, seed, elsewhere)
+    examples = training_texts(ours, situations, table, targets, seed)
     head = _head(workspace, targets, examples, encoder, seed, progress)
     unknown = sorted({thing for entry in own for thing in entry.things} - set(table))
     table |= ground_things(unknown, targets, encoder)

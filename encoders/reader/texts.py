@@ -114,23 +114,9 @@ def meant_by(things: Sequence[str], table: Table, targets: Targets) -> dict[int,
 
 
 def training_texts(
-    entries: Sequence[Entry],
-    situations: Sequence[Situation],
-    table: Table,
-    targets: Targets,
-    seed: int,
-    elsewhere: Sequence[str] = (),
+    entries: Sequence[Entry], situations: Sequence[Situation], table: Table, targets: Targets, seed: int
 ) -> list[ReaderExample]:
-    """The texts of one data set, in an order that ``seed`` decides.
-
-    Args:
-        entries: the knowledge of its trade.
-        situations: those of its trade.
-        table: what the things of both are in the data.
-        targets: what can be meant.
-        seed: of every draw.
-        elsewhere: what is said in other trades, which means nothing here.
-    """
+    """The texts of one data set, in an order that ``seed`` decides."""
     random = np.random.default_rng(seed)
     stuff = material()
     names = [(name, {number: 1.0}) for number, name in enumerate(targets.names[: targets.groups])]
@@ -155,10 +141,9 @@ def training_texts(
         ReaderExample(_framed(name, stuff, (seed, turn)), meant) for turn in range(_NAMES) for name, meant in names
     ]
     examples = [*again, *(ReaderExample(_framed(text, stuff, (seed,)), meant) for text, meant in (*pairs, *drawn))]
-    told = _in_situations(situations, table, targets, seed)
-    examples += _of_nothing(stuff, elsewhere, random, max(40, (len(examples) + len(told)) // 6), seed)
+    examples += _of_nothing(stuff, random, max(40, len(examples) // 6), seed)
     aside = [each._replace(text=_beside_a_trade(each.text, stuff, seed)) for each in examples if _speaks(each, seed)]
-    return [*examples, *aside, *told]
+    return [*examples, *aside, *_in_situations(situations, table, targets, seed)]
 
 
 def _in_situations(situations: Sequence[Situation], table: Table, targets: Targets, seed: int) -> list[ReaderExample]:
@@ -198,12 +183,9 @@ def _beside_a_trade(text: str, stuff: Material, seed: int) -> str:
     return _ASIDES[drawn // 1000 % len(_ASIDES)].replace("{trade}", trade).replace("{x}", text)
 
 
-def _of_nothing(
-    stuff: Material, elsewhere: Sequence[str], random: np.random.Generator, count: int, seed: int
-) -> list[ReaderExample]:
-    """Chatter alone, made-up words, and what other trades sell and say."""
-    others = sorted(elsewhere, key=lambda text: _draw(seed, text))[: count // 3]
-    found = [ReaderExample(text, {}) for text in (*others, *stuff.nothings)]
+def _of_nothing(stuff: Material, random: np.random.Generator, count: int, seed: int) -> list[ReaderExample]:
+    """Chatter alone, made-up words, and what other trades sell."""
+    found = [ReaderExample(text, {}) for text in stuff.nothings]
     while len(found) < count:
         made_up = ["".join(random.choice(_SYLLABLES, size=random.integers(2, 4))) for _ in range(random.integers(1, 4))]
         text = " ".join(made_up) if random.random() < 0.3 else str(random.choice(stuff.elsewhere))

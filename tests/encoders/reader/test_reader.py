@@ -209,13 +209,6 @@ def test_words_that_are_said_nowhere_mean_nothing(service: AudienceService) -> N
     assert read == [[], [], ["chocolate"]]
 
 
-def test_what_is_said_in_other_trades_means_nothing(service: AudienceService) -> None:
-    targets = Targets.of(service.forecaster.snapshot.vocabulary)
-    elsewhere = ["a plane is landing in the fog", "the fog is landing in a plane"]
-    found = {each.text: each.meant for each in training_texts((), (), {}, targets, 7, elsewhere)}
-    assert [found[text] for text in elsewhere] == [{}, {}]
-
-
 def test_a_situation_teaches_what_it_means_bare_and_within_chatter(service: AudienceService) -> None:
     targets = Targets.of(service.forecaster.snapshot.vocabulary)
     told = (Situation("the pot is on before sunrise", ("coffee",)), Situation("nothing of ours", ("a violin",)))
