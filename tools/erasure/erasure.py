@@ -68,7 +68,7 @@ def erase(
         progress("Putting them on the list of those who are forgotten", 0.0)
         traces = _traces(whole, wanted)
         hashes = forget(whole, wanted, _never_again(whole, wanted) | _masks(whole, wanted))
-        sent_to = _sent_to(whole, traces)
+        sent_to = destinations_sent_to(whole, traces)
         places = list(_erase_places(whole, settings, traces, progress))
         receipt = Receipt(
             id=f"erasure-{token_hex(6)}",
@@ -190,7 +190,7 @@ def _registries(workspace: Workspace) -> Iterator[Path]:
     yield from sorted(workspace.path.glob("tenants/*/registry.db"))
 
 
-def _sent_to(workspace: Workspace, traces: Traces) -> tuple[str, ...]:
+def destinations_sent_to(workspace: Workspace, traces: Traces) -> tuple[str, ...]:
     """Destinations that were sent a version with one of the users."""
     found = set()
     marks = ", ".join("?" * len(traces.users))

@@ -324,7 +324,9 @@ def test_a_server_is_told_to_delete_its_records(everywhere: Workspace) -> None:
         assert store.count(name) == before - 1
 
 
-@pytest.mark.parametrize("place", ["_sent_to", "erase_from_index", "erase_from_file", "erase_from_folder", "Receipt"])
+@pytest.mark.parametrize(
+    "place", ["destinations_sent_to", "erase_from_index", "erase_from_file", "erase_from_folder", "Receipt"]
+)
 def test_an_erasure_that_was_killed_is_gone_on_with(
     everywhere: Workspace, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
