@@ -9,7 +9,7 @@ A prepared data folder holds
     items.parquet     item_id, source, text, group                         what it was done with, in words
     users.parquet     user_id and one text column per attribute, null where unknown
     contacts.parquet  user_id and contact columns; read by exports and erasure alone; only where there are any;
-                      and ``withheld`` where some were taken away (see ``encoders.data.contacts.WITHHELD``)
+                      and ``withheld`` where some may be taken away (see ``encoders.data.contacts.WITHHELD``)
     dataset.json      DatasetCard
     checksums.json    SHA-256 of each of them
 
@@ -31,6 +31,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from encoders.checksums import adopt, damaged_files
+from encoders.data.contacts import NO_CONSENT, NO_USER, WITHHELD
 from encoders.data.versions import hold
 from encoders.errors import DataError
 from encoders.workspace import Workspace
@@ -208,6 +209,12 @@ class Dataset:
         """Columns of the contacts beside the id; none where there are no contacts."""
         found = self._scan(_CONTACTS).collect_schema().names() if self._has(_CONTACTS) else []
         return [name for name in found if name != "user_id"]
+
+    @property
+    def contacts_compared(self) -> bool:
+        """Whether contacts of people without consent were taken from everybody; 0.1 did not, and kept none of them."""
+        barred = any(self.card.rejected.get(f"users: {reason}") for reason in (NO_CONSENT, NO_USER))
+        return not barred or WITHHELD in self.contact_columns
 
     def among(self, users: Collection[str]) -> set[str]:
         """Those of some users who are in the data, by their attributes or, where they have none, by any event."""

@@ -21,6 +21,7 @@ import polars as pl
 from encoders.data.contacts import KINDS, WITHHELD, ContactFormat
 from encoders.data.erasing import Forgotten
 from encoders.data.events import HORIZON_DAYS, Dataset
+from encoders.errors import DataError
 from encoders.text.demand import read_demand
 from encoders.workspace import Workspace
 from tools.storage.registry import Registry
@@ -83,8 +84,14 @@ class Reachability:
         """Who of a version may leave.
 
         Raises:
-            DataError: the users or contacts of the present data cannot be read.
+            DataError: the users or contacts of the present data cannot be read, or nobody can say whose contacts are
+                also those of somebody without consent.
         """
+        if self.has_contacts and not self._data.contacts_compared:
+            raise DataError(
+                "This data was prepared by an earlier version, which let contacts leave that somebody without consent "
+                "has as well; run 'audience prepare' again, then export."
+            )
         members, own = (frozenset(each) for each in self._registry.members(saved.id, saved.version))
         elsewhere = self._held_elsewhere(saved.id)
         rest, left_out = members - own, []

@@ -34,7 +34,7 @@ def test_a_spec_becomes_a_data_set(shop: Shop) -> None:
 def test_contacts_lie_apart(shop: Shop) -> None:
     shop.prepare()
     assert shop.read("contacts").rows(named=True) == [
-        {"user_id": "1", "email": "ann@example.org", "phone": "+49 30 1234567"}
+        {"user_id": "1", "email": "ann@example.org", "phone": "+49 30 1234567", "withheld": None}
     ]
 
 
@@ -255,8 +255,16 @@ def test_a_contact_of_somebody_without_consent_is_nobodys(shop: Shop, other: str
     same = "nn@" not in other.lower(), number.startswith("+")
     kept = {"email": CUSTOMER["mail"] if same[0] else None, "phone": CUSTOMER["mobile"] if same[1] else None}
     gone = [kind for kind, there in zip(("email", "phone"), same, strict=True) if not there]
-    mark = {"withheld": " ".join(gone)} if gone else {}
+    mark = {"withheld": " ".join(gone) or None}
     assert shop.read("contacts").rows(named=True) == [{"user_id": "1", **kept, **mark}]
+    assert Dataset(shop.folder).contacts_compared
+
+
+def test_contacts_without_anybody_to_compare_with_have_no_mark(shop: Shop) -> None:
+    shop.table("customers.csv", [CUSTOMER])
+    shop.prepare()
+    assert "withheld" not in shop.read("contacts").columns
+    assert Dataset(shop.folder).contacts_compared
 
 
 def test_no_contact_is_called_as_the_mark_of_those_that_were_taken_away(shop: Shop) -> None:

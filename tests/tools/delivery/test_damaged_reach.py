@@ -61,6 +61,30 @@ def test_nothing_leaves_by_damaged_tables(workspace: Workspace, damage: Callable
         export(workspace, SAVED, USERS)
 
 
+@pytest.mark.parametrize(
+    ("rejected", "mark", "leaves"),
+    [
+        ({"users: no consent": 1}, {}, False),
+        ({"users: missing user id": 1}, {}, False),
+        ({"users: no consent": 1}, {"withheld": [None] * len(USERS)}, True),
+        ({"users: user listed twice": 1, "orders: no consent": 1}, {}, True),
+    ],
+)
+def test_contacts_that_an_earlier_version_never_compared_do_not_leave(
+    workspace: Workspace, rejected: dict[str, int], mark: dict[str, list[None]], leaves: bool
+) -> None:
+    contacts = {"user_id": USERS, "email": [f"{user}@example.org" for user in USERS], **mark}
+    prepared(workspace.data, USERS, contacts, rejected=rejected)
+    if leaves:
+        assert export(workspace, SAVED, USERS).rows == len(USERS)
+        return
+    with pytest.raises(DataError, match="prepared by an earlier version.*run 'audience prepare' again"):
+        export(workspace, SAVED, USERS)
+    (workspace.data / "contacts.parquet").unlink()
+    prepared(workspace.data, USERS, rejected=rejected)
+    assert export(workspace, SAVED, USERS).rows == len(USERS)
+
+
 @DAMAGES
 @pytest.mark.parametrize("name", ["contacts.parquet", "events.parquet", "dataset.json"])
 def test_an_erasure_vouches_for_no_damaged_table(
