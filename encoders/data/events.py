@@ -20,6 +20,7 @@ and may hold topics.parquet, campaigns.parquet and campaign_items.parquet, which
 import os
 import weakref
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -30,7 +31,7 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from encoders.checksums import adopt, damaged_files
+from encoders.checksums import CHECKSUMS, adopt, damaged_files, sha256_of
 from encoders.data.contacts import NO_CONSENT, NO_USER, WITHHELD
 from encoders.data.versions import hold
 from encoders.errors import DataError
@@ -215,6 +216,18 @@ class Dataset:
         """Whether contacts of people without consent were taken from everybody; 0.1 did not, and kept none of them."""
         barred = any(self.card.rejected.get(f"users: {reason}") for reason in (NO_CONSENT, NO_USER))
         return not barred or WITHHELD in self.contact_columns
+
+    def reach_digest(self) -> str:
+        """Stands for all that the data says about who may be reached; empty where it was written without checksums.
+
+        Raises:
+            DataError: the users or contacts are not what was written.
+        """
+        self._check("users.parquet")
+        self._check(_CONTACTS)
+        with suppress(FileNotFoundError):
+            return sha256_of(self.folder / CHECKSUMS)
+        return ""
 
     def among(self, users: Collection[str]) -> set[str]:
         """Those of some users who are in the data, by their attributes or, where they have none, by any event."""
