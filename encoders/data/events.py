@@ -217,6 +217,19 @@ class Dataset:
         barred = any(self.card.rejected.get(f"users: {reason}") for reason in (NO_CONSENT, NO_USER))
         return not barred or WITHHELD in self.contact_columns
 
+    def user_ids(self) -> set[str]:
+        """Everybody in the data: who has attributes, and who has any event.
+
+        Raises:
+            DataError: a table cannot be read.
+        """
+        seen = self._scan("events.parquet").select(pl.col("user_id").cast(pl.String).unique())
+        try:
+            found = set(seen.collect(engine="streaming")["user_id"].drop_nulls())
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise self._unreadable("events.parquet", error) from error
+        return found | set(self.users["user_id"].cast(pl.String).drop_nulls())
+
     def reach_digest(self) -> str:
         """Stands for all that the data says about who may be reached; empty where it was written without checksums.
 

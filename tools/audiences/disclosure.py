@@ -45,7 +45,7 @@ class Common(NamedTuple):
     apart: tuple[int | None, int | None]
     """Only in the one, and only in the other."""
     share: float
-    """Both over either: from tens where few are in both, or few are in the smaller one alone; 0 where one is withheld."""
+    """Both over either, from tens where few are in both or in the smaller one alone; 0 where one is withheld."""
 
     @property
     def either(self) -> int | None:
@@ -159,7 +159,7 @@ class Disclosure:
         Args:
             users: who is counted, each user in one cell.
             questions: what was asked of each, in canonical words.
-            wholes: what each is a part of, where those are shown beside them; nor can it be computed who is left of one.
+            wholes: what each is a part of, where it is shown beside; nor can be computed how many are left of it.
         """
         shown = [self.count(each, *question) for each, question in zip(users, questions, strict=True)]
         numbers = [_number(each) for each in users]

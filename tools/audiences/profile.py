@@ -84,7 +84,7 @@ class Profile:
         ]
 
     def _whole(self, known: Mask | None = None, key: str = "") -> Shown:
-        """Users of the audience and of everyone of whom something is known, as they are shown; all where it is nearly all."""
+        """Users of both of whom something is known, as they are shown; all of them where it is nearly all."""
         inside, everyone = (
             self._disclosure.count(self._audience, *self._question),
             self._disclosure.count(self._everyone),

@@ -7,7 +7,7 @@ know which parts are empty, but not how many users are in the others.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import numpy.typing as npt
@@ -94,7 +94,6 @@ def test_the_share_of_two_groups_does_not_tell_few_from_none() -> None:
 
 @given(st.tuples(USERS, USERS, USERS))
 def test_who_came_and_left(world: Parts) -> None:
-    left, came, stayed = world
     users = np.split(np.arange(sum(world)).astype(str), np.cumsum(world)[:-1])
     sets = [{*users[0], *users[2]}, {*users[1], *users[2]}]
     found = moves((sets[0], sets[1]), (OWNER.count(sets[0]), OWNER.count(sets[1])), OWNER, ("q",))
@@ -183,5 +182,5 @@ def test_points_of_the_curve_are_as_far_apart_as_the_smallest_group(eligible: in
     users = [point.users for point in points]
     assert points
     assert users[0] >= MINIMUM
-    assert all(after - before >= MINIMUM for before, after in zip(users, users[1:], strict=False))
+    assert all(after - before >= MINIMUM for before, after in pairwise(users))
     assert round(min(cut, other) * eligible) < MINIMUM or round(min(cut, other) * eligible) in users

@@ -78,7 +78,7 @@ def test_contacts_that_an_earlier_version_never_compared_do_not_leave(
     if leaves:
         assert export(workspace, SAVED, USERS).rows == len(USERS)
         return
-    with pytest.raises(DataError, match="prepared by an earlier version.*run 'audience prepare' again"):
+    with pytest.raises(DataError, match=r"prepared by an earlier version.*run 'audience prepare' again"):
         export(workspace, SAVED, USERS)
     (workspace.data / "contacts.parquet").unlink()
     prepared(workspace.data, USERS, rejected=rejected)

@@ -341,7 +341,9 @@ def test_a_file_for_a_system_with_any_name_is_given_out(shop: AudienceService) -
     assert fetched(shop, file) == Path(file.path)
 
 
-@pytest.mark.parametrize("change_of", ["data", "list of the erased", "another holdout", "the note", "the file", "no checksums"])
+@pytest.mark.parametrize(
+    "change_of", ["data", "list of the erased", "another holdout", "the note", "the file", "no checksums"]
+)
 def test_who_may_be_reached_is_looked_up_where_something_changed_alone(
     shop: AudienceService, change_of: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

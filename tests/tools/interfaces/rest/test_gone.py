@@ -107,8 +107,12 @@ def test_users_are_erased_by_the_owner_alone(address: str, shop: AudienceService
     with arrive(address, shop, "owner", Scope.ADMIN) as owner:
         owner.post("audiences", json=SAVE | {"spec": SAVE["spec"] | {"cut": 0.95}, "holdout": 0}, headers=key("a"))
         assert "h101" in shop._registry.members("Coffee")[0]
-        done = owner.post("erasures", json=body)
+        mask = body | {"users": ["h101", "household W3QK-7T1Z-0M9X-C5RD"]}
+        assert "give the ids of the data" in problem(owner.post("erasures", json=mask), 422)
+        assert "h101" in shop._registry.members("Coffee")[0]
+        done = owner.post("erasures", json=body | {"users": ["h101", "h1O1"]})
         assert done.status_code == 201
+        assert done.json()["unknown"] == ["h1O1"]
         assert "h101" not in done.text
         assert {"data", "registry.db"} <= {each["path"] for each in done.json()["places"]}
         file = owner.post("audiences/Coffee/exports", json={}, headers=key("b")).json()
