@@ -15,8 +15,7 @@ KINDS = ("email", "phone")
 """The contact columns that people are matched by."""
 WITHHELD = "withheld"
 """The column that names the kinds, with a blank between them, of the contacts a user had that are also those of
-somebody who may not be reached; null where there are none. A user who has no others is the same person. It is there
-wherever there was anybody who may not be reached, so that contacts without it were never compared with theirs."""
+somebody who may not be reached; null where there are none. A user who has no others is the same person."""
 NO_CONSENT, NO_USER = "no consent", "missing user id"
 """Why rows of users are left out whose contacts are nobody's, as the card of the data counts them."""
 

@@ -158,13 +158,11 @@ def without_contacts_of(barred: pl.DataFrame, contacts: pl.DataFrame, form: Cont
         form: how both are written.
 
     Returns:
-        The same columns, and ``WITHHELD`` where there is anybody who must not be reached.
+        The same columns, and ``WITHHELD`` where something was taken away.
     """
-    if not barred.height:
-        return contacts
     taken = []
     for kind in KINDS:
-        if kind not in contacts.columns:
+        if kind not in contacts.columns or not barred.height:
             continue
         rough = _rough(kind)
         near = contacts.join(barred.select(rough.alias("rough")).unique(), left_on=rough, right_on="rough", how="semi")
@@ -175,7 +173,9 @@ def without_contacts_of(barred: pl.DataFrame, contacts: pl.DataFrame, form: Cont
             mark = pl.when(theirs).then(pl.lit(kind)).alias(f"{WITHHELD} {kind}")
             contacts = contacts.with_columns(pl.when(~theirs).then(pl.col(kind)).alias(kind), mark)
             taken.append(f"{WITHHELD} {kind}")
-    kinds = pl.concat_str(pl.lit(""), *taken, separator=" ", ignore_nulls=True).str.strip_chars()
+    if not taken:
+        return contacts
+    kinds = pl.concat_str(*taken, separator=" ", ignore_nulls=True)
     return contacts.with_columns(pl.when(kinds != "").then(kinds).alias(WITHHELD)).drop(taken)
 
 

@@ -9,7 +9,7 @@ A prepared data folder holds
     items.parquet     item_id, source, text, group                         what it was done with, in words
     users.parquet     user_id and one text column per attribute, null where unknown
     contacts.parquet  user_id and contact columns; read by exports and erasure alone; only where there are any;
-                      and ``withheld`` where some may be taken away (see ``encoders.data.contacts.WITHHELD``)
+                      and ``withheld`` where some were taken away (see ``encoders.data.contacts.WITHHELD``)
     dataset.json      DatasetCard
     checksums.json    SHA-256 of each of them
 
@@ -87,6 +87,8 @@ class DatasetCard(BaseModel):
     """Two-letter country of phone numbers without a country code; empty: those are no contacts."""
     hashed_contacts: list[str] = []
     """Contacts that came as SHA-256 already."""
+    contacts_compared: bool = False
+    """Contacts of people without consent were taken from everybody; 0.1 did not, and kept none of theirs."""
 
 
 @dataclass(frozen=True)
@@ -213,9 +215,9 @@ class Dataset:
 
     @property
     def contacts_compared(self) -> bool:
-        """Whether contacts of people without consent were taken from everybody; 0.1 did not, and kept none of them."""
+        """Whether nobody's contact here is also that of somebody without consent, as far as preparing can tell."""
         barred = any(self.card.rejected.get(f"users: {reason}") for reason in (NO_CONSENT, NO_USER))
-        return not barred or WITHHELD in self.contact_columns
+        return self.card.contacts_compared or not barred or WITHHELD in self.contact_columns
 
     def user_ids(self) -> set[str]:
         """Everybody in the data: who has attributes, and who has any event.

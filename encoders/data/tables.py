@@ -152,7 +152,7 @@ def _about(spec: DataSpec, tally: _Tally) -> About:
 
 
 def _contact_facts(spec: UsersSpec) -> dict[str, Any]:
-    return {"phone_country": spec.phone_country, "hashed_contacts": sorted(spec.hashed)}
+    return {"phone_country": spec.phone_country, "hashed_contacts": sorted(spec.hashed), "contacts_compared": True}
 
 
 def _users(

@@ -106,8 +106,9 @@ def _from_column(db: sqlite3.Connection, table: str, name: str, keys: list[str],
 
 def _numbered(text: str | bytes, number: int) -> str | bytes:
     """A name with a number behind it, from the second one on; what is no name stays as it is."""
-    is_name = isinstance(text, str) and text[:1] not in ("{", "[")
-    return f"{text} {number}" if number > 1 and (is_name or text == ERASED) else text
+    if number == 1 or isinstance(text, bytes) or (text[:1] in ("{", "[") and not text.startswith(ERASED)):
+        return text
+    return f"{text} {number}"
 
 
 def _recount(db: sqlite3.Connection, tables: set[str]) -> None:
