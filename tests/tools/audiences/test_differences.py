@@ -12,6 +12,7 @@ from itertools import pairwise, product
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -65,7 +66,7 @@ def test_what_follows_is_found() -> None:
 @example((5, 0, 100))
 @example((0, 5, 100))
 @example((100, 0, 100))
-@settings(max_examples=300)
+@settings(max_examples=60)
 def test_two_groups_beside_each_other(world: Parts) -> None:
     a, b, both = world
     found = OWNER.common(both, (OWNER.count(a + both), OWNER.count(b + both)), "q")
@@ -101,11 +102,12 @@ def test_who_came_and_left(world: Parts) -> None:
     assert small_figures([*found.users, found.stayed, found.came, found.left], groups, world) == []
 
 
+@pytest.mark.slow
 @given(st.lists(USERS, min_size=8, max_size=8))
 @example([700, 0, 0, 0, 20, 10, 0, 290])
 @example([700, 0, 0, 0, 20, 20, 20, 300])
 @example([0, 1, 0, 50, 0, 50, 0, 0])
-@settings(max_examples=300)
+@settings(max_examples=60)
 def test_conditions_by_themselves_and_together(world: Parts) -> None:
     inside = np.array(list(product((0, 1), repeat=3)))
     masks = [np.repeat(inside[:, place] == 1, world) for place in range(3)]
@@ -127,9 +129,10 @@ def test_conditions_that_leave_few_together_are_counted_in_tens() -> None:
     assert OWNER.conditions([everyone, parts[0], parts[0]], [()] * 3) == (914, 411, 411)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(USERS, USERS), min_size=4, max_size=4))
 @example([(55, 5), (100, 100), (100, 100), (0, 0)])
-@settings(max_examples=100)
+@settings(max_examples=25)
 def test_who_is_selected_by_an_attribute(cells: list[tuple[int, int]]) -> None:
     world = [count for cell in cells for count in cell]
     values = pl.Series("v", np.repeat(["a", "b", "c", None], [sum(cell) for cell in cells]), pl.String)
@@ -157,7 +160,7 @@ def test_who_is_selected_by_an_attribute(cells: list[tuple[int, int]]) -> None:
 
 @given(st.lists(USERS, min_size=3, max_size=3), st.lists(st.integers(300, 2000), min_size=3, max_size=3))
 @example([260, 40, 0], [300, 1000, 0])
-@settings(max_examples=100)
+@settings(max_examples=40)
 def test_what_sets_an_audience_apart(audience: Parts, others: Parts) -> None:
     """A share beside its count says how many the whole are."""
     cells = np.array([audience, others]).T.ravel()
