@@ -114,12 +114,12 @@ def create_app(opener: Callable[[], AppState] = open_desk) -> FastAPI:
     app.router.routes.append(tools.route)
     app.mount("/api", api)
 
-    @app.get("/healthz")
+    @app.api_route("/healthz", methods=["GET", "HEAD"])
     def healthz() -> dict[str, bool]:
         stale = opening.ready and bool(opening.desk().service.describe_data().notice)
         return {"ready": opening.ready} | ({"newer_data": True} if stale else {})
 
-    @app.get("/exports/{name}")
+    @app.api_route("/exports/{name}", methods=["GET", "HEAD"])
     def exported(name: str) -> FileResponse:
         try:
             path = service().exported(name)

@@ -191,7 +191,7 @@ class ErasedPlace(Record):
 
 
 class Receipt(Record):
-    """What an erasure did; it names nobody."""
+    """What an erasure did; the receipt that is kept names nobody."""
 
     id: str
     time: datetime
@@ -200,6 +200,9 @@ class Receipt(Record):
     places: tuple[ErasedPlace, ...]
     sent_to: tuple[str, ...] = Field(description="destinations that were sent audiences with them before")
     not_ours: tuple[str, ...] = Field(description="what was not changed, and who has to change it")
+    unknown: tuple[str, ...] = Field(
+        (), description="those given who are no users of the data, now or before; kept in no receipt"
+    )
 
 
 def download(file: ExportFile, root: str) -> Exported:

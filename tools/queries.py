@@ -385,14 +385,12 @@ class AudienceQueries:
         together = tuple(sorted({a.question, b.question}))
         question = together[0] if len(together) == 1 else ("both", *together[0], "and", *together[1])
         self._asks(*{a.question, b.question, question})
-        smaller = None if users_a is None or users_b is None else min(users_a, users_b)
-        both = disclosure.part(a.users & b.users, smaller, *question)
-        either = None if users_a is None or users_b is None else users_a + users_b - (both or 0)
-        # A share from tens says how far two audiences differ also where only a few are in one of them alone.
-        about = both if both == len(a.users & b.users) else disclosure.rough(a.users & b.users) or both
-        about = min(about or 0, smaller or 0)
-        jaccard = about / (users_a + users_b - about) if users_a and users_b else 0.0
-        return Overlap(a=a.name, b=b.name, users_a=users_a, users_b=users_b, both=both, either=either, jaccard=jaccard)
+        found = disclosure.common(a.users & b.users, (users_a, users_b), *question)
+        users_a, users_b = found.users
+        return Overlap(
+            a=a.name, b=b.name, users_a=users_a, users_b=users_b, both=found.both, either=found.either,
+            jaccard=found.share,
+        )  # fmt: skip
 
     def _reasons_out(self, spec: AudienceSpec, forecast: Forecast, row: int) -> list[str]:
         inactive = f"not active in the {ACTIVE_DAYS} days before {self._population.as_of}"

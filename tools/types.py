@@ -351,7 +351,7 @@ class Overlap(Record):
     users_b: Count
     both: Count
     either: Count
-    jaccard: float = Field(description="both over either, as they are shown; 0 where 'both' is withheld")
+    jaccard: float = Field(description="both over either, from tens where one of the counts would be small")
 
 
 class Comparison(Record):

@@ -85,7 +85,9 @@ def _in_words(done: "Receipt") -> str:
     places = [f"  {each.path}: {each.changes:,}" for each in done.places]
     sent = [f"Audiences with them were sent to {', '.join(done.sent_to)}."] if done.sent_to else []
     head = f"Erased: {len(done.users):,} users, from {len(places):,} places. Receipt: {done.id}"
-    return "\n".join([head, *places, *sent, *done.not_ours])
+    listed = ", ".join(done.unknown)
+    unknown = [f"No users of the data, so look at how they are written: {listed}. Traces of them were erased."]
+    return "\n".join([head, *(unknown if done.unknown else []), *places, *sent, *done.not_ours])
 
 
 def restore(as_json: Json = False) -> None:

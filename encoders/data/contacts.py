@@ -16,6 +16,8 @@ KINDS = ("email", "phone")
 WITHHELD = "withheld"
 """The column that names the kinds, with a blank between them, of the contacts a user had that are also those of
 somebody who may not be reached; null where there are none. A user who has no others is the same person."""
+NO_CONSENT, NO_USER = "no consent", "missing user id"
+"""Why rows of users are left out whose contacts are nobody's, as the card of the data counts them."""
 
 _GMAIL = ("gmail.com", "googlemail.com")
 _NAME = r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"

@@ -61,6 +61,11 @@ class Forgotten:
         """Whether there is anybody on it."""
         return bool(self._listed.users)
 
+    @property
+    def digest(self) -> str:
+        """Stands for who is on it; empty where there is none."""
+        return self._listed.digest
+
     def has_user(self, user: str) -> bool:
         """Whether a user was erased."""
         return bool(self) and _keyed(self._key, "user", user) in self._listed.users

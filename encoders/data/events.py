@@ -20,6 +20,7 @@ and may hold topics.parquet, campaigns.parquet and campaign_items.parquet, which
 import os
 import weakref
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -30,7 +31,8 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from encoders.checksums import adopt, damaged_files
+from encoders.checksums import CHECKSUMS, adopt, damaged_files, sha256_of
+from encoders.data.contacts import NO_CONSENT, NO_USER, WITHHELD
 from encoders.data.versions import hold
 from encoders.errors import DataError
 from encoders.workspace import Workspace
@@ -85,6 +87,8 @@ class DatasetCard(BaseModel):
     """Two-letter country of phone numbers without a country code; empty: those are no contacts."""
     hashed_contacts: list[str] = []
     """Contacts that came as SHA-256 already."""
+    contacts_compared: bool = False
+    """Contacts of people without consent were taken from everybody; 0.1 did not, and kept none of theirs."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +212,37 @@ class Dataset:
         """Columns of the contacts beside the id; none where there are no contacts."""
         found = self._scan(_CONTACTS).collect_schema().names() if self._has(_CONTACTS) else []
         return [name for name in found if name != "user_id"]
+
+    @property
+    def contacts_compared(self) -> bool:
+        """Whether nobody's contact here is also that of somebody without consent, as far as preparing can tell."""
+        barred = any(self.card.rejected.get(f"users: {reason}") for reason in (NO_CONSENT, NO_USER))
+        return self.card.contacts_compared or not barred or WITHHELD in self.contact_columns
+
+    def user_ids(self) -> set[str]:
+        """Everybody in the data: who has attributes, and who has any event.
+
+        Raises:
+            DataError: a table cannot be read.
+        """
+        seen = self._scan("events.parquet").select(pl.col("user_id").cast(pl.String).unique())
+        try:
+            found = set(seen.collect(engine="streaming")["user_id"].drop_nulls())
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise self._unreadable("events.parquet", error) from error
+        return found | set(self.users["user_id"].cast(pl.String).drop_nulls())
+
+    def reach_digest(self) -> str:
+        """Stands for all that the data says about who may be reached; empty where it was written without checksums.
+
+        Raises:
+            DataError: the users or contacts are not what was written.
+        """
+        self._check("users.parquet")
+        self._check(_CONTACTS)
+        with suppress(FileNotFoundError):
+            return sha256_of(self.folder / CHECKSUMS)
+        return ""
 
     def among(self, users: Collection[str]) -> set[str]:
         """Those of some users who are in the data, by their attributes or, where they have none, by any event."""

@@ -57,6 +57,7 @@ class About:
     benchmark_levels: list[str] = field(default_factory=list)
     phone_country: str = ""
     hashed_contacts: list[str] = field(default_factory=list)
+    contacts_compared: bool = False
 
 
 def write_folder(folder: Path, tables: Tables, about: About, progress: Progress = silent) -> DatasetCard:

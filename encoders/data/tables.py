@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from encoders.data import columns as col
-from encoders.data.contacts import ContactFormat
+from encoders.data.contacts import NO_CONSENT, NO_USER, ContactFormat
 from encoders.data.erasing import Forgotten, without_contacts_of, without_forgotten
 from encoders.data.events import DatasetCard
 from encoders.data.folders import About, Tables, write_folder
@@ -29,7 +29,6 @@ from encoders.workspace import Progress, silent
 _EXAMPLES = 3
 """So many rejected rows are remembered for each reason."""
 
-NO_CONSENT = "no consent"
 
 _CODE = "__code__"
 _COLUMNS = ["user_id", "time", "source", "action", "value", "text", "group"]
@@ -153,7 +152,7 @@ def _about(spec: DataSpec, tally: _Tally) -> About:
 
 
 def _contact_facts(spec: UsersSpec) -> dict[str, Any]:
-    return {"phone_country": spec.phone_country, "hashed_contacts": sorted(spec.hashed)}
+    return {"phone_country": spec.phone_country, "hashed_contacts": sorted(spec.hashed), "contacts_compared": True}
 
 
 def _users(
@@ -167,7 +166,7 @@ def _users(
     said_yes = consent.str.to_lowercase().is_in([value.lower() for value in spec.consent_values])
     agreed = said_yes.fill_null(False).all().over("user_id") if spec.consent else pl.lit(True)
     checks = [
-        _Check(user.is_null(), "missing user id", spec.user_id, user),
+        _Check(user.is_null(), NO_USER, spec.user_id, user),
         _Check(~agreed, NO_CONSENT, spec.consent or "", consent, is_fault=False),
         _Check(~user.is_first_distinct(), "user listed twice", spec.user_id, user),
     ]
@@ -247,7 +246,7 @@ def _checks(source: SourceSpec) -> list[_Check]:
     missing_value = pl.col("value").is_null() & pl.col("raw_value").is_not_null()
     item = template_columns(source.item)[0]
     return [
-        _Check(pl.col("user_id").is_null(), "missing user id", source.user_id, pl.col("user_id")),
+        _Check(pl.col("user_id").is_null(), NO_USER, source.user_id, pl.col("user_id")),
         _Check(pl.col("time").is_null(), "unreadable time", source.time, pl.col("raw_time")),
         _Check(pl.col("text").is_null(), "empty item text", item, pl.col("raw_text")),
         _Check(missing_value, "unreadable value", source.value or "", pl.col("raw_value")),

@@ -80,3 +80,12 @@ def test_the_first_rule_that_fits_is_the_one_of_the_path() -> None:
         assert rule_for(rule.path.replace("{", "").replace("}", "")).door is rule.door, rule.path
     for path in ("/healthz/", "/mcp/", "/MCP", "/gradio_api/queue/join/", "/exports/a/b", "/gradio_api", "/x"):
         assert rule_for(path).door is Admission.NOBODY
+
+
+def test_what_can_be_got_answers_head(app: FastAPI) -> None:
+    methods: dict[str, set[str]] = {}
+    for path, route in walked(list(app.routes)):
+        if path.startswith(("/api/", "/exports/", "/healthz")):
+            methods.setdefault(path, set()).update(getattr(route, "original_route", route).methods)
+    assert {"/exports/{name}", "/healthz", "/api/health", "/api/exports/{name}"} <= methods.keys()
+    assert {path for path, found in methods.items() if "GET" in found and "HEAD" not in found} == set()

@@ -43,6 +43,8 @@ _OF_PROXIES = frozenset(
     {"forwarded", "via", "x-real-ip", "x-original-url", "x-original-host", "x-rewrite-url", "x-gradio-server"}
 )
 """Headers that only somebody between a browser and this app sends, and those that begin with x-forwarded-."""
+_OF_FILES = {"GET": "download", "HEAD": "look up"}
+"""What the audit calls it where a file of users is answered, by method."""
 _OUR_PAGE = ("same-origin", "none")
 
 Result = TypeVar("Result")
@@ -115,8 +117,8 @@ class HttpGate:
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start":
                 visit.status = message["status"]
-                if rule.leaves and visit.status < 300 and scope["method"] == "GET":
-                    await self._leaves(visit.caller, scope["path"])
+                if rule.leaves and visit.status < 300 and scope["method"] in _OF_FILES:
+                    await self._leaves(visit.caller, _OF_FILES[scope["method"]], scope["path"])
                 visit.begun = True
             await send(message)
 
@@ -165,10 +167,10 @@ class HttpGate:
 
     # --- what is written down -----------------------------------------------------------------------
 
-    async def _leaves(self, caller: Caller, path: str) -> None:
-        """Write that a file leaves, before its first byte does."""
+    async def _leaves(self, caller: Caller, action: str, path: str) -> None:
+        """Write that a file leaves, or what is known about it, before the first byte does."""
         try:
-            await self._apart(self._trail.write, caller, "download", {"file": path.rpartition("/")[2]})
+            await self._apart(self._trail.write, caller, action, {"file": path.rpartition("/")[2]})
         except WorkspaceError as error:
             raise RefusedError(503, str(error)) from error
 

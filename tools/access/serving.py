@@ -4,16 +4,40 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tools.bounds import CONNECTIONS, HEADER_BYTES, HEADER_SECONDS
 
 
-class TimedProtocol(H11Protocol):
-    """HTTP/1.1 with a time limit for the headers, which uvicorn has not; idle connections it closes by itself."""
+class _BoundedConnection(h11.Connection):
+    """Refuses headers that are too long however they arrive; h11 looks only while the end of them is missing."""
+
+    def next_event(self) -> Any:
+        """The next part of a request.
+
+        Raises:
+            RemoteProtocolError: it is none, or its headers are too long.
+        """
+        if self.their_state is not h11.IDLE:
+            return super().next_event()
+        before = len(self.trailing_data[0])
+        event = super().next_event()
+        if isinstance(event, h11.Request) and before - len(self.trailing_data[0]) > HEADER_BYTES:
+            raise h11.RemoteProtocolError(f"The headers have more than {HEADER_BYTES:,} bytes", error_status_hint=431)
+        return event
+
+
+class BoundedProtocol(H11Protocol):
+    """HTTP/1.1 with limits on headers that uvicorn has not: a time, and a size that always holds."""
 
     _waiting: asyncio.TimerHandle | None = None
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        """Read what arrives with bounds."""
+        super().__init__(*arguments, **more)
+        self.conn = _BoundedConnection(h11.SERVER, HEADER_BYTES)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the headers, or close one connection too many."""
@@ -51,10 +75,9 @@ def configured(app: Callable[..., Any] | str, **more: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=True,
-        http=TimedProtocol,
+        http=BoundedProtocol,
         ws="none",
         log_level="warning",
-        h11_max_incomplete_event_size=HEADER_BYTES,
         proxy_headers=False,
         server_header=False,
         **more,

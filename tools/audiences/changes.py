@@ -15,6 +15,8 @@ from tools.types import AudienceSpec, SampleUser, SavedAudience
 class MembershipChanges(NamedTuple):
     """Users of an audience before and after, as their counts are shown."""
 
+    users: tuple[int | None, int | None]
+    """Before and after."""
     stayed: int | None
     came: int | None
     left: int | None
@@ -74,7 +76,7 @@ def moves(
     disclosure: Disclosure,
     question: Question,
 ) -> MembershipChanges:
-    """Who stayed, came and left; where those who moved are too few to be shown, the others are shown as all.
+    """Who stayed, came and left; where those who moved are too few to be shown, both are shown as they are after.
 
     Args:
         members: before and after.
@@ -85,11 +87,11 @@ def moves(
     was, now = members
     if not disclosure.exact:
         moved = {"stayed": was & now, "came": now - was, "left": was - now}
-        return MembershipChanges(**{name: disclosure.count(users, *question, name) for name, users in moved.items()})
-    smaller = None if None in shown else min(each for each in shown if each is not None)
-    stayed = disclosure.part(was & now, smaller, *question)
-    left, came = (disclosure.rest(whole, stayed or 0) for whole in shown)
-    return MembershipChanges(stayed, came, left)
+        counts = {name: disclosure.count(users, *question, name) for name, users in moved.items()}
+        return MembershipChanges(shown, **counts)
+    common = disclosure.common(was & now, shown, *question)
+    left, came = common.apart
+    return MembershipChanges(common.users, common.both, came, left)
 
 
 _SHOWN = 3
@@ -137,7 +139,7 @@ def compared(
     moved = moves(members, (before.users, saved.users), disclosure, refresh_question(saved))
     return Refreshed(
         saved=saved,
-        before=before,
+        before=before.model_copy(update={"users": moved.users[0]}),
         stayed=moved.stayed,
         came=moved.came,
         left=moved.left,

@@ -8,6 +8,8 @@ that differ by one user, it can hardly be told whether that user is counted.
 import hmac
 from collections.abc import Collection, Sequence
 from functools import lru_cache
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +34,24 @@ DIGITS = 3
 EDGES = (0, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.4, 0.55, 0.75, 1.0)
 """Bounds of the classes in which probabilities are counted before they are shown to others than the owner."""
 _LEAST = 1e-4
+
+
+class Common(NamedTuple):
+    """Two groups beside each other, as their counts are shown."""
+
+    users: tuple[int | None, int | None]
+    """Of each; where fewer than the minimum are apart on either side, both are the second one."""
+    both: int | None
+    apart: tuple[int | None, int | None]
+    """Only in the one, and only in the other."""
+    share: float
+    """Both over either, from tens where few are in both or in the smaller one alone; 0 where one is withheld."""
+
+    @property
+    def either(self) -> int | None:
+        """Users of the one, the other or both; None where one is withheld."""
+        one, other = self.users
+        return None if one is None or other is None else one + other - (self.both or 0)
 
 
 class Disclosure:
@@ -75,14 +95,84 @@ class Disclosure:
             return None
         return whole - part
 
-    def cells(self, users: Sequence[Users], questions: Sequence[Question]) -> tuple[int | None, ...]:
-        """Counts that add up to a total that is known; none that is withheld can be computed from the others."""
+    def common(self, both: Users, users: tuple[int | None, int | None], *question: str) -> Common:
+        """What two groups that are shown beside each other have in common.
+
+        Args:
+            both: who is in both.
+            users: how many are in each, as it is shown.
+            question: what is compared, in canonical words.
+        """
+        one, other = users
+        if one is None or other is None:
+            apart = self.rest(one, 0), self.rest(other, 0)
+            return Common(users, None, apart, 0.0)
+        number, smaller = _number(both), min(users, key=lambda each: each or 0)
+        assert smaller is not None
+        shown = self.part(both, smaller, *question)
+        about = self._about(number, smaller, shown)
+        share = about / (one + other - about)
+        if self.exact and shown == smaller and abs(one - other) < self.minimum:
+            users, shown = (other, other), other
+        return Common(users, shown, (self.rest(users[0], shown or 0), self.rest(users[1], shown or 0)), share)
+
+    def _about(self, both: int, smaller: int, shown: int | None) -> int:
+        """About how many are in both, where it has to be said in a share."""
+        if shown is None:
+            return min(smaller, self.rough(both) or 0)
+        few = self.rough(smaller - both) if shown == smaller else None
+        return shown - (few or 0)
+
+    def conditions(self, users: Sequence[Mask], questions: Sequence[Question]) -> tuple[int | None, ...]:
+        """How many meet each of some conditions, beside everyone and those who meet them all.
+
+        Two groups that fewer than the minimum are apart are shown alike, else the few in one of them would follow from
+        two counts. Where few would follow from more counts, as of "not in the north" and "not in the south", those who
+        meet one condition are shown in tens.
+
+        Args:
+            users: [N] everyone, those who meet all conditions, and those who meet each.
+            questions: what was asked of each, in canonical words.
+        """
+        numbers = [_number(each) for each in users]
+        shown: list[int | None] = [None] * len(users)
+        told: list[int] = []
+        for place in sorted(range(len(users)), key=lambda place: -numbers[place]):
+            if numbers[place] < self.minimum:
+                break
+            alike = [each for each in told if self._alike(users[each], users[place])]
+            told += [] if alike else [place]
+            shown[place] = numbers[alike[-1] if alike else place]
+        if len(users) > _MOST_TRIED or _few_follow(users, shown, self.minimum):
+            kept = [each if each in (None, shown[0]) else self.rough(each) for each in shown[2:]]
+            return *shown[:2], *kept
+        return tuple(shown)
+
+    def _alike(self, one: Mask, other: Mask) -> bool:
+        return max(_number(one & ~other), _number(other & ~one)) < self.minimum
+
+    def cells(
+        self, users: Sequence[Users], questions: Sequence[Question], wholes: Sequence[Users] | None = None
+    ) -> tuple[int | None, ...]:
+        """Counts that add up to a total that is known; none that is withheld can be computed from the others.
+
+        Args:
+            users: who is counted, each user in one cell.
+            questions: what was asked of each, in canonical words.
+            wholes: what each is a part of, where it is shown beside; nor can be computed how many are left of it.
+        """
         shown = [self.count(each, *question) for each, question in zip(users, questions, strict=True)]
-        hidden = sum(_number(each) for each, count in zip(users, shown, strict=True) if count is None)
-        while None in shown and 0 < hidden < self.minimum and any(count is not None for count in shown):
-            smallest = min((count, place) for place, count in enumerate(shown) if count is not None)[1]
-            hidden += shown[smallest] or 0
-            shown[smallest] = None
+        numbers = [_number(each) for each in users]
+        rests = [0] * len(users)
+        if wholes is not None:
+            rests = [_number(whole) - number for whole, number in zip(wholes, numbers, strict=True)]
+            shown = [None if 0 < rest < self.minimum else each for rest, each in zip(rests, shown, strict=True)]
+        while any(each is not None for each in shown):
+            hidden = [place for place, each in enumerate(shown) if each is None]
+            small = (0 < sum(each[place] for place in hidden) < self.minimum for each in (numbers, rests))
+            if not any(small):
+                break
+            shown[min((count, place) for place, count in enumerate(shown) if count is not None)[1]] = None
         return tuple(shown)
 
     def rough(self, users: Users) -> int | None:
@@ -192,7 +282,15 @@ class Protected(Disclosure):
         """Two digits of it: one user may have many events."""
         return None if users is None else int(float(f"{events:.2g}"))
 
-    def cells(self, users: Sequence[Users], questions: Sequence[Question]) -> tuple[int | None, ...]:
+    def conditions(self, users: Sequence[Mask], questions: Sequence[Question]) -> tuple[int | None, ...]:
+        """Each count by itself, never more than everyone."""
+        everyone = self.count(users[0], *questions[0])
+        others = zip(users[1:], questions[1:], strict=True)
+        return everyone, *(self.part(each, everyone, *question) for each, question in others)
+
+    def cells(
+        self, users: Sequence[Users], questions: Sequence[Question], wholes: Sequence[Users] | None = None
+    ) -> tuple[int | None, ...]:
         """Each count by itself: with their noise they add up to nothing exact."""
         return tuple(self.count(each, *question) for each, question in zip(users, questions, strict=True))
 
@@ -285,6 +383,22 @@ def shown_above() -> npt.NDArray[np.float64]:
         last = chances[-1]
         chances.append(min(grows * last + CERTAIN, 1 - (1 - last - CERTAIN) / grows, 1.0))
     return np.array(chances)
+
+
+_MOST_TRIED = 6
+"""Of so many counts all sums and differences are tried, 3 to the power of them."""
+
+
+def _few_follow(users: Sequence[Mask], shown: Sequence[int | None], minimum: int) -> bool:
+    """Whether fewer than the minimum are counted by a sum of counts, each added, taken away or left."""
+    known = [place for place, count in enumerate(shown) if count is not None]
+    if not known:
+        return False
+    parts, numbers = np.unique(np.array([users[place] for place in known]), axis=1, return_counts=True)
+    meant = np.array(list(product((-1, 0, 1), repeat=len(known)))) @ parts.astype(int)
+    one_group = ((meant == 0) | (meant == 1)).all(1)
+    counted = meant[one_group] @ numbers
+    return bool(((counted > 0) & (counted < minimum)).any())
 
 
 def _number(users: Users) -> int:

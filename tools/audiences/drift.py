@@ -94,7 +94,7 @@ class DriftChecks:
         question = saved_question(saved)
         users = disclosure.count(was, *question)
         users_now = disclosure.count(now, *selection.question)
-        stayed, came, left = moves((was, now), (users, users_now), disclosure, ("drift", *question))
+        (users, users_now), stayed, came, left = moves((was, now), (users, users_now), disclosure, ("drift", *question))
         moved = disclosure.fraction(*movement(was, ranked, selection.cut, forecast), "moved", *question)
         counted = None if users is None else self._counted(saved, spec)
         counted = None if counted is None else disclosure.measured(counted, *question)

@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import re
 from collections.abc import Iterable
 from datetime import date
 from functools import cached_property, lru_cache, partial
@@ -103,6 +104,14 @@ def masks_of(key: bytes, user: str) -> tuple[str, ...]:
     letters = base64.b32encode(digest[: MASK_BITS // 8]).decode("ascii").translate(_WRITTEN)
     groups = (letters[start : start + _GROUP] for start in range(0, len(letters), _GROUP))
     return "-".join(groups), letters, digest.hex()[:6].upper()
+
+
+_MASK = re.compile(rf"(?:.*\s)?(?:[{_DIGITS}]{{{_GROUP}}}-?){{{_LETTERS // _GROUP}}}(?<!-)", re.IGNORECASE)
+
+
+def is_mask(text: str) -> bool:
+    """Whether a text looks like the mask of a user, with or without hyphens and what is written before it."""
+    return bool(_MASK.fullmatch(text.strip())) and not text.strip().isdigit()
 
 
 _TOP_GROUPS = 40

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from scipy.stats.contingency import relative_risk
 
 from encoders.predictor import Reason
-from tools.audiences.conditions import value_key
+from tools.audiences.conditions import unknown_key, value_key
 from tools.audiences.disclosure import Disclosure, Mask, Question
 from tools.types import Interval, ProfileRow, SkewField, SkewReport, SkewRow
 
@@ -18,6 +18,10 @@ SMALLEST_CELL = 10
 """A row that fewer users of the audience stand behind is not shown."""
 _CLEAR = 1.64
 """Differences within so many standard errors of nothing are left out."""
+
+
+Shown = tuple[int | None, int | None]
+"""A count of the audience and one of everyone, as they are shown."""
 
 
 class Group(NamedTuple):
@@ -55,13 +59,13 @@ class Profile:
             limit: how many rows at most.
         """
         rows = [row for name in attributes.columns if name != "user_id" for row in self._of(attributes[name])]
-        done, whole = did.toarray() > 0, self._shown(np.ones(len(self._audience), bool), "")
+        done, whole = did.toarray() > 0, self._whole()
         size = whole[0] or len(self._audience)
         field = "did in the last 91 days"
-        rows += [
-            self._row("behaviour", field, group.name, done[:, number], whole, group.key)
-            for number, group in enumerate(groups)
-        ]
+        for number, group in enumerate(groups):
+            has = done[:, number]
+            [shown] = self._shown([has], [group.key], ~has, f"not {group.key}")
+            rows.append(self._row("behaviour", field, group.name, has, whole, shown))
         clear = sorted((row for row in rows if row is not None), key=lambda row: (-_surely(row, size), row.value))
         attribute = [row for row in clear if row.kind == "attribute"][: limit // 2]
         behaviour = [row for row in clear if row.kind == "behaviour"][: limit - len(attribute)]
@@ -71,32 +75,43 @@ class Profile:
         """One row a value of an attribute."""
         known = values.is_not_null().to_numpy()
         named = [str(value) for value in values.drop_nulls().unique().sort()]
-        whole = self._shown(known, value_key(values.name, *named))
+        whole = self._whole(known, value_key(values.name, *named))
+        has = [(values == value).fill_null(False).to_numpy() for value in named]
+        shown = self._shown(has, [value_key(values.name, value) for value in named], ~known, unknown_key(values.name))
         return [
-            self._row(
-                "attribute",
-                values.name,
-                value,
-                (values == value).fill_null(False).to_numpy(),
-                whole,
-                value_key(values.name, value),
-            )
-            for value in named
+            self._row("attribute", values.name, value, mine, whole, counts)
+            for value, mine, counts in zip(named, has, shown, strict=True)
         ]
 
-    def _shown(self, has: Mask, key: str) -> tuple[int | None, int | None]:
-        """Users of the audience and of everyone who have something, as they are shown."""
-        key_of = (key,) if key else ()
-        inside = self._disclosure.count(self._audience & has, *self._question, *key_of)
-        return inside, self._disclosure.count(self._everyone & has, *key_of)
+    def _whole(self, known: Mask | None = None, key: str = "") -> Shown:
+        """Users of both of whom something is known, as they are shown; all of them where it is nearly all."""
+        inside, everyone = (
+            self._disclosure.count(self._audience, *self._question),
+            self._disclosure.count(self._everyone),
+        )
+        if known is None:
+            return inside, everyone
+        part = self._disclosure.part
+        return part(self._audience & known, inside, *self._question, key), part(self._everyone & known, everyone, key)
 
-    def _row(
-        self, kind: str, field: str, value: str, has: Mask, whole: tuple[int | None, int | None], key: str
-    ) -> ProfileRow | None:
+    def _shown(self, has: Sequence[Mask], keys: Sequence[str], others: Mask, key: str) -> list[Shown]:
+        """Users of the audience and of everyone in each of some groups that have each user once, as they are shown.
+
+        The ``others``, who are in none of them, are a group where they are part of the whole that is shown.
+        """
+        found = []
+        for side, question in ((self._audience, self._question), (self._everyone, ())):
+            few = len(has) == 1 or 0 < int((side & others).sum()) < self._disclosure.minimum
+            groups = [*has, others] if few else has
+            asked = [(*question, each) for each in ([*keys, key] if few else keys)]
+            found.append(self._disclosure.cells([side & each for each in groups], asked)[: len(has)])
+        return list(zip(*found, strict=True))
+
+    def _row(self, kind: str, field: str, value: str, has: Mask, whole: Shown, counts: Shown) -> ProfileRow | None:
         inside, everyone = whole
         if not inside or not everyone or int((self._audience & has).sum()) < SMALLEST_CELL:
             return None
-        users, all_users = self._shown(has, key)
+        users, all_users = counts
         shown = users or self._disclosure.rough(self._audience & has)
         usually = all_users or self._disclosure.rough(self._everyone & has)
         if not shown or not usually:
@@ -153,9 +168,10 @@ def _field(audience: Mask, everyone: Mask, values: pl.Series, disclosure: Disclo
     named = [str(value) for value in values.drop_nulls().unique().sort()]
     has = [(values == value).fill_null(False).to_numpy() for value in named]
     has.append(values.is_null().to_numpy())
-    keys = [value_key(values.name, value) for value in named] + [f"unknown {values.name}"]
-    users = disclosure.cells([everyone & each for each in has], [(key,) for key in keys])
-    selected = disclosure.cells([audience & each for each in has], [(*question, key) for key in keys])
+    keys = [value_key(values.name, value) for value in named] + [unknown_key(values.name)]
+    inside, everybody = [audience & each for each in has], [everyone & each for each in has]
+    selected = disclosure.cells(inside, [(*question, key) for key in keys], everybody)
+    users = disclosure.cells(everybody, [(key,) for key in keys])
     about = [count or disclosure.rough(audience & each) for count, each in zip(selected, has, strict=True)]
     about = [None if each is None else min(each, of or each) for each, of in zip(about, users, strict=True)]
     rows = tuple(_rows([*zip(named, users, selected, about, strict=False)]))

@@ -56,9 +56,16 @@ def curve_point(cut: float, probabilities: Vector, spread: float) -> CurvePoint:
 
 
 def reach_curve(probabilities: Vector, spread: float, cuts: set[float], smallest: int) -> tuple[CurvePoint, ...]:
-    """Points of at least ``smallest`` users at the usual ``CUTS`` and at the ``cuts`` in use, from small to large."""
-    points = [curve_point(cut, probabilities, spread) for cut in sorted({*CUTS, *cuts} - {0.0})]
-    return tuple({point.users: point for point in points if point.users >= smallest}.values())
+    """Points of at least ``smallest`` users, and as far apart, at the ``cuts`` in use and the usual ``CUTS``.
+
+    From small to large; what is expected of fewer users than that would be the difference of two points.
+    """
+    kept: dict[int, float] = {}
+    for cut in [*sorted(cuts - {0.0}), *sorted(CUTS, reverse=True)]:
+        users = users_at(cut, len(probabilities))
+        if users >= smallest and all(abs(users - each) >= smallest for each in kept):
+            kept[users] = cut
+    return tuple(curve_point(kept[users], probabilities, spread) for users in sorted(kept))
 
 
 def histogram(probabilities: Vector, disclosure: Disclosure) -> tuple[Bucket, ...]:
@@ -141,7 +148,7 @@ def select(
     order = np.lexsort((rows, -forecast.scores[rows], -forecast.probabilities[rows]))
     ranked = rows[order]
     probabilities = forecast.probabilities[ranked]
-    population, users = counted(conditions.population, eligible, named, disclosure)
+    population, users, *kept = counted(conditions.population, eligible, named, disclosure)
     asked = (*_keys(named), sha256(forecast.probabilities.tobytes()).hexdigest())
     shown = disclosure.ranked(probabilities, users, *asked)
     # Where no thing is named, the conditions say who is meant, and nobody who meets them is cut off.
@@ -151,7 +158,7 @@ def select(
         ranked=ranked,
         cut=recommended if spec.cut is None else disclosure.cut(spec.cut),
         recommended_cut=recommended,
-        conditions=tuple(_dropped(each, conditions.population, population, disclosure) for each in named),
+        conditions=tuple(_dropped(each, left, population, disclosure) for each, left in zip(named, kept, strict=True)),
         population=population or 0,
         eligible=users,
         shown=shown,
@@ -163,10 +170,10 @@ def select(
 
 def counted(
     population: Mask, eligible: Mask, named: tuple[Condition, ...], disclosure: Disclosure
-) -> tuple[int | None, int | None]:
-    """The population and those of it who meet the conditions, as they are shown."""
-    everyone = disclosure.count(population)
-    return everyone, disclosure.part(eligible, everyone, *_keys(named)) if named else everyone
+) -> tuple[int | None, ...]:
+    """The population, those of it who meet all conditions, and those who meet each of them, as they are shown."""
+    users = [population, eligible, *(population & each.mask for each in named)]
+    return disclosure.conditions(users, [(), _keys(named), *((each.key,) for each in named)])
 
 
 def _keys(named: tuple[Condition, ...]) -> Question:
@@ -174,8 +181,7 @@ def _keys(named: tuple[Condition, ...]) -> Question:
     return tuple(sorted({each.key for each in named}))
 
 
-def _dropped(condition: Condition, population: Mask, everyone: int | None, disclosure: Disclosure) -> Dropped:
-    kept = disclosure.part(population & condition.mask, everyone, condition.key)
+def _dropped(condition: Condition, kept: int | None, everyone: int | None, disclosure: Disclosure) -> Dropped:
     dropped = disclosure.rest(everyone, kept)
     if kept is None:
         dropped = everyone

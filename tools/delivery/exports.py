@@ -8,6 +8,7 @@ match: no user id leaves with it. Either has each contact once, and none of a pe
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from hashlib import file_digest, sha256
@@ -16,8 +17,8 @@ from typing import Literal
 
 import polars as pl
 
-from encoders.checksums import seal, seal_is_broken, unseal
-from encoders.errors import DamagedError, NotThereError, RequestError, TooSmallError
+from encoders.checksums import seal, seal_is_broken, sha256_of, unseal
+from encoders.errors import DamagedError, NotThereError, RequestError, TooSmallError, WorkspaceError
 from encoders.workspace import Workspace, atomic_file
 from tools.delivery.destinations import Receiver
 from tools.delivery.platforms import Platform
@@ -186,10 +187,33 @@ def why_outdated(
     )
 
 
+def note_reach(path: Path, reach: str) -> None:
+    """Note beside a file by which ``Reachability.digest`` everybody in it may be reached; nothing where it is empty."""
+    if reach:
+        with suppress(OSError, WorkspaceError), atomic_file(_reach_of(path)) as part:
+            part.write_text(_reach(path, reach), "utf-8")
+
+
+def may_leave_by(path: Path, reach: str) -> bool:
+    """Whether it was noted for this digest that everybody in the file, as it is, may be reached."""
+    with suppress(OSError, UnicodeDecodeError):
+        return bool(reach) and _reach_of(path).read_text("utf-8") == _reach(path, reach)
+    return False
+
+
+def _reach_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-reach")
+
+
+def _reach(path: Path, reach: str) -> str:
+    return f"{sha256_of(path)} {reach}"
+
+
 def drop(path: Path) -> None:
-    """Delete the file of an export, and the digest beside it."""
+    """Delete the file of an export, and the digests beside it."""
     path.unlink(missing_ok=True)
     unseal(path)
+    _reach_of(path).unlink(missing_ok=True)
 
 
 def expired(path: Path) -> bool:

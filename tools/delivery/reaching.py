@@ -12,17 +12,21 @@ becomes a new audience (save, combine, refresh) goes through here:
   person.
 """
 
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from hashlib import sha256
 
 import polars as pl
 
 from encoders.data.contacts import KINDS, WITHHELD, ContactFormat
 from encoders.data.erasing import Forgotten
 from encoders.data.events import HORIZON_DAYS, Dataset
+from encoders.errors import DataError
 from encoders.text.demand import read_demand
 from encoders.workspace import Workspace
+from tools.operation_types import VERSION
 from tools.storage.registry import Registry
 from tools.types import LeftOut, SavedAudience
 
@@ -79,12 +83,32 @@ class Reachability:
         self._forgotten = Forgotten(workspace)
         self.format = ContactFormat(self._data.card.phone_country, frozenset(self._data.card.hashed_contacts))
 
+    def digest(self, saved: SavedAudience) -> str:
+        """Stands for all that decides who of a version may leave; empty where nobody can say what that is.
+
+        Ask for it before ``leaving``: what changes in between is then seen as a change later.
+
+        Raises:
+            DataError: the users or contacts of the present data are damaged.
+        """
+        if not (data := self._data.reach_digest()):
+            return ""
+        elsewhere = sorted((each.id, each.version) for each in self._running(saved.id))
+        facts = [VERSION, data, self._forgotten.digest, saved.id, saved.version, elsewhere]
+        return sha256(json.dumps(facts).encode()).hexdigest()
+
     def leaving(self, saved: SavedAudience) -> ReachableUsers:
         """Who of a version may leave.
 
         Raises:
-            DataError: the users or contacts of the present data cannot be read.
+            DataError: the users or contacts of the present data cannot be read, or nobody can say whose contacts are
+                also those of somebody without consent.
         """
+        if self.has_contacts and not self._data.contacts_compared:
+            raise DataError(
+                "This data was prepared by an earlier version, which let contacts leave that somebody without consent "
+                "has as well; run 'audience prepare' again, then export."
+            )
         members, own = (frozenset(each) for each in self._registry.members(saved.id, saved.version))
         elsewhere = self._held_elsewhere(saved.id)
         rest, left_out = members - own, []
@@ -165,11 +189,13 @@ class Reachability:
         columns = self._data.contact_columns
         return tuple(kind for kind in KINDS if kind in columns)
 
-    def _held_elsewhere(self, audience: str | None) -> "_Elsewhere":
+    def _running(self, audience: str | None) -> list[SavedAudience]:
+        """The newest versions of other audiences whose holdouts are still being measured."""
         today = self._data.card.default_as_of
-        running = [
-            each for each in self._registry.list() if each.holdout and each.id != audience and today < _end(each)
-        ]
+        return [each for each in self._registry.list() if each.holdout and each.id != audience and today < _end(each)]
+
+    def _held_elsewhere(self, audience: str | None) -> "_Elsewhere":
+        running = self._running(audience)
         held = {each.id: frozenset(self._registry.members(each.id, each.version)[1]) for each in running}
         return _Elsewhere(tuple((each.name, _end(each), held[each.id]) for each in running))
 

@@ -14,7 +14,7 @@ from encoders.checksums import sha256_of
 from encoders.errors import DamagedError, DestinationError, NotThereError, RequestError
 from encoders.workspace import Workspace
 from tools.delivery.destinations import Batch, Destination, Destinations, Person, Receiver
-from tools.delivery.exports import FILE, export_audience, exported, why_outdated
+from tools.delivery.exports import FILE, export_audience, exported, may_leave_by, note_reach, why_outdated
 from tools.delivery.platforms import Platform, platforms
 from tools.delivery.reaching import Reachability
 from tools.storage.registry import Registry
@@ -152,12 +152,13 @@ class Exports:
         if isinstance(destination, Platform) and format != "csv":
             raise RequestError(f"{destination.name} takes CSV files alone; export as CSV.")
         reaching = Reachability(self._workspace, self._registry)
-        leaving = reaching.leaving(saved)
+        reach, leaving = reaching.digest(saved), reaching.leaving(saved)
         name = to.strip().lower()
         wanted = Receiver(key=name, name=destination.name) if isinstance(destination, Destination) else destination
         file = export_audience(
             self._workspace, saved, leaving, reaching.has_contacts, format, wanted, self._minimum, self._exact
         )
+        note_reach(Path(file.path), reach)
         self._record(saved, file, key)
         if not isinstance(destination, Destination):
             return file
@@ -171,6 +172,8 @@ class Exports:
     def exported(self, name: str) -> Path:
         """The file that an export wrote under a name, to be given out: everybody in it may be reached now.
 
+        Who may is only looked up where something that decides it has changed.
+
         Raises:
             NotThereError: there is none, or no longer, or somebody in it may not be reached any more.
             DamagedError: it is not what was written.
@@ -181,10 +184,13 @@ class Exports:
         assert named
         saved, to = self._registry.get(named["audience"], int(named["version"])), named["to"]
         reaching = Reachability(self._workspace, self._registry)
+        if may_leave_by(path, reach := reaching.digest(saved)):
+            return path
         platform = platforms().get(to, Receiver(key=to, name=to)) if to else None
         leaving = reaching.leaving(saved)
         if why := why_outdated(path, leaving, reaching.has_contacts, platform, self._minimum, self._exact):
             raise NotThereError(why)
+        note_reach(path, reach)
         return path
 
     def _record(self, saved: SavedAudience, file: ExportFile, key: str) -> None:

@@ -2,16 +2,19 @@
 
 import sqlite3
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from encoders.settings import Settings
 from encoders.workspace import Workspace, atomic_folder
-from tools.erasure.traces import Traces
+from tools.erasure.traces import ERASED, Traces
 from tools.storage.sqlite import overwriting_sqlite, whole_transaction
 from tools.storage.vectors import VectorStore
 from tools.storage.vectors_process import contents_apart, rewrite_apart
 
 _USER = "user_id"
+_MOST_ALIKE = 100
+"""So many names that are alike without the users in them are told apart by numbers."""
 
 
 def erase_from_database(path: Path, traces: Traces, of_use: bool = True) -> int:
@@ -57,6 +60,7 @@ def _erase(db: sqlite3.Connection, traces: Traces) -> int:
     found = sum(_from_table(db, name, traces) for name in sorted(tables) if not name.startswith("sqlite_"))
     if found:
         _recount(db, tables)
+        _name_anew(db, tables)
     for _, sql in triggers:
         db.execute(sql)
     return found
@@ -89,8 +93,22 @@ def _from_column(db: sqlite3.Connection, table: str, name: str, keys: list[str],
         if cleaned != data:
             changed.append((cleaned.decode() if isinstance(value, str) else cleaned, *place))
     where = " AND ".join(f'"{each}" = ?' if each != "rowid" else "rowid = ?" for each in keys)
-    db.executemany(f'UPDATE OR REPLACE "{table}" SET "{name}" = ? WHERE {where}', changed)
+    for cleaned, *place in changed:
+        written = f'"{table}" SET "{name}" = ? WHERE {where}'
+        for number in range(1, _MOST_ALIKE):  # two audiences whose names named a user have names of their own
+            with suppress(sqlite3.IntegrityError):
+                db.execute(f"UPDATE {written}", (_numbered(cleaned, number), *place))
+                break
+        else:
+            db.execute(f"UPDATE OR REPLACE {written}", (cleaned, *place))
     return len(changed)
+
+
+def _numbered(text: str | bytes, number: int) -> str | bytes:
+    """A name with a number behind it, from the second one on; what is no name stays as it is."""
+    if number == 1 or isinstance(text, bytes) or (text[:1] in ("{", "[") and not text.startswith(ERASED)):
+        return text
+    return f"{text} {number}"
 
 
 def _recount(db: sqlite3.Connection, tables: set[str]) -> None:
@@ -101,6 +119,14 @@ def _recount(db: sqlite3.Connection, tables: set[str]) -> None:
             f"UPDATE versions SET users = (SELECT COUNT(*) {mine}), "
             f"holdout = (SELECT COALESCE(SUM(held_out), 0) {mine})"
         )
+
+
+def _name_anew(db: sqlite3.Connection, tables: set[str]) -> None:
+    """An audience is shown by the name that it is found by."""
+    if "audiences" in tables:
+        rows = db.execute("SELECT id, name, folded FROM audiences").fetchall()
+        changed = [(folded, audience) for audience, name, folded in rows if name.casefold() != folded]
+        db.executemany("UPDATE audiences SET name = ? WHERE id = ?", changed)
 
 
 def _still_there(path: Path, traces: Traces) -> bool:

@@ -14,14 +14,14 @@ from secrets import token_hex
 import polars as pl
 
 from encoders.data.contacts import KINDS, ContactFormat
-from encoders.data.erasing import MASK, erase_from_folder, forget, prepared_folders
+from encoders.data.erasing import MASK, Forgotten, erase_from_folder, forget, prepared_folders
 from encoders.data.events import Dataset
 from encoders.errors import RequestError
 from encoders.settings import Settings
 from encoders.workspace import Progress, Workspace, atomic_file, silent
-from tools.audiences.population import masks_of
+from tools.audiences.population import is_mask, masks_of
 from tools.erasure.databases import erase_from_index
-from tools.erasure.files import erase_from_file
+from tools.erasure.files import erase_from_file, ids_of_others, rename_tuned
 from tools.erasure.traces import Traces, traces_of
 from tools.operation_types import ErasedPlace, Receipt
 from tools.storage.registry import Registry
@@ -57,7 +57,7 @@ def erase(
 
     Raises:
         DataError: prepared data is damaged, so nobody can tell the users by their contacts; nothing was erased yet.
-        RequestError: nobody is named.
+        RequestError: nobody is named, or somebody by a mask; nothing was erased.
         WorkspaceError: a place is in use or may not be written; they are forgotten already, and the same call goes on.
     """
     wanted = sorted({user.strip() for user in users} - {""})
@@ -65,6 +65,7 @@ def erase(
         raise RequestError("Name at least one user to erase.")
     whole = Workspace(workspace.path)
     with whole.lock("forget"), whole.lock("prepare"):  # a preparation under way would bring them back
+        unknown = _unknown(whole, wanted)
         progress("Putting them on the list of those who are forgotten", 0.0)
         traces = _traces(whole, wanted)
         hashes = forget(whole, wanted, _never_again(whole, wanted) | _masks(whole, wanted))
@@ -78,13 +79,34 @@ def erase(
             places=tuple(places),
             sent_to=sent_to,
             not_ours=(*_NOT_OURS, *([_CHROMA_SERVER] if settings.chroma_url else [])),
+            unknown=unknown,
         )
         target = whole.receipts / f"{receipt.time:%Y%m%dT%H%M%S}-{receipt.id}.json"
         with atomic_file(target) as part:
-            part.write_text(receipt.model_dump_json(indent=1) + "\n", "utf-8")
+            part.write_text(receipt.model_dump_json(indent=1, exclude={"unknown"}) + "\n", "utf-8")
         _write_audit(whole, receipt)
         progress("Done", 1.0)
     return receipt
+
+
+def _unknown(workspace: Workspace, users: list[str]) -> tuple[str, ...]:
+    """Those who are no users: not in the data, in no saved audience, and not erased before. Traces of them go alike.
+
+    Raises:
+        RequestError: one of them is a mask.
+    """
+    rest = set(users) - Forgotten(workspace).among(users)
+    for folder in prepared_folders(workspace.path / "data"):
+        rest -= Dataset(folder).among(rest)
+    for path in _registries(workspace):
+        with closing(Database(path, TABLES)) as db, db.reading():
+            rest -= {each for each in rest if db.run("SELECT 1 FROM members WHERE user_id = ? LIMIT 1", (each,))}
+    if masks := sorted(each for each in rest if is_mask(each)):
+        raise RequestError(
+            f"'{masks[0][:60]}' is a mask, as users are shown; masks are not taken here: give the ids of the data. "
+            "Nothing was erased."
+        )
+    return tuple(sorted(rest))
 
 
 def _erase_places(
@@ -98,7 +120,9 @@ def _erase_places(
         progress("Erasing them from files", 0.3 + 0.5 * number / len(files))
         inside = path.relative_to(workspace.path)
         if path.is_file() and (found := _erase_place(path, inside, traces)):
-            yield ErasedPlace(path=str(inside), changes=found)
+            named = [*inside.parent.parts, inside.stem]  # what somebody called a file may name a user
+            shown = "/".join(traces.in_name(each) for each in named) + inside.suffix
+            yield ErasedPlace(path=shown, changes=found)
     progress("Erasing them from the prepared data", 0.8)
     for folder in prepared_folders(workspace.path / "data"):
         if found := erase_from_folder(folder, traces.users):
@@ -122,7 +146,8 @@ def _erase_place(path: Path, inside: Path, traces: Traces) -> int:
         if named:
             path.unlink()
         return int(named)
-    return erase_from_file(path, traces, top in _MADE_AGAIN, of_use=top != _SET_ASIDE)
+    found = erase_from_file(path, traces, top in _MADE_AGAIN, of_use=top != _SET_ASIDE)
+    return found + (rename_tuned(path, traces) if path.parent.name == "tuned" and path.is_file() else 0)
 
 
 def _shown(folder: Path, root: Path) -> str:
@@ -141,7 +166,7 @@ def _traces(workspace: Workspace, users: list[str]) -> Traces:
         for kind, found in _contacts(data.contacts, users, form).items():
             contacts[kind] |= found
     masks = [mask for user in users for mask in masks_of(workspace.mask_key(), user)]
-    return traces_of(users, contacts, form, masks, units)
+    return traces_of(users, contacts, form, masks, units, ids_of_others(workspace, users))
 
 
 def _never_again(workspace: Workspace, users: list[str]) -> set[tuple[str, str]]:

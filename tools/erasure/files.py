@@ -5,18 +5,21 @@ import json
 import os
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import polars as pl
+from safetensors import SafetensorError
 
 from encoders.checksums import is_sealed, seal, unseal
 from encoders.data.contacts import KINDS, ContactFormat
-from encoders.data.erasing import MASK, Forgotten
+from encoders.data.erasing import MASK, Forgotten, prepared_folders
 from encoders.data.events import Dataset
 from encoders.errors import AudienceError
-from encoders.workspace import Workspace, atomic_file
+from encoders.tensors import load_tensors, save_tensors
+from encoders.workspace import Workspace, atomic_file, plain_faults
 from tools.audiences.population import masks_of
 from tools.erasure.databases import erase_from_database
 from tools.erasure.settings_files import without_named_tables
@@ -25,6 +28,7 @@ from tools.storage.sqlite import DATABASE
 
 _LINES = (".csv", ".tsv", ".txt")
 _SEPARATORS = ",;\t|"
+_TENSORS = ".safetensors"
 _SQLITE, _PARQUET = b"SQLite format 3\x00", b"PAR1"
 
 
@@ -47,6 +51,8 @@ def erase_from_file(path: Path, traces: Traces, made_again: bool = False, ending
         magic = file.read(16)
     if magic == _SQLITE and not made_again:
         return erase_from_database(path, traces, of_use)
+    if path.suffix == _TENSORS and not made_again and (cleaned := _from_tensors(path, traces)) is not None:
+        return cleaned
     if magic[:4] == _PARQUET:
         found, table = _from_parquet(path, traces)
         if found and not made_again:
@@ -61,6 +67,39 @@ def erase_from_file(path: Path, traces: Traces, made_again: bool = False, ending
     if found and made_again:
         path.unlink()
     return found
+
+
+def _from_tensors(path: Path, traces: Traces) -> int | None:
+    """How many texts beside tensors named the users, and are written anew without them; None for a damaged file."""
+    if not traces.mentioned(path.read_bytes()):
+        return 0
+    try:
+        tensors, texts = load_tensors(path)
+    except (OSError, SafetensorError):
+        return None
+    cleaned = {name: traces.in_file(text.encode()).decode() for name, text in texts.items()}
+    if cleaned != texts:
+        with _replacing(path) as part:
+            save_tensors(tensors, part, **cleaned)
+    return sum(cleaned[name] != text for name, text in texts.items())
+
+
+def rename_tuned(path: Path, traces: Traces) -> int:
+    """Take users out of the name of a tuned demand; where another has the name that is left, this one goes.
+
+    Raises:
+        WorkspaceError: it may not be renamed.
+    """
+    name = traces.in_name(path.stem)
+    if name == path.stem:
+        return 0
+    with plain_faults(path):
+        target = path.with_name(f"{name}{path.suffix}")
+        if target.exists():
+            path.unlink()
+        else:
+            path.rename(target)
+    return 1
 
 
 @contextmanager
@@ -206,7 +245,21 @@ def without_erased_users(workspace: Workspace, path: Path, ending: str) -> int:
         return 0
     key = workspace.mask_key()
     masks |= {mask for user in users for mask in masks_of(key, user)}
-    return erase_from_file(path, traces_of(users, contacts, form, masks, ()), ending=ending)
+    is_other = ids_of_others(workspace, users)
+    return erase_from_file(path, traces_of(users, contacts, form, masks, (), is_other), ending=ending)
+
+
+def ids_of_others(workspace: Workspace, users: Collection[str]) -> Callable[[str], bool]:
+    """Says whether a word is the id of somebody else in any prepared data; the ids are read where that is asked."""
+
+    @cache
+    def known() -> frozenset[str]:
+        found: set[str] = set()
+        for folder in prepared_folders(workspace.path / "data"):
+            found |= Dataset(folder).user_ids()
+        return frozenset(found - set(users))
+
+    return lambda word: word in known()
 
 
 def _format(workspace: Workspace) -> ContactFormat:

@@ -1,31 +1,45 @@
 """What may be left of the users who are erased: their ids, their contacts and hashes of them, and their masks.
 
 An id is a whole value, never a part of one. An id that could be any number or word ("12") counts in a column of ids, as
-the value of an id in JSON, after a word for a user ("household 12") and in a list of ids; one that is nothing else
-("cust-7f3a") counts wherever it stands by itself. A line about "household 12" goes as a whole, with what it says.
+the value of an id in JSON, after a word for a user ("household 12", "user12", "id=12") and in a list of ids; one that
+is nothing else ("cust-7f3a") counts wherever it stands by itself, also in the name of a file ("export_cust-7f3a.csv").
+A line about "household 12" goes as a whole, with what it says. What another user is called stays, whatever is in it.
 """
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
 from typing import Any
 
 import ormsgpack
 
 from encoders.data.contacts import ContactFormat, contact_hash
+from prompts.loader import LANGUAGES, table
+from tools.erasure.phones import Phones
 
+_NEAR, _WINDOW = 6, 200
+"""So many parts of a word on either side of an id are looked at, in so many signs before it."""
 _SURE = 6
 """Signs of a name that no numbers of a model look like by chance."""
 
 ERASED = "[erased]"
 """What stands in a text where a user was named."""
+_ERASED_NAME = "erased"
+"""And in a name, which may not have brackets."""
 
 _ID_NAMES = re.compile(r"(?:^|[_ ])(?:user|customer|client|household|member)?[_ ]?ids?$|^(?:user|customer|household)$")
 _NEVER = "(?!)"
-_USER_WORDS = r"(?:users?|customers?|households?|viewers?|members?|ids?)"
+_USER_WORDS = ("users?", "customers?", "clients?", "households?", "viewers?", "members?", "ids?")
+_LEFT = r"(?<![^\W_])(?<![@-])"
+"""What an id begins behind; "_" parts the words of a name."""
+_FILE = r"\.(?:csv|tsv|txt|jsonl?|ndjson|parquet|xlsx?|pdf|log|zip|gz|safetensors)(?![\w@])"
+_RIGHT = rf"(?:(?![\w@-]|\.\w)|(?=_[^\W\d_]|{_FILE}))"
+"""What an id ends before."""
+_BEFORE, _BEHIND = re.compile(r"[\w@.-]*\Z"), re.compile(r"[\w@.-]*")
+_GMAIL = re.compile(r"(?P<name>[^@+]+)@gmail\.com")
 _LIST = re.compile(r"(?:[\w-]+\s*[,;\n]\s*){4,}[\w-]+")
 _ABOUT = {"evidence": [], "why": ERASED, "text": ERASED}
 """What an answer says about one user beside the id."""
@@ -49,6 +63,8 @@ class Traces:
     form: ContactFormat
     units: frozenset[str] = frozenset()
     """What one user is called in the data."""
+    is_other: Callable[[str], bool] = lambda _: False
+    """Whether a word is the id of another user."""
 
     @cached_property
     def hashes(self) -> frozenset[str]:
@@ -80,17 +96,28 @@ class Traces:
 
     def in_text(self, text: str) -> str:
         """A text without the users it named."""
-        text = self._about.sub(ERASED, text)
-        text = self._anywhere.sub(ERASED, text) if self._anywhere else text
+        text = "".join(self._unless_about(line) for line in text.splitlines(keepends=True))
+        text = self._phones.replaced(text, ERASED, self.is_other)
+        text = self._anywhere.sub(lambda found: found[0] if self._in_other(found) else ERASED, text)
         if self._short:
             text = self._before_day.sub(ERASED, text)
             text = _LIST.sub(lambda found: self._short_word.sub(ERASED, found[0]), text)
         return text
 
+    def in_name(self, name: str) -> str:
+        """What somebody called a tuned demand, without the users in it; it is a name as before, also of its file."""
+        names = "|".join(re.escape(each).replace(r"\ ", "[ -]") for each in self._long) or _NEVER
+        name = re.sub(rf"(?<![^\s-])(?:{names})(?![^\s-])", ERASED, name, flags=re.IGNORECASE)
+        return self.in_text(name).replace(ERASED, _ERASED_NAME)
+
     def in_value(self, value: Any, name: str = "") -> Any:
         """A value of JSON or MessagePack without the users it named; ``name`` is what it is called there."""
+        listed = _ID_NAMES.search(name) or name in ("seeds", "users")
+        if isinstance(value, int | float) and listed and str(value).removesuffix(".0") in self.users:
+            return ERASED
+        if isinstance(value, str) and name == "like":
+            return self.in_name(value)
         if isinstance(value, str):
-            listed = _ID_NAMES.search(name) or name in ("seeds", "users")
             return ERASED if listed and value.strip() in self.users else self._in_string(value)
         if isinstance(value, list | tuple):
             return [self.in_value(each, name) for each in value]
@@ -157,21 +184,50 @@ class Traces:
         return frozenset(user for user in self.users if not _distinctive(user))
 
     @cached_property
-    def _anywhere(self) -> re.Pattern[str] | None:
-        ids = [rf"(?<![\w@-]){re.escape(each)}(?![\w@-]|\.\w)" for each in _longest_first(self.users - self._short)]
+    def _anywhere(self) -> re.Pattern[str]:
+        ids = [rf"{_LEFT}(?P<id>{'|'.join(map(re.escape, long))}){_RIGHT}"] if (long := self._long) else []
         masks = [rf"(?<![\w-]){re.escape(each)}(?![\w-])" for each in _longest_first(self.masks)]
         plain = {each for kind in self.contacts for each in self.contacts[kind]} | self.spellings | self.hashes
-        contacts = [rf"(?<![\w.+-]){re.escape(each)}(?![\w@-]|\.\w)" for each in _longest_first(plain)]
-        parts = [*contacts, *ids, *masks]
-        return re.compile("|".join(parts), re.IGNORECASE) if parts else None
+        written = [*map(re.escape, _longest_first(plain)), *self._gmail]
+        contacts = [rf"(?<![\w.+-]){each}(?![\w@-]|\.\w)" for each in written]
+        return re.compile("|".join([*contacts, *ids, *masks]) or _NEVER, re.IGNORECASE)
 
     @cached_property
     def _about(self) -> re.Pattern[str]:
-        """A line about one of the users: what it says of them goes with the name."""
-        words = "|".join([_USER_WORDS, *map(re.escape, sorted(self.units))])
+        """What makes a line one about one of the users."""
+        words = "|".join([*_USER_WORDS, *_words_of_languages(), *map(re.escape, sorted(self.units))])
         names = "|".join(map(re.escape, _longest_first(self.users | self.masks))) or _NEVER
-        named = rf"\b(?:{words})[ \t]*[#:]?[ \t]*[\"'“]?(?:{names})(?![\w@-]|\.\w)"
-        return re.compile(rf"^.*{named}.*$", re.IGNORECASE | re.MULTILINE)
+        number = r"(?:[ \t_-]?(?:ids?|no\.?|nr\.?|number))?"
+        between = r"[ \t]*[#:=_-]?[ \t]*[\"'“„«]?"
+        return re.compile(rf"(?<![^\W_])(?:{words}){number}{between}(?P<id>{names}){_RIGHT}", re.IGNORECASE)
+
+    def _unless_about(self, line: str) -> str:
+        """A line, or what stands for it where it is about one of the users: what it says goes with the name."""
+        if all(self._in_other(found) for found in self._about.finditer(line)):
+            return line
+        bare = line.rstrip("\r\n")
+        return ERASED + line[len(bare) :]
+
+    def _in_other(self, found: re.Match[str]) -> bool:
+        """Whether an id that was found is a part of the id of another user."""
+        if not found.groupdict().get("id"):
+            return False
+        return any(self.is_other(word) for word in _around(found) if word not in self.users)
+
+    @cached_property
+    def _long(self) -> list[str]:
+        return _longest_first(self.users - self._short)
+
+    @cached_property
+    def _phones(self) -> Phones:
+        return Phones(self.contacts.get("phone", ()))
+
+    @cached_property
+    def _gmail(self) -> list[str]:
+        """Patterns of the addresses that Gmail takes for one of theirs: dots and what follows a "+" do not count."""
+        names = [found["name"] for each in self.contacts.get("email", ()) if (found := _GMAIL.fullmatch(each))]
+        host = r"(?:\+[\w.+-]*)?@(?:gmail|googlemail)\.com"
+        return [r"[.]?".join(map(re.escape, each)) + host for each in sorted(names)]
 
     @cached_property
     def _before_day(self) -> re.Pattern[str]:
@@ -189,13 +245,21 @@ class Traces:
 
     @cached_property
     def _needles(self) -> re.Pattern[bytes]:
-        escaped = {json.dumps(each)[1:-1] for each in self._tokens} | set(self._tokens)
-        return re.compile(b"|".join(re.escape(each.encode()) for each in _longest_first(escaped)), re.IGNORECASE)
+        cased = {way for each in self._tokens for way in (each, each.lower(), each.upper())}
+        escaped = {json.dumps(each)[1:-1] for each in cased} | cased
+        plain = [re.escape(each.encode()) for each in _longest_first(escaped)]
+        return re.compile(b"|".join([*plain, *self._patterns]), re.IGNORECASE)
 
     @cached_property
     def _same_length(self) -> re.Pattern[bytes]:
         sure = [re.escape(each.encode()) for each in self._tokens if each not in self._short and len(each) >= _SURE]
+        sure += self._patterns
         return re.compile(rb"(?<![\w@-])(?:" + b"|".join(sure or [_NEVER.encode()]) + rb")(?![\w@-])", re.IGNORECASE)
+
+    @cached_property
+    def _patterns(self) -> list[bytes]:
+        """Patterns of contacts that are written in many ways."""
+        return [*self._phones.in_bytes, *(each.encode() for each in self._gmail)]
 
 
 class _Extension:
@@ -212,6 +276,28 @@ def _packed(value: Any) -> bytes:
     return ormsgpack.packb(value, default=extension, option=ormsgpack.OPT_NON_STR_KEYS)
 
 
+@cache
+def _words_of_languages() -> tuple[str, ...]:
+    """Words for a user in the languages that people ask in, as patterns; the last letter may be that of a plural."""
+    words = {word for language in LANGUAGES for word in table(f"languages/{language}")["words"].values()}
+    return tuple(f"{re.escape(word)}?" if word[-1] in "ns" else re.escape(word) for word in sorted(words))
+
+
+def _around(found: re.Match[str]) -> Iterator[str]:
+    """The words that an id which was found may be a part of."""
+    text, (start, end) = found.string, found.span("id")
+    before, behind = _BEFORE.search(text, max(0, start - _WINDOW), start), _BEHIND.match(text, end)
+    begins = [start, *(start - len(each) for each in _parts(before[0][::-1] if before else ""))]
+    ends = [end, *(end + len(each) for each in _parts(behind[0] if behind else ""))]
+    yield from (text[begin:last] for begin in begins for last in ends if (begin, last) != (start, end))
+
+
+def _parts(text: str) -> list[str]:
+    """What is left of a text at each sign that parts words in it, and all of it."""
+    places = [place for place, sign in enumerate(text) if place and sign in "_@.-"]
+    return [text[:place] for place in places[:_NEAR]] + ([text] if text else [])
+
+
 def _longest_first(texts: Iterable[str]) -> list[str]:
     return sorted(texts, key=lambda text: (-len(text), text))
 
@@ -222,6 +308,7 @@ def traces_of(
     form: ContactFormat,
     masks: Iterable[str],
     units: Iterable[str],
+    is_other: Callable[[str], bool] = lambda _: False,
 ) -> Traces:
     """The traces of some users.
 
@@ -231,6 +318,7 @@ def traces_of(
         form: how contacts are written.
         masks: what was shown in place of the ids.
         units: what one user is called.
+        is_other: whether a word is the id of another user.
     """
     pairs = {kind: list(each) for kind, each in contacts.items()}
     return Traces(
@@ -240,4 +328,5 @@ def traces_of(
         masks=frozenset(masks),
         form=form,
         units=frozenset(units),
+        is_other=is_other,
     )

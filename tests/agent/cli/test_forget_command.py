@@ -50,12 +50,20 @@ def test_forgetting_says_what_was_changed_and_what_is_not_ours(run: Run, tmp_pat
     assert told.stdout.startswith("Erased: 2 users, from 4 places. Receipt: erasure-")  # the backup as well
     assert "  registry.db: 1\n" in told.stdout
     assert "The tables that the data is prepared from" in told.stdout
-    assert "cust-" not in told.stdout
+    assert (
+        "No users of the data, so look at how they are written: cust-99. Traces of them were erased.\n" in told.stdout
+    )
+    assert "cust-1" not in told.stdout
     assert [path.read_text() for path in sorted(tmp_path.glob("exports/*"))] == ["user_id\n", "user_id\ncust-22\n"]
     assert Forgotten(Workspace(tmp_path)).among(["cust-1", "cust-22"]) == {"cust-1"}
     [receipt] = tmp_path.glob("erasures/*.json")
     assert json.loads(receipt.read_text())["erased_by"] == "Ada"
-    assert json.loads(run("forget", "cust-1", "--json").stdout)["places"] == []
+    assert "cust-99" not in receipt.read_text()
+    again = json.loads(run("forget", "cust-1", "cust-77", "--json").stdout)
+    assert (again["places"], again["unknown"]) == ([], ["cust-77"])
+    for mask in ("W3QK-7T1Z-0M9X-C5RD", "household w3qk7t1z0m9xc5rd"):
+        fails_in_one_line(run("forget", "cust-22", mask), "is a mask, as users are shown; masks are not taken here")
+    assert not Forgotten(Workspace(tmp_path)).has_user("cust-22")
     fails_in_one_line(run("forget", " "), "Name at least one user to erase.")
 
 

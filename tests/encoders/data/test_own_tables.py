@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from encoders.checksums import write_checksums
 from encoders.data import tables
 from encoders.data.erasing import Forgotten, forget
 from encoders.data.events import EVENT_SCHEMA, ITEM_SCHEMA, Dataset
@@ -256,6 +257,11 @@ def test_a_contact_of_somebody_without_consent_is_nobodys(shop: Shop, other: str
     gone = [kind for kind, there in zip(("email", "phone"), same, strict=True) if not there]
     mark = {"withheld": " ".join(gone)} if gone else {}
     assert shop.read("contacts").rows(named=True) == [{"user_id": "1", **kept, **mark}]
+    assert Dataset(shop.folder).contacts_compared
+    card = shop.folder / "dataset.json"
+    card.write_text(card.read_text().replace('"contacts_compared": true', '"contacts_compared": false'))  # as in 0.1
+    write_checksums(shop.folder)
+    assert Dataset(shop.folder).contacts_compared == bool(gone), "without the note nobody can tell"
 
 
 def test_no_contact_is_called_as_the_mark_of_those_that_were_taken_away(shop: Shop) -> None:

@@ -279,11 +279,13 @@ def test_a_file_that_leaves_is_a_line_before_it_does_and_one_that_is_not_there_i
 ) -> None:
     here = client(tokens, lines)
     assert here.get("/exports/a.csv").status_code == 200
+    assert here.head("/exports/a.csv").status_code == 200
     assert here.get("/exports/none.csv").status_code == 404
     token = tokens.create("agent", [Scope.ACTIVATE])
     here.get("/api/exports/b.csv", headers=bearer(token))
     assert lines.written == [
         ("owner", "download", {"file": "a.csv"}),
+        ("owner", "look up", {"file": "a.csv"}),
         ("owner", "refused", {"status": 404, "path": "/exports/{name}"}),
         ("agent", "download", {"file": "b.csv"}),
     ]

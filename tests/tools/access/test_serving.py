@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from socket import create_connection, create_server, socket
+from contextlib import suppress
+from socket import IPPROTO_TCP, TCP_NODELAY, create_connection, create_server, socket
 from threading import Thread
 
 import pytest
@@ -99,7 +100,36 @@ def test_the_second_request_of_a_connection_has_its_time_too(connection: socket)
     assert heard(connection) == b""
 
 
-def test_headers_are_bounded(connection: socket) -> None:
+def of_bytes(size: int) -> bytes:
+    """A request whose headers have so many bytes."""
+    begin, end = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Long: ", b"\r\n\r\n"
+    return begin + b"x" * (size - len(begin) - len(end)) + end
+
+
+@pytest.mark.parametrize("piece", [1_000_000, 65_000, 4_000])
+@pytest.mark.parametrize("size", [HEADER_BYTES, HEADER_BYTES + 1, 100_000])
+def test_headers_are_bounded_however_they_arrive(connection: socket, size: int, piece: int) -> None:
+    sent = of_bytes(size)
+    connection.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+    with suppress(OSError):  # the other side may close before the end
+        for start in range(0, len(sent), piece):
+            connection.sendall(sent[start : start + piece])
+    fits = size <= HEADER_BYTES
+    assert heard(connection)[:12] in ((b"HTTP/1.1 200",) if fits else (b"HTTP/1.1 400", b""))
+
+
+@pytest.mark.parametrize(("size", "answered"), [(HEADER_BYTES, 2), (100_000, 1)])
+def test_so_are_those_of_a_request_that_came_with_another(connection: socket, size: int, answered: int) -> None:
+    connection.sendall(WHOLE + of_bytes(size))
+    assert heard(connection).count(b"HTTP/1.1 200") == answered
+
+
+def test_blanks_that_mean_nothing_count_as_well(connection: socket) -> None:
+    connection.sendall(of_bytes(100_000).replace(b"x" * 90_000, b" " * 90_000))
+    assert heard(connection)[:12] in (b"HTTP/1.1 400", b"")
+
+
+def test_headers_that_do_not_end_are_bounded(connection: socket) -> None:
     connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * HEADER_BYTES)
     assert heard(connection)[:12] in (b"HTTP/1.1 400", b"")
 

@@ -2,9 +2,10 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,35 @@ def test_nothing_leaves_by_damaged_tables(workspace: Workspace, damage: Callable
     damage(workspace.data / name)
     with pytest.raises(DataError, match=f"{name} is damaged.*'audience prepare'"):
         export(workspace, SAVED, USERS)
+
+
+@pytest.mark.parametrize(
+    ("card", "mark", "leaves"),
+    [
+        ({"rejected": {"users: no consent": 1}}, {}, False),
+        ({"rejected": {"users: missing user id": 1}}, {}, False),
+        ({"rejected": {"users: no consent": 1}}, {"withheld": [None] * len(USERS)}, True),
+        ({"rejected": {"users: no consent": 1}, "contacts_compared": True}, {}, True),
+        ({"rejected": {"users: user listed twice": 1, "orders: no consent": 1}}, {}, True),
+    ],
+)
+def test_contacts_that_an_earlier_version_never_compared_do_not_leave(
+    workspace: Workspace, card: dict[str, Any], mark: dict[str, list[None]], leaves: bool
+) -> None:
+    contacts: dict[str, Sequence[str | None]] = {
+        "user_id": USERS,
+        "email": [f"{user}@example.org" for user in USERS],
+        **mark,
+    }
+    prepared(workspace.data, USERS, contacts, **card)
+    if leaves:
+        assert export(workspace, SAVED, USERS).rows == len(USERS)
+        return
+    with pytest.raises(DataError, match=r"prepared by an earlier version.*run 'audience prepare' again"):
+        export(workspace, SAVED, USERS)
+    (workspace.data / "contacts.parquet").unlink()
+    prepared(workspace.data, USERS, **card)
+    assert export(workspace, SAVED, USERS).rows == len(USERS)
 
 
 @DAMAGES

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import settings as rounds
 from hypothesis import strategies as st
 
-from encoders.checksums import sum_of, write_checksums
+from encoders.checksums import CHECKSUMS, sum_of, write_checksums
 from encoders.data.contacts import ContactFormat
 from encoders.data.erasing import forget
 from encoders.errors import DamagedError, DataError, NotThereError, TooSmallError
@@ -25,6 +25,7 @@ from tests.present import present
 from tests.tools.reach_doubles import TODAY, prepared
 from tools.access.caller import Caller, Scope
 from tools.delivery.destinations import Destinations
+from tools.delivery.reaching import Reachability, ReachableUsers
 from tools.delivery.sending import Exports
 from tools.service import AudienceService
 from tools.storage.registry import Registry
@@ -339,6 +340,53 @@ def test_a_file_for_a_system_with_any_name_is_given_out(shop: AudienceService) -
         file = shop.export("Wide", platform="our_crm-v2")
     shop.destinations.remove("our_crm-v2")
     assert fetched(shop, file) == Path(file.path)
+
+
+@pytest.mark.parametrize(
+    "change_of", ["data", "list of the erased", "another holdout", "the note", "the file", "no checksums"]
+)
+def test_who_may_be_reached_is_looked_up_where_something_changed_alone(
+    shop: AudienceService, change_of: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking it up takes a hundred times as long as giving the file out."""
+    shop.save(WIDE, "Wide", "Ada", holdout=0.1)
+    contacted, held_out = parts(shop, "Wide")
+    file = shop.export("Wide")
+    looked: list[str] = []
+    leaving = Reachability.leaving
+
+    def noted(own: Reachability, saved: SavedAudience) -> ReachableUsers:
+        looked.append(saved.id)
+        return leaving(own, saved)
+
+    monkeypatch.setattr(Reachability, "leaving", noted)
+    for _ in range(2):
+        assert fetched(shop, file) == Path(file.path)
+    assert looked == []
+    match change_of:
+        case "data":
+            withdraw(shop, {held_out[0]})
+        case "list of the erased":
+            forget(shop.tenant.workspace, ["somebody"], [])
+        case "another holdout":
+            _held_out_of_another(shop, {held_out[0]})
+        case "the note":
+            Path(f"{file.path}-reach").write_text("x")
+        case "the file":
+            Path(file.path).write_text(Path(file.path).read_text().replace(f"{contacted[0]},", "stranger,"))
+            sum_of(Path(file.path)).unlink()
+        case "no checksums":
+            (data_of(shop) / CHECKSUMS).unlink()
+            monkeypatch.setattr("encoders.data.events.adopt", lambda _: None)
+    if change_of == "the file":
+        with pytest.raises(NotThereError, match="may no longer be reached"):
+            fetched(shop, file)
+    else:
+        assert fetched(shop, file) == Path(file.path)
+    assert len(looked) == 1
+    monkeypatch.undo()
+    shop.delete_export(Path(file.path).name)
+    assert not list(shop.tenant.workspace.exports.iterdir())
 
 
 # --- any world ------------------------------------------------------------------------------------

@@ -115,8 +115,16 @@ def talk_about(service: AudienceService) -> None:
         talk.say("other", "people who will buy tea next month")
 
 
+SEEDS = [USER, *(f"h{number:03}" for number in range(100, 140, 4))]
+LIKE_THEM = f"like {USER}"
+
+
 def tune(service: AudienceService) -> None:
-    service.tune("regulars", None, [USER, *(f"h{number:03}" for number in range(100, 140, 4))])
+    service.tune("regulars", None, SEEDS)
+    service.tune(LIKE_THEM, f"people who will buy coffee like {USER}", SEEDS)
+    spec = AudienceSpec(demand=service.tuned(LIKE_THEM).demand, like=LIKE_THEM, cut=0.5)
+    for number in (1, 2):
+        service.save(spec, f"{number} like household {USER}", "Ada", holdout=0.0)
 
 
 def jobs_and_labels(workspace: Workspace) -> None:
@@ -227,12 +235,26 @@ def goes_on(workspace: Workspace) -> None:
             reply = talk.current("thread")
             assert reply.draft
             assert "buy coffee" in talk.say("other", "people who will buy coffee next month").text
+    still_tuned(workspace)
     assert (workspace.path / GLOSSARY).read_text() == OTHER_ENTRY
     unchanged = pytest.raises(sqlite3.IntegrityError, match="never changed")
     with closing(sqlite3.connect(workspace.registry)) as rows, unchanged:
         rows.execute("UPDATE audit SET actor = 'x'")
     [label] = pl.read_parquet(workspace.path / "labels/spring/labels.parquet").to_dicts()
     assert label == {"user_id": "h002", "lines": ["[erased] again"]}
+
+
+def still_tuned(workspace: Workspace) -> None:
+    """Demands that were tuned are read as before, and so are audiences that name them."""
+    with closing(AudienceService.open(world_settings(workspace.path))) as service:
+        assert service.tuned("regulars").seeds == 11
+        assert {"like-erased", "regulars"} <= {path.stem for path in workspace.tuned.iterdir()}
+        alike = [each for each in service.list_audiences() if each.spec and each.spec.like]
+        assert {each.name for each in alike} == {"[erased]", "[erased] 2"}
+        for each in alike:
+            assert each.spec
+            assert service.size(each.spec).users == each.users
+            assert service.saved(each.name).id == each.id
 
 
 def test_files_that_are_brought_after_an_erasure_are_kept_without_the_user(everywhere: Workspace) -> None:

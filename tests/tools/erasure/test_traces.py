@@ -4,7 +4,7 @@ import json
 
 import ormsgpack
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from encoders.data.contacts import ContactFormat
@@ -43,6 +43,123 @@ def test_a_short_id_counts_only_where_it_is_one(text: str, left: str) -> None:
 )
 def test_an_id_is_never_a_part_of_another(text: str, left: str) -> None:
     assert of("cust-7f").in_text(text) == left
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        *(
+            (text, "[erased]")
+            for text in ("user1001", "user_1001.csv", "id=1001;", "household-1001's", "user_id: 1001")
+        ),
+        *((text, "[erased]") for text in ("customer no. 1001 called", "warum ist Haushalt 1001 dabei?", "用户1001")),
+        ("export_1001.csv", "export_1001.csv"),  # the 1001st export, maybe
+        (
+            "510013, user 10011, user1001x, user 1001-2, user 1001_2",
+            "510013, user 10011, user1001x, user 1001-2, user 1001_2",
+        ),
+        ("superuser1001", "superuser1001"),
+        ("one\nabout user 1001\ntwo\n", "one\n[erased]\ntwo\n"),
+    ],
+)
+def test_an_id_that_could_be_a_number_counts_behind_a_word_for_a_user(text: str, left: str) -> None:
+    assert of("1001").in_text(text) == left
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("export_100234.csv or 100234.parquet", "export_[erased].csv or [erased].parquet"),
+        ("export_cust-7f.csv, cust-7f_new, x=cust-7f;", "export_[erased].csv, [erased]_new, x=[erased];"),
+        ("5100234, 1002345, order100234, 100234.5, 100234-1", "5100234, 1002345, order100234, 100234.5, 100234-1"),
+        ("a_100234@example.org, 100234@example.org", "a_100234@example.org, 100234@example.org"),
+    ],
+)
+def test_an_id_that_is_nothing_else_counts_within_names(text: str, left: str) -> None:
+    assert of("100234", "cust-7f").in_text(text) == left
+
+
+@pytest.mark.parametrize(
+    "written", ["user {}", "id={};", "export_{}.csv", "{}'s", "household-{}", "{}", "seen: {}, a, b, c, d, e"]
+)
+@given(
+    user=st.from_regex(r"[0-9a-z]{1,7}", fullmatch=True),
+    others=st.lists(st.from_regex(r"[0-9a-z]{0,3}[_.-]?", fullmatch=True), min_size=2, max_size=2),
+)
+def test_what_another_user_is_called_stays(written: str, user: str, others: list[str]) -> None:
+    """Whatever stands before and behind the id in theirs."""
+    other = f"{others[0]}{user}{others[1][::-1]}"
+    assume(other != user and other[0] not in "_.-" and other[-1] not in "_.-")
+    traces = traces_of([user], {}, ContactFormat(), [], ["household"], {other}.__contains__)
+    text = written.format(other)
+    assume(user not in ("seen", "user", "users", "id", "ids", "household", "export", "csv", *"abcdes"))
+    assert traces.in_text(text) == text
+
+
+PHONES = [
+    *(
+        "+49 (30) 123-456",
+        "030 123456",
+        "030/12.34.56",
+        "0049 30 123456",
+        "+49 (0)30 123456",
+        "49 30 123456",
+        "(030) 123456",
+    ),
+    *("+4930123456", "030-12 34 56", "+49\u00a030\u2013123456"),
+]
+
+
+@pytest.mark.parametrize("country", ["DE", ""])
+@pytest.mark.parametrize("written", PHONES)
+def test_a_phone_number_goes_however_it_is_written(written: str, country: str) -> None:
+    contacts = {"phone": [("+4930123456", "+4930123456")]}
+    traces = traces_of(["12"], contacts, ContactFormat(country), [], [])
+    for text in (f"call {written} now", f"tel:{written}, 2024-05-01", f"{written}", f"{written} 2024-05-01"):
+        assert traces.mentioned(text.encode())
+        assert traces.mentioned(json.dumps({"said": text}).encode())
+        left = traces.in_text(text)
+        assert "[erased]" in left
+        assert "12" not in left.replace("2024", "")
+    assert json.loads(traces.in_bytes(json.dumps({"said": written}).encode())) == {"said": "[erased]"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "030 1234567",
+            "0171 30 123456",
+            "+43 30 123456",
+            "5 30 123 457",
+            "30123456",
+            "x30123456y",
+            "030123456789012345",
+        ),
+        *("2024-03-01 23:45:56", "3,0123456", "0.30123456"),
+    ],
+)
+def test_a_number_of_somebody_else_stays(text: str) -> None:
+    traces = traces_of(["12"], {"phone": [("+4930123456", "+49 30 123456")]}, ContactFormat("DE"), [], [])
+    assert traces.in_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "written", ["JÜRGEN@Example.org", "jürgen@EXAMPLE.ORG", "A.nn.Lee+news@GoogleMail.com", "annlee@gmail.com"]
+)
+def test_an_address_goes_in_any_case_and_as_gmail_takes_it(written: str) -> None:
+    emails = ["jürgen@example.org", "annlee@gmail.com"]
+    traces = traces_of(["12"], {"email": [(each, each) for each in emails]}, ContactFormat(), [], [])
+    assert traces.mentioned(written.encode())
+    assert traces.mentioned(json.dumps(written).encode())
+    assert traces.in_text(f"mail {written}.") == "mail [erased]."
+    assert traces.in_text(f"mail x{written} or {written}.uk") == f"mail x{written} or {written}.uk"
+
+
+def test_numbers_in_json_are_ids_where_they_are_called_so() -> None:
+    assert of("1001").in_value({"user_id": 1001, "count": 1001, "users": [1001, 7]}) == {
+        "user_id": "[erased]", "count": 1001, "users": ["[erased]", 7],
+    }  # fmt: skip
 
 
 def test_cells_stand_for_users_in_columns_of_ids() -> None:

@@ -72,12 +72,14 @@ def make_api(opened: Opened, check: Check, gate: Gate) -> FastAPI:
     )
     handle_problems(app)
 
+    @app.head("/health", include_in_schema=False)
     @app.get("/health", tags=["About"], operation_id="health", summary="Ask whether requests can be answered")
     def health() -> Health:
         """Answers 503 while the workspace is being opened, or where it cannot be; the problem says why."""
         opened()
         return Health(ready=True)
 
+    @app.head("/problems", include_in_schema=False)
     @app.get("/problems", tags=["About"], operation_id="problems", summary="List kinds of problems")
     def problems(request: Request) -> tuple[KindOfProblem, ...]:
         """What the 'type' of a problem may be, beside 'about:blank' for what its status says alone."""

@@ -36,19 +36,21 @@ def add_route(app: FastAPI, operation: Operation, context: Context) -> None:
     http = operation.http
     statuses = (*http.problems, *((412, 428) if http.replaces else ()), *((304,) if http.cached else ()))
     more: dict[str, Any] = {"response_class": FileResponse} if http.file else {"response_model": _answers(operation)}
+    more |= {"status_code": http.status, "dependencies": [Depends(context.admits(operation))]}
+    answer = Endpoint(operation, context).function()
     app.add_api_route(
         http.path,
-        Endpoint(operation, context).function(),
+        answer,
         methods=[http.method],
-        status_code=http.status,
         summary=operation.title,
         description=_description(operation),
         operation_id=operation.name,
         tags=[http.tag],
-        dependencies=[Depends(context.admits(operation))],
         responses={status: {} for status in statuses},
         **more,
     )
+    if http.method == "GET":  # what may be got answers HEAD alike, which no description has to say
+        app.add_api_route(http.path, answer, methods=["HEAD"], include_in_schema=False, **more)
 
 
 class Endpoint:

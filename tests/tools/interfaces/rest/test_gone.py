@@ -47,7 +47,9 @@ def test_an_audience_is_deleted_by_whoever_has_seen_it(address: str, shop: Audie
         saved = mine.post("audiences", json=SAVE, headers=key("a"))
         file = mine.post("audiences/Coffee/exports", json={}, headers=key("b")).json()
         other = mine.post("audiences/Coffee/exports", json={"format": "parquet"}, headers=key("c")).json()
-        assert mine.get(f"exports/{file['name']}").status_code == 200
+        whole, head = mine.get(f"exports/{file['name']}"), mine.head(f"exports/{file['name']}")
+        assert (head.status_code, head.content) == (whole.status_code, b"") == (200, b"")
+        assert_same_headers(head, whole)
         assert mine.delete(f"exports/{file['name']}").status_code == 204
         assert problem(mine.get(f"exports/{file['name']}"), 404)
         assert problem(mine.post("audiences/Coffee/exports", json={}, headers=key("b")), 404)
@@ -66,6 +68,12 @@ def test_an_audience_is_deleted_by_whoever_has_seen_it(address: str, shop: Audie
     assert line.details == {"name": "Coffee"}
 
 
+def assert_same_headers(head: httpx2.Response, whole: httpx2.Response) -> None:
+    kept = [{name: text for name, text in each.headers.items() if name != "date"} for each in (head, whole)]
+    assert kept[0] == kept[1]
+    assert int(head.headers["Content-Length"]) == len(whole.content)
+
+
 def test_a_file_does_not_come_down_once_somebody_in_it_withdrew(address: str, shop: AudienceService) -> None:
     with arrive(address, shop, "mine", Scope.ACTIVATE, Scope.READ) as mine:
         mine.post("audiences", json=SAVE, headers=key("a"))
@@ -79,6 +87,7 @@ def test_a_file_does_not_come_down_once_somebody_in_it_withdrew(address: str, sh
             if "user_id" in table.columns:
                 table.filter(pl.col("user_id") != gone).write_parquet(path)
         write_checksums(data)
+        assert mine.head(f"exports/{file['name']}").status_code == 404
         for answer in (
             mine.get(f"exports/{file['name']}"), mine.post("audiences/Coffee/exports", json={}, headers=key("b")),
         ):  # fmt: skip
@@ -98,8 +107,12 @@ def test_users_are_erased_by_the_owner_alone(address: str, shop: AudienceService
     with arrive(address, shop, "owner", Scope.ADMIN) as owner:
         owner.post("audiences", json=SAVE | {"spec": SAVE["spec"] | {"cut": 0.95}, "holdout": 0}, headers=key("a"))
         assert "h101" in shop.tenant.registry.members("Coffee")[0]
-        done = owner.post("erasures", json=body)
+        mask = body | {"users": ["h101", "household W3QK-7T1Z-0M9X-C5RD"]}
+        assert "give the ids of the data" in problem(owner.post("erasures", json=mask), 422)
+        assert "h101" in shop.tenant.registry.members("Coffee")[0]
+        done = owner.post("erasures", json=body | {"users": ["h101", "h1O1"]})
         assert done.status_code == 201
+        assert done.json()["unknown"] == ["h1O1"]
         assert "h101" not in done.text
         assert {"data", "registry.db"} <= {each["path"] for each in done.json()["places"]}
         file = owner.post("audiences/Coffee/exports", json={}, headers=key("b")).json()
