@@ -67,7 +67,7 @@ def _verdict(piece: str) -> WordListHit | None:
 
 
 def listed(text: str) -> WordListHit | None:
-    """What the word lists find: words for an attribute, age or family beside an offer, or minors beside goods of age."""
+    """What the word lists find: words for an attribute, age or family beside an offer, minors beside goods of age."""
     texts = read(text).texts
     if found := next((hit for hit in map(aimed_at, texts) if hit), None):
         return found

@@ -24,7 +24,7 @@ OFFERS = "age_familial_status"
 GOODS = "minors_age_restricted"
 REQUESTS = "requests"
 FURTHER = "further_"
-"""How files begin with phrases for the traits that networks of their own learn; those of the others have no such word."""
+"""How files begin with phrases for the traits that networks of their own learn."""
 _FORMS = ("people", "things", "acts")
 _ALWAYS = {
     "people": ("{p}", "{p} that will buy {g}"),

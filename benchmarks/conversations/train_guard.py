@@ -7,7 +7,7 @@ weights.
 
 Two families of traits have networks of their own, over the same vectors: those of GDPR Art. 9 with housing, work and
 credit, and the further ones, offences, hardship and goods of age. What is learned of one family changes no score of the
-other; the log odds of both are put side by side. With the name of a family behind the command ("further_"), its networks
+other: the greater log odds of the two count. With the name of a family behind the command ("further_"), its networks
 alone are trained anew and the others stay as they are, so that nothing they decide moves with the noise of a training.
 """
 
@@ -94,7 +94,7 @@ class Family(NamedTuple):
     fixed: list[Example]
 
     def examples(self, cases: Iterable[Case]) -> list[Example]:
-        """Everything, with what is of no trait of this family as allowed; the first family learns from none of the further."""
+        """Everything, with what is of no trait of this family as allowed; the first learns from none of the further."""
         learned = [case for case in cases if FAMILIES[FURTHER] == self.names or not case.id.startswith(_FURTHER_CASES)]
         found = [*self.fixed, *_examples(learned)]
         return [each if each.label in self.names else each._replace(label=ALLOWED) for each in found]
@@ -308,8 +308,8 @@ def _chosen(cases: Sequence[Case], blind: Sequence[Case], scores: dict[str, floa
                 best = (float(said[sensitive].mean()), (declined, doubtful, named))
     declined, doubtful, named = best[1]
     settings = ClassifierSettings(
-        categories=CATEGORIES, further=FAMILIES[FURTHER][1:], declined=declined, doubtful=doubtful, named=named, confirmed=_CONFIRMED,
-        ambiguous=frozenset(words),
+        categories=CATEGORIES, further=FAMILIES[FURTHER][1:], declined=declined, doubtful=doubtful, named=named,
+        confirmed=_CONFIRMED, ambiguous=frozenset(words),
     )  # fmt: skip
     limits = np.array([declined, doubtful, named, _CONFIRMED])[place]
     said = dict(zip((case.id for case in blind), score >= limits, strict=True))
