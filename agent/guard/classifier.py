@@ -34,6 +34,8 @@ class ClassifierSettings(BaseModel):
 
     categories: tuple[str, ...]
     """What the outputs of the network stand for; the first is "allowed"."""
+    further: tuple[str, ...] = ()
+    """Those of them that networks of their own tell from what is allowed."""
     declined: float
     """A text in which the lists find nothing is declined from this score on."""
     doubtful: float
@@ -48,6 +50,11 @@ class ClassifierSettings(BaseModel):
     @field_serializer("ambiguous")
     def _in_order(self, words: frozenset[str]) -> list[str]:
         return sorted(words)
+
+    @property
+    def apart(self) -> list[int]:
+        """The outputs of what is ``further``."""
+        return [self.categories.index(each) for each in self.further]
 
     def needed(self, found: WordListHit | None) -> float:
         """The score from which on a text is declined in which the lists found this, or nothing."""
@@ -97,7 +104,7 @@ class Classifier:
 
     def _judged(self, sentences: list[str]) -> list[Opinion]:
         vectors = np.concatenate([encoder.encode(sentences) for encoder in self._encoders], axis=1)
-        scores, best = scored(forward(self._weights, vectors))
+        scores, best = scored(forward(self._weights, vectors), self.settings.apart)
         names = self.settings.categories
         return [Opinion(float(score), names[place]) for score, place in zip(scores, best, strict=True)]
 
@@ -111,12 +118,17 @@ def forward(weights: dict[str, Matrix], vectors: Matrix) -> Matrix:
     return np.asarray(hidden @ weights["output.weight"].T + weights["output.bias"], np.float32)
 
 
-def scored(outputs: Matrix) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
-    """Log odds of any restricted attribute [N], and the likeliest of them [N]."""
+def scored(outputs: Matrix, apart: Sequence[int] = ()) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    """Log odds of any restricted attribute [N], and the likeliest of them [N].
+
+    Outputs ``apart`` are summed for themselves and the greater sum counts: those of one kind must not lift the other.
+    """
     from scipy.special import logsumexp
 
-    restricted = outputs[:, 1:].astype(np.float64)
-    return logsumexp(restricted, axis=1) - outputs[:, 0], restricted.argmax(axis=1) + 1
+    restricted = outputs.astype(np.float64)
+    rest = [place for place in range(1, outputs.shape[1]) if place not in apart]
+    scores = np.max([logsumexp(restricted[:, each], axis=1) for each in (rest, list(apart)) if each], axis=0)
+    return scores - restricted[:, 0], restricted[:, 1:].argmax(axis=1) + 1
 
 
 @lru_cache

