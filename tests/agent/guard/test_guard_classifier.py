@@ -14,6 +14,7 @@ from agent.guard.word_lists import aimed_at
 from benchmarks.conversations import guard as labelled
 from benchmarks.conversations import train_guard
 from benchmarks.conversations.guard import Case, FreshCase, evaluate_guard
+from benchmarks.conversations.guard_texts import FURTHER
 from encoders.text.encoders import SentenceEncoder, UniversalEncoder
 
 LOOK_ALIKES = [
@@ -146,9 +147,9 @@ def test_what_is_learned_of_the_further_traits_changes_no_score_of_the_others() 
     parts = {
         name: [train_guard.CATEGORIES.index(each) for each in names[1:]] for name, names in train_guard.FAMILIES.items()
     }
-    assert not output[parts[""], half:].any()
-    assert not output[parts[train_guard.FURTHER], :half].any()
-    assert output[parts[""], :half].all(axis=1).all()
+    assert not output[np.array(parts[""]), half:].any()
+    assert not output[np.array(parts[FURTHER]), :half].any()
+    assert output[np.array(parts[""]), :half].all(axis=1).all()
     assert not output[0].any()
 
 
