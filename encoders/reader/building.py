@@ -1,4 +1,4 @@
-"""A reader for one data set: from the workspace's cache, or trained now, which takes about a minute.
+"""A reader for one data set: from the workspace's cache, or trained now, which takes some minutes.
 
 The cache file is named by everything that decides the weights and carries its digest; one that is missing or damaged is
 made again. The company's glossary is read anew at every opening: its phrases are found by their words, so nothing has

@@ -77,7 +77,7 @@ class ReaderService:
             self._worker.join()
 
     def open(self, progress: Progress = silent) -> Reader:
-        """The reader; where the workspace has none yet it is trained now, which takes about a minute.
+        """The reader; where the workspace has none yet it is trained now, which takes some minutes.
 
         Raises:
             DataError: the glossary of the workspace cannot be read; the text says what is wrong with it.
