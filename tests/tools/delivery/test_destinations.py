@@ -227,7 +227,7 @@ def test_everybody_is_sent_once_and_nobody_who_is_held_out(
         for _ in range(len(failing) + 1):
             with suppress(DestinationError):
                 house.export("taking", format=format)
-            break
+                break
     batches = list(taking.taken.values())
     sent = [person.user_sha256 for batch in batches for person in batch.people]
     assert sorted(sent) == sorted(house.staying())
