@@ -32,6 +32,7 @@ def test_every_reply_in_the_code_has_a_text_with_exactly_its_variables(key: str,
 
 def test_every_text_is_used() -> None:
     code = "".join(path.read_text("utf-8") for path in (ROOT / "agent").glob("**/*.py"))
+    code += str(table("guard")).replace("'", '"')  # a restricted attribute names its own reply
     assert [key for key in table("replies") if f'"{key}"' not in code] == []
 
 

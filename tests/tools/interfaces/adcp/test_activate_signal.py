@@ -39,7 +39,7 @@ def activate(service: AudienceService, segment: str, *destinations: Json, **more
 
 def exports(service: AudienceService) -> list[Path]:
     kept = service.of(AGENT).tenant.workspace.exports
-    return sorted(each for each in kept.glob("*") if not each.name.endswith("-sum"))
+    return sorted(each for each in kept.glob("*") if not each.name.endswith(("-sum", "-reach")))
 
 
 def test_a_sentence_is_saved_with_its_holdout_and_the_agent_gets_a_key(own: AudienceService) -> None:
