@@ -133,10 +133,15 @@ def intent_classifier() -> IntentClassifier:
     Raises:
         ModelError: a text encoder cannot be loaded.
     """
+    return IntentClassifier(*packaged("intents"))
+
+
+def packaged(name: str) -> tuple[dict[str, Matrix], list[Any]]:
+    """The weights of a classifier that lie beside this file, and the encoders it reads through. Raises like that."""
     from safetensors.numpy import load_file
 
     from encoders.text.encoders import text_encoder
 
-    with as_file(files("agent.reading").joinpath("intents.safetensors")) as path:
-        weights = {name: each.astype(np.float32) for name, each in load_file(path).items()}
-    return IntentClassifier(weights, [text_encoder(name) for name in ENCODERS])
+    with as_file(files("agent.reading").joinpath(f"{name}.safetensors")) as path:
+        weights = {key: each.astype(np.float32) for key, each in load_file(path).items()}
+    return weights, [text_encoder(each) for each in ENCODERS]

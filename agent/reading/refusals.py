@@ -8,12 +8,11 @@ tea") is read before it (``agent.reading.parse``).
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import as_file, files
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from agent.reading.intents import ENCODERS, Matrix, forward, hashed_words, shortened
+from agent.reading.intents import Matrix, forward, hashed_words, packaged, shortened
 
 SURE = 0.65
 """A clause is left aside from this probability on: what is wanted must not be lost on a guess."""
@@ -88,10 +87,4 @@ def refusal_classifier() -> RefusalClassifier:
     Raises:
         ModelError: a text encoder cannot be loaded.
     """
-    from safetensors.numpy import load_file
-
-    from encoders.text.encoders import text_encoder
-
-    with as_file(files("agent.reading").joinpath("refusals.safetensors")) as path:
-        weights = {name: each.astype(np.float32) for name, each in load_file(path).items()}
-    return RefusalClassifier(weights, [text_encoder(name) for name in ENCODERS])
+    return RefusalClassifier(*packaged("refusals"))
