@@ -193,7 +193,8 @@ def check_turn(text: str, talk: JudgedTalk, spec: AudienceSpec | None = None) ->
     if words.finds("afresh"):
         return None
     said = [_Words(each) for each in (*earlier, *(_said(spec) if spec else ()))]
-    return _Words(". ".join(after.lines[-2:])).aimed() or _check_offer([words, *said], talk.offer, spec)
+    aimed = _Words(". ".join(after.lines[-2:])).aimed() or _check_minors(words, said)
+    return aimed or _check_offer([words, *said], talk.offer, spec)
 
 
 def check_spec(spec: AudienceSpec, talk: JudgedTalk | None = None) -> Refusal | None:
@@ -263,6 +264,14 @@ def _refusal(found: WordListHit, offer: str = "") -> Refusal:
 def _check_follow_up(words: _Words, earlier: Sequence[str]) -> Refusal | None:
     """A trait alone ("only the black ones") is about people when the message before was about women, say."""
     return words.follows() if any(_Words(line).finds("persons") for line in earlier) else None
+
+
+def _check_minors(words: _Words, said: Sequence[_Words]) -> Refusal | None:
+    """Minors alone ("only the teenagers") are those who buy what was asked for before, or what the audience names."""
+    if not any(each.narrows_to_minors() for each in words.readings):
+        return None
+    found = next((found for found in (each.goods() for each in said) if found), "")
+    return _refusal(WordListHit(table("guard")["goods"]["key"], found, "")) if found else None
 
 
 def _check_offer(texts: Sequence[_Words], offer: str = "", spec: AudienceSpec | None = None) -> Refusal | None:

@@ -33,6 +33,10 @@ class _Together(BaseModel):
     trait: tuple[str, ...]
 
 
+class _Goods(_Together):
+    narrows: tuple[str, ...]
+
+
 class _File(BaseModel):
     """One file of words; what each part is for is said at the top of ``prompts/guard.toml``."""
 
@@ -49,7 +53,7 @@ class _File(BaseModel):
     afresh: tuple[str, ...]
     allowed: tuple[str, ...]
     offers: _Together
-    goods: _Together
+    goods: _Goods
     categories: dict[str, _Words]
 
 
@@ -67,6 +71,8 @@ class Language:
         self.trait = self._any(words.offers.trait)
         self.goods = self._any(words.goods.subject)
         self.minors = self._any(words.goods.trait)
+        self.only_minors = _compiled(rf"(?:\W*{self._bounded((*words.goods.trait, *words.goods.narrows))})+\W*")
+        """A whole message that only narrows a request down to minors, where it has a word for them."""
         people = self._bounded(words.people)
         self.people = self._any((*words.people, *words.telling))
         """Words that describe people by themselves."""
@@ -147,6 +153,10 @@ class Listed:
     def goods(self) -> str:
         """What of the text may be sold to adults alone; empty when it speaks of no such thing."""
         return self._words([language.goods for language in languages()])
+
+    def narrows_to_minors(self) -> bool:
+        """Whether the whole text only narrows the request before it down to children or teenagers."""
+        return any(each.minors.search(self.read) and each.only_minors.fullmatch(self.read) for each in languages())
 
     def finds(self, name: str) -> bool:
         """Whether the pattern called ``name`` of any language is in the text."""
