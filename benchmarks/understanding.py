@@ -2,6 +2,7 @@
 
     python -m benchmarks.understanding                      print the figures of the open requests
     python -m benchmarks.understanding --as-of 2017-09-01   on the day that choices were made on
+    python -m benchmarks.understanding --recorded FILE      the requests that a language model was recorded on, and what it made
     python -m benchmarks.understanding --keep               keep them in benchmarks/measured/understanding.json as well
 
 The rules alone, the reader alone and the reader with its knowledge are measured one after the other; ``conversation.py
@@ -25,6 +26,7 @@ import numpy.typing as npt
 
 from agent.batch import answer_file
 from agent.conversation import Conversation
+from agent.recording import Recorded
 from benchmarks.forecasts.figures import figure
 from encoders.features.histories import done_in
 from encoders.metrics import auc
@@ -43,6 +45,7 @@ NEAR = 0.5
 """A thing that a demand names is near what was meant from this cosine of their names on."""
 
 WAYS = ("rules", "reader", "reader and knowledge")
+RECORDED = "language model (recorded)"
 KEPT = Path(__file__).resolve().parent / "measured" / "understanding.json"
 HEADS = (
     *("reading", "requests", "judged", "typed", "demand", "gain", "95 %", "worse by > .01"),
@@ -194,21 +197,34 @@ class Through:
         return self._service.reading.open().alone().read(text) if self._way == "reader" else self._service.read(text)
 
 
-def measure(as_of: date | None, files: Sequence[Path], ways: Sequence[str]) -> tuple[str, list[tuple[str, ...]]]:
+def recorded_answers(file: Path) -> dict[str, Mapping[str, Any]]:
+    """What a language model made of each request that it was recorded on, by id."""
+    lines = map(Recorded.model_validate_json, file.read_text("utf-8").splitlines())
+    return {
+        each.id: {"demand": each.spec.demand if each.spec else None, "refused": each.refused or None} for each in lines
+    }
+
+
+def measure(
+    as_of: date | None, files: Sequence[Path], ways: Sequence[str], recorded: Path | None = None
+) -> tuple[str, list[tuple[str, ...]]]:
     """Answer and judge every request in every way; a title, and the rows of a table. Strange names are printed."""
     with closing(AudienceService.open(settings(), as_of)) as service:
         card, day = service.forecaster.dataset.card, service.forecaster.snapshot.histories.past.as_of
         asked = read_asked(files or sorted(REQUESTS.glob(f"*_{FILES[card.name]}.jsonl")))
+        told = recorded_answers(recorded) if recorded else {}
+        asked = [each for each in asked if each.id in told or not recorded]
         judge = Judge(service)
         table: list[tuple[str, ...]] = [HEADS]
-        for way in ways:
-            given = answers(Through(service, way), asked)  # type: ignore[arg-type]
+        for way in (*ways, *([RECORDED] if recorded else [])):
+            given = told if way == RECORDED else answers(Through(service, way), asked)  # type: ignore[arg-type]
             judged = [judge.judge(each, given[each.id]) for each in asked]
             table += rows(way, judged)
             for each, one in zip(asked, judged, strict=True):
                 if one.unrelated and one.answered:
                     print(f"unrelated? ({way}) {each.request} -> {given[each.id]['demand']}")  # noqa: T201 - a command
-        return f"{card.title}, as of {day}", table
+        title = f"{card.title}, as of {day}"
+        return f"{title}: the requests that a language model was recorded on" if recorded else title, table
 
 
 def main() -> None:
@@ -217,9 +233,10 @@ def main() -> None:
     parser.add_argument("--as-of", type=date.fromisoformat, help="another day than that of the data set")
     parser.add_argument("--keep", action="store_true", help="keep the figures for docs/conversation.md")
     parser.add_argument("--way", action="append", choices=WAYS, help="only this way of reading")
+    parser.add_argument("--recorded", type=Path, help="what `audience models record` wrote; only its requests are asked")
     parser.add_argument("files", nargs="*", type=Path, help="other files of requests")
     given = parser.parse_args()
-    title, table = measure(given.as_of, given.files, given.way or WAYS)
+    title, table = measure(given.as_of, given.files, given.way or WAYS, given.recorded)
     print("\n".join([title, *map(" | ".join, table)]))  # noqa: T201 - a command
     if given.keep:
         known = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}

@@ -87,7 +87,8 @@ def parse(
     if stage == "question" and not corrected:
         text, corrected = without_swapped(text)
     spoken, english = _in_english(text, tongue)
-    guess = intent_classifier().guess(text, stage, options)
+    rewritten = spoken != "English" and language(english) == "English"
+    guess = intent_classifier().guess(english if rewritten else text, stage, options)
     fresh = stage == "fresh"
     parsed = clauses_of(english, card, spoken, saved, alone=fresh, request=fresh or guess.intent == "demand")
     choice = picked(english, options) if stage == "question" else None
