@@ -2,7 +2,7 @@
 
     python -m benchmarks.understanding                      print the figures of the open requests
     python -m benchmarks.understanding --as-of 2017-09-01   on the day that choices were made on
-    python -m benchmarks.understanding --recorded FILE      the requests that a language model was recorded on, and what it made
+    python -m benchmarks.understanding --recorded FILE      the requests that a language model was recorded on
     python -m benchmarks.understanding --keep               keep them in benchmarks/measured/understanding.json as well
 
 The rules alone, the reader alone and the reader with its knowledge are measured one after the other; ``conversation.py
@@ -233,7 +233,7 @@ def main() -> None:
     parser.add_argument("--as-of", type=date.fromisoformat, help="another day than that of the data set")
     parser.add_argument("--keep", action="store_true", help="keep the figures for docs/conversation.md")
     parser.add_argument("--way", action="append", choices=WAYS, help="only this way of reading")
-    parser.add_argument("--recorded", type=Path, help="what `audience models record` wrote; only its requests are asked")
+    parser.add_argument("--recorded", type=Path, help="of `audience models record`; only its requests are asked")
     parser.add_argument("files", nargs="*", type=Path, help="other files of requests")
     given = parser.parse_args()
     title, table = measure(given.as_of, given.files, given.way or WAYS, given.recorded)
