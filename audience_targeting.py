@@ -85,7 +85,7 @@ def __getattr__(name: str) -> Any:
     """The names that need more than a moment to import, imported when they are first used."""
     if name not in _PLACES:
         raise AttributeError(f"module 'audience_targeting' has no attribute '{name}'")
-    from encoders.extras import named_extra
+    from encoders.errors import named_extra
 
     with named_extra():
         return getattr(import_module(_PLACES[name]), name)

@@ -18,9 +18,9 @@ BEGIN, END = "<!-- drawn by python dev/architecture.py -->", "<!-- end of the dr
 FLOORS: dict[str, tuple[str, ...]] = {
     "prompts": ("loader",),
     "encoders": (
-        *("errors", "records", "extras", "settings", "tensors", "workspace", "checksums", "data", "text", "features"),
-        *("metrics", "model", "reader", "training", "calibration", "model_folder", "fingerprint", "predictor"),
-        *("train", "vectors", "tuning", "score"),
+        *("errors", "records", "settings", "tensors", "workspace", "checksums", "data", "text", "features", "metrics"),
+        *("model", "reader", "training", "overdispersion", "calibration", "returning", "model_folder", "predictor"),
+        *("train", "tuning", "score"),
     ),
     "tools": (
         *("bounds", "types", "campaign_types", "operation_types", "sentences", "storage", "audiences", "access"),

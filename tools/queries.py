@@ -13,8 +13,8 @@ import numpy.typing as npt
 from encoders.data.events import ACTIVE_DAYS
 from encoders.errors import NotAllowedError, RequestError, TooSmallError
 from encoders.predictor import Forecast
+from encoders.score import common_vector, sentence_vector
 from encoders.settings import Settings
-from encoders.vectors import common_vector, sentence_vector
 from encoders.workspace import Progress, silent
 from tools.access.caller import OWNER, Caller, Scope
 from tools.audiences.changes import saved_question

@@ -7,7 +7,7 @@ falls.
 
 import numpy as np
 
-from encoders.calibration.overdispersion import Vector, responders
+from encoders.overdispersion import Vector, responders
 from tools.operation_types import Goal, GoalReached
 from tools.types import Interval
 

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from encoders.data.events import Dataset
 from encoders.errors import AudienceError
-from encoders.model.snapshot import read_vocabulary
+from encoders.model.users import read_vocabulary
 from encoders.predictor import Forecaster
 from encoders.reader import Reader, WholeReading, open_reader
+from encoders.reader.head import material
 from encoders.reader.knowledge import checked_table, trades
-from encoders.reader.texts import material
 from encoders.settings import Settings
 from encoders.text.encoders import text_encoder
 from encoders.text.words import Spelling

@@ -6,10 +6,10 @@ from hashlib import sha256
 import numpy as np
 import numpy.typing as npt
 
-from encoders.calibration.calibrate import Vector
-from encoders.calibration.overdispersion import responders
+from encoders.calibration import Vector
 from encoders.data.events import HORIZON_DAYS
 from encoders.metrics import best_size
+from encoders.overdispersion import responders
 from encoders.predictor import Forecast, Forecaster
 from encoders.text.words import LONGEST_HORIZON
 from tools.audiences.conditions import Condition, Conditions, Lookup, nobodys

@@ -22,7 +22,7 @@ from agent.labelling.writing import Terms, estimate_labels, write_labels
 from encoders.errors import DataError, ModelError, RequestError
 from encoders.settings import Settings
 from encoders.text.encoders import Matrix, SentenceEncoder
-from encoders.training.written import LABEL_SCHEMA
+from encoders.training.labels import LABEL_SCHEMA
 from encoders.workspace import Workspace
 from tests.agent.labelling.label_doubles import Answer, LabelServer, completion, draft
 from tests.planted import AS_OF, World, world_settings

@@ -4,7 +4,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.features.histories import Counted, UserFeatures, count_all, count_some, read_user_features, take_rows
+from encoders.features import Counted, UserFeatures, count_all, count_some, read_user_features, take_rows
 from tests.planted import AS_OF, World
 
 

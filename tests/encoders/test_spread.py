@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.calibration.overdispersion import Counts, Overdispersion, coverage, fit_overdispersion, responders
+from encoders.overdispersion import Counts, Overdispersion, coverage, fit_overdispersion, responders
 
 PROBABILITIES = st.lists(st.floats(0, 1), min_size=1, max_size=60).map(np.array)
 

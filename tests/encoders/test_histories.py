@@ -9,7 +9,7 @@ import pytest
 
 from encoders.data.events import ACTIVE_DAYS, Dataset
 from encoders.errors import DataError
-from encoders.features.histories import (
+from encoders.features import (
     GROUP_HALF_LIVES,
     HALF_LIVES,
     SLOTS,

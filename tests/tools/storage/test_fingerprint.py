@@ -16,13 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from encoders import fingerprint
-from encoders.fingerprint import fingerprints, hash_inputs
-from encoders.model.snapshot import FeatureSnapshot, read_snapshot
-from encoders.model.user import TIMES, UserInputs
+from encoders.model.users import TIMES, FeatureSnapshot, UserInputs, read_snapshot
 from encoders.predictor import Forecaster
 from encoders.workspace import Workspace
 from tests.planted import AS_OF, World, world_settings
+from tools.storage import indexing
+from tools.storage.indexing import fingerprints, hash_inputs
 
 pytestmark = pytest.mark.slow
 
@@ -91,7 +90,7 @@ def test_a_user_is_hashed_alone(users: list[User], data: st.DataObject) -> None:
     everyone = hash_inputs(inputs, ITEMS, TEXTS)
     assert (hash_inputs(inputs.take(rows), ITEMS, TEXTS) == everyone[rows]).all()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fingerprint, "BLOCK", 2)
+        patch.setattr(indexing, "BLOCK", 2)
         assert (hash_inputs(inputs, ITEMS, TEXTS) == everyone).all()
 
 
@@ -117,8 +116,8 @@ def test_without_items_done_and_attributes_all_are_alike() -> None:
 
 def test_every_process_gives_the_same() -> None:
     code = (
-        "import numpy as np, scipy.sparse as sp\nfrom encoders.fingerprint import hash_inputs\n"
-        "from encoders.model.user import TIMES, UserInputs\n"
+        "import numpy as np, scipy.sparse as sp\nfrom tools.storage.indexing import hash_inputs\n"
+        "from encoders.model.users import TIMES, UserInputs\n"
         "slots = sp.csr_matrix(np.eye(2 * TIMES, 3, dtype=np.float32))\n"
         "inputs = UserInputs((slots,), np.array([[0], [1]]), np.zeros((2, 2)), np.zeros((2, 4)))\n"
         "print(hash_inputs(inputs, ['tea', 'wine', 'bread'], ['old', 'young']))"

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from encoders.calibration.returning import ReturnForecast, fit_returning
 from encoders.data.events import Past
+from encoders.returning import ReturnForecast, fit_returning
 
 FIRST, AS_OF = date(2017, 1, 1), date(2017, 10, 1)
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from encoders.calibration.calibrate import Calibration, Observed, all_of, fit_calibration, standardise
-from encoders.calibration.overdispersion import Overdispersion
+from encoders.calibration import Calibration, Observed, all_of, fit_calibration, standardise
+from encoders.overdispersion import Overdispersion
 
 NEAR = 0.8
 

@@ -10,8 +10,7 @@ import torch
 from encoders.errors import ModelError, RequestError
 from encoders.metrics import auc
 from encoders.predictor import Forecast, Forecaster
-from encoders.tuning.tune import FEWEST_SEEDS, tune
-from encoders.tuning.tuned import BaseRates, forecast_tuned, read_tuned, tuned_path, write_tuned
+from encoders.tuning import FEWEST_SEEDS, BaseRates, forecast_tuned, read_tuned, tune, tuned_path, write_tuned
 from encoders.workspace import Workspace
 from tests.faulty import flip
 from tests.planted import World
@@ -85,7 +84,7 @@ def test_the_steps_alone_turn_a_vague_sentence_to_the_habit(
     monkeypatch: pytest.MonkeyPatch,
     habit: str,
 ) -> None:
-    monkeypatch.setattr("encoders.tuning.tune.CLEARLY", 1.0)
+    monkeypatch.setattr("encoders.tuning.CLEARLY", 1.0)
     seeds = owners(habit, 10)
     tuned = tune(forecaster, VAGUE, seeds)
     assert tuned.steps > 0
@@ -109,8 +108,8 @@ def test_users_with_nothing_in_common_cost_a_clear_sentence_little(
 def test_an_untuned_demand_gives_the_forecast_of_its_sentence(
     forecaster: Forecaster, owners: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("encoders.tuning.tune.STEPS", 0)
-    monkeypatch.setattr("encoders.tuning.tune.CLEARLY", 1.0)
+    monkeypatch.setattr("encoders.tuning.STEPS", 0)
+    monkeypatch.setattr("encoders.tuning.CLEARLY", 1.0)
     for sentence in (
         "people who will buy both coffee and tea but not wine in the next week",
         "households that will buy beer for the first time",
