@@ -23,9 +23,19 @@ FLOORS: dict[str, tuple[str, ...]] = {
         *("train", "tuning", "score"),
     ),
     "tools": (
-        *("bounds", "types", "campaign_types", "operation_types", "sentences", "storage", "audiences", "access"),
-        *("tenants", "delivery", "erasure", "deletion", "uploads", "queries", "saved_audiences", "service", "jobs"),
-        *("operations", "interfaces", "workers"),
+        *("bounds", "types", "operation_types", "sentences", "storage", "audiences", "access", "tenants", "delivery"),
+        *(
+            "erasure",
+            "uploads",
+            "queries",
+            "saved_audiences",
+            "service",
+            "problems",
+            "jobs",
+            "operations",
+            "interfaces",
+        ),
+        *("workers",),
     ),
     "agent": (
         *("guard", "steps", "models", "reading", "labelling", "state", "context", "replies", "thinking"),

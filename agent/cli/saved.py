@@ -10,7 +10,7 @@ from agent.cli.console import By, Json, Saved, opened_service, read_day, says, s
 from encoders.errors import RequestError
 
 if TYPE_CHECKING:
-    from tools.campaign_types import CampaignOutcome, Drift, DriftReport
+    from tools.operation_types import CampaignOutcome, Drift, DriftReport
     from tools.types import ExportFile
 
 

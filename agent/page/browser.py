@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from agent.page.cards import literal, together
 from encoders.errors import RequestError
-from tools.access.bodies import RefusedError
+from tools.access.routes import RefusedError
 from tools.bounds import UPLOAD_BYTES, UPLOAD_FILES
 from tools.uploads import checked_ending
 

@@ -36,8 +36,8 @@ from prompts.loader import table
 from tools.operation_types import Goal
 from tools.sentences.attributes import fields_of, take_people
 from tools.sentences.past import IT
+from tools.sentences.sentence import take_unknown
 from tools.sentences.spans import ahead_in
-from tools.sentences.stated import take_unknown
 from tools.types import ANYTHING, Behaviour, DataCard
 
 _NAMING: frozenset[Intent] = frozenset({"demand", "add", "replace", "exclude", "segments", "past"})

@@ -17,14 +17,11 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from encoders.errors import UnknownTokenError, WorkspaceError
-from tools.access.audit import UNKNOWN, RequestAudit
-from tools.access.bodies import BASIC, BEARER, Body, RefusedError
-from tools.access.caller import OWNER, Caller, GatedRequest, acting_as
-from tools.access.caller import Scope as Right
-from tools.access.limits import CallLimits
+from tools.access.callers import OWNER, Caller, GatedRequest, Tokens, acting_as
+from tools.access.callers import Scope as Right
+from tools.access.gate import UNKNOWN, CallLimits, RequestAudit
 from tools.access.names import Names, Origin, is_public, read_origin
-from tools.access.routes import RULES, Admission, BodyKind, PathRule, rule_for
-from tools.access.tokens import Tokens
+from tools.access.routes import BASIC, BEARER, RULES, Admission, Body, BodyKind, PathRule, RefusedError, rule_for
 
 __all__ = ["HttpGate", "is_public"]
 

@@ -15,7 +15,7 @@ from encoders.reader.targets import Targets, spoken_name
 from encoders.text.encoders import Matrix
 from encoders.workspace import Workspace
 from tests.planted import world_settings
-from tools.audiences.reader import ReaderService
+from tools.audiences.catalogue import ReaderService
 from tools.service import AudienceService
 
 

@@ -15,8 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from tools.access import serving
-from tools.access.bodies import Body, RefusedError
-from tools.access.routes import BodyKind
+from tools.access.routes import Body, BodyKind, RefusedError
 from tools.access.serving import configured
 from tools.bounds import HEADER_BYTES
 

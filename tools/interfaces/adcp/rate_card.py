@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, mod
 from encoders.errors import DataError
 from encoders.records import Record
 from encoders.settings import Settings
-from tools.interfaces.adcp.requests import Filters
+from tools.interfaces.adcp.protocol import Filters
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]

@@ -20,17 +20,17 @@ from encoders.model.dual import DualEncoder
 from encoders.workspace import Progress, Workspace
 from tests.planted import AS_OF, world_settings
 from tests.tools.interfaces.rest.rest_doubles import SAVE, SEEDS, Nowhere, ended, key, problem
-from tools.access.caller import Caller, acting_as
+from tools.access.callers import Caller, acting_as
 from tools.access.gate import Gate
 from tools.interfaces.rest.api import make_api
-from tools.jobs.jobs import Jobs
+from tools.jobs import Jobs
 from tools.service import AudienceService
 
 TUNE = {"seeds": SEEDS}
 HANGS = """
 import sys, threading
 from encoders.workspace import Workspace
-from tools.jobs.jobs import Jobs
+from tools.jobs import Jobs
 
 def work(progress):
     progress("At work", 0.5)

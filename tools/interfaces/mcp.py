@@ -1,7 +1,8 @@
-"""The server: every operation as a tool, the tasks of AdCP beside them, and what becomes of errors."""
+"""The operations over MCP: every operation as a tool, the tasks of AdCP beside them, and the server over HTTP."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from inspect import Parameter
 from itertools import count
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INVALID_REQUEST,
@@ -20,6 +22,9 @@ from mcp_types import (
     ToolAnnotations,
 )
 from pydantic import ValidationError
+from starlette.datastructures import Headers
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from encoders.errors import BROKEN, AudienceError, NotThereError, RequestError
 from encoders.workspace import Progress
@@ -27,6 +32,9 @@ from tools.access.gate import Gate
 from tools.interfaces.adcp.tasks import TASKS, Protocol
 from tools.operations.operation import Check, Effect, Interface, Opened, Operation, misfit
 from tools.operations.table import offered
+
+# --- The server: every operation as a tool, the tasks of AdCP beside them, and what becomes of errors
+
 
 INSTRUCTIONS = """Finds, sizes, explains and saves audiences: the users of one data set who are likely to do something
 next. Nothing is remembered between two calls: give the whole spec, or the name or id of a saved audience, each time.
@@ -191,3 +199,37 @@ async def _telling(context: Context[Any, Any], title: str, work: Callable[[Progr
         return await asyncio.to_thread(work, note)
     finally:
         telling.cancel()
+
+
+# --- The server over HTTP: as a stream, or in one piece for callers that take nothing else than JSON
+
+
+class OverHttp:
+    """Two servers over the same service, which keep nothing, and the request decides which of them answers."""
+
+    def __init__(self, make: Callable[[], AudienceServer]) -> None:
+        """Make both from a server that may be made twice; hosts and origins are checked by the gate in front."""
+        self._servers = (make(), make())
+        streaming, plain = self._servers
+        checked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+        self._streaming = streaming.streamable_http_app(stateless_http=True, transport_security=checked)
+        self._plain = plain.streamable_http_app(stateless_http=True, transport_security=checked, json_response=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request: in one piece where only JSON is accepted, otherwise as the protocol wants it."""
+        accepted = Headers(scope=scope).get("accept", "")
+        json_alone = "application/json" in accepted and "text/event-stream" not in accepted
+        await (self._plain if json_alone else self._streaming)(scope, receive, send)
+
+    @property
+    def route(self) -> BaseRoute:
+        """Where it answers: at /mcp without a slash at the end, which a mounted app would ask for."""
+        return Route("/mcp", endpoint=self)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Let requests in as long as the block lasts."""
+        async with AsyncExitStack() as stack:
+            for server in self._servers:
+                await stack.enter_async_context(server.session_manager.run())
+            yield
