@@ -19,11 +19,10 @@ from gradio.utils import get_upload_folder
 
 from agent.guard.verdict import permit
 from agent.page import cards, controls, details, layout
-from agent.page.browser import Transcript, Uploads
 from agent.page.details import reach_curve
 from agent.page.events import PageEvents
 from agent.page.layout import ContentSecurityPolicy, Layout
-from agent.page.state import AppState, LazyService, Line, following, sentence
+from agent.page.state import AppState, LazyService, Line, Transcript, Uploads, following, sentence
 from agent.state import AudienceDraft, Reply
 from encoders.errors import AudienceError, NotThereError, RequestError
 from encoders.settings import settings

@@ -39,7 +39,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     ),
     "agent": (
         *("guard", "steps", "models", "reading", "labelling", "state", "context", "replies", "thinking"),
-        *("reply_builder", "actions", "graph", "conversation", "recording", "batch", "page", "cli"),
+        *("reply_builder", "actions", "graph", "conversation", "batch", "page", "cli"),
     ),
     "app_gradio": (),
     "benchmarks": (),

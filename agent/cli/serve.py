@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.console import Json, open_workspace, progress_bar, show
-from agent.reading.options import DECIDE
+from agent.steps import DECIDE
 from encoders.errors import RequestError, WorkspaceError
 from encoders.settings import Settings
 from encoders.workspace import Workspace

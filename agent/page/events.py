@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.page.browser import Transcript, Uploads
+from agent.page.state import Transcript, Uploads
 from tools.access.callers import current
 from tools.access.gate import RequestAudit
 from tools.access.routes import CANCEL, DATA, JOIN, UPLOAD, RefusedError

@@ -14,8 +14,8 @@ import polars as pl
 from pydantic import ValidationError
 
 from agent.conversation import Conversation
-from agent.reading.options import ALL, DECIDE, HORIZONS, NEWNESS
 from agent.state import Clarification, Reply
+from agent.steps import ALL, DECIDE, HORIZONS, NEWNESS
 from benchmarks.forecasts.demands import GROUP_LEVEL, items_of, read_topics
 from benchmarks.forecasts.figures import Figure, difference, figure
 from encoders.data.events import Dataset

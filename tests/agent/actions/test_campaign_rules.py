@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.actions.profile import angles
+from agent.actions.audiences import angles
 from agent.actions.saved import outcome_text
 from agent.reading.commands import (
     LATEST,

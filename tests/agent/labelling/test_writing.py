@@ -15,7 +15,7 @@ from agent.guard.classifier import classifier
 from agent.labelling.finishing import label_key
 from agent.labelling.job import LabelJob, Paths
 from agent.labelling.ledger import LabelLedger, Review
-from agent.labelling.planning import plan
+from agent.labelling.prompting import plan
 from agent.labelling.report import load
 from agent.labelling.sampling import Horizon, Unit
 from agent.labelling.writing import Terms, estimate_labels, write_labels

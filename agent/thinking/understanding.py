@@ -8,10 +8,10 @@ from typing import Literal, NamedTuple
 from agent.context import Context
 from agent.reading.grounding import AT_MOST, GroundedPhrase, ground, ground_answer, names_a_thing, served
 from agent.reading.message import ParsedMessage
-from agent.reading.options import ALL, DECIDE, NEWNESS
 from agent.reading.orders import picked_near
 from agent.reading.wording import Parts, listed, plain, verb
-from agent.thinking.rules.refining import refine
+from agent.steps import ALL, DECIDE, NEWNESS
+from agent.thinking.refining import refine
 from encoders.reader import WholeReading as Read
 from encoders.text.words import stems
 from prompts.loader import reply

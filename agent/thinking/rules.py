@@ -1,16 +1,14 @@
 """Decides without a language model."""
 
-from agent.context import Context
+from agent.context import Context, Decision
 from agent.models.usage import ModelConduct
 from agent.reading.grounding import ground
 from agent.reading.wording import listed, plain, verb
 from agent.steps import Step, StepError
-from agent.thinking.behaviours import behaviours_of
 from agent.thinking.checks import Searching, check_step
-from agent.thinking.decision import Decision
-from agent.thinking.rules.refining import missing_text, refine
-from agent.thinking.rules.understanding import UnderstoodRequest, read_request
+from agent.thinking.refining import behaviours_of, missing_text, refine
 from agent.thinking.things import chosen_by_reader, nothing_near, stands_for
+from agent.thinking.understanding import UnderstoodRequest, read_request
 from encoders.text.words import stems
 from prompts.loader import reply, spoken
 from tools.sentences.attributes import write_filter
