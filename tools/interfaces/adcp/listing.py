@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from encoders.errors import ModelError, RequestError
+from tools.interfaces.adcp.accounts import RateCard
 from tools.interfaces.adcp.protocol import LONGEST_SPEC, Form
-from tools.interfaces.adcp.rate_card import RateCard
 from tools.service import AudienceService
 from tools.storage.registry import NAME_LENGTH
 from tools.types import AudienceSpec, DataCard, Interval, SavedAudience, SizeEstimate

@@ -11,7 +11,7 @@ from encoders.data.events import HORIZON_DAYS
 from encoders.errors import AudienceError, ModelError, RequestError, TooSmallError
 from encoders.text.words import stems
 from tools.access.callers import current
-from tools.interfaces.adcp.accounts import known, once
+from tools.interfaces.adcp.accounts import RateCard, known, once
 from tools.interfaces.adcp.listing import Listing, Segment, Segments, of_sentence, saving_key, saving_name
 from tools.interfaces.adcp.protocol import (
     ActivationRequest,
@@ -23,7 +23,6 @@ from tools.interfaces.adcp.protocol import (
     not_found,
     paged,
 )
-from tools.interfaces.adcp.rate_card import RateCard
 from tools.service import AudienceService
 from tools.types import AudienceSpec, SavedAudience
 

@@ -13,7 +13,7 @@ from encoders.errors import AccessError, RequestError
 from encoders.settings import Settings
 from tools.access.callers import Scope
 from tools.access.gate import Gate
-from tools.interfaces.adcp.accounts import listed, synced
+from tools.interfaces.adcp.accounts import RateCard, listed, rate_card, synced
 from tools.interfaces.adcp.protocol import (
     MAJOR,
     RELEASES,
@@ -30,7 +30,6 @@ from tools.interfaces.adcp.protocol import (
     misfit,
     unavailable,
 )
-from tools.interfaces.adcp.rate_card import RateCard, rate_card
 from tools.interfaces.adcp.signals import Activation, Check, Discovery
 from tools.service import AudienceService
 
