@@ -70,7 +70,7 @@ def serve() -> None:
     os.environ.setdefault("GRADIO_TEMP_DIR", str(settings.workspace / "gradio"))  # read when gradio is imported
     import uvicorn
 
-    from tools.access.serving import configured
+    from tools.access.http import configured
 
     with listening:
         host, port = listening.getsockname()[:2]
