@@ -188,7 +188,7 @@ def _card(workspace: Workspace, name: str) -> Path:
     return Paths(workspace, name).card
 
 
-# --- label NAME --review: one label after the other beside what its user did -----------------------
+# --- label NAME --review: one label after the other beside what its user did ---------------------
 
 _QUIT = "quit"
 

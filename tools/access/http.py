@@ -30,7 +30,7 @@ from tools.bounds import CONNECTIONS, HEADER_BYTES, HEADER_SECONDS
 # password).
 
 
-__all__ = ["HttpGate", "is_public"]
+__all__ = ["HttpGate", "configured", "is_public"]
 
 _NEEDED = "A token is needed: send it as 'Authorization: Bearer TOKEN'. 'audience token create' makes one."
 REQUESTS_PER_CALL = 4

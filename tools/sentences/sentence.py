@@ -185,8 +185,6 @@ def _tidied(text: str) -> str:
 # A name stands in quotes where it would be misread without; so does a demand that says what only conditions may say.
 
 
-__all__ = ["StatedConditions", "read", "take_conditions", "write"]
-
 Meaning = Callable[[LifeCycle], str]
 
 _FIRST, _NEXT, _CUT, _LIKE = "; only those ", "; and ", "; the likeliest ", "; ranked as tuned under "
