@@ -19,31 +19,25 @@ from gradio.utils import get_upload_folder
 
 from agent.guard.verdict import permit
 from agent.page import cards, controls, details, layout
-from agent.page.browser import Transcript, Uploads
 from agent.page.details import reach_curve
 from agent.page.events import PageEvents
 from agent.page.layout import ContentSecurityPolicy, Layout
-from agent.page.state import AppState, LazyService, Line, following, sentence
+from agent.page.state import AppState, LazyService, Line, Transcript, Uploads, following, sentence
 from agent.state import AudienceDraft, Reply
 from encoders.errors import AudienceError, NotThereError, RequestError
 from encoders.settings import settings
 from encoders.workspace import Workspace
-from tools.access.audit import FOLDED_SECONDS, RequestAudit
-from tools.access.caller import current
-from tools.access.gate import Gate
+from tools.access.callers import Tokens, current
+from tools.access.gate import FOLDED_SECONDS, CallLimits, Gate, RequestAudit
 from tools.access.http import HttpGate
-from tools.access.limits import CallLimits
 from tools.access.names import Names
-from tools.access.tokens import Tokens
 from tools.bounds import UPLOAD_BYTES
-from tools.interfaces.mcp.http import OverHttp
-from tools.interfaces.mcp.server import make_server
+from tools.interfaces.mcp import OverHttp, make_server
 from tools.interfaces.rest.api import make_api
-from tools.jobs.problems import problem_of
+from tools.problems import problem_of
 from tools.storage.registry import Registry
 from tools.types import AudienceSpec, SavedAudience, SizeEstimate
-from tools.workers.retention import RetentionTask
-from tools.workers.webhooks import WebhookWorker
+from tools.workers import RetentionTask, WebhookWorker
 
 if TYPE_CHECKING:
     from tools.service import AudienceService

@@ -21,9 +21,18 @@ from pydantic import TypeAdapter
 
 if TYPE_CHECKING:
     from encoders.settings import Settings, settings
-    from tools.campaign_types import CampaignOutcome, Drift
     from tools.interfaces.langchain import targeting_tools
-    from tools.operation_types import AudiencePage, CataloguePage, CombinedUsers, Exported, Goal, GoalReached, GroupCard
+    from tools.operation_types import (
+        AudiencePage,
+        CampaignOutcome,
+        CataloguePage,
+        CombinedUsers,
+        Drift,
+        Exported,
+        Goal,
+        GoalReached,
+        GroupCard,
+    )
     from tools.service import AudienceService
     from tools.types import (
         AudienceSpec,
@@ -85,7 +94,7 @@ def __getattr__(name: str) -> Any:
     """The names that need more than a moment to import, imported when they are first used."""
     if name not in _PLACES:
         raise AttributeError(f"module 'audience_targeting' has no attribute '{name}'")
-    from encoders.extras import named_extra
+    from encoders.errors import named_extra
 
     with named_extra():
         return getattr(import_module(_PLACES[name]), name)
@@ -273,7 +282,7 @@ class Client:
 
     def outcome(self, audience: str) -> "CampaignOutcome":
         """How a saved audience did, as recorded last."""
-        from tools.campaign_types import CampaignOutcome
+        from tools.operation_types import CampaignOutcome
 
         return self._get(CampaignOutcome, f"/audiences/{_part(audience)}/outcome")
 
@@ -281,14 +290,14 @@ class Client:
         self, audience: str, approved_by: str, key: str, responders_csv: str | None = None, version: int | None = None
     ) -> "CampaignOutcome":
         """Record who responded; without a file they are counted in the data, once the horizon is over."""
-        from tools.campaign_types import CampaignOutcome
+        from tools.operation_types import CampaignOutcome
 
         body = {"approved_by": approved_by, "responders_csv": responders_csv, "version": version}
         return self._post(CampaignOutcome, f"/audiences/{_part(audience)}/outcome", body, key=key)
 
     def drift(self, audience: str) -> "Drift":
         """Whether a saved audience is still what was saved."""
-        from tools.campaign_types import Drift
+        from tools.operation_types import Drift
 
         return self._get(Drift, f"/audiences/{_part(audience)}/drift")
 

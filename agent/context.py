@@ -1,15 +1,21 @@
-"""What a model is shown before it decides: what was said, how the talk stands, and what the data has to do with it."""
+"""What every way of thinking is given, before it decides, and what it gives back."""
 
 from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from agent.models.usage import ModelConduct
 from agent.reading.grounding import FLOOR, KINDRED
 from agent.reading.message import ParsedMessage
 from agent.reading.wording import Parts
 from agent.state import Answer, Clarification
+from agent.steps import Step
 from encoders.reader import WholeReading
 from tools.types import AudienceSpec, GroupHit, Interval
+
+# --- What a model is shown before it decides: what was said, how the talk stands, and what the data has
+#     to do with it ---
 
 
 class SearchHits(BaseModel):
@@ -111,3 +117,35 @@ class Context(BaseModel):
     def hits(self, words: str) -> tuple[GroupHit, ...]:
         """What the search for ``words`` found."""
         return next((search.hits for search in self.searches if search.words == words.strip()), ())
+
+
+# --- What every way of thinking gives back, and what it is asked through --------------------------
+
+
+class Decision(NamedTuple):
+    """The next step, checked against the data."""
+
+    step: Step
+    notes: tuple[str, ...]
+    """What has to be said about what was dropped from it."""
+    conduct: ModelConduct
+    """How the language model has behaved so far."""
+    fell_back: str = ""
+    """One sentence where a language model failed and the rules decided."""
+    context: Context | None = None
+    """What the step is carried out in the light of, where that is not what the rules found."""
+
+
+class Thinker(Protocol):
+    """Decides the next step; ``name`` is what people see."""
+
+    name: str
+
+    def decide(self, context: Context, conduct: ModelConduct) -> Decision:
+        """Decide what to do about the message in ``context``.
+
+        Args:
+            context: what was said, how the talk stands, and what the data has to do with it.
+            conduct: what the language model has used and how it behaved in this conversation.
+        """
+        ...

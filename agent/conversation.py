@@ -13,17 +13,16 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command, StateSnapshot, StreamMode
 
 from agent import replies
-from agent.context import Context
+from agent.context import Context, Thinker
 from agent.graph import Turn, build_agent
+from agent.models.calls import span, start, traced_service
 from agent.models.chat import chat_model, spoken_name
-from agent.models.tracing import span, start, traced_service
 from agent.models.usage import Budget, read_prices
 from agent.reading.wording import into_english, plain
 from agent.state import Memory, Reply
 from agent.steps import Step
-from agent.thinking.decision import Thinker
 from agent.thinking.llm import ModelThinker
-from agent.thinking.rules.decide import RuleThinker
+from agent.thinking.rules import RuleThinker
 from encoders.errors import AudienceError
 from encoders.settings import Settings
 from encoders.workspace import plain_faults, silent

@@ -17,9 +17,9 @@ from langgraph.types import interrupt
 
 from agent import replies
 from agent.actions.dispatch import Actions, carry_out
-from agent.context import Context
+from agent.context import Context, Decision, Thinker
 from agent.guard.verdict import Refusal, check, check_spec, check_turn
-from agent.models.tracing import traced
+from agent.models.calls import traced
 from agent.models.usage import ModelConduct
 from agent.reading.commands import courteous, hostile
 from agent.reading.grounding import framed, ground
@@ -28,7 +28,6 @@ from agent.reading.wording import code_of, labelled, language, listed, noun_phra
 from agent.reply_builder import Outcome
 from agent.state import Memory, PendingAction, Reply
 from agent.steps import Step
-from agent.thinking.decision import Decision, Thinker
 from agent.thinking.drafts import RefusedAudience
 from agent.thinking.weighing import look
 from encoders.errors import AudienceError

@@ -8,8 +8,7 @@ from agent.guard.verdict import JudgedTalk
 from agent.models.usage import ModelConduct, Usage
 from agent.reading.message import ParsedMessage
 from agent.reading.wording import Parts
-from tools.campaign_types import CampaignOutcome, Refreshed
-from tools.operation_types import Goal
+from tools.operation_types import CampaignOutcome, Goal, Refreshed
 from tools.types import AudienceSpec, Comparison, Explanation, ExportFile, SavedAudience, SizeEstimate
 
 

@@ -1,4 +1,4 @@
-"""The next step of a conversation, as the rules or a language model decide it."""
+"""The next step of a conversation, as the rules or a language model decide it, and the fixed answers of questions."""
 
 from typing import Annotated, Literal
 
@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tools.operation_types import Goal
 from tools.types import Behaviour, LifeCycle, Membership
+
+# --- The next step of a conversation, as the rules or a language model decide it ------------------
+
 
 Action = Literal[
     "ask", "propose", "adjust", "filter", "exclude", "compare", "explain", "skew",
@@ -64,3 +67,12 @@ class Step(BaseModel):
 
 class StepError(ValueError):
     """A decision cannot be used; the text says what is wrong with it, for a model's second try."""
+
+
+# --- The fixed answers a question offers ----------------------------------------------------------
+
+
+ALL = "All of them"
+DECIDE = "You decide"
+NEWNESS = ("Everyone", "Only for the first time")
+HORIZONS = ("The next 7 days", "The next 28 days", "The next 91 days")

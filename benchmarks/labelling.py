@@ -21,10 +21,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from agent.labelling.budget import LabelBudget
-from agent.labelling.calls import Server, ask_all
-from agent.labelling.ledger import LabelLedger
-from agent.labelling.pace import Limits
+from agent.labelling.calls import Limits, Server, ask_all
+from agent.labelling.ledger import LabelBudget, LabelLedger
 
 CALLS = 1_000
 PER_MINUTE = 1_500

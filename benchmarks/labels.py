@@ -30,7 +30,7 @@ from benchmarks.forecasts.tasks.wording import PARAPHRASE, TEMPLATE, read_wordin
 from encoders.data.events import Dataset
 from encoders.settings import Settings, settings
 from encoders.training.fit import Recipe
-from encoders.training.written import LABEL_SCHEMA
+from encoders.training.labels import LABEL_SCHEMA
 from encoders.workspace import Workspace, silent
 
 AS_OF = date(2017, 9, 1)

@@ -25,8 +25,7 @@ from pydantic import BaseModel
 
 from encoders.settings import settings
 from encoders.workspace import Workspace
-from tools.access.caller import Scope
-from tools.access.tokens import Tokens
+from tools.access.callers import Scope, Tokens
 
 ROOT = Path(__file__).resolve().parents[1]
 MEASURED = ROOT / "benchmarks" / "measured" / "load.json"

@@ -21,12 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 import numpy as np  # noqa: E402
 
-from encoders.calibration.overdispersion import Vector, responders  # noqa: E402
 from encoders.data.events import Dataset  # noqa: E402
+from encoders.overdispersion import Vector, responders  # noqa: E402
 from encoders.settings import settings  # noqa: E402
 from encoders.workspace import Workspace  # noqa: E402
 from tests.tools.bombs import bombs, read_apart  # noqa: E402
-from tools.access.limits import MOST_QUESTIONS  # noqa: E402
+from tools.access.gate import MOST_QUESTIONS  # noqa: E402
 from tools.audiences.disclosure import CERTAIN, DIGITS, EDGES, ROUNDED_TO, SCALE, Protected  # noqa: E402
 from tools.audiences.population import MASK_BITS  # noqa: E402
 from tools.erasure.erasure import erase  # noqa: E402

@@ -28,7 +28,7 @@ from agent.batch import answer_file
 from agent.conversation import Conversation
 from agent.recording import Recorded
 from benchmarks.forecasts.figures import figure
-from encoders.features.histories import done_in
+from encoders.features import done_in
 from encoders.metrics import auc
 from encoders.reader import WholeReading
 from encoders.settings import settings

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.forecasts.demands import items_of, read_topics
-from encoders.calibration.calibrate import CLOSE
-from encoders.calibration.overdispersion import responders
+from encoders.calibration import CLOSE
 from encoders.data.events import Dataset
-from encoders.features.histories import done_in
+from encoders.features import done_in
 from encoders.metrics import auc, lift
+from encoders.overdispersion import responders
 from encoders.predictor import Forecaster
 from encoders.settings import settings
 from encoders.workspace import Workspace

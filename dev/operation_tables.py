@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tools.access.caller import Scope
+from tools.access.callers import Scope
 from tools.operations.operation import Interface, Operation
 from tools.operations.table import OPERATIONS, offered
 

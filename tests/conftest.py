@@ -14,9 +14,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 import encoders.train
 from agent.cli import data
-from encoders.reader import building, texts
+from encoders.reader import building, head
+from encoders.reader.head import material
 from encoders.reader.knowledge import trades
-from encoders.reader.texts import material
 from encoders.settings import settings
 from encoders.text import encoders as text_encoders
 from encoders.text.encoders import Matrix
@@ -72,7 +72,7 @@ def _little_knowledge() -> Iterator[None]:
     no_situations = replace(material(), situations=dict.fromkeys(material().situations, ()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(building, "trades", lambda: little)
-        for module in (building, texts):
+        for module in (building, head):
             patch.setattr(module, "material", lambda: no_situations)
         yield
 
@@ -147,5 +147,5 @@ def all_knowledge(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def know_everything(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(building, "trades", trades)
-    for module in (building, texts):
+    for module in (building, head):
         patch.setattr(module, "material", material)

@@ -25,15 +25,14 @@ from encoders.settings import settings
 from encoders.training.fit import Recipe
 from encoders.workspace import Workspace
 from tests.naming import files_that_name
-from tools.access.caller import Scope
-from tools.access.tokens import Tokens
+from tools.access.callers import Scope, Tokens
 from tools.delivery.exports import exported
 from tools.delivery.outbox import Outbox
-from tools.jobs.ledger import Ledger
+from tools.jobs import Ledger
 from tools.service import AudienceService
 from tools.storage.registry import Registry
 from tools.types import AudienceSpec
-from tools.workers.webhooks import deliver_due
+from tools.workers import deliver_due
 
 FIRST, DAYS, USERS = date(2025, 1, 1), 150, 120
 LATER = FIRST + timedelta(days=DAYS - 10)

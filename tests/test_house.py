@@ -79,7 +79,7 @@ def test_tests_ask_for_what_is_public(path: Path) -> None:
         ("shop._registry.members(name)", ["shop._registry"]),
         ("self.shop._registry", ["self.shop._registry"]),
         ("super()._run()", ["super()._run"]),
-        ("from tools.access.tokens import _TABLES as TABLES", ["tools.access.tokens._TABLES"]),
+        ("from tools.access.callers import _TABLES as TABLES", ["tools.access.callers._TABLES"]),
         ("from tools._tokens import Tokens", ["tools._tokens.Tokens"]),
         ("import tools._tokens", ["tools._tokens"]),
         ("patch.setattr(fit, '_BATCH', 2)", ["_BATCH"]),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import audience_targeting
-from encoders.extras import EXTRAS, MissingExtraError, named_extra
+from encoders.errors import EXTRAS, MissingExtraError, named_extra
 from encoders.workspace import Workspace
 from tests.planted import world_settings
 

@@ -13,17 +13,16 @@ import numpy.typing as npt
 from encoders.data.events import ACTIVE_DAYS
 from encoders.errors import NotAllowedError, RequestError, TooSmallError
 from encoders.predictor import Forecast
+from encoders.score import common_vector, sentence_vector
 from encoders.settings import Settings
-from encoders.vectors import common_vector, sentence_vector
 from encoders.workspace import Progress, silent
-from tools.access.caller import OWNER, Caller, Scope
+from tools.access.callers import OWNER, Caller, Scope
 from tools.audiences.changes import saved_question
 from tools.audiences.conditions import Members
 from tools.audiences.disclosure import Mask, Question, number_text
-from tools.audiences.goals import reach_goal
 from tools.audiences.population import UNKNOWN, Population
 from tools.audiences.profile import Profile, skew_report
-from tools.audiences.sizing import MOST_READ, Selection, select, size_estimate
+from tools.audiences.sizing import MOST_READ, Selection, reach_goal, select, size_estimate
 from tools.operation_types import CataloguePage, Goal, GoalReached, GroupCard
 from tools.tenants import Tenant
 from tools.types import (

@@ -8,22 +8,18 @@ from typing import Literal
 
 from encoders.errors import NotAllowedError, RequestError
 from encoders.workspace import Progress
-from tools.access.caller import Scope
+from tools.access.callers import Scope
 from tools.access.names import Names
 from tools.audiences.changes import compared, refresh_day, shown_audience
 from tools.audiences.drift import DRIFT_COUNTS, DriftChecks
 from tools.audiences.outcomes import Outcomes
 from tools.audiences.sizing import Selection, curve_point
-from tools.campaign_types import Refreshed
-from tools.deletion import delete_audience, delete_conversation, delete_export
-from tools.delivery.deployments import Deployments
 from tools.delivery.destinations import Destinations
-from tools.delivery.notifications import announce_drift, announce_saved
-from tools.delivery.outbox import Outbox
+from tools.delivery.outbox import Outbox, announce_drift, announce_saved
 from tools.delivery.reaching import Reachability
-from tools.delivery.sending import Exports
-from tools.erasure.erasure import erase
-from tools.operation_types import MOST_HELD_OUT, Receipt
+from tools.delivery.sending import Deployments, Exports
+from tools.erasure.erasure import delete_audience, delete_conversation, delete_export, erase
+from tools.operation_types import MOST_HELD_OUT, Receipt, Refreshed
 from tools.queries import AudienceQueries
 from tools.types import AudienceSpec, ExportFile, Interval, SampleUser, SavedAudience
 from tools.uploads import keep_upload, uploaded

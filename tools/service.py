@@ -7,10 +7,10 @@ from encoders.predictor import Forecaster
 from encoders.reader import WholeReading
 from encoders.settings import Settings
 from encoders.workspace import Progress, Workspace, silent
-from tools.access.caller import Caller
+from tools.access.callers import Caller
+from tools.audiences.catalogue import Learning, ReaderService
 from tools.audiences.population import Population
-from tools.audiences.reader import Learning, ReaderService
-from tools.campaign_types import Refreshed
+from tools.operation_types import Refreshed
 from tools.queries import checked_words
 from tools.saved_audiences import SavedAudiences
 from tools.storage.indexing import open_forecaster, read_index

@@ -4,7 +4,7 @@ from threading import Lock
 
 from encoders.predictor import Forecaster
 from encoders.workspace import Workspace
-from tools.access.limits import Allowance
+from tools.access.gate import Allowance
 from tools.audiences.tuned import TunedDemands
 from tools.storage.registry import Registry
 

@@ -7,11 +7,10 @@ from agent.actions.saved import ask_save
 from agent.context import Context
 from agent.guard.verdict import check
 from agent.reading.grounding import shares, short_first
-from agent.reading.options import ALL, DECIDE, HORIZONS, NEWNESS
 from agent.reading.wording import listed, plain
 from agent.reply_builder import KEPT_FOR_UNDO, Outcome, ReplyBuilder
 from agent.state import Memory
-from agent.steps import ABOUT_AUDIENCE, Step, Topic
+from agent.steps import ABOUT_AUDIENCE, ALL, DECIDE, HORIZONS, NEWNESS, Step, Topic
 from encoders.reader.targets import spoken_name
 from encoders.text.words import stems
 from prompts.loader import reply

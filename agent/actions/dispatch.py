@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 from agent import replies
 from agent.actions.answers import answer
-from agent.actions.combining import ask_combine, combine, compare, people_like, segments
-from agent.actions.profile import message_angles, say_skew
+from agent.actions.audiences import ask_combine, combine, compare, message_angles, people_like, say_skew, segments
 from agent.actions.saved import (
     ask_export,
     ask_outcome,
@@ -23,11 +22,10 @@ from agent.actions.saved import (
     with_share,
 )
 from agent.context import Context
-from agent.reading.options import ALL, DECIDE
 from agent.reading.wording import plain
 from agent.reply_builder import Outcome, ReplyBuilder
 from agent.state import Answer, Clarification, Memory, Pending, PendingAction, Reply, Version
-from agent.steps import Action, Step
+from agent.steps import ALL, DECIDE, Action, Step
 from agent.thinking.drafts import Drafting
 from agent.thinking.weighing import alternatives
 from encoders.errors import RequestError

@@ -12,8 +12,8 @@ from agent.state import Memory, Pending, Version
 from agent.steps import Step
 from encoders.errors import AudienceError, RequestError
 from prompts.loader import reply
-from tools.campaign_types import CampaignOutcome, Refreshed, Side
-from tools.delivery.platforms import platform_named
+from tools.delivery.destinations import platform_named
+from tools.operation_types import CampaignOutcome, Refreshed, Side
 from tools.types import DataCard, ExportFile, SampleUser, SavedAudience
 
 

@@ -13,8 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 from typer.core import TyperGroup
 
-from encoders.errors import AudienceError, RequestError
-from encoders.extras import named_extra
+from encoders.errors import AudienceError, RequestError, named_extra
 from encoders.settings import Settings, settings
 from encoders.workspace import Progress, Workspace
 from tools.operations.table import BY_NAME

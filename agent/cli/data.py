@@ -92,7 +92,7 @@ def train(
 def index(as_of: AsOf = None, as_json: Json = False) -> None:
     """Bring the store that audiences are found in up to date; only users with something new are encoded again."""
     workspace, settings = open_workspace()
-    from tools.audiences.reader import learn_to_read
+    from tools.audiences.catalogue import learn_to_read
     from tools.storage.indexing import build_index
 
     with progress_bar() as progress:
@@ -132,7 +132,7 @@ def _demo_model(workspace: Workspace, settings: Settings, progress: Progress) ->
 
 
 def _demo_index(workspace: Workspace, settings: Settings, card: "DatasetCard", model: Path, progress: Progress) -> None:
-    from tools.audiences.reader import learn_to_read
+    from tools.audiences.catalogue import learn_to_read
     from tools.storage.indexing import build_index
     from tools.storage.vectors import VectorStore, collection_name
 

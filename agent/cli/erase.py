@@ -46,7 +46,7 @@ def audience(
     as_json: Json = False,
 ) -> None:
     """Do the operation ``delete_audience``."""
-    from tools.deletion import delete_audience
+    from tools.erasure.erasure import delete_audience
 
     with opened_registry(tenant) as (own, registry):
         saved = delete_audience(own, registry, name, by)
@@ -61,7 +61,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Do the operation ``delete_export``."""
-    from tools.deletion import delete_export
+    from tools.erasure.erasure import delete_export
 
     with opened_registry(tenant) as (own, registry):
         delete_export(own, registry, name, by)
@@ -75,7 +75,7 @@ def conversation(
 ) -> None:
     """Do the operation ``delete_conversation``."""
     workspace, _ = open_workspace()
-    from tools.deletion import delete_conversation
+    from tools.erasure.erasure import delete_conversation
 
     delete_conversation(workspace, thread.removeprefix("chat "))
     show({"deleted": thread}, as_json, lambda: f"Deleted: conversation {thread}")

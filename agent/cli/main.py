@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from agent.cli import audit, data, destination, embed, erase, label, measure, models, saved, serve, token, tune, webhook
+from agent.cli import data, demands, destination, erase, models, saved, serve, token, webhook
 from agent.cli.console import PlainGroup, choose_workspace, says
 
 app = typer.Typer(cls=PlainGroup, add_completion=False, pretty_exceptions_enable=False)
@@ -40,19 +40,21 @@ class Shown(NamedTuple):
 COMMANDS: dict[Callable[..., None], Shown] = {
     data.demo: Shown("audience demo"),
     data.prepare: Shown("audience prepare shop.toml --strict"),
-    label.label: Shown("audience label spring --users 2000 --dry-run"),
+    models.label: Shown("audience label spring --users 2000 --dry-run"),
     data.train: Shown("audience train --as-of 2017-10-01"),
     data.index: Shown("audience index --as-of 2017-10-01"),
-    measure.score: Shown("audience score --as-of 2017-10-01 --demands demands.jsonl --out scores.parquet"),
-    measure.size: Shown('audience size "Households that will buy coffee in the next 28 days" --cut 0.1', "size"),
-    embed.embed: Shown('audience embed "Households that will buy coffee in the next 28 days" --json'),
-    tune.tune: Shown('audience tune "coffee lovers" --demand "People who love coffee" --seeds customers.csv', "tune"),
+    demands.score: Shown("audience score --as-of 2017-10-01 --demands demands.jsonl --out scores.parquet"),
+    demands.size: Shown('audience size "Households that will buy coffee in the next 28 days" --cut 0.1', "size"),
+    demands.embed: Shown('audience embed "Households that will buy coffee in the next 28 days" --json'),
+    demands.tune: Shown(
+        'audience tune "coffee lovers" --demand "People who love coffee" --seeds customers.csv', "tune"
+    ),
     saved.outcome: Shown('audience outcome "Autumn launch" responders.csv'),
     saved.refresh: Shown('audience refresh "Autumn launch" --as-of 2017-11-01', "refresh"),
     saved.export: Shown('audience export "Autumn launch" --to meta', "export"),
     saved.drift: Shown('audience drift "Autumn launch"', "drift"),
     erase.forget: Shown("audience forget 1234 5678 --by Ada", "forget"),
-    audit.audit: Shown('audience audit "Autumn launch"'),
+    saved.audit: Shown('audience audit "Autumn launch"'),
     erase.restore: Shown("audience restore"),
     serve.ask: Shown('audience ask "people for our new baby line" --json'),
     serve.serve: Shown("AUDIENCE_PORT=8080 audience serve"),

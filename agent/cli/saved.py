@@ -1,4 +1,4 @@
-"""Saved audiences: outcome, refresh, export and drift."""
+"""Saved audiences: outcome, refresh, export and drift, and the audit lines of who did what."""
 
 from datetime import date
 from pathlib import Path
@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.console import By, Json, Saved, opened_service, read_day, says, show
+from agent.cli.console import By, Json, Saved, Tenant, opened_registry, opened_service, read_day, says, show
 from encoders.errors import RequestError
 
 if TYPE_CHECKING:
-    from tools.campaign_types import CampaignOutcome, Drift, DriftReport
+    from tools.operation_types import CampaignOutcome, Drift, DriftReport
+    from tools.storage.registry import AuditLine
     from tools.types import ExportFile
+
+
+# --- Saved audiences: outcome, refresh, export and drift ------------------------------------------
 
 
 def outcome(
@@ -121,3 +125,24 @@ def _drift(found: "Drift", minimum: int) -> str:
         f"{stayed} of {users} are still in, {came} would come and {left} leave; "
         f"{found.moved:.0%} moved beyond the interval{counted}."
     )
+
+
+# --- The audit lines: who did what, and when ------------------------------------------------------
+
+
+def audit(
+    audience: Annotated[str | None, typer.Argument(help=f"{says('saved', 'audience')} Without it, everything.")] = None,
+    tenant: Tenant = "",
+    limit: Annotated[int, typer.Option(min=1, help=says("deliveries", "limit"))] = 100,
+    as_json: Json = False,
+) -> None:
+    """Show who did what and when: every save, export and outcome, and every call from outside."""
+    with opened_registry(tenant) as (_, registry):
+        lines = registry.audit(audience)[-limit:]
+    show(lines, as_json, lambda: "\n".join(map(_in_words, lines)) or "Nothing was done yet.")
+
+
+def _in_words(line: "AuditLine") -> str:
+    details = ", ".join(f"{key} {value}" for key, value in line.details.items())
+    about = f" {line.audience} v{line.version}" if line.audience else ""
+    return f"{line.time:%Y-%m-%d %H:%M:%S} {line.actor}: {line.action}{about} ({details})"

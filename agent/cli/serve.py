@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.console import Json, open_workspace, progress_bar, show
-from agent.reading.options import DECIDE
+from agent.steps import DECIDE
 from encoders.errors import RequestError, WorkspaceError
 from encoders.settings import Settings
 from encoders.workspace import Workspace
@@ -70,7 +70,7 @@ def serve() -> None:
     os.environ.setdefault("GRADIO_TEMP_DIR", str(settings.workspace / "gradio"))  # read when gradio is imported
     import uvicorn
 
-    from tools.access.serving import configured
+    from tools.access.http import configured
 
     with listening:
         host, port = listening.getsockname()[:2]
@@ -80,8 +80,8 @@ def serve() -> None:
 
 
 def _tokens_where_needed(workspace: Workspace, settings: Settings) -> None:
+    from tools.access.callers import Tokens
     from tools.access.names import Names
-    from tools.access.tokens import Tokens
 
     if not Names(settings.host, settings.hosts).public:
         return
@@ -121,9 +121,8 @@ def mcp() -> None:
     """Offer everything to another agent as tools (Model Context Protocol), over standard input and output."""
     workspace, settings = open_workspace()
     from agent.guard.verdict import permit
-    from tools.access.audit import RequestAudit
-    from tools.access.gate import Gate
-    from tools.interfaces.mcp.server import make_server
+    from tools.access.gate import Gate, RequestAudit
+    from tools.interfaces.mcp import make_server
     from tools.storage.registry import Registry
 
     service, trail = (

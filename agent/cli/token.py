@@ -6,8 +6,7 @@ import typer
 
 from agent.cli.console import Json, PlainGroup, Tenant, open_workspace, show
 from encoders.errors import RequestError
-from tools.access.caller import Scope
-from tools.access.tokens import USUAL_LIMIT, TokenCard, Tokens
+from tools.access.callers import USUAL_LIMIT, Scope, TokenCard, Tokens
 
 app = typer.Typer(cls=PlainGroup, help="Tokens that let other agents, and people on other machines, in.")
 

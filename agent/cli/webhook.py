@@ -68,7 +68,7 @@ def deliveries(
 @app.command(epilog="Example: audience webhook send")
 def send(tenant: Tenant = "", as_json: Json = False) -> None:
     """Send what is due now; while the app runs, it does so by itself."""
-    from tools.workers.webhooks import deliver_due
+    from tools.workers import deliver_due
 
     with _outbox(tenant) as outbox:
         tries = deliver_due(outbox)

@@ -8,8 +8,7 @@ from functools import lru_cache
 from importlib.resources import files
 from itertools import product
 
-from agent.guard.plain_text import unaccented
-from agent.guard.word_lists import aimed_at
+from agent.guard.word_lists import aimed_at, unaccented
 
 _ENDINGS = ("'s", "’s", "s", "es", "e", "n", "en", "er", "in", "innen", "a", "o", "as", "os", "ed", "ing", "ly")
 _VOWELS = frozenset("aeiouäöüáéíóúàâèêëîïôœùûæ")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aiolimiter import AsyncLimiter
 from langchain_openai import ChatOpenAI
 from openai import (
     APIConnectionError,
@@ -17,14 +18,64 @@ from openai import (
 from openai.types.chat import ChatCompletion
 from pydantic import SecretStr
 
-from agent.labelling.budget import LIKELY_WRITTEN, LabelBudget
-from agent.labelling.ledger import LabelLedger, LabelRequest
-from agent.labelling.pace import Limits, Pace
+from agent.labelling.ledger import LIKELY_WRITTEN, LabelBudget, LabelLedger, LabelRequest
 from agent.labelling.prompting import Message, Purpose, read_draft, read_verdict, schema
 from agent.models.calls import TRIES, asked_to_wait, in_words
 from agent.models.chat import LOCAL_TIMEOUT, TIMEOUT, LocalChatModel, chat_model
 from encoders.settings import Settings
 from encoders.workspace import Progress, silent
+
+# --- How fast a server may be asked: requests and tokens per minute, spread over the minute, and pauses
+#     it asks for ---
+
+
+_MINUTE = 60.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the server allows."""
+
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    concurrency: int = 8
+    """Calls under way at most."""
+
+
+class Pace:
+    """Lets calls go out one after the other. A full minute never holds more than its limit and one second's worth."""
+
+    def __init__(self, limits: Limits, most_tokens: int) -> None:
+        """Keep to ``limits``; no single call counts more than ``most_tokens``."""
+        self._requests = _bucket(limits.requests_per_minute, 1)
+        self._tokens = _bucket(limits.tokens_per_minute, most_tokens)
+        self._free_at = 0.0
+
+    async def turn(self, tokens: int) -> None:
+        """Wait until a call that counts ``tokens`` may go out."""
+        if self._requests:
+            await self._requests.acquire()
+        if self._tokens:
+            await self._tokens.acquire(min(tokens, self._tokens.max_rate))
+        loop = asyncio.get_running_loop()
+        while (pause := self._free_at - loop.time()) > 0:
+            await asyncio.sleep(pause)
+
+    def hold(self, seconds: float) -> None:
+        """Send nothing for so long: one call was told that the server is busy, and the others would be too."""
+        self._free_at = max(self._free_at, asyncio.get_running_loop().time() + seconds)
+
+
+def _bucket(per_minute: float | None, largest: int) -> AsyncLimiter | None:
+    """A bucket of one second's worth, or of the largest single call where that is more."""
+    if per_minute is None:
+        return None
+    size = max(per_minute / _MINUTE, float(largest))
+    return AsyncLimiter(size, _MINUTE * size / per_minute)
+
+
+# --- Asking the chat server for many answers at once: as fast as it allows, never more than it may cost
+
 
 _LONGEST_ANSWER = {"write": 200, "check": 160}
 _THOUGHT = 2000

@@ -12,12 +12,11 @@ import numpy.typing as npt
 from agent.guard.verdict import check as aimed_at
 from agent.guard.verdict import read_ahead
 from agent.labelling.job import NEGATIVE
-from agent.labelling.planning import Plan
-from agent.labelling.prompting import LONGEST_SENTENCE, LabelDraft, SelfCheck
+from agent.labelling.prompting import LONGEST_SENTENCE, LabelDraft, Plan, SelfCheck
 from agent.labelling.sampling import LabelTask, Line
 from encoders.data.events import DatasetCard
 from encoders.model.match import ItemVocabulary
-from encoders.model.snapshot import read_vocabulary
+from encoders.model.users import read_vocabulary
 from encoders.settings import Settings
 from encoders.text.demand import read_demand
 from encoders.text.encoders import TextEncoder, text_encoder

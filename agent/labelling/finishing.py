@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from agent.labelling.budget import cost
 from agent.labelling.checks import CheckedLabel, DroppedLabel, LabelChecker, Ruling
 from agent.labelling.job import LabelJob, Paths
-from agent.labelling.ledger import LabelLedger, Review
-from agent.labelling.planning import Plan
-from agent.labelling.prompting import MODEL, LabelDraft, Purpose, prompt_digest, shown
+from agent.labelling.ledger import LabelLedger, Review, cost
+from agent.labelling.prompting import MODEL, LabelDraft, Plan, Purpose, prompt_digest, shown
 from agent.labelling.report import Agreement, Diversity, LabelExample, LabelReport, as_table, diversity, hard, save
 from agent.labelling.sampling import Line
 from agent.models.usage import read_prices

@@ -1,13 +1,4 @@
-"""The ledger: one row per request, keyed by everything that changes its answer.
-
-An answer is on the disk before the next request is sent, so that a run that was killed goes on where it stopped and
-nothing that was answered is paid for again. A request that was under way at that moment may have been paid for: it
-counts as a call whose tokens nobody told, and is sent again under the same idempotency key.
-
-    open ─> sent ─> done            the answer is kept for good
-              └───> failed ─> sent  asked again in the next pass
-    open ─> batched ─> done, or failed
-"""
+"""The ledger: one row per request, keyed by everything that changes its answer; and the budget it is held to."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,9 +8,21 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from agent.models.usage import Prices
 from encoders.workspace import plain_faults
 from tools.storage.backups import Routine, newest_backup
 from tools.storage.sqlite import close_sqlite, open_sqlite
+
+# --- The ledger: one row per request, keyed by everything that changes its answer -----------------
+#
+# An answer is on the disk before the next request is sent, so that a run that was killed goes on where it stopped and
+# nothing that was answered is paid for again. A request that was under way at that moment may have been paid for: it
+# counts as a call whose tokens nobody told, and is sent again under the same idempotency key.
+#
+#     open ─> sent ─> done            the answer is kept for good
+#               └───> failed ─> sent  asked again in the next pass
+#     open ─> batched ─> done, or failed
+
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS requests (
@@ -228,3 +231,74 @@ class LabelLedger:
             raise
         self._rows.execute("COMMIT")
         self._backups.changed()
+
+
+# --- What labels cost: an estimate beforehand, and a budget that is never passed ------------------
+
+
+LIKELY_WRITTEN = 60
+"""Tokens of a usual answer, for the estimate."""
+
+_MILLION = 1_000_000
+
+
+def dollars(prices: Prices, read: float, written: float) -> float:
+    """What tokens cost."""
+    return (read * prices.input + written * prices.output) / _MILLION
+
+
+def cost(prices: Prices, spent: Spent, longest: LabelRequest | None) -> float:
+    """What was spent at most: a call whose tokens nobody told counts like the longest there is."""
+    told = dollars(prices, spent.input_tokens, spent.output_tokens)
+    return told + spent.untold * (worst(prices, longest) if longest else 0.0)
+
+
+def worst(prices: Prices, request: LabelRequest) -> float:
+    """What one call can cost at most."""
+    return dollars(prices, request.most_read, request.most_written)
+
+
+@dataclass(frozen=True)
+class CostEstimate:
+    """What is left to be asked, before anything is sent."""
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    dollars: float | None
+    """None where no prices are set."""
+
+
+def estimate(left: Sequence[LabelRequest], prices: Prices | None) -> CostEstimate:
+    """The likely number of tokens and their price."""
+    read, written = sum(each.likely_read for each in left), LIKELY_WRITTEN * len(left)
+    return CostEstimate(len(left), read, written, dollars(prices, read, written) if prices else None)
+
+
+class LabelBudget:
+    """Lets a call go out only if it cannot pass the budget, whatever the calls under way come to."""
+
+    def __init__(self, limit: float | None, prices: Prices | None, already: float = 0.0) -> None:
+        """Spend at most ``limit`` dollars, ``already`` of them gone; None for as much as it takes."""
+        self.limit, self.prices, self.spent, self._reserved = limit, prices, already, 0.0
+        self.stopped = False
+
+    def reserve(self, request: LabelRequest) -> bool:
+        """Whether the call may go out; if so its worst case is set aside."""
+        if self.limit is None or self.prices is None:
+            return True
+        price = worst(self.prices, request)
+        if self.spent + self._reserved + price > self.limit:
+            self.stopped = True
+            return False
+        self._reserved += price
+        return True
+
+    def settle(self, request: LabelRequest, tokens: tuple[int, int] | None, paid: bool = True) -> None:
+        """Put what a call took in the place of what was set aside for it."""
+        if self.prices is None:
+            return
+        price = worst(self.prices, request)
+        if self.limit is not None:
+            self._reserved -= price
+        self.spent += dollars(self.prices, *tokens) if tokens else price * paid

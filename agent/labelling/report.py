@@ -15,7 +15,7 @@ from sklearn.cluster import KMeans
 
 from agent.labelling.job import Paths
 from encoders.errors import DataError
-from encoders.training.written import LABEL_SCHEMA
+from encoders.training.labels import LABEL_SCHEMA
 from encoders.workspace import atomic_file
 from prompts.loader import fill, table
 

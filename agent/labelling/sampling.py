@@ -15,7 +15,7 @@ from encoders.errors import ModelError
 from encoders.model_folder import read_config
 from encoders.predictor import Forecaster
 from encoders.settings import Settings
-from encoders.training.written import Level
+from encoders.training.labels import Level
 from encoders.workspace import Progress, Workspace, silent
 
 _EVIDENCE = 4

@@ -16,7 +16,7 @@ from tools.audiences.disclosure import number_text
 from tools.types import DataCard, ExportFile, Interval, Overlap, ProfileRow, SampleUser, SavedAudience, SizeEstimate
 
 if TYPE_CHECKING:
-    from tools.audiences.reader import Learning
+    from tools.audiences.catalogue import Learning
 
 _LITERAL = str.maketrans({sign: f"\\{sign}" for sign in punctuation})
 

@@ -8,7 +8,7 @@ from agent.reading import wording
 from agent.reading.wording import listed
 from agent.state import Thing
 from encoders.errors import RequestError
-from tools.delivery.platforms import platform_named
+from tools.delivery.destinations import platform_named
 from tools.types import AudienceSpec, SizeEstimate
 
 

@@ -20,11 +20,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.page.browser import Transcript, Uploads
-from tools.access.audit import RequestAudit
-from tools.access.bodies import RefusedError
-from tools.access.caller import current
-from tools.access.routes import CANCEL, DATA, JOIN, UPLOAD
+from agent.page.state import Transcript, Uploads
+from tools.access.callers import current
+from tools.access.gate import RequestAudit
+from tools.access.routes import CANCEL, DATA, JOIN, UPLOAD, RefusedError
 from tools.bounds import TEXT_CHARACTERS
 
 COOKIE = "audience_browser"

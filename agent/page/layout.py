@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.page import cards, controls
 from encoders.settings import settings
-from tools.delivery.platforms import platforms
+from tools.delivery.destinations import platforms
 
 STYLE = Path(__file__).with_name("style.css")
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent.reading.intents import Intent
 from agent.steps import Step
 from tools.operation_types import Goal
+from tools.sentences.clauses import read_memberships, read_source_users, read_stages
 from tools.sentences.past import IT, PastReader
-from tools.sentences.stages import read_memberships, read_source_users, read_stages
 from tools.types import ANYTHING, Behaviour, DataCard, Filter, LifeCycle, Membership
 
 MOST = 6

@@ -7,8 +7,7 @@ from typing import Literal
 
 from agent.reading.commands import BEFORE, command, held_back, ids_in, references, to_before, upload_in
 from agent.reading.intents import Intent
-from agent.reading.options import ALL, DECIDE
-from agent.steps import Action, Step, Topic
+from agent.steps import ALL, DECIDE, Action, Step, Topic
 from encoders.text.words import parts_of, stems
 from prompts.loader import table
 

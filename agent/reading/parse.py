@@ -8,9 +8,8 @@ from pydantic import ValidationError
 
 from agent.reading.commands import held_back
 from agent.reading.grounding import ahead, back, duration
-from agent.reading.intents import CHANGES, Guess, Intent, Stage, intent_classifier
+from agent.reading.intents import CHANGES, Guess, Intent, Stage, Wish, intent_classifier, without_refused
 from agent.reading.message import Newness, ParsedMessage, take_past
-from agent.reading.options import ALL, DECIDE
 from agent.reading.orders import (
     approves,
     asked_about,
@@ -28,16 +27,15 @@ from agent.reading.orders import (
     without_correction,
     without_swapped,
 )
-from agent.reading.refusals import Wish, without_refused
 from agent.reading.wording import code_of, into_english, language, noun_phrases
-from agent.steps import Step
+from agent.steps import ALL, DECIDE, Step
 from encoders.text.words import stems
 from prompts.loader import table
 from tools.operation_types import Goal
 from tools.sentences.attributes import fields_of, take_people
 from tools.sentences.past import IT
+from tools.sentences.sentence import take_unknown
 from tools.sentences.spans import ahead_in
-from tools.sentences.stated import take_unknown
 from tools.types import ANYTHING, Behaviour, DataCard
 
 _NAMING: frozenset[Intent] = frozenset({"demand", "add", "replace", "exclude", "segments", "past"})

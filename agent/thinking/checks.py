@@ -9,9 +9,8 @@ from agent.context import Context
 from agent.guard.verdict import check
 from agent.reading.grounding import AT_MOST, GroundedPhrase, framed, ground, served
 from agent.reading.message import ParsedMessage
-from agent.reading.options import HORIZONS, NEWNESS
 from agent.reading.wording import listed, plain
-from agent.steps import Step, StepError
+from agent.steps import HORIZONS, NEWNESS, Step, StepError
 from encoders.errors import RequestError
 from encoders.text.words import LONGEST_HORIZON, stems
 from prompts.loader import reply

@@ -24,7 +24,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from agent.context import Context, OpenQuestion
+from agent.context import Context, Decision, OpenQuestion
 from agent.guard.verdict import check
 from agent.models.calls import ModelCaller
 from agent.models.usage import Budget, Meter, ModelConduct
@@ -32,8 +32,7 @@ from agent.reading.wording import listed, plain
 from agent.replies import counted
 from agent.steps import Step, StepError
 from agent.thinking.checks import Checker, understood_numbers
-from agent.thinking.decision import Decision
-from agent.thinking.rules.decide import RuleThinker
+from agent.thinking.rules import RuleThinker
 from agent.thinking.toolbox import ENDS, Toolbox, final_calls, read_end, sized
 from agent.thinking.weighing import weigh_answers
 from encoders.errors import AudienceError, ChatModelError

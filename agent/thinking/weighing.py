@@ -15,15 +15,15 @@ from agent.reading.wording import Parts, conditions, each_condition, keep_condit
 from agent.replies import count, nobody_expected
 from agent.state import Answer, Memory, Version
 from agent.steps import ABOUT_OPTIONS
-from agent.thinking.behaviours import behaviours_of
-from agent.thinking.rules.understanding import (
+from agent.thinking.refining import behaviours_of
+from agent.thinking.things import read_whole
+from agent.thinking.understanding import (
     CandidateQuestion,
     UnderstoodRequest,
     questions_about,
     read_request,
     so_far,
 )
-from agent.thinking.things import read_whole
 from encoders.text.words import stems
 from prompts.loader import reply
 from tools.sentences.attributes import fields_of, write_filter

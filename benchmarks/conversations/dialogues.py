@@ -14,13 +14,13 @@ import polars as pl
 from pydantic import ValidationError
 
 from agent.conversation import Conversation
-from agent.reading.options import ALL, DECIDE, HORIZONS, NEWNESS
 from agent.state import Clarification, Reply
+from agent.steps import ALL, DECIDE, HORIZONS, NEWNESS
 from benchmarks.forecasts.demands import GROUP_LEVEL, items_of, read_topics
 from benchmarks.forecasts.figures import Figure, difference, figure
 from encoders.data.events import Dataset
 from encoders.errors import DataError
-from encoders.features.histories import did_any, done_in
+from encoders.features import did_any, done_in
 from encoders.metrics import auc, lift
 from encoders.predictor import Forecaster
 from encoders.records import Record

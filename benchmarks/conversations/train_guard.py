@@ -25,8 +25,7 @@ from torch import nn
 from torch.nn import functional
 
 from agent.guard.classifier import ENCODERS, ClassifierSettings, Matrix, compared, forward, scored
-from agent.guard.reading import read, sentences
-from agent.guard.verdict import listed
+from agent.guard.verdict import listed, read, sentences
 from agent.guard.word_lists import WordListHit
 from benchmarks.conversations.guard import Case, read_cases, read_pairs
 from benchmarks.conversations.guard_texts import (

@@ -20,8 +20,8 @@ from safetensors.numpy import save_file
 
 from agent.reading.intents import CHANGES, ENCODERS, INTENTS, Intent, Stage, form_of, shortened
 from benchmarks.conversations.small_network import trained
+from encoders.reader.head import material
 from encoders.reader.knowledge import trades
-from encoders.reader.texts import material
 from encoders.text.encoders import text_encoder
 from prompts.loader import LANGUAGES, table
 

@@ -16,11 +16,10 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
-from agent.reading.intents import ENCODERS
-from agent.reading.refusals import clauses, features
+from agent.reading.intents import ENCODERS, clauses, features
 from benchmarks.conversations.small_network import trained
+from encoders.reader.head import material
 from encoders.reader.knowledge import trades
-from encoders.reader.texts import material
 from encoders.text.encoders import text_encoder
 
 KINDS = ("wanted", "refused")

@@ -8,9 +8,9 @@ import numpy as np
 from benchmarks.forecasts.figures import Figure, Vector, calibration_figure, difference, figure
 from benchmarks.forecasts.report import DemandResult, Row, Section
 from benchmarks.forecasts.study import DemandOutcome, Scored, Told
-from encoders.calibration.calibrate import CLOSE
-from encoders.calibration.overdispersion import responders
+from encoders.calibration import CLOSE
 from encoders.metrics import auc, best_size, calibration_bins, ks, lift, precision_and_recall
+from encoders.overdispersion import responders
 from encoders.settings import Settings
 
 AUC, KS, PRECISION, RECALL, AHEAD = "AUC", "KS", "precision", "recall", "ours ahead by"

@@ -32,11 +32,11 @@ from benchmarks.forecasts.tasks.held_out import held_out
 from benchmarks.forecasts.tasks.wording import read_wording, wording, wording_file
 from encoders.data.events import HORIZON_DAYS, Dataset, Past
 from encoders.errors import DataError
-from encoders.model.snapshot import read_snapshot, read_vocabulary
+from encoders.model.users import read_snapshot, read_vocabulary
 from encoders.settings import Settings
 from encoders.text.encoders import text_encoder
 from encoders.training.fit import Recipe
-from encoders.training.windows import read_examples
+from encoders.training.labels import read_examples
 from encoders.workspace import Progress, Workspace, silent
 
 

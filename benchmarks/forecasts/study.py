@@ -10,16 +10,16 @@ import scipy.sparse as sp
 
 from benchmarks.forecasts.demands import BenchmarkDemand, Items
 from encoders.data.events import HORIZON_DAYS, Dataset, Past
-from encoders.features.histories import done_in
+from encoders.features import done_in
 from encoders.model.dual import Addition
-from encoders.model.snapshot import FeatureSnapshot
+from encoders.model.users import FeatureSnapshot
 from encoders.model_folder import TrainedModel
 from encoders.predictor import Forecaster
 from encoders.settings import Settings
 from encoders.text.encoders import TextEncoder
 from encoders.train import fit_model, version_of
 from encoders.training.fit import Recipe
-from encoders.training.windows import TrainingExample
+from encoders.training.labels import TrainingExample
 from encoders.workspace import Progress, Workspace, silent
 
 Scores = npt.NDArray[np.float64]

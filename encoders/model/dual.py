@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from encoders.features.histories import ACTIVITY, Rows
+from encoders.features import ACTIVITY, Rows
 from encoders.model.match import CHANNELS, Attention, ItemEmbeddings, Match, Similarities, channels
-from encoders.model.snapshot import FeatureSnapshot
-from encoders.model.user import UserTower
+from encoders.model.users import FeatureSnapshot, UserTower
 from encoders.text.demand import Demand, Part
 from encoders.text.encoders import JoinedEncoders, LearningEncoder, TextEncoder
 

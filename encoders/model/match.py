@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from encoders.features.histories import GROUP_HALF_LIVES, HALF_LIVES, Counted
-from encoders.features.structure import Factors, Structure
+from encoders.features import GROUP_HALF_LIVES, HALF_LIVES, Counted, Factors, Structure
 
 _WIDE = 5
 """Columns of the dense matrix from which on bags of rows are faster."""

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 
 from encoders.errors import WorkspaceError
 from encoders.model.match import ItemVocabulary
-from encoders.reader.head import ReaderHead
+from encoders.reader.head import ReaderExample, ReaderHead, material, meant_by, training_texts
 from encoders.reader.knowledge import (
     GROUNDED,
     Entry,
@@ -30,7 +30,6 @@ from encoders.reader.knowledge import (
 )
 from encoders.reader.reader import Reader
 from encoders.reader.targets import Targets
-from encoders.reader.texts import ReaderExample, material, meant_by, training_texts
 from encoders.tensors import load_tensors, save_tensors
 from encoders.text.encoders import Matrix, TextEncoder
 from encoders.text.words import parts_of, stemmed

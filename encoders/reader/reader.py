@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from encoders.reader.head import ReaderHead
+from encoders.reader.head import ReaderHead, meant_by
 from encoders.reader.knowledge import Entry, Phrases, Table
 from encoders.reader.targets import FoundTitle, Targets
-from encoders.reader.texts import meant_by
 from encoders.records import Record
 from encoders.text.encoders import Matrix, TextEncoder
 from encoders.text.words import stemmed

@@ -14,13 +14,11 @@ from torch.nn import functional
 
 from encoders.errors import DataError
 from encoders.model.dual import Addition, DualEncoder, EncodedParts
-from encoders.model.snapshot import FeatureSnapshot
-from encoders.model.user import UserTower
+from encoders.model.users import FeatureSnapshot, UserTower
 from encoders.tensors import load_tensors, save_tensors
 from encoders.text.encoders import TextEncoder
-from encoders.training.labels import LabelWriter, blurred, came_true
+from encoders.training.labels import LabelWriter, TrainingExample, blurred, came_true
 from encoders.training.lora import LiveParts, parts_to_learn, trainable
-from encoders.training.windows import TrainingExample
 from encoders.workspace import Progress, atomic_file
 
 
@@ -165,7 +163,7 @@ class Recipe:
     lora_rank: int = 0
     """Rank of the adapter that the text encoder learns with; 0 leaves it frozen."""
     labels: str = ""
-    """A file of sentences that were written ahead, see ``encoders.training.written``; empty for templates alone."""
+    """A file of sentences that were written ahead, see ``encoders.training.labels``; empty for templates alone."""
     labels_share: float = 0.5
     """Share of the labels that come from that file, as far as it has so many; at 1 there are no templates."""
 

@@ -12,11 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from encoders.model.dual import DualEncoder, ScoreHead
-from encoders.model.snapshot import FeatureSnapshot
+from encoders.model.users import FeatureSnapshot
 from encoders.text.encoders import TextEncoder
 from encoders.training.fit import MaskedInfoNCE
-from encoders.training.labels import Label, LabelWriter, blurred, came_true, joined
-from encoders.training.windows import TrainingExample, encode_labels
+from encoders.training.labels import Label, LabelWriter, TrainingExample, blurred, came_true, encode_labels, joined
 from encoders.workspace import Progress
 
 WRITTEN_LABELS = 240

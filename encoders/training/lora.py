@@ -19,8 +19,7 @@ from encoders.errors import ModelError
 from encoders.model.dual import EncodedParts, encode_parts
 from encoders.text.demand import read_demand
 from encoders.text.encoders import SentenceEncoder, TextEncoder
-from encoders.training.labels import Label
-from encoders.training.windows import encode_labels
+from encoders.training.labels import Label, encode_labels
 
 _BATCH = 32
 """Texts of like length that are embedded together with gradient: little is padded."""

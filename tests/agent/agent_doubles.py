@@ -22,7 +22,7 @@ from encoders.text.words import stems
 from encoders.workspace import Progress, silent
 from tests.agent.wire_doubles import ending
 from tests.present import present
-from tools.audiences.goals import reach_goal
+from tools.audiences.sizing import reach_goal
 from tools.operation_types import CataloguePage, Goal, GoalReached, GroupCard
 from tools.service import AudienceService
 from tools.types import (

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from agent import replies
 from agent.conversation import Conversation
-from agent.reading.options import ALL, DECIDE, NEWNESS
 from agent.reading.parse import parse
 from agent.reading.wording import code_of, into_english, labelled, language
+from agent.steps import ALL, DECIDE, NEWNESS
 from prompts.loader import LANGUAGES, reply, speaking, spoken, table
 from tests.agent.agent_doubles import CARD, FIELDS, PlantedService
 from tests.present import present

@@ -18,7 +18,7 @@ from agent.reading import parse as reading
 from agent.reading.intents import INTENTS, Guess, Intent
 from agent.state import Clarification, Memory
 from agent.thinking.drafts import RefusedAudience
-from agent.thinking.rules.decide import RuleThinker
+from agent.thinking.rules import RuleThinker
 from agent.thinking.weighing import look
 from benchmarks.conversations.train_intents import examples
 from encoders.errors import AudienceError
@@ -356,7 +356,7 @@ def test_a_thinker_that_fails_is_answered(coffee: Conversation, monkeypatch: pyt
     def broken(*_: object) -> object:
         raise ValueError("a question needs two to six options")
 
-    monkeypatch.setattr("agent.thinking.rules.decide.decide", broken)
+    monkeypatch.setattr("agent.thinking.rules", broken)
     reply = coffee.say("t", "tea")
     assert "Something went wrong" in reply.text
     assert spec(reply).demand == COFFEE

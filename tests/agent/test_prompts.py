@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent import replies
-from agent.reading.options import NEWNESS
+from agent.steps import NEWNESS
 from prompts.loader import LANGUAGES, PromptError, fill, reply, table
 
 ROOT = Path(__file__).parents[2]

@@ -12,11 +12,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import tools.service
+from agent.batch import Recorded
 from agent.cli.main import app
 from agent.conversation import Conversation
 from agent.models.chat import RULES
-from agent.reading.options import DECIDE
-from agent.recording import Recorded
+from agent.steps import DECIDE
 from encoders.settings import Settings
 from tests.agent.agent_doubles import GROUPS, PlantedService, ScriptedModel
 from tests.agent.wire_doubles import Server, calls, step

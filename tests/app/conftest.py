@@ -15,7 +15,7 @@ from app_gradio import create_app
 from encoders.settings import settings
 from tests.app.browsing import LAPTOP, Serve, Visit
 from tests.app.page_doubles import PlantedDesk, make_desk
-from tools.access.serving import configured
+from tools.access.http import configured
 
 PATIENCE = 90_000
 """How long a page may take to show something, in milliseconds; a busy machine is slow."""

@@ -16,8 +16,8 @@ from agent.page.state import AppState
 from agent.state import AudienceDraft, Clarification, Pending, Reply, Thing
 from encoders.errors import NotThereError, RequestError, TooSmallError
 from tests.present import present
-from tools.access.caller import Caller
-from tools.audiences.reader import Learning
+from tools.access.callers import Caller
+from tools.audiences.catalogue import Learning
 from tools.service import AudienceService
 from tools.types import (
     AudienceSpec,

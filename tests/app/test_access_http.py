@@ -16,8 +16,7 @@ from tests import apart
 from tests.app.browsing import Serve
 from tests.app.page_doubles import make_desk
 from tests.planted import world_settings
-from tools.access.caller import Scope
-from tools.access.tokens import Tokens
+from tools.access.callers import Scope, Tokens
 from tools.service import AudienceService
 from tools.storage.registry import Registry
 

@@ -11,8 +11,7 @@ from tests.app.browsing import Serve
 from tests.app.page_doubles import make_desk
 from tests.listening import listening, signed
 from tools.audiences.disclosure import Disclosure
-from tools.delivery.notifications import announce_saved
-from tools.delivery.outbox import Outbox
+from tools.delivery.outbox import Outbox, announce_saved
 from tools.storage.registry import Registry
 
 pytestmark = [

@@ -11,7 +11,7 @@ from agent.page.state import BROKEN, AppState
 from encoders.errors import ModelError
 from tests.app.browsing import PHONE, Serve, Visit, say
 from tests.app.page_doubles import HOSTILE, PlantedDesk
-from tools.audiences.reader import Learning
+from tools.audiences.catalogue import Learning
 
 pytestmark = [
     pytest.mark.slow,

@@ -5,10 +5,9 @@ from threading import Event
 import pytest
 
 from agent.page import controls
-from agent.page.browser import KEPT_MESSAGES, SHOWN_CHARACTERS, Transcript
 from agent.page.cards import literal, percent
 from agent.page.details import reach_curve
-from agent.page.state import BROKEN, AppState, LazyService, sentence
+from agent.page.state import BROKEN, KEPT_MESSAGES, SHOWN_CHARACTERS, AppState, LazyService, Transcript, sentence
 from agent.reading.commands import command, platform_in, upload_in
 from encoders.errors import DataError, RequestError
 from tests.app.page_doubles import Service, make_desk

@@ -13,8 +13,7 @@ import pytest
 from encoders.workspace import Workspace
 from tests import apart
 from tests.conformance.sandbox import ENOUGH, HERE, Agent, save_all
-from tools.access.caller import Scope
-from tools.access.tokens import Tokens
+from tools.access.callers import Scope, Tokens
 
 
 @pytest.fixture(scope="session")

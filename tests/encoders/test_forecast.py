@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from encoders.calibration.overdispersion import responders
 from encoders.errors import ModelError
 from encoders.metrics import auc, lift
-from encoders.model.snapshot import read_snapshot, read_vocabulary
+from encoders.model.users import read_snapshot, read_vocabulary
+from encoders.overdispersion import responders
 from encoders.predictor import Forecast, Forecaster
 from encoders.workspace import Workspace
 from tests.planted import AS_OF, BABY_FOOD, DIAPERS, HABITS, HOSTILE, World, narrowed

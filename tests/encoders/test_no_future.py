@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from encoders.data.events import ITEM_SCHEMA, Dataset
-from encoders.model.snapshot import read_snapshot, read_vocabulary
+from encoders.model.users import read_snapshot, read_vocabulary
 from encoders.model_folder import read_config
 from encoders.predictor import Forecaster
 from encoders.train import train

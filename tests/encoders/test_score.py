@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-import encoders.calibration.calibrate_model
 import encoders.score
 import encoders.train
 from encoders.errors import DataError
@@ -58,7 +57,7 @@ def test_an_older_date_gets_a_model_of_its_own(
     own_workspace: Workspace, score: Score, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encoders.score, "train", partial(encoders.train.train, recipe=TINY_RECIPE))
-    monkeypatch.setattr(encoders.calibration.calibrate_model, "RANDOM_LABELS", 60)
+    monkeypatch.setattr(encoders.train, "RANDOM_LABELS", 60)
     earlier = AS_OF - timedelta(days=20)
     later_model = own_workspace.newest_model()
     users = set(score(own_workspace, earlier)["user_id"])

@@ -15,8 +15,8 @@ import polars as pl
 import pytest
 from safetensors.numpy import load_file, save_file
 
-import encoders.calibration.calibrate_model
 import encoders.model_folder
+import encoders.train
 from encoders.checksums import CHECKSUMS
 from encoders.errors import DataError, WorkspaceError
 from encoders.model_folder import read_config, read_model
@@ -71,7 +71,7 @@ def untrained(world_workspace: Workspace, tmp_path: Path) -> Workspace:
 @pytest.fixture
 def few_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calibrate on little, where its quality does not matter."""
-    monkeypatch.setattr(encoders.calibration.calibrate_model, "RANDOM_LABELS", 60)
+    monkeypatch.setattr(encoders.train, "RANDOM_LABELS", 60)
 
 
 def same_weights(model: Path, other: Path) -> bool:

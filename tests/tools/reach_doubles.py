@@ -11,8 +11,8 @@ import polars as pl
 from encoders.checksums import write_checksums
 from encoders.data.events import EVENT_SCHEMA, DatasetCard
 from encoders.workspace import Workspace
+from tools.delivery.destinations import Platform
 from tools.delivery.exports import export_audience
-from tools.delivery.platforms import Platform
 from tools.delivery.reaching import Reachability
 from tools.storage.registry import Registry
 from tools.types import ExportFile, SavedAudience

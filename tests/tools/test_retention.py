@@ -13,12 +13,12 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from encoders.errors import NotThereError
 from encoders.settings import Settings
 from encoders.workspace import Workspace
-from tools.deletion import delete_conversation, threads
 from tools.delivery.exports import KEPT_DAYS
 from tools.delivery.outbox import Outbox, announce
-from tools.jobs.ledger import Ledger, State
+from tools.erasure.erasure import delete_conversation, threads
+from tools.jobs import Ledger, State
 from tools.storage.registry import Registry
-from tools.workers.retention import RetentionTask, drop_old
+from tools.workers import RetentionTask, drop_old
 
 DAYS = 90
 NOW = datetime.now(UTC)

@@ -31,7 +31,7 @@ from tests.planted import (
 )
 from tests.present import present
 from tests.tools.selecting import selected
-from tools.access.caller import Caller, Scope
+from tools.access.callers import Caller, Scope
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Behaviour, Filter
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from encoders.data.events import DatasetCard
 from encoders.errors import RequestError
 from tools.audiences.disclosure import Disclosure, Question
-from tools.campaign_types import Refreshed
+from tools.operation_types import Refreshed
 from tools.types import AudienceSpec, SampleUser, SavedAudience
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from encoders.calibration.overdispersion import Vector
+from encoders.overdispersion import Vector
 from tools.types import Interval
 
 Mask = npt.NDArray[np.bool_]

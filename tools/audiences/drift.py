@@ -15,7 +15,7 @@ from tools.audiences.disclosure import Disclosure
 from tools.audiences.outcomes import Outcomes
 from tools.audiences.population import Population
 from tools.audiences.sizing import Selection, curve_point, users_at
-from tools.campaign_types import Drift, DriftReport, UncheckedAudience
+from tools.operation_types import Drift, DriftReport, UncheckedAudience
 from tools.storage.registry import Registry
 from tools.storage.sqlite import Database
 from tools.types import AudienceSpec, Interval, SavedAudience

@@ -21,7 +21,7 @@ from encoders.text.demand import read_demand
 from tools.audiences.changes import saved_question
 from tools.audiences.disclosure import Disclosure, Question, number_text
 from tools.audiences.tuned import TunedDemands
-from tools.campaign_types import CampaignOutcome, Estimate, Side
+from tools.operation_types import CampaignOutcome, Estimate, Side
 from tools.storage.registry import Registry
 from tools.storage.table_file import read_columns
 from tools.types import Interval, SavedAudience

@@ -8,8 +8,7 @@ import numpy as np
 from encoders.errors import RequestError
 from encoders.predictor import Forecast, Forecaster, Items
 from encoders.text.demand import Demand
-from encoders.tuning.tune import tune
-from encoders.tuning.tuned import TunedDemand, forecast_tuned, read_tuned, tuned_path, write_tuned
+from encoders.tuning import TunedDemand, forecast_tuned, read_tuned, tune, tuned_path, write_tuned
 from encoders.workspace import Progress, Workspace, silent
 from tools.types import AudienceSpec, TunedSummary
 

@@ -20,8 +20,7 @@ import polars as pl
 from encoders.checksums import seal, seal_is_broken, sha256_of, unseal
 from encoders.errors import DamagedError, NotThereError, RequestError, TooSmallError, WorkspaceError
 from encoders.workspace import Workspace, atomic_file
-from tools.delivery.destinations import Receiver
-from tools.delivery.platforms import Platform
+from tools.delivery.destinations import Platform, Receiver
 from tools.delivery.reaching import Contact, ReachableUsers, counted, sentence, told
 from tools.types import ExportFile, SavedAudience
 

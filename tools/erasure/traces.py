@@ -16,9 +16,8 @@ from typing import Any
 
 import ormsgpack
 
-from encoders.data.contacts import ContactFormat, contact_hash
+from encoders.data.contacts import ContactFormat, Phones, contact_hash
 from prompts.loader import LANGUAGES, table
-from tools.erasure.phones import Phones
 
 _NEAR, _WINDOW = 6, 200
 """So many parts of a word on either side of an id are looked at, in so many signs before it."""

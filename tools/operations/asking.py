@@ -2,14 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from tools.campaign_types import CampaignOutcome, Drift
 from tools.operation_types import (
     VERSION,
     AudiencePage,
+    CampaignOutcome,
     Capabilities,
     CataloguePage,
     CombinedUsers,
     DestinationCard,
+    Drift,
     Goal,
     GoalReached,
     GroupCard,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 def capabilities(service: "AudienceService") -> Capabilities:
     """Which version, model and data answer here, and what may be asked of them."""
-    from tools.delivery.platforms import platforms
+    from tools.delivery.destinations import platforms
 
     card = service.describe_data()
     return Capabilities(

@@ -5,14 +5,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from encoders.workspace import Progress, silent
-from tools.campaign_types import CampaignOutcome, Refreshed
-from tools.jobs.ledger import Job, JobPage
-from tools.operation_types import EVENTS, Delivery, NewSubscription, Receipt, Subscription
+from tools.jobs import Job, JobPage
+from tools.operation_types import EVENTS, CampaignOutcome, Delivery, NewSubscription, Receipt, Refreshed, Subscription
 from tools.operations import inputs
 from tools.types import ExportFile, SavedAudience, TunedSummary
 
 if TYPE_CHECKING:
-    from tools.jobs.jobs import Jobs
+    from tools.jobs import Jobs
     from tools.service import AudienceService
 
 

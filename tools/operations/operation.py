@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
-from tools.access.caller import Scope
+from tools.access.callers import Scope
 from tools.operations.inputs import Guarded
 from tools.types import AudienceSpec, named
 

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import Any
 
-from tools.access.caller import Scope
+from tools.access.callers import Scope
 from tools.operation_types import download
 from tools.operations import asking, doing
 from tools.operations.operation import Effect, Http, Interface, Operation

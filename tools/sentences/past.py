@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from encoders.text.words import COUNT, days_of, number_of
 from prompts.loader import table
-from tools.sentences.clauses import Phrasing, past
+from tools.sentences.clauses import NOT, PERSON, Phrasing, past
 from tools.sentences.spans import SPAN, back_in
-from tools.sentences.stages import NOT, PERSON
 from tools.types import ANYTHING, Behaviour, DataCard
 
 IT = "it"

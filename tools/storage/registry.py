@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from encoders.errors import NotThereError, RequestError
 from encoders.records import Record
 from encoders.text.words import as_it_was_saved
-from tools.campaign_types import CampaignOutcome
+from tools.operation_types import CampaignOutcome
 from tools.storage.registry_tables import TABLES
 from tools.storage.sqlite import Database
 from tools.types import AudienceSpec, Interval, SavedAudience

@@ -23,8 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.errors import AudienceError, BrokenIndexError
-from encoders.extras import require
+from encoders.errors import AudienceError, BrokenIndexError, require
 from encoders.workspace import Progress, Workspace, silent
 from tools.storage.vectors import CollectionCopy, UserRecords, Vectors, VectorStore
 

@@ -21,8 +21,8 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.forecasts.demands import BenchmarkDemand, Items
 from benchmarks.forecasts.references.simple import ease, ease_and_counts
 from benchmarks.forecasts.study import Scores, Study
-from encoders.model.snapshot import FeatureSnapshot
-from encoders.training.windows import TrainingExample
+from encoders.model.users import FeatureSnapshot
+from encoders.training.labels import TrainingExample
 
 Matrix = npt.NDArray[np.float32]
 Truth = npt.NDArray[np.bool_]

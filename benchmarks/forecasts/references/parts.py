@@ -14,8 +14,8 @@ from scipy.special import expit, logit
 from benchmarks.forecasts.demands import BenchmarkDemand, Items
 from benchmarks.forecasts.study import Scores
 from encoders.data.events import HORIZON_DAYS
-from encoders.features.histories import did_any, done_in, level
-from encoders.model.snapshot import FeatureSnapshot
+from encoders.features import did_any, done_in, level
+from encoders.model.users import FeatureSnapshot
 
 
 def by_parts(

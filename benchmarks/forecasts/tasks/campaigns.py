@@ -24,7 +24,7 @@ from benchmarks.forecasts.references.simple import count_rule
 from benchmarks.forecasts.report import Row, Section
 from benchmarks.forecasts.study import Bench, Scored, Scorer, Scores, Study
 from encoders.metrics import auc, lift
-from encoders.model.snapshot import read_snapshot
+from encoders.model.users import read_snapshot
 
 NAME = "campaigns"
 CAMPAIGNS, CAMPAIGN_ITEMS = "campaigns.parquet", "campaign_items.parquet"

@@ -16,11 +16,10 @@ from benchmarks.forecasts.references.seeds import SeedReferences
 from benchmarks.forecasts.report import Section
 from benchmarks.forecasts.study import DemandOutcome, Study, Told
 from encoders.data.events import HORIZON_DAYS
-from encoders.features.histories import done_in
+from encoders.features import done_in
 from encoders.metrics import auc, lift
 from encoders.predictor import Forecaster
-from encoders.tuning.tune import tune
-from encoders.tuning.tuned import forecast_tuned
+from encoders.tuning import forecast_tuned, tune
 from encoders.workspace import Progress, silent
 
 Vector = npt.NDArray[np.float64]

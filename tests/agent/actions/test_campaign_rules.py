@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.actions.profile import angles
+from agent.actions.audiences import angles
 from agent.actions.saved import outcome_text
 from agent.reading.commands import (
     LATEST,
@@ -23,7 +23,7 @@ from agent.reading.parse import parse
 from agent.reading.wording import Parts
 from agent.state import AudienceDraft, Version
 from tests.agent.agent_doubles import CARD, PlantedService
-from tools.campaign_types import CampaignOutcome, Estimate, Side
+from tools.operation_types import CampaignOutcome, Estimate, Side
 from tools.types import AudienceSpec, Interval, ProfileRow
 
 SAVED = ("Autumn", "Autumn launch", "Tea")

@@ -179,7 +179,7 @@ def test_the_demo_does_only_what_is_not_there_yet(
             vectors = np.eye(2, dtype=np.float32)
             store.write(name, UserRecords("m1", ["u1", "u2"], np.arange(2), [{}, {}], lambda rows: vectors[rows]))
 
-    monkeypatch.setattr("tools.audiences.reader.learn_to_read", lambda *_: None)
+    monkeypatch.setattr("tools.audiences.catalogue.learn_to_read", lambda *_: None)
     indexing = Indexing("tools.storage.indexing")
     indexing.build_index = build_index
     monkeypatch.setitem(sys.modules, "tools.storage.indexing", indexing)
@@ -281,7 +281,7 @@ def test_what_is_done_is_told_in_words_or_json(run: Run, tmp_path: Path, trainer
 
 def test_indexing_tells_how_many_users_were_encoded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools.storage.indexing, "build_index", lambda *_: Indexed("users", 2_431, 112))
-    monkeypatch.setattr("tools.audiences.reader.learn_to_read", lambda *_: None)
+    monkeypatch.setattr("tools.audiences.catalogue.learn_to_read", lambda *_: None)
     assert "2,431 users, 112 encoded anew" in run("index").stdout
     answer = json.loads(run("index", "--json").stdout)
     assert (answer["users"], answer["encoded"]) == (2_431, 112)

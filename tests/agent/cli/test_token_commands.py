@@ -10,8 +10,7 @@ from typer.testing import CliRunner, Result
 from agent.cli.main import app
 from encoders.settings import settings
 from encoders.workspace import Workspace
-from tools.access.caller import Scope
-from tools.access.tokens import Tokens
+from tools.access.callers import Scope, Tokens
 from tools.storage.registry import Registry
 
 Run = Callable[..., Result]

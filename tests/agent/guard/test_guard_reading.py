@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.guard.plain_text import fold_letters, plain_text, unaccented
-from agent.guard.reading import read, sentences
 from agent.guard.spelling import repair
-from agent.guard.verdict import PIECE, pieces
+from agent.guard.verdict import PIECE, pieces, read, sentences
+from agent.guard.word_lists import fold_letters, plain_text, unaccented
 
 DISGUISED = {
     "рrеgnаnt wоmеn": "pregnant women",

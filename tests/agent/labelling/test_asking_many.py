@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 
 from agent.labelling import calls
-from agent.labelling.budget import LabelBudget, worst
-from agent.labelling.calls import PassResult, Server, ask_all
-from agent.labelling.ledger import LabelLedger, LabelRequest, Spent
-from agent.labelling.pace import Limits
+from agent.labelling.calls import Limits, PassResult, Server, ask_all
+from agent.labelling.ledger import LabelBudget, LabelLedger, LabelRequest, Spent, worst
 from agent.models.calls import TRIES
 from agent.models.usage import Prices
 from encoders.errors import ChatModelError
@@ -30,7 +28,7 @@ from pathlib import Path
 from tests.agent.labelling.test_asking_many import FREE, requests
 from agent.labelling.calls import ask_all
 from agent.labelling.ledger import LabelLedger
-from agent.labelling.pace import Limits
+from agent.labelling.calls import Limits
 from agent.labelling.calls import Server
 
 server = Server("server:planted", "planted", sys.argv[1], "none", 60.0)

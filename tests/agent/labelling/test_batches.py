@@ -2,9 +2,8 @@
 
 import pytest
 
-from agent.labelling.batches import ask_by_batch
-from agent.labelling.budget import LabelBudget, worst
-from agent.labelling.ledger import LabelLedger, Spent
+from agent.labelling.ledger import LabelBudget, LabelLedger, Spent, worst
+from agent.labelling.writing import ask_by_batch
 from agent.models.usage import Prices
 from tests.agent.labelling.label_doubles import TOKENS, LabelServer, completion, draft, refusal
 from tests.agent.labelling.test_asking_many import FREE, requests

@@ -7,7 +7,7 @@ import pytest
 from agent.labelling.checks import CheckedLabel, DroppedLabel, LabelChecker
 from agent.labelling.prompting import check_messages, read_draft, schema, shown, write_messages
 from agent.labelling.sampling import LabelTask, Line, Unit
-from encoders.model.snapshot import read_vocabulary
+from encoders.model.users import read_vocabulary
 from encoders.text.encoders import text_encoder
 from encoders.workspace import Workspace
 from tests.planted import AS_OF, World

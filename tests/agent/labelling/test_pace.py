@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.labelling.pace import Limits, Pace
+from agent.labelling.calls import Limits, Pace
 
 
 class Clock(asyncio.SelectorEventLoop):

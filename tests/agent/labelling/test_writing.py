@@ -15,14 +15,14 @@ from agent.guard.classifier import classifier
 from agent.labelling.finishing import label_key
 from agent.labelling.job import LabelJob, Paths
 from agent.labelling.ledger import LabelLedger, Review
-from agent.labelling.planning import plan
+from agent.labelling.prompting import plan
 from agent.labelling.report import load
 from agent.labelling.sampling import Horizon, Unit
 from agent.labelling.writing import Terms, estimate_labels, write_labels
 from encoders.errors import DataError, ModelError, RequestError
 from encoders.settings import Settings
 from encoders.text.encoders import Matrix, SentenceEncoder
-from encoders.training.written import LABEL_SCHEMA
+from encoders.training.labels import LABEL_SCHEMA
 from encoders.workspace import Workspace
 from tests.agent.labelling.label_doubles import Answer, LabelServer, completion, draft
 from tests.planted import AS_OF, World, world_settings

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import agent.models.files as model_files
-from agent.models.files import CATALOGUE, ModelFile, model_path, pull
+import agent.models.chat as model_files
+from agent.models.chat import CATALOGUE, ModelFile, model_path, pull
 from encoders.errors import ChatModelError
 
 PARTS = [b"GGUF" + bytes(range(200)), b"middle" * 300, b"end"]

@@ -9,8 +9,7 @@ from pydantic import SecretStr
 
 from agent.conversation import Conversation
 from agent.models import chat
-from agent.models.chat import LocalChatModel
-from agent.models.files import pull
+from agent.models.chat import LocalChatModel, pull
 from encoders.errors import ChatModelError
 from encoders.settings import Settings
 from tests.agent.agent_doubles import PlantedService

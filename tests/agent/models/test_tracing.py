@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from agent.conversation import Conversation
-from agent.models import tracing
+from agent.models import calls
 from encoders.errors import RequestError
 from encoders.settings import Settings
 from tests.agent.agent_doubles import PlantedService, ScriptedModel
@@ -31,9 +31,9 @@ REQUEST = "households that will buy dog food in the next 28 days"
 def spans() -> Iterator[InMemorySpanExporter]:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    tracing.send_to(provider)
+    calls.send_to(provider)
     yield exporter
-    tracing.send_to(None)
+    calls.send_to(None)
     provider.shutdown()
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from agent.reading.intents import clauses, without_refused
 from agent.reading.parse import parse
-from agent.reading.refusals import clauses, without_refused
 from tests.agent.agent_doubles import CARD
 
 

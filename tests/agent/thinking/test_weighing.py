@@ -3,7 +3,7 @@
 import pytest
 
 from agent.state import Memory
-from agent.thinking.rules.decide import LEAST_CHANGE, decide
+from agent.thinking.rules import LEAST_CHANGE, decide
 from agent.thinking.weighing import look
 from tests.agent.agent_doubles import PlantedService
 from tests.present import present

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from benchmarks.forecasts.demands import BenchmarkDemand
 from benchmarks.forecasts.study import Bench, Scored, Scorer, Scores, Study
 from encoders.data.events import Dataset
-from encoders.model.snapshot import read_snapshot, read_vocabulary
+from encoders.model.users import read_snapshot, read_vocabulary
 from encoders.text.encoders import text_encoder
-from encoders.training.windows import read_examples
+from encoders.training.labels import read_examples
 from encoders.workspace import Workspace, silent
 from tests.planted import AS_OF, world_settings
 

@@ -14,7 +14,7 @@ from benchmarks.forecasts.references.simple import count_rule
 from benchmarks.forecasts.study import Study, observe
 from encoders.data.events import Dataset
 from encoders.metrics import auc
-from encoders.model.snapshot import read_snapshot
+from encoders.model.users import read_snapshot
 from tests.benchmarks.forecasts.benchmark_doubles import study_of
 from tests.planted import AS_OF, DAYS, FIRST, replace_events
 

@@ -12,7 +12,7 @@ from benchmarks.forecasts.references import references, simple
 from benchmarks.forecasts.study import Scorer, Scores, Study, observe
 from encoders.data.events import Dataset
 from encoders.metrics import auc
-from encoders.model.snapshot import read_snapshot
+from encoders.model.users import read_snapshot
 from tests.planted import AS_OF, replace_events
 
 Score = Callable[[Study, Sequence[BenchmarkDemand]], Scores]

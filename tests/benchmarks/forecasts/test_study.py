@@ -9,10 +9,9 @@ import encoders.train
 from benchmarks.forecasts.demands import category_demands
 from benchmarks.forecasts.study import Study, train_variant, withheld_items
 from encoders.data.events import HORIZON_DAYS, Dataset
-from encoders.model.snapshot import read_vocabulary
+from encoders.model.users import read_vocabulary
 from encoders.text.encoders import text_encoder
-from encoders.training.labels import Label, LabelWriter
-from encoders.training.windows import read_examples
+from encoders.training.labels import Label, LabelWriter, read_examples
 from encoders.workspace import Workspace
 from tests.benchmarks.forecasts.benchmark_doubles import study_of
 from tests.planted import AS_OF, TINY_RECIPE, replace_events, world_settings

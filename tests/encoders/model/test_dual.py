@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoders.model.dual import Addition, DualEncoder, EncodedParts, encode_parts
-from encoders.model.snapshot import FeatureSnapshot
+from encoders.model.users import FeatureSnapshot
 from encoders.predictor import Forecaster
 from encoders.text.demand import read_demand
 from tests.planted import World

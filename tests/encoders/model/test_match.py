@@ -4,8 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.features.histories import Counted, count_all, count_some, read_user_features
-from encoders.features.structure import Factors, Structure
+from encoders.features import Counted, Factors, Structure, count_all, count_some, read_user_features
 from encoders.model.match import CHANNELS, Attention, ItemVocabulary, Match, Similarities, TextTower, channels
 from tests.planted import AS_OF, World
 

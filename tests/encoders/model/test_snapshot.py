@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 import torch
 
-from encoders.features.histories import ACTIVITY
+from encoders.features import ACTIVITY
 from encoders.model.dual import DualEncoder
-from encoders.model.snapshot import FeatureSnapshot, read_snapshot, read_vocabulary
+from encoders.model.users import FeatureSnapshot, read_snapshot, read_vocabulary
 from encoders.text.encoders import text_encoder
 from encoders.workspace import Workspace
 from tests.planted import AS_OF, World, narrowed

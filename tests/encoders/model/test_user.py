@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from encoders.features.histories import ACTIVITY
-from encoders.model.user import TIMES, UserInputs, UserTower, attribute_texts, split_by_source
+from encoders.features import ACTIVITY
+from encoders.model.users import TIMES, UserInputs, UserTower, attribute_texts, split_by_source
 
 USERS, ITEMS, DIMENSION, WIDTH = 9, 6, 5, 8
 VECTORS = torch.nn.functional.normalize(

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from encoders.errors import DataError
+from encoders.reader.head import material
 from encoders.reader.knowledge import Entry, Phrases, checked_table, read_entries, read_glossary, trades
-from encoders.reader.texts import material
 
 FEAST = Entry(name="Thanksgiving dinner", says=("thanksgiving dinner", "turkey day"), things=("whole turkey", "pie"))
 SANDWICH = Entry(name="Sandwiches", says=("sandwich", "turkey sandwich"), things=("bread", "turkey slices"))

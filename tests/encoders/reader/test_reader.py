@@ -9,14 +9,13 @@ import pytest
 import torch
 
 from encoders.reader import Reader, open_reader
-from encoders.reader.head import ReaderHead
+from encoders.reader.head import ReaderExample, ReaderHead, Situation, material, meant_by, training_texts
 from encoders.reader.knowledge import GROUNDED, Entry, Phrases, ground_things, read_table
 from encoders.reader.targets import Targets, spoken_name
-from encoders.reader.texts import ReaderExample, Situation, material, meant_by, training_texts
 from encoders.text.encoders import Matrix
 from encoders.workspace import Workspace
 from tests.planted import world_settings
-from tools.audiences.reader import ReaderService
+from tools.audiences.catalogue import ReaderService
 from tools.service import AudienceService
 
 

@@ -9,11 +9,10 @@ import scipy.sparse as sp
 import torch
 
 from encoders.model.dual import DualEncoder
-from encoders.model.snapshot import read_vocabulary
+from encoders.model.users import read_vocabulary
 from encoders.text.encoders import text_encoder
 from encoders.training.fit_head import fit_head
-from encoders.training.labels import LabelWriter
-from encoders.training.windows import TrainingExample, read_examples
+from encoders.training.labels import LabelWriter, TrainingExample, read_examples
 from encoders.workspace import Workspace, silent
 from tests.planted import AS_OF, World
 

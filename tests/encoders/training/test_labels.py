@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from encoders.features.histories import done_in, read_user_features
+from encoders.features import done_in, read_user_features
 from encoders.model.match import ItemVocabulary
-from encoders.model.snapshot import read_vocabulary
+from encoders.model.users import read_vocabulary
 from encoders.text.encoders import text_encoder
 from encoders.training.labels import Label, LabelWriter, came_true
 from encoders.workspace import Workspace

@@ -8,21 +8,20 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-import encoders.calibration.calibrate_model
+import encoders.train
 import encoders.training.fit_head
 from encoders.checksums import CHECKSUMS
 from encoders.errors import ModelError
 from encoders.model.dual import DualEncoder
-from encoders.model.snapshot import read_vocabulary
+from encoders.model.users import read_vocabulary
 from encoders.model_folder import read_config, read_model
 from encoders.predictor import Forecaster
 from encoders.settings import Settings
 from encoders.text.encoders import SentenceEncoder, text_encoder
 from encoders.train import train, version_of
 from encoders.training.fit import fit
-from encoders.training.labels import LabelWriter
+from encoders.training.labels import LabelWriter, TrainingExample, encode_labels, read_examples
 from encoders.training.lora import AdaptedEncoder, LiveParts, parts_to_learn
-from encoders.training.windows import TrainingExample, encode_labels, read_examples
 from encoders.workspace import Workspace, silent
 from tests.planted import AS_OF, TINY_RECIPE, World, world_settings
 
@@ -45,7 +44,7 @@ def adapted(rank: int = 4, seed: int = 7) -> AdaptedEncoder:
 def _few_labels() -> Iterator[None]:
     """Nothing here asks how good a model is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoders.calibration.calibrate_model, "RANDOM_LABELS", 20)
+        patch.setattr(encoders.train, "RANDOM_LABELS", 20)
         patch.setattr(encoders.training.fit_head, "WRITTEN_LABELS", 10)
         yield
 

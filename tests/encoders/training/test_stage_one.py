@@ -9,8 +9,7 @@ import pytest
 import torch
 
 import encoders.training.fit
-from encoders.model.snapshot import FeatureSnapshot, read_snapshot, read_vocabulary
-from encoders.model.user import UserTower
+from encoders.model.users import FeatureSnapshot, UserTower, read_snapshot, read_vocabulary
 from encoders.text.encoders import text_encoder
 from encoders.training.fit import align_windows
 from encoders.workspace import Workspace, silent

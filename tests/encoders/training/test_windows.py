@@ -6,10 +6,9 @@ import pytest
 from encoders.data.events import HORIZON_DAYS
 from encoders.errors import DataError
 from encoders.model.match import ItemVocabulary
-from encoders.model.snapshot import read_vocabulary
+from encoders.model.users import read_vocabulary
 from encoders.text.encoders import text_encoder
-from encoders.training.labels import Label
-from encoders.training.windows import encode_labels, read_examples
+from encoders.training.labels import Label, encode_labels, read_examples
 from encoders.workspace import Workspace
 from tests.planted import AS_OF, FIRST, World
 

@@ -14,13 +14,12 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from encoders.errors import DataError
-from encoders.features.histories import done_in, read_user_features
+from encoders.features import done_in, read_user_features
 from encoders.model.match import ItemVocabulary
-from encoders.model.snapshot import read_vocabulary
+from encoders.model.users import read_vocabulary
 from encoders.text.encoders import text_encoder
 from encoders.train import train, version_of
-from encoders.training.labels import LabelWriter, came_true
-from encoders.training.written import LABEL_SCHEMA, read_written
+from encoders.training.labels import LABEL_SCHEMA, LabelWriter, came_true, read_written
 from encoders.workspace import Workspace
 from tests.planted import AS_OF, TINY_RECIPE, World, replace_events, world_settings
 

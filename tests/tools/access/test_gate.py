@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from encoders.errors import NotAllowedError, RequestError, TooManyCallsError
-from tools.access.caller import OWNER, Caller, Scope, acting_as, current
+from tools.access.callers import OWNER, Caller, Scope, acting_as, current
 from tools.access.gate import Gate
 from tools.interfaces.adcp.tasks import TASKS
 from tools.operations.operation import Effect

@@ -15,14 +15,11 @@ from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
 from encoders.errors import RequestError
-from tools.access.audit import Details, RequestAudit
-from tools.access.bodies import Body
-from tools.access.caller import Caller, Scope, current
+from tools.access.callers import Caller, Scope, Tokens, current
+from tools.access.gate import CallLimits, Details, RequestAudit
 from tools.access.http import HttpGate
-from tools.access.limits import CallLimits
 from tools.access.names import Names, is_public, read_origin
-from tools.access.routes import BodyKind
-from tools.access.tokens import Tokens
+from tools.access.routes import Body, BodyKind
 from tools.bounds import JSON_BYTES
 from tools.storage.registry import Registry
 

@@ -5,12 +5,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tools.access.limits import CallLimits
+from tools.access.gate import CallLimits
 
 HITS = """
 import sys
 from pathlib import Path
-from tools.access.limits import CallLimits
+from tools.access.gate import CallLimits
 limits = CallLimits(Path(sys.argv[1]))
 sys.stdin.readline()
 print(sum(limits.hit("agent", 50) == 0 for _ in range(60)))

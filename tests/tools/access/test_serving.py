@@ -14,10 +14,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from tools.access import serving
-from tools.access.bodies import Body, RefusedError
-from tools.access.routes import BodyKind
-from tools.access.serving import configured
+from tools.access import http
+from tools.access.http import configured
+from tools.access.routes import Body, BodyKind, RefusedError
 from tools.bounds import HEADER_BYTES
 
 SOON = 0.5
@@ -26,8 +25,8 @@ WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @pytest.fixture(params=["auto", "asyncio"])
 def port(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(serving, "HEADER_SECONDS", SOON)
-    monkeypatch.setattr(serving, "CONNECTIONS", 4)
+    monkeypatch.setattr(http, "HEADER_SECONDS", SOON)
+    monkeypatch.setattr(http, "CONNECTIONS", 4)
     monkeypatch.setattr("tools.access.routes.BODY_SECONDS", SOON)
 
     async def slow(asked: Request) -> PlainTextResponse:

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoders.errors import NotThereError, RequestError, UnknownTokenError
-from tools.access import tokens as module
-from tools.access.caller import Scope
-from tools.access.tokens import Tokens
+from tools.access import callers as module
+from tools.access.callers import Scope, Tokens
 
 
 @pytest.fixture

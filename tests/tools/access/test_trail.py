@@ -7,8 +7,8 @@ import pytest
 
 from encoders.errors import WorkspaceError
 from encoders.workspace import Workspace
-from tools.access.audit import FOLDED_SECONDS, UNKNOWN, RequestAudit
-from tools.access.caller import OWNER, Caller, acting_as
+from tools.access.callers import OWNER, Caller, acting_as
+from tools.access.gate import FOLDED_SECONDS, UNKNOWN, RequestAudit
 from tools.storage.registry import Registry
 
 SHOP = Caller(name="agent", tenant="shop", scopes=frozenset())

@@ -13,9 +13,9 @@ from encoders.errors import TooManyCallsError, TooSmallError
 from tests.planted import FIELDS, HABITS, MINIMUM
 from tests.tools.selecting import selected
 from tests.tools.singled import BREAD, singled_out
-from tools.access import limits
-from tools.access.caller import Caller, Scope
-from tools.access.limits import WINDOW, Allowance
+from tools.access import gate
+from tools.access.callers import Caller, Scope
+from tools.access.gate import WINDOW, Allowance
 from tools.audiences.disclosure import CERTAIN, EDGES, ROUNDED_TO, SCALE, Disclosure, Protected, shown_above
 from tools.audiences.sizing import select, size_estimate
 from tools.operation_types import Goal
@@ -343,7 +343,7 @@ def test_below_the_minimum_nothing_is_answered_whoever_asks(service: AudienceSer
 
 def test_a_token_asks_about_so_many_groups_a_day_and_again_for_free(tmp_path: Path) -> None:
     book, now = Allowance(tmp_path / "allowance.db"), datetime(2026, 1, 1, tzinfo=UTC)
-    for number in range(limits.MOST_QUESTIONS - 12):
+    for number in range(gate.MOST_QUESTIONS - 12):
         book.ask("agent", [number.to_bytes(2, "big")], now=now + timedelta(minutes=number))
     later = now + timedelta(hours=12)
     with pytest.raises(TooManyCallsError):
@@ -367,7 +367,7 @@ def test_every_count_of_an_answer_takes_one_of_the_questions_and_the_owner_asks_
     own: AudienceService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each demand draws noise of its own, also on everyone; each of several conditions is counted by itself, too."""
-    monkeypatch.setattr(limits, "MOST_QUESTIONS", 5)
+    monkeypatch.setattr(gate, "MOST_QUESTIONS", 5)
     agent, filters = own.of(AGENT), [Filter(field="income", values=(value,)) for value in ("high", "low")]
     north = Filter(field="region", values=("north",))
     for _ in range(2):
@@ -385,7 +385,7 @@ def test_every_count_of_an_answer_takes_one_of_the_questions_and_the_owner_asks_
 def test_looking_for_signals_takes_no_question_for_what_is_not_shown(
     own: AudienceService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "MOST_QUESTIONS", 0)
+    monkeypatch.setattr(gate, "MOST_QUESTIONS", 0)
     spec = AudienceSpec(demand=BREAD, filters=(Filter(field="income", values=("high",)),))
     assert own.of(AGENT).reads_as(spec) == own.size(spec).reads_as
 

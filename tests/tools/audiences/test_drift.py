@@ -14,15 +14,15 @@ from encoders.errors import RequestError
 from encoders.workspace import Workspace
 from tests.planted import AS_OF, MINIMUM, World
 from tests.present import present
-from tools.access.caller import Caller, Scope
+from tools import workers
+from tools.access.callers import Caller, Scope
 from tools.audiences import drift as drifting
 from tools.audiences.drift import MOST_MOVED, is_off, movement
 from tools.delivery.posting import PostResult
 from tools.service import AudienceService
 from tools.storage.indexing import open_forecaster
 from tools.types import AudienceSpec, Interval
-from tools.workers import webhooks
-from tools.workers.webhooks import WebhookWorker
+from tools.workers import WebhookWorker
 
 COFFEE = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.3)
 FIRST_FOOD = AudienceSpec(demand="Households that will buy baby food for the first time in the next 28 days", cut=0.1)
@@ -152,7 +152,7 @@ def test_the_courier_looks_for_drift_where_somebody_wants_to_know(
 ) -> None:
     """It asks once the service is there, and what it finds is sent."""
     monkeypatch.setattr(drifting, "MOST_MOVED", -1.0)
-    monkeypatch.setattr(webhooks, "PAUSE", 0.01)
+    monkeypatch.setattr(workers, "PAUSE", 0.01)
     own.save(COFFEE, "Coffee", "Ada")
     own.webhooks.add("https://example.com/hook", ["audience.drifted"])
     there: Iterator[AudienceService | None] = iter([None, own])
@@ -163,7 +163,7 @@ def test_the_courier_looks_for_drift_where_somebody_wants_to_know(
         sent.set()
         return PostResult(204, "answered 204")
 
-    monkeypatch.setattr(webhooks, "post", post)
+    monkeypatch.setattr(workers, "post", post)
     chosen = own.settings.model_copy(update={"workspace": own.tenant.workspace.path})
     with WebhookWorker(chosen, lambda: next(there)):
         assert sent.wait(30)

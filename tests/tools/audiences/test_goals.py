@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.present import present
-from tools.audiences.goals import reach_goal
+from tools.audiences.sizing import reach_goal
 from tools.operation_types import Goal
 
 RANKED = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=80).map(lambda chances: np.sort(chances)[::-1].copy())

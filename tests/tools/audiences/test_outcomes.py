@@ -13,7 +13,7 @@ from encoders.errors import DataError, RequestError
 from encoders.workspace import Workspace
 from tests.planted import AS_OF, DAYS, FIRST, MINIMUM, World, world_settings
 from tests.present import present
-from tools.access.caller import Caller, Scope
+from tools.access.callers import Caller, Scope
 from tools.audiences.outcomes import read_outcome
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Filter

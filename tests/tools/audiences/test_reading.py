@@ -12,8 +12,8 @@ from encoders.errors import DataError
 from encoders.predictor import Forecaster
 from encoders.reader import Reader, WholeReading
 from encoders.workspace import Progress, Workspace
-from tools.audiences import reader
-from tools.audiences.reader import Learning, ReaderService
+from tools.audiences import catalogue
+from tools.audiences.catalogue import Learning, ReaderService
 
 READ = WholeReading(groups=(), entries=("Tea",), sure=True)
 
@@ -44,10 +44,10 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Open], Re
             model=SimpleNamespace(config=config),
         ),
     )
-    monkeypatch.setattr(reader, "text_encoder", lambda name: None)
+    monkeypatch.setattr(catalogue, "text_encoder", lambda name: None)
 
     def make(open_it: Open) -> ReaderService:
-        monkeypatch.setattr(reader, "open_reader", lambda *given: open_it(given[-1]))
+        monkeypatch.setattr(catalogue, "open_reader", lambda *given: open_it(given[-1]))
         return ReaderService(Workspace(tmp_path), forecaster, 7)
 
     return make

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from encoders.errors import ModelError, RequestError, TooSmallError
-from encoders.tuning.tune import FEWEST_SEEDS
+from encoders.tuning import FEWEST_SEEDS
 from tests.planted import World
 from tests.present import present
 from tools.service import AudienceService

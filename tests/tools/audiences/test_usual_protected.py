@@ -10,7 +10,7 @@ from encoders.errors import RequestError, TooManyCallsError
 from tests.planted import MINIMUM
 from tests.tools.audiences.test_disclosure import AGENT, KEYS, odds, protected
 from tests.tools.singled import BREAD
-from tools.access import limits
+from tools.access import gate
 from tools.audiences.disclosure import ROUNDED_TO, SCALE, Disclosure
 from tools.audiences.life_cycle import ActivityDays, Numbers, PastActivity, StagePopulation, standing
 from tools.service import AudienceService
@@ -88,7 +88,7 @@ def test_stages_are_asked_about_and_said_as_they_are_protected(
     agent = own.of(AGENT)
     meant = own.population.conditions.meaning(spec.life_cycle[0], agent.population.protected)
     assert f"({meant})" in agent.size(spec).sentence
-    monkeypatch.setattr(limits, "MOST_QUESTIONS", 2)
+    monkeypatch.setattr(gate, "MOST_QUESTIONS", 2)
     few = AudienceSpec(demand=BREAD, life_cycle=(LifeCycle(stage="heavy", what="brass telescope"),))
     with pytest.raises(TooManyCallsError):
         agent.size(few)

@@ -16,7 +16,7 @@ from encoders.settings import Settings
 from encoders.workspace import Workspace
 from tests.faulty import flip, truncate
 from tests.tools.reach_doubles import export, prepared
-from tools.access.limits import Allowance, CallLimits
+from tools.access.gate import Allowance, CallLimits
 from tools.erasure.erasure import erase
 from tools.types import SavedAudience
 

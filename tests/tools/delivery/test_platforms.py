@@ -14,7 +14,7 @@ from encoders.data.contacts import ContactFormat
 from encoders.errors import RequestError, TooSmallError
 from encoders.workspace import Workspace
 from tests.tools.reach_doubles import export, prepared
-from tools.delivery.platforms import platform_named, platforms
+from tools.delivery.destinations import platform_named, platforms
 from tools.types import SavedAudience
 
 SAVED = SavedAudience(

@@ -23,7 +23,7 @@ from tests.listening import listening
 from tests.planted import World, copied
 from tests.present import present
 from tests.tools.reach_doubles import TODAY, prepared
-from tools.access.caller import Caller, Scope
+from tools.access.callers import Caller, Scope
 from tools.delivery.destinations import Destinations
 from tools.delivery.reaching import Reachability, ReachableUsers
 from tools.delivery.sending import Exports

@@ -16,12 +16,11 @@ from encoders.workspace import Workspace
 from tests.tools.reach_doubles import prepared
 from tools.audiences.disclosure import Disclosure
 from tools.delivery.destinations import Destinations
-from tools.delivery.notifications import announce_saved
-from tools.delivery.outbox import WAITS, Outbox
+from tools.delivery.outbox import WAITS, Outbox, announce_saved
 from tools.delivery.sending import Exports
 from tools.operation_types import EVENTS
 from tools.storage.registry import Registry
-from tools.workers.webhooks import deliver_due
+from tools.workers import deliver_due
 
 DOCS = Path(__file__).parents[3] / "docs"
 

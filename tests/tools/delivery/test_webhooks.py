@@ -20,17 +20,16 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from encoders.errors import RequestError
 from encoders.settings import Settings
 from tests.listening import Heard, Listener, listening, signed
+from tools import workers
 from tools.audiences.disclosure import Disclosure
 from tools.delivery import posting
-from tools.delivery.notifications import announce_saved
-from tools.delivery.outbox import LEASE, WAITS, Outbox, announce
+from tools.delivery.outbox import LEASE, WAITS, Outbox, announce, announce_saved
 from tools.delivery.posting import checked_url, post
 from tools.operation_types import EVENTS, NewSubscription
 from tools.storage.registry import Registry, SavedVersion
 from tools.storage.sqlite import Database
 from tools.types import SavedAudience
-from tools.workers import webhooks
-from tools.workers.webhooks import WebhookWorker, deliver_due
+from tools.workers import WebhookWorker, deliver_due
 
 USERS = tuple(f"user-{number:03}" for number in range(60))
 
@@ -327,7 +326,7 @@ import os, signal, sys
 from datetime import date
 from pathlib import Path
 from tools.audiences.disclosure import Disclosure
-from tools.delivery.notifications import announce_saved
+from tools.delivery.outbox import announce_saved
 from tools.storage.registry import Registry
 from tools.workers import webhooks as courier
 from tools.delivery.outbox import Outbox
@@ -395,8 +394,8 @@ def test_the_courier_serves_the_owner_and_every_tenant(
             done.set()
         return answer
 
-    monkeypatch.setattr(webhooks, "post", post)
-    monkeypatch.setattr(webhooks, "PAUSE", 0.01)
+    monkeypatch.setattr(workers, "post", post)
+    monkeypatch.setattr(workers, "PAUSE", 0.01)
     (tmp_path / "tenants" / "broken").mkdir(parents=True)
     (tmp_path / "tenants" / "broken" / "registry.db").write_bytes(b"not a database" * 1000)
     for folder in (tmp_path, tmp_path / "tenants" / "acme"):

@@ -23,12 +23,12 @@ from encoders.workspace import Workspace
 from tests.naming import files_that_name
 from tests.planted import USERS, world_settings
 from tests.tools.selecting import selected
-from tools.access.caller import Caller, Scope
+from tools.access.callers import Caller, Scope
 from tools.audiences.population import masks_of
 from tools.erasure import databases, erasure
 from tools.erasure.databases import erase_from_index
 from tools.erasure.erasure import erase
-from tools.jobs.ledger import Ledger
+from tools.jobs import Ledger
 from tools.operation_types import Receipt
 from tools.service import AudienceService
 from tools.storage import vectors_process

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from encoders.errors import NotAllowedError, RequestError, TooSmallError
-from tools.access.caller import Caller, Scope
+from tools.access.callers import Caller, Scope
 from tools.interfaces.iab import (
     Aa,
     EmbeddingModel,

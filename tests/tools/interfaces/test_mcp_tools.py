@@ -17,7 +17,7 @@ from tests import apart
 from tests.planted import AS_OF
 from tools.access.gate import Gate
 from tools.interfaces.adcp.tasks import TASKS
-from tools.interfaces.mcp.server import make_server
+from tools.interfaces.mcp import make_server
 from tools.operation_types import Goal
 from tools.operations.operation import Check, Effect, Interface, Opened
 from tools.operations.table import BY_NAME, offered

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.jobs.ledger import TABLES as JOBS
-from tools.storage.answers import Answers, KeyReusedError
+from tools.jobs import TABLES as JOBS
 from tools.storage.registry_tables import TABLES as REGISTRY
+from tools.storage.registry_tables import Answers, KeyReusedError
 from tools.storage.sqlite import Database
 
 OLDER: tuple[tuple[Sequence[str], int, str], ...] = (

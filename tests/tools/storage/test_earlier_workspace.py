@@ -13,11 +13,10 @@ import pytest
 from encoders.checksums import CHECKSUMS
 from encoders.workspace import Workspace
 from tests.planted import AS_OF, MASK_KEY, world_settings
-from tools.access.caller import Scope
-from tools.access.tokens import TABLES as TOKEN_TABLES
-from tools.access.tokens import Tokens
-from tools.jobs.ledger import TABLES as JOB_TABLES
-from tools.jobs.ledger import Ledger
+from tools.access.callers import TABLES as TOKEN_TABLES
+from tools.access.callers import Scope, Tokens
+from tools.jobs import TABLES as JOB_TABLES
+from tools.jobs import Ledger
 from tools.service import AudienceService
 from tools.storage.registry_tables import TABLES
 from tools.types import AudienceSpec

@@ -17,7 +17,7 @@ from encoders.data.events import Dataset
 from encoders.data.folders import About, Tables, write_folder
 from encoders.errors import DiskError, WorkspaceError
 from encoders.model.dual import DualEncoder
-from encoders.model.snapshot import FeatureSnapshot
+from encoders.model.users import FeatureSnapshot
 from encoders.predictor import Forecaster
 from encoders.workspace import Workspace
 from tests.faulty import truncate

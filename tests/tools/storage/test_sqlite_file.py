@@ -16,9 +16,8 @@ from encoders.checksums import sum_of
 from encoders.errors import DamagedError, WorkspaceError
 from encoders.workspace import plain_faults
 from tests.faulty import flip, truncate
-from tools.access.caller import Scope
-from tools.access.tokens import Tokens
-from tools.jobs.ledger import Ledger
+from tools.access.callers import Scope, Tokens
+from tools.jobs import Ledger
 from tools.storage import backups
 from tools.storage.backups import kept_files, newest_backup, restore
 from tools.storage.registry import Registry

@@ -1,8 +1,12 @@
-"""What all tasks share: errors, and releases of the protocol."""
+"""The protocol: its errors and releases, and what its tasks take in."""
 
-from typing import Any, Literal
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from encoders.errors import (
     AccessError,
@@ -14,6 +18,9 @@ from encoders.errors import (
     TooSmallError,
     UnknownTokenError,
 )
+
+# --- What all tasks share: errors, and releases of the protocol -----------------------------------
+
 
 Recovery = Literal["transient", "correctable", "terminal"]
 
@@ -141,3 +148,225 @@ def form(version: str | None, major: int | None) -> Form:
         return Form(release="")
     minor = int(asked[1]) if len(asked) > 1 and asked[1].isdigit() else 0
     return Form(release=RELEASES[min(minor, len(RELEASES) - 1)])
+
+
+# --- What the tasks take in, and the pages of their lists; unknown fields pass, as the protocol wants
+
+
+Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{16,255}$")]
+Domain = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$", max_length=253)
+]
+LONGEST_SPEC = 2000
+MOST_DESTINATIONS = 50
+
+
+class _Tolerant(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class TaskRequest(_Tolerant):
+    """What every task takes."""
+
+    adcp_version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+(-[a-zA-Z0-9.-]+)?$")] | None = None
+    adcp_major_version: Annotated[int, Field(ge=1, le=99)] | None = None
+    context: dict[str, Any] | None = Field(None, description="Given back unchanged.")
+    ext: dict[str, Any] | None = None
+
+
+class CapabilitiesRequest(TaskRequest):
+    """Asks what this agent can do."""
+
+    protocols: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+
+class Pagination(_Tolerant):
+    """Which part of a list."""
+
+    max_results: int = Field(50, ge=1, le=100)
+    cursor: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
+
+
+class SignalDestination(_Tolerant):
+    """Where a signal is to be used: a platform, or another agent."""
+
+    type: Literal["platform", "agent"]
+    platform: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    agent_url: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    account: Annotated[str, Field(max_length=200)] | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> "SignalDestination":
+        if not self.named:
+            raise ValueError(f"a destination of type {self.type} needs {'a ' if self.platform else ''}its name or URL")
+        return self
+
+    @property
+    def named(self) -> dict[str, str]:
+        """What tells it from others, as it stands in a deployment."""
+        name = {"platform": self.platform} if self.type == "platform" else {"agent_url": self.agent_url}
+        known = {"type": self.type, **name, "account": self.account}
+        return {field: value for field, value in known.items() if value} if all(name.values()) else {}
+
+
+class Filters(_Tolerant):
+    """Which of the signals found are wanted."""
+
+    catalog_types: tuple[Literal["marketplace", "custom", "owned"], ...] | None = None
+    data_providers: tuple[str, ...] | None = None
+    max_cpm: float | None = Field(None, ge=0)
+    max_percent: float | None = Field(None, ge=0, le=100)
+    min_coverage_percentage: float | None = Field(None, ge=0, le=100)
+
+
+class Account(_Tolerant):
+    """Whom it is for: an account by its id, or a brand and who acts for it."""
+
+    account_id: str | None = None
+
+
+class Keyed(TaskRequest):
+    """Something that is done once, however often it is asked for."""
+
+    idempotency_key: Key = Field(description="A new one for each thing to be done; a repeated call is done once.")
+
+
+class SignalsRequest(TaskRequest):
+    """Asks for signals: by words, by their ids, or (wholesale) all that are saved."""
+
+    discovery_mode: Literal["brief", "wholesale"] = "brief"
+    signal_spec: str | None = Field(None, description="Who is wanted, in plain words.")
+    signal_ids: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)] | None = None
+    signal_refs: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)] | None = None
+    destinations: Annotated[tuple[SignalDestination, ...], Field(min_length=1, max_length=MOST_DESTINATIONS)] | None = (
+        None
+    )
+    countries: tuple[str, ...] | None = Field(None, description="Not read: where users live is not known here.")
+    filters: Filters = Filters()
+    fields: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    account: Account | None = None
+    max_results: Annotated[int, Field(ge=1)] | None = None
+    pagination: Pagination | None = None
+    if_wholesale_feed_version: str | None = None
+
+    @property
+    def page(self) -> Pagination:
+        """The part that is wanted; ``max_results`` beside it is the older way to say its length."""
+        return self.pagination or Pagination(max_results=min(self.max_results or 50, 100))
+
+    def words(self) -> str:
+        """What is looked for, tidied; empty where nothing is.
+
+        Raises:
+            TaskError: nothing or too much is asked for.
+        """
+        looked_up = self.signal_ids is not None or self.signal_refs is not None
+        if self.discovery_mode == "wholesale":
+            if looked_up or self.signal_spec is not None:
+                raise TaskError(
+                    "INVALID_REQUEST",
+                    "A wholesale request lists everything, so it takes no signal_spec and no ids.",
+                    field="discovery_mode",
+                )
+            return ""
+        words = " ".join((self.signal_spec or "").split())
+        if not words and not looked_up:
+            raise TaskError("INVALID_REQUEST", "Say who is wanted, or name signals.", field="signal_spec")
+        if len(words) > LONGEST_SPEC:
+            raise TaskError("INVALID_REQUEST", f"Say it in at most {LONGEST_SPEC} characters.", field="signal_spec")
+        return words
+
+
+class ActivationRequest(Keyed):
+    """Asks to put a signal to use at some destinations, or to stop that."""
+
+    signal_agent_segment_id: Annotated[str, Field(min_length=1, max_length=4000)]
+    destinations: Annotated[tuple[SignalDestination, ...], Field(min_length=1, max_length=MOST_DESTINATIONS)]
+    action: Literal["activate", "deactivate"] = "activate"
+    pricing_option_id: str | None = None
+    account: Account | None = None
+
+
+class Brand(_Tolerant):
+    """An advertiser, by the domain it is known by."""
+
+    domain: Domain
+    brand_id: str | None = None
+
+
+class NewAccount(_Tolerant):
+    """An account a caller wants to act for."""
+
+    brand: Brand
+    operator: Domain
+    billing: Literal["operator", "agent", "advertiser"]
+    sandbox: bool = False
+
+
+class SyncRequest(Keyed):
+    """Names the accounts a caller acts for."""
+
+    accounts: Annotated[tuple[NewAccount, ...], Field(max_length=1000)]
+    delete_missing: bool = False
+    dry_run: bool = False
+
+
+class AccountsRequest(TaskRequest):
+    """Asks for those accounts."""
+
+    status: Literal["active", "pending_approval", "rejected", "payment_required", "suspended", "closed"] | None = None
+    sandbox: bool | None = None
+    pagination: Pagination | None = None
+
+    @property
+    def page(self) -> Pagination:
+        """The part that is wanted."""
+        return self.pagination or Pagination()
+
+
+Item = TypeVar("Item")
+
+
+def paged(
+    items: Sequence[Item], page: Pagination, name: Callable[[Item], str], question: object
+) -> tuple[Sequence[Item], dict[str, Any]]:
+    """The items of a page, and the ``pagination`` of the answer.
+
+    Args:
+        items: all of them, in an order that stays.
+        page: which of them.
+        name: what tells an item from the others.
+        question: what was asked, as JSON; a cursor is only good for the question it was an answer to.
+
+    Raises:
+        TaskError: the cursor is none of ours, or of another question, or its item is gone.
+    """
+    asked, start = sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:16], 0
+    if page.cursor is not None:
+        names = [_short(name(item)) for item in items]
+        start = 1 + _place(page.cursor, asked, names)
+    shown = items[start : start + page.max_results]
+    answer: dict[str, Any] = {"has_more": start + len(shown) < len(items), "total_count": len(items)}
+    if answer["has_more"]:
+        answer["cursor"] = urlsafe_b64encode(f"{asked}:{_short(name(shown[-1]))}".encode()).decode()
+    return shown, answer
+
+
+def _place(cursor: str, asked: str, names: Sequence[str]) -> int:
+    """Where in the list the item is that a cursor names."""
+    try:
+        question, _, name = urlsafe_b64decode(cursor).decode().partition(":")
+        if question == asked:
+            return names.index(name)
+    except ValueError:
+        pass
+    raise TaskError(
+        "INVALID_REQUEST",
+        "This cursor does not lead on; begin again without one.",
+        field="pagination.cursor",
+        suggestion="ask the same question without a cursor",
+    )
+
+
+def _short(name: str) -> str:
+    return sha256(name.encode()).hexdigest()[:16]

@@ -11,21 +11,26 @@ from pydantic import ValidationError
 
 from encoders.errors import AccessError, RequestError
 from encoders.settings import Settings
-from tools.access.caller import Scope
+from tools.access.callers import Scope
 from tools.access.gate import Gate
-from tools.interfaces.adcp.accounts import listed, synced
-from tools.interfaces.adcp.activation import Activation
-from tools.interfaces.adcp.discovery import Check, Discovery
-from tools.interfaces.adcp.protocol import MAJOR, RELEASES, Form, TaskError, as_task_error, form, misfit, unavailable
-from tools.interfaces.adcp.rate_card import RateCard, rate_card
-from tools.interfaces.adcp.requests import (
+from tools.interfaces.adcp.accounts import RateCard, listed, rate_card, synced
+from tools.interfaces.adcp.protocol import (
+    MAJOR,
+    RELEASES,
     AccountsRequest,
     ActivationRequest,
     CapabilitiesRequest,
+    Form,
     SignalsRequest,
     SyncRequest,
+    TaskError,
     TaskRequest,
+    as_task_error,
+    form,
+    misfit,
+    unavailable,
 )
+from tools.interfaces.adcp.signals import Activation, Check, Discovery
 from tools.service import AudienceService
 
 REPLAY_SECONDS = 7 * 24 * 3600

@@ -1,15 +1,20 @@
-"""How one operation becomes one route: where its arguments come from, and how its answer goes out."""
+"""How one operation becomes one route: what every route has at hand, where its arguments come from, how it answers."""
 
+from collections.abc import Callable, Iterator
 from inspect import Parameter, Signature
-from typing import Annotated, Any, get_args
+from threading import Lock
+from typing import Annotated, Any, TypeVar, get_args
 
-from fastapi import Body, Depends, FastAPI, Path, Query, Request, Response
+from fastapi import Body, Depends, FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Strict, create_model
 from pydantic.fields import FieldInfo
 
-from encoders.errors import ModelError, NotThereError
-from tools.interfaces.rest.context import Context
+from encoders.errors import ModelError, NotThereError, RequestError
+from encoders.workspace import Workspace
+from tools.access.callers import current
+from tools.access.gate import Gate
 from tools.interfaces.rest.headers import (
     IdempotencyKey,
     IfMatch,
@@ -20,10 +25,84 @@ from tools.interfaces.rest.headers import (
     may_replace,
     unless_known,
 )
-from tools.jobs.ledger import Job
-from tools.operations.operation import Effect, Operation
+from tools.jobs import Job, Jobs
+from tools.operations.operation import Check, Effect, Opened, Operation
 from tools.service import AudienceService
 from tools.types import SavedAudience
+
+# --- What every route has at hand: the service, the check, the gate, the jobs, and answers that are
+#     given once ---
+
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class Context:
+    """What the routes share."""
+
+    def __init__(self, opened: Opened, check: Check, gate: Gate) -> None:
+        """Nothing is opened yet."""
+        self.opened, self.check, self._gate = opened, check, gate
+        self._lock = Lock()
+        self._jobs: Jobs | None = None
+
+    def jobs(self) -> Jobs:
+        """The jobs of the workspace that is served."""
+        workspace = self.opened().settings.workspace
+        with self._lock:
+            if self._jobs is None:
+                self._jobs = Jobs(Workspace(workspace))
+            return self._jobs
+
+    def once(
+        self, key: str, request: Request, body: BaseModel, kind: type[Answer], work: Callable[[], Answer]
+    ) -> Answer:
+        """What ``work`` answers to a request, or what was answered when its key was first used; raises like both."""
+        content = f"{request.method} {request.url.path} {body.model_dump_json()}"
+        whose = f"{current().tenant}/{current().name}"
+        answers = self.jobs().ledger.answers
+        before = answers.find(whose, key, content)
+        if before is None:
+            before = answers.keep(whose, key, content, work().model_dump_json())
+        return kind.model_validate_json(before)
+
+    def close(self) -> None:
+        """Stop what is at work."""
+        with self._lock:
+            if self._jobs is not None:
+                self._jobs.close()
+                self._jobs = None
+
+    def admits(self, operation: Operation) -> Callable[[], Iterator[None]]:
+        """A dependency that puts the gate around one operation."""
+
+        def admitted() -> Iterator[None]:
+            try:
+                with self._gate.admitted(operation.name, operation.scope):
+                    yield from _declined_where_it_does_not_fit()
+            except _MisfitError as error:
+                raise error.why from None
+
+        return admitted
+
+
+class _MisfitError(RequestError):
+    """Tells the gate that a request was declined, and was no bug."""
+
+    def __init__(self, why: Exception) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
+def _declined_where_it_does_not_fit() -> Iterator[None]:
+    try:
+        yield
+    except (RequestValidationError, HTTPException) as why:
+        raise _MisfitError(why) from why
+
+
+# --- How one operation becomes one route: where its arguments come from, and how its answer goes out
+
 
 _KEY = "key"
 _LOOK_AGAIN = 1

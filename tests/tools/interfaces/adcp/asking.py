@@ -3,9 +3,9 @@
 from typing import Any
 
 from tests import apart
-from tools.access.caller import Caller, Scope, acting_as, current
+from tools.access.callers import Caller, Scope, acting_as, current
 from tools.access.gate import Gate
-from tools.interfaces.adcp.discovery import Check
+from tools.interfaces.adcp.signals import Check
 from tools.interfaces.adcp.tasks import Protocol
 from tools.service import AudienceService
 

@@ -10,9 +10,9 @@ from encoders.errors import RequestError
 from tests.listening import listening
 from tests.present import present
 from tests.tools.interfaces.adcp.asking import AGENT, RIVAL, Json, ask, fault
-from tools.access.caller import Scope
+from tools.access.callers import Scope
 from tools.access.gate import Gate
-from tools.interfaces.adcp.segments import of_sentence, saving_name
+from tools.interfaces.adcp.listing import of_sentence, saving_name
 from tools.service import AudienceService
 from tools.storage.registry import NAME_LENGTH
 from tools.types import AudienceSpec

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from encoders.errors import RequestError
 from tests.present import present
 from tests.tools.interfaces.adcp.asking import AGENT, RIVAL, Json, anything_goes, ask, fault
-from tools.interfaces.adcp.segments import Segments, of_sentence
+from tools.interfaces.adcp.listing import Segments, of_sentence
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Filter
 

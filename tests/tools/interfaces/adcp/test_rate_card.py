@@ -7,8 +7,8 @@ import pytest
 from encoders.errors import DataError
 from encoders.settings import Settings
 from tests.tools.interfaces.adcp.asking import AGENT, ask, fault
-from tools.interfaces.adcp.rate_card import rate_card
-from tools.interfaces.adcp.requests import Filters
+from tools.interfaces.adcp.accounts import rate_card
+from tools.interfaces.adcp.protocol import Filters
 from tools.service import AudienceService
 
 CARD = """

@@ -4,7 +4,7 @@ import pytest
 from adcp.validation.schema_validator import validate_response
 
 from tests.tools.interfaces.adcp.asking import AGENT, Json, ask
-from tools.interfaces.adcp.segments import of_sentence
+from tools.interfaces.adcp.listing import of_sentence
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Filter
 

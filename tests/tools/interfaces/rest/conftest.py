@@ -8,8 +8,8 @@ from agent.guard.verdict import permit
 from encoders.workspace import Workspace
 from tests.planted import World
 from tests.tools.interfaces.rest.rest_doubles import Nowhere, served, with_own_workspace
+from tools.access.callers import Tokens
 from tools.access.gate import Gate
-from tools.access.tokens import Tokens
 from tools.interfaces.rest.api import make_api
 from tools.service import AudienceService
 

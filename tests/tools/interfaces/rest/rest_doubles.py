@@ -15,13 +15,10 @@ from starlette.testclient import TestClient
 from agent.guard.verdict import permit
 from encoders.workspace import Workspace
 from tests.planted import World
-from tools.access.audit import RequestAudit
-from tools.access.caller import current
-from tools.access.gate import Gate
+from tools.access.callers import Tokens, current
+from tools.access.gate import CallLimits, Gate, RequestAudit
 from tools.access.http import HttpGate
-from tools.access.limits import CallLimits
 from tools.access.names import Names
-from tools.access.tokens import Tokens
 from tools.interfaces.rest.api import make_api
 from tools.service import AudienceService
 from tools.storage.registry import Registry

@@ -22,10 +22,10 @@ from encoders.workspace import Workspace
 from tests import apart
 from tests.planted import AS_OF, world_settings
 from tests.tools.interfaces.rest.rest_doubles import SEEDS, served
+from tools.access.callers import Tokens
 from tools.access.gate import Gate
-from tools.access.tokens import Tokens
 from tools.interfaces.langchain import targeting_tools
-from tools.interfaces.mcp.server import make_server
+from tools.interfaces.mcp import make_server
 from tools.interfaces.rest.api import make_api
 from tools.operations.operation import Effect, Interface, Operation
 from tools.operations.table import BY_NAME, OPERATIONS

@@ -14,9 +14,8 @@ from encoders.data.erasing import Forgotten
 from encoders.workspace import Workspace
 from tests.planted import World, copied
 from tests.tools.interfaces.rest.rest_doubles import SAVE, key, problem, served
-from tools.access.caller import Caller, Scope
-from tools.access.tokens import Tokens
-from tools.deletion import threads
+from tools.access.callers import Caller, Scope, Tokens
+from tools.erasure.erasure import threads
 from tools.service import AudienceService
 
 

@@ -14,23 +14,23 @@ from starlette.testclient import TestClient
 from torch import Tensor
 
 from agent.guard.verdict import permit
+from encoders import tuning
 from encoders.errors import NotThereError
 from encoders.model.dual import DualEncoder
-from encoders.tuning import tune
 from encoders.workspace import Progress, Workspace
 from tests.planted import AS_OF, world_settings
 from tests.tools.interfaces.rest.rest_doubles import SAVE, SEEDS, Nowhere, ended, key, problem
-from tools.access.caller import Caller, acting_as
+from tools.access.callers import Caller, acting_as
 from tools.access.gate import Gate
 from tools.interfaces.rest.api import make_api
-from tools.jobs.jobs import Jobs
+from tools.jobs import Jobs
 from tools.service import AudienceService
 
 TUNE = {"seeds": SEEDS}
 HANGS = """
 import sys, threading
 from encoders.workspace import Workspace
-from tools.jobs.jobs import Jobs
+from tools.jobs import Jobs
 
 def work(progress):
     progress("At work", 0.5)
@@ -114,7 +114,7 @@ def test_a_job_that_cannot_be_done_says_why(web: TestClient, monkeypatch: pytest
     assert failed["state"] == "failed"
     assert failed["problem"]["status"] == 422
     assert "needs at least 5 users" in failed["problem"]["detail"]
-    monkeypatch.setattr(tune, "BaseRates", lambda *_: 1 / 0)
+    monkeypatch.setattr(tuning, "BaseRates", lambda *_: 1 / 0)
     broken = ended(web, web.put("/demands/few", json=TUNE, headers=key("b")))
     assert (broken["problem"]["status"], "division" in str(broken)) == (500, False)
 

@@ -13,9 +13,9 @@ from encoders.errors import BROKEN, AudienceError, RequestError, TooManyCallsErr
 from tests.tools.interfaces.rest.rest_doubles import SAVE, SPEC, Nowhere, key, problem
 from tools.access.gate import Gate
 from tools.interfaces.rest.api import make_api
-from tools.jobs.problems import KINDS, problem_of
 from tools.operations.operation import Interface
 from tools.operations.table import offered
+from tools.problems import KINDS, problem_of
 from tools.service import AudienceService
 from tools.types import AudienceSpec
 

@@ -16,9 +16,8 @@ from tests.planted import HABITS
 from tests.present import present
 from tests.tools.interfaces.rest.rest_doubles import SAVE, SEEDS, SPEC, key, problem
 from tests.tools.singled import singled_out
-from tools.access.caller import Scope
-from tools.access.limits import MOST_QUESTIONS
-from tools.access.tokens import Tokens
+from tools.access.callers import Scope, Tokens
+from tools.access.gate import MOST_QUESTIONS
 from tools.service import AudienceService
 from tools.storage.registry import Registry
 

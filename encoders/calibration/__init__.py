@@ -1,1 +1,0 @@
-"""From scores to probabilities, and how far a sentence may be believed."""

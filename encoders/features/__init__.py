@@ -1,1 +1,0 @@
-"""What users did, as features of the model."""

@@ -1,1 +1,0 @@
-"""Operations as tools of the Model Context Protocol."""

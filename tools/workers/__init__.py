@@ -1,1 +1,0 @@
-"""What runs again and again while the server runs: webhooks delivered, old things deleted."""
