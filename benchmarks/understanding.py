@@ -24,9 +24,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from agent.batch import answer_file
+from agent.batch import Recorded, answer_file
 from agent.conversation import Conversation
-from agent.recording import Recorded
 from benchmarks.forecasts.figures import figure
 from encoders.features import done_in
 from encoders.metrics import auc
