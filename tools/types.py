@@ -6,7 +6,7 @@ Shares, probabilities and cuts are numbers in 0..1; counts are users; an index o
 from datetime import date, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import FailFast, Field, model_validator
 
 from encoders.records import Record
 from encoders.text.words import ANYTHING as ANYTHING
@@ -103,10 +103,10 @@ class AudienceSpec(Record):
     """Everything that decides who is in: the demand, the hard conditions and the cut."""
 
     demand: str = Field(min_length=1, max_length=2000, description="one precise sentence, its horizon included")
-    filters: tuple[Filter, ...] = Field((), max_length=MOST_CONDITIONS)
-    behaviours: tuple[Behaviour, ...] = Field((), max_length=MOST_CONDITIONS)
-    life_cycle: tuple[LifeCycle, ...] = Field((), max_length=MOST_CONDITIONS)
-    memberships: tuple[Membership, ...] = Field((), max_length=MOST_CONDITIONS)
+    filters: Annotated[tuple[Filter, ...], FailFast()] = Field((), max_length=MOST_CONDITIONS)
+    behaviours: Annotated[tuple[Behaviour, ...], FailFast()] = Field((), max_length=MOST_CONDITIONS)
+    life_cycle: Annotated[tuple[LifeCycle, ...], FailFast()] = Field((), max_length=MOST_CONDITIONS)
+    memberships: Annotated[tuple[Membership, ...], FailFast()] = Field((), max_length=MOST_CONDITIONS)
     cut: float | None = Field(
         None, ge=0, le=1, strict=True, description="share of eligible users to keep; None: as recommended"
     )

@@ -159,10 +159,10 @@ def packaged(name: str) -> tuple[dict[str, Matrix], list[Any]]:
 # tea") is read before it (``agent.reading.parse``).
 
 
-SURE = 0.65
+SURE = 0.7
 """A clause is left aside from this probability on: what is wanted must not be lost on a guess."""
 
-_CUT = re.compile(r"(?:[,;:!?()\n\u2013\u2014…]|\.(?=\s|$)|\.{2,}|\s-+\s|\s(?=but\s))+")
+_CUT = re.compile(r"(?:[,;:!?()\n\u2013\u2014…，。；：！？（）]|\.(?=\s|$)|\.{2,}|\s-+\s|\s(?=but\s))+")
 
 
 class Wish(NamedTuple):

@@ -27,7 +27,7 @@ from agent.reading.orders import (
     without_correction,
     without_swapped,
 )
-from agent.reading.wording import code_of, into_english, language, noun_phrases
+from agent.reading.wording import code_of, into_english, is_read, language, noun_phrases
 from agent.steps import ALL, DECIDE, Step
 from encoders.text.words import stems
 from prompts.loader import table
@@ -231,7 +231,7 @@ def clauses_of(
     excluded, not_lately, text = _left_out(text, spoken)
     not_lately = tuple(_about_the_same(each, past.behaviours) for each in not_lately)
     days, text = _ahead(text, card)
-    text, refused = without_refused(text) if request and spoken == "English" else Wish(text, ())
+    text, refused = without_refused(text) if request and is_read(spoken) else Wish(text, ())
     wants = noun_phrases(text, spoken)
     behaviours = (*past.behaviours, *not_lately)
     if alone and newness is None and not wants and _never_before(behaviours):

@@ -154,6 +154,11 @@ def code_of(name: str) -> str:
     return next((code for code in LANGUAGES if table(f"languages/{code}")["name"] == name), "")
 
 
+def is_read(name: str) -> bool:
+    """Whether the reader of whole requests has learned the language: English, and those of the replies."""
+    return name == "English" or bool(code_of(name))
+
+
 def into_english(text: str, code: str) -> str:
     """The message with what the rules have to read in English; labels that were clicked become those of the page."""
     if code not in LANGUAGES:

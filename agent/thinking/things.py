@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from agent.context import Context
 from agent.reading.grounding import ground
 from agent.reading.message import ParsedMessage
-from agent.reading.wording import listed, plain
+from agent.reading.wording import is_read, listed, plain
 from agent.state import Memory, Thing
 from encoders.reader import WholeReading
 from encoders.text.words import stems
@@ -24,8 +24,8 @@ def read_whole(
 ) -> WholeReading | None:
     """What the request means; None where an audience is there already, which a message changes.
 
-    The reader learned from English; for other languages the multilingual search alone is the better guide. What is
-    left out is syntax: the reader is given the rest. What is wanted beside a condition on the past is read by itself,
+    For languages that the reader has not learned, the multilingual search alone is the better guide. What is left out
+    is syntax: the reader is given the rest. What is wanted beside a condition on the past is read by itself,
     and has to be known. A request that wants several things of the same user, or names no thing, is left to syntax,
     and one that names its things as the data does needs no reader.
 
@@ -38,14 +38,31 @@ def read_whole(
     """
     if memory.now and not memory.question and parsed.intent != "demand":
         return None
-    if parsed.past and parsed.wants and not parsed.foreign and not _named(context, parsed):
+    if parsed.past and parsed.wants and is_read(parsed.language) and not _named(context, parsed):
         beside = service.read(" and ".join(parsed.wants))
         return beside if beside is not None and beside.groups and (beside.entries or beside.sure) else None
     apart = parsed.past or parsed.join == "all" or parsed.intent in ("replace", "add", "segments")
     about_people = bool(parsed.filters or parsed.excluded) and not parsed.wants
-    if parsed.foreign or apart or about_people or _named(context, parsed):
+    if not is_read(parsed.language) or apart or about_people or _named(context, parsed):
         return None
-    return _without(service.read(parsed.rest if parsed.excluded or parsed.refused else text), parsed.excluded)
+    read = service.read(parsed.rest if parsed.excluded or parsed.refused else text)
+    return _without_refused(service, _without(read, parsed.excluded), parsed.refused)
+
+
+def _without_refused(
+    service: "AudienceService", read: WholeReading | None, refused: Sequence[str]
+) -> WholeReading | None:
+    """What was read, without the things that the clauses that were set aside mean more than the rest does.
+
+    "The rotisserie kind. not raw chicken": fresh chicken is near the first clause, and nearer the second.
+    """
+    out = service.read(", ".join(refused)) if refused else None
+    if read is None or out is None or not out.groups:
+        return read
+    against = {each.group: each.probability for each in out.groups}
+    kept = tuple(each for each in read.groups if against.get(each.group, 0.0) <= each.probability)
+    beside = tuple(each for each in read.beside if each not in against)
+    return read.model_copy(update={"groups": kept, "beside": beside}) if kept else read
 
 
 def _without(read: WholeReading | None, excluded: Sequence[str]) -> WholeReading | None:

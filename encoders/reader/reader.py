@@ -164,7 +164,9 @@ class Reader:
     def _made_up(self, text: str) -> bool:
         """Whether half of the words of a text are said nowhere else."""
         words = [word for word in stemmed(text) if not word.isdigit()]
-        unknown = [word for word in words if word not in self._said and word not in self._ordinary]
+        # In other alphabets a word may be a whole clause, or one of endless compounds.
+        spelled = [word for word in words if word.isascii()]
+        unknown = [word for word in spelled if word not in self._said and word not in self._ordinary]
         return bool(self._said and words) and len(unknown) >= _OF_UNKNOWN_WORDS * len(words)
 
     def _titles(self, text: str, shares: Matrix) -> list[FoundTitle]:

@@ -1,7 +1,8 @@
 """A recorded model is replayed: what it called is still offered, and makes the audience that it made.
 
-``recorded/scripted_reader.jsonl`` was written by ``audience models record`` over a loopback server, on the demo data;
-the answers are those of a script written by hand, not of a real model.
+The files of ``recorded`` were written by ``audience models record`` over a loopback server. The answers of
+``strong_shop.jsonl`` (the demo data) and ``strong_film.jsonl`` (films) are those of a large language model; those of
+``scripted_reader.jsonl`` were written by hand.
 """
 
 import json
@@ -21,8 +22,14 @@ from encoders.settings import Settings
 from tests.agent.agent_doubles import GROUPS, PlantedService, ScriptedModel
 from tests.agent.wire_doubles import Server, calls, step
 
-FILE = Path(__file__).parent / "recorded" / "scripted_reader.jsonl"
-RECORDED = [Recorded.model_validate_json(line) for line in FILE.read_text("utf-8").splitlines()]
+
+def recorded_in(file: str) -> list[Recorded]:
+    path = Path(__file__).parent / "recorded" / file
+    return [Recorded.model_validate_json(line) for line in path.read_text("utf-8").splitlines()]
+
+
+SCRIPTED, STRONG, STRONG_FILM = map(recorded_in, ("scripted_reader.jsonl", "strong_shop.jsonl", "strong_film.jsonl"))
+RECORDED = [*SCRIPTED, *STRONG]
 NAMED = {
     group: (f"{group}: everyday",)
     for each in RECORDED
@@ -53,9 +60,20 @@ def test_what_a_model_called_makes_the_audience_that_it_made(recorded: Recorded,
 
 
 def test_the_recorded_requests_are_ten_and_their_tokens_were_counted() -> None:
-    assert len(RECORDED) == 10
-    assert all(each.usage and each.usage.input_tokens for each in RECORDED)
-    assert sum(each.spec is not None for each in RECORDED) == 9
+    assert len(SCRIPTED) == 10
+    assert all(each.usage and each.usage.input_tokens for each in SCRIPTED)
+    assert sum(each.spec is not None for each in SCRIPTED) == 9
+
+
+def test_a_strong_model_looked_before_it_proposed_and_was_within_its_budget() -> None:
+    proposed = [each for each in (*STRONG, *STRONG_FILM) if each.spec is not None]
+    assert (len(STRONG), len(STRONG_FILM), len(proposed)) == (36, 14, 47)
+    for each in proposed:
+        called = [call.name for answer in each.answers for call in answer.calls]
+        assert {"search", "browse"} & set(called), each.id
+        assert called[-1] == "propose", each.id
+        assert each.usage is not None
+        assert each.usage.calls <= 4, each.id
 
 
 # --- the command -------------------------------------------------------------------------------------

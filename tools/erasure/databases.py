@@ -12,7 +12,8 @@ from tools.storage.sqlite import overwriting_sqlite, whole_transaction
 from tools.storage.vectors import VectorStore
 from tools.storage.vectors_process import contents_apart, rewrite_apart
 
-_USER = "user_id"
+_USER, _SUBJECT = "user_id", "subject"
+"""Columns: whose row it is, and what a job is done to, which holds a name."""
 _MOST_ALIKE = 100
 """So many names that are alike without the users in them are told apart by numbers."""
 
@@ -89,7 +90,7 @@ def _from_column(db: sqlite3.Connection, table: str, name: str, keys: list[str],
         data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
         if not traces.mentioned(data):
             continue
-        cleaned = traces.in_bytes(data)
+        cleaned = traces.in_name(value).encode() if name == _SUBJECT else traces.in_bytes(data)
         if cleaned != data:
             changed.append((cleaned.decode() if isinstance(value, str) else cleaned, *place))
     where = " AND ".join(f'"{each}" = ?' if each != "rowid" else "rowid = ?" for each in keys)

@@ -38,6 +38,8 @@ _FILE = r"\.(?:csv|tsv|txt|jsonl?|ndjson|parquet|xlsx?|pdf|log|zip|gz|safetensor
 _RIGHT = rf"(?:(?![\w@-]|\.\w)|(?=_[^\W\d_]|{_FILE}))"
 """What an id ends before."""
 _BEFORE, _BEHIND = re.compile(r"[\w@.-]*\Z"), re.compile(r"[\w@.-]*")
+_NAMES = ("like", "name", "subject")
+"""Values and columns that hold what somebody called something."""
 _GMAIL = re.compile(r"(?P<name>[^@+]+)@gmail\.com")
 _LIST = re.compile(r"(?:[\w-]+\s*[,;\n]\s*){4,}[\w-]+")
 _ABOUT = {"evidence": [], "why": ERASED, "text": ERASED}
@@ -104,17 +106,21 @@ class Traces:
         return text
 
     def in_name(self, name: str) -> str:
-        """What somebody called a tuned demand, without the users in it; it is a name as before, also of its file."""
+        """What somebody called something, without the users in it; it is a name as before, also of a file.
+
+        In a name, "-" stands between words: "like-cust7f" names a user, and what is another's id as a whole does not.
+        """
         names = "|".join(re.escape(each).replace(r"\ ", "[ -]") for each in self._long) or _NEVER
-        name = re.sub(rf"(?<![^\s-])(?:{names})(?![^\s-])", ERASED, name, flags=re.IGNORECASE)
-        return self.in_text(name).replace(ERASED, _ERASED_NAME)
+        alone = re.compile(rf"(?<![^\s-])(?P<id>{names})(?![^\s-])", re.IGNORECASE)
+        left = alone.sub(lambda found: found[0] if self._in_other(found) else ERASED, name)
+        return self.in_text(left).replace(ERASED, _ERASED_NAME)
 
     def in_value(self, value: Any, name: str = "") -> Any:
         """A value of JSON or MessagePack without the users it named; ``name`` is what it is called there."""
         listed = _ID_NAMES.search(name) or name in ("seeds", "users")
         if isinstance(value, int | float) and listed and str(value).removesuffix(".0") in self.users:
             return ERASED
-        if isinstance(value, str) and name == "like":
+        if isinstance(value, str) and name in _NAMES:
             return self.in_name(value)
         if isinstance(value, str):
             return ERASED if listed and value.strip() in self.users else self._in_string(value)

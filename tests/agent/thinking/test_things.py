@@ -129,3 +129,22 @@ def test_a_sentence_by_hand_has_no_things_and_one_of_an_older_conversation_neith
     kept = Memory(request="coffee").model_dump()
     assert Memory.model_validate(kept).now is None
     assert Parts.model_validate({"items": ("coffee",), "days": 28}).struck == ()
+
+
+def test_a_thing_that_a_refused_clause_means_more_is_not_named(
+    talk: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(_: PlantedService, text: str) -> WholeReading | None:
+        shares = {"cat food": 0.6} if text.startswith("we don't sell") else {"dog food": 0.4, "cat food": 0.3}
+        groups = [
+            MeantGroup(group=name, source="purchases", probability=share, because=text)
+            for name, share in shares.items()
+        ]
+        return WholeReading(groups=tuple(groups), entries=(), sure=True)
+
+    monkeypatch.setattr(PlantedService, "read", read)
+    reply = talk.say("t", "kibble fans, the crunchy kind. we don't sell tuna pouches, we sell the dry stuff")
+    if reply.question:
+        reply = talk.say("t", "You decide")
+    assert [each.name for each in draft(reply).things] == ["dog food"]
+    assert "we don't sell tuna pouches" in reply.text

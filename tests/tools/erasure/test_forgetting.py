@@ -130,6 +130,7 @@ def tune(service: AudienceService) -> None:
 def jobs_and_labels(workspace: Workspace) -> None:
     with closing(Ledger(workspace.path / "jobs.db")) as jobs:
         job = jobs.add("shop", "agent", "tune", f"tune {USER}")
+        jobs.add("shop", "agent", "tune", f"tune like-{USER}")
         told = job.model_copy(update={"id": f"about {USER}"})
         jobs.answers.keep("shop", "k", "content", told.model_dump_json())
     labels = workspace.path / "labels" / "spring"

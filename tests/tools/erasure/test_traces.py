@@ -1,6 +1,7 @@
 """What is left of a user in texts, tables and blobs, and what is not theirs."""
 
 import json
+from dataclasses import replace
 
 import ormsgpack
 import pytest
@@ -77,6 +78,16 @@ def test_an_id_that_could_be_a_number_counts_behind_a_word_for_a_user(text: str,
 )
 def test_an_id_that_is_nothing_else_counts_within_names(text: str, left: str) -> None:
     assert of("100234", "cust-7f").in_text(text) == left
+
+
+def test_a_dash_stands_between_the_words_of_a_name() -> None:
+    traces = of("cust-7f", "kx700047")
+    assert traces.in_name("tune like-kx700047") == "tune like-erased"
+    assert traces.in_name("people-like-cust-7f") == "people-like-erased"
+    value = {"name": "like-kx700047", "demand": "customers that will buy wine", "text": "kx700047-1"}
+    assert traces.in_value(value) == value | {"name": "like-erased"}
+    others = replace(traces, is_other=lambda word: word == "cust-7f-2")
+    assert others.in_name("cust-7f-2 and cust-7f") == "cust-7f-2 and erased"
 
 
 @pytest.mark.parametrize(
