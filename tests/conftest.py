@@ -47,7 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Files with something slow come first, so that several processes end together, and whoever else needs the demo last
     of these: the demo is being made all that time.
     """
-    needs_demo, slow = set(), set()
+    needs_demo: set[Path] = set()
+    slow: set[Path] = set()
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         tries_many = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
