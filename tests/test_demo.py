@@ -72,7 +72,7 @@ def test_a_demand_in_another_language_is_read_by_the_encoder_that_knows_it(demo_
     service.close()
 
 
-@pytest.mark.usefixtures("all_knowledge")
+@pytest.mark.usefixtures("reader_of_the_demo")
 def test_a_second_demo_makes_nothing_again(demo_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def state() -> dict[str, int]:
         readers = (demo_workspace.path / "cache").glob("reader-*")

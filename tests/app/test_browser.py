@@ -22,9 +22,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the demo is traine
 
 @contextmanager
 def serving(workspace: Path, port: str = "0") -> Iterator[str]:
-    """Run `audience serve` and give the address it prints."""
+    """Run `audience serve` with the reader of the demo and give the address it prints."""
     started = subprocess.Popen(
-        [sys.executable, "-c", "from agent.cli.main import main; main()", "serve"],
+        [sys.executable, "-m", "tests.readers", "few", "serve"],
         cwd=ROOT,
         env=os.environ | {"AUDIENCE_WORKSPACE": str(workspace), "AUDIENCE_PORT": port},
         stderr=subprocess.PIPE,

@@ -29,7 +29,7 @@ def agent(world_workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) 
     chosen = {"WORKSPACE": workspace.path, "PORT": port, "RATE_CARD": HERE / "rate_card.toml"}
     chosen |= {"MINIMUM_SIZE": 20, "TEXT_ENCODER": "use"}
     environment = os.environ | {f"AUDIENCE_{name}": str(value) for name, value in chosen.items()}
-    command = [sys.executable, "-c", "from agent.cli.main import main; main()", "serve"]
+    command = [sys.executable, "-m", "tests.readers", "little", "serve"]
     app = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=HERE.parents[1])
     try:
         assert app.stderr
