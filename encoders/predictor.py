@@ -22,7 +22,7 @@ from encoders.model.dual import EncodedParts, encode_parts
 from encoders.model.match import ItemEmbeddings
 from encoders.model.users import FeatureSnapshot, read_snapshot, read_vocabulary
 from encoders.model_folder import TrainedModel, read_model
-from encoders.reader.targets import Targets, Titles, spoken_name
+from encoders.reader.targets import Targets, Titles, dated_name, spoken_name
 from encoders.returning import ReturnForecast, fit_returning
 from encoders.settings import Settings
 from encoders.text.demand import Demand, read_demand, without_witness
@@ -363,7 +363,11 @@ class Forecaster:
         if not Targets.of(vocabulary).singles:
             return {}
         names = list(map(spoken_name, vocabulary.texts, vocabulary.groups))
-        return {words: title.items for words, title in Titles(names, range(len(names))).called.items()}
+        called = {words: title.items for words, title in Titles(names, range(len(names))).called.items()}
+        for number, text in enumerate(vocabulary.texts):
+            if words := stemmed(dated_name(text)):
+                called[words] = (*called.get(words, ()), number)
+        return called
 
     @torch.no_grad()
     def encode(self, demand: Demand, source: int) -> EncodedParts:

@@ -127,8 +127,9 @@ def _field(field: FieldCard, card: DataCard) -> str:
 ANSWERS = 2
 """Ends of a turn that are read: a first one and one repair."""
 
+_SEARCH = "search"
 _LOOKS = {
-    "search": "looking_search",
+    _SEARCH: "looking_search",
     "browse": "looking_browse",
     "describe_group": "looking_describe",
     "size": "looking_size",
@@ -197,15 +198,23 @@ class ModelTurn(AgentMiddleware[AgentState[Any], None, Any]):
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
     ) -> ToolMessage | Command[Any]:
-        """Look, unless it is for what may not be targeted."""
+        """Look, unless it is for what may not be targeted; of several words to search for, the others are."""
         call = request.tool_call
-        words = list(_texts(call["args"]))
-        if refusal := next((found for each in words if (found := check(each))), None):
-            return _answer(call["id"], refusal.reason)
+        declined = {each: found.reason for each in _texts(call["args"]) if (found := check(each))}
+        if declined:
+            searched = call["args"].get("words") if call["name"] == _SEARCH else None
+            left = [each for each in searched if each not in declined] if isinstance(searched, list) else []
+            if not left:
+                return _answer(call["id"], next(iter(declined.values())))
+            request = request.override(tool_call={**call, "args": {**call["args"], "words": left}})
+        words = list(_texts(request.tool_call["args"]))
         if call["name"] in _LOOKS:
             shown = plain(listed(list(dict.fromkeys(words))[:_SHOWN], "and"), 120)
             self._progress(reply(_LOOKS[call["name"]], words=shown).strip())
-        return handler(request)
+        found = handler(request)
+        if declined and isinstance(found, ToolMessage):
+            found.content = "\n".join([*declined.values(), found.text])
+        return found
 
     @hook_config(can_jump_to=["model", "end"])
     def after_model(self, state: AgentState[Any], runtime: Runtime[None]) -> Changed | None:

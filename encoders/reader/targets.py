@@ -114,6 +114,7 @@ def _written_as_names(text: str) -> frozenset[str]:
 
 Matrix = npt.NDArray[np.float32]
 
+_DATED = re.compile(r".+?\((?:1[89]|20)\d\d\)")
 _CUT = re.compile(r"\s*(?:\(|:\s)")
 _ARTICLE = re.compile(r"^(.*), (The|A|An)$")
 
@@ -122,6 +123,12 @@ def spoken_name(text: str, group: str) -> str:
     """What people call an item: its text without the group's name in front, a year or a description behind."""
     own = text.removeprefix(f"{group}: ")
     return own if own != text else _CUT.split(text)[0] or text
+
+
+def dated_name(text: str) -> str:
+    """An item's name with the year that tells it from others of the name; empty where it has none."""
+    dated = _DATED.match(text)
+    return dated[0] if dated else ""
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,9 @@ _WHO = (
     r"|everybody|anybody|those)"
 )
 _WILL = r"(?:will|would|(?:(?:are|is)\s+)?(?:going|likely|about)\s+to|wants?\s+to|plan\s+to|may|might|can)"
+_SOON = r"(?:(?:probably|soon|likely|most\s+likely|also)\s+)?"
 _DO = (
-    r"(?:(?:probably|soon|likely|most\s+likely|also)\s+)?"
+    rf"{_SOON}"
     r"(?:buys?|purchases?|orders?|gets?|takes?|picks?\s+up|shops?\s+for|needs?|wants?|spends?\s+on|try|tries"
     r"|stocks?\s+up\s+on|drinks?|eats?|touch|touches|redeems?\s+(?:a\s+)?(?:coupons?|vouchers?)\s+for"
     r"|watch|watches|reads?|listens?\s+to|plays?|rents?|visits?|subscribes?\s+to|downloads?)"
@@ -39,6 +40,8 @@ _DOING = r"(?:buying|purchasing|ordering|needing|drinking|eating)"
 _FRAME = re.compile(
     rf"^\s*{_WHO}\s+(?:who|that|which)?\s*(?:(?:{_WILL}\s+)?{_DO}|{_DOING})\s+"
     rf"|^\s*who\s+(?:{_WILL}\s+)?{_DO}\s+"
+    # Whatever users are called in the data, and what they do there: "viewers that will like", "gamers who might play".
+    rf"|^\s*(?:[\w'-]+\s+){{1,3}}?(?:who|that|which)\s+{_WILL}\s+(?:{_DO}|{_SOON}[\w'-]+)\s+(?=\S)"
     rf"|^\s*{_WHO}\s+(?:of|for|with)\s+|^\s*(?:buyers?|purchasers?|purchase|buy|buying)\s+(?:of\s+)?",
     re.IGNORECASE,
 )

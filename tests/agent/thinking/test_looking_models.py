@@ -146,6 +146,14 @@ def test_tools_do_not_look_for_what_may_not_be_targeted(server: Server, talk_at:
     assert "pregnant" not in reply.text
 
 
+def test_of_several_words_to_search_for_the_others_are_looked_for(server: Server, talk_at: Talk) -> None:
+    server.script = [calls(("search", {"words": ["pregnant women", "dog food"]})), step()]
+    talk_at(server.url).say("t", REQUEST)
+    (found,) = answers(server.asked[1])
+    assert "law protects" in found
+    assert "dog food" in found.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("group", "item", "name"),
     [

@@ -46,6 +46,24 @@ def test_a_title_is_named_once_for_its_series_though_the_head_sees_nothing(
     assert named(reading(service, targets, {}), "we plan a silver kite evening") == ["Silver Kite"]
 
 
+def test_a_title_with_its_year_is_that_one_alone_in_a_demand(service: AudienceService) -> None:
+    forecaster = titled(service.forecaster)
+    texts = forecaster.snapshot.vocabulary.texts
+    [kite] = forecaster.items_titled("The Silver Kite (1977)")
+    assert texts[kite].startswith("The Silver Kite (1977)")
+    assert len(forecaster.items_titled("The Silver Kite")) == 3, "the series"
+    one = forecaster.forecast("Viewers that will like The Silver Kite (1977) in the next 28 days")
+    both = forecaster.forecast(
+        "Viewers that will like The Silver Kite (1977) or Moonlit Harbour (1951) in the next 28 days"
+    )
+    assert [texts[item].partition(":")[0] for item in one.items] == ["The Silver Kite (1977)"]
+    assert {texts[item].partition(":")[0] for item in both.items} == {
+        "The Silver Kite (1977)",
+        "Moonlit Harbour (1951)",
+    }
+    assert both.probabilities.sum() > one.probabilities.sum()
+
+
 def test_a_single_word_needs_the_head_as_a_witness(service: AudienceService, targets: Targets) -> None:
     text = "so Silver wants an evening"
     assert named(reading(service, targets, {"bread": 0.6}), text) == ["bread"]

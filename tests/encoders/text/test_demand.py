@@ -81,6 +81,20 @@ def test_the_frame_is_taken_off(sentence: str) -> None:
     assert part.phrases == ("coffee",)
 
 
+@pytest.mark.parametrize(
+    ("sentence", "things"),
+    [
+        ("Viewers that will like The Silver Kite (1977) in the next 28 days", ("The Silver Kite (1977)",)),
+        ("Viewers that will like war films or Jaws (1975) in the next 28 days", ("war films", "Jaws (1975)")),
+        ("Gym members who will probably book yoga", ("yoga",)),
+        ("Members who might redeem a coupon for pizza", ("pizza",)),
+        ("Films that surprise", ("Films that surprise",)),
+    ],
+)
+def test_the_frame_is_taken_off_whatever_users_are_called_and_do(sentence: str, things: tuple[str, ...]) -> None:
+    assert read_demand(sentence).phrases == things
+
+
 def test_alternatives_conjunctions_and_exclusions() -> None:
     either = read_demand("people who will buy coffee, tea or milk")
     assert [part.phrases for part in either.parts] == [("coffee", "tea", "milk")]
