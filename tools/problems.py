@@ -16,6 +16,7 @@ from encoders.errors import (
     DataError,
     DestinationError,
     DiskError,
+    MissingExtraError,
     ModelError,
     NotAllowedError,
     NotThereError,
@@ -71,6 +72,7 @@ KINDS: dict[type[AudienceError], Kind] = {
     WorkspaceError: Kind("workspace", "The workspace cannot be used right now", HTTPStatus.SERVICE_UNAVAILABLE),
     DestinationError: Kind("destination", "The list was not taken", HTTPStatus.BAD_GATEWAY),
     ChatModelError: Kind("chat-model", "The language model does not answer", HTTPStatus.BAD_GATEWAY),
+    MissingExtraError: Kind("missing-part", "A part of the program is not installed", HTTPStatus.NOT_IMPLEMENTED),
     AudienceError: Kind("audience", "This cannot be done", HTTPStatus.UNPROCESSABLE_ENTITY),
 }
 """Every error of the house, the special ones before those they belong to."""

@@ -356,7 +356,7 @@ def test_a_thinker_that_fails_is_answered(coffee: Conversation, monkeypatch: pyt
     def broken(*_: object) -> object:
         raise ValueError("a question needs two to six options")
 
-    monkeypatch.setattr("agent.thinking.rules", broken)
+    monkeypatch.setattr("agent.thinking.rules.decide", broken)
     reply = coffee.say("t", "tea")
     assert "Something went wrong" in reply.text
     assert spec(reply).demand == COFFEE

@@ -19,6 +19,7 @@ from agent.conversation import Conversation
 from agent.models.chat import RULES
 from agent.steps import DECIDE
 from encoders.settings import Settings
+from encoders.text.demand import without_witness
 from tests.agent.agent_doubles import GROUPS, PlantedService, ScriptedModel
 from tests.agent.wire_doubles import Server, calls, step
 
@@ -29,7 +30,8 @@ def recorded_in(file: str) -> list[Recorded]:
 
 
 SCRIPTED, STRONG, STRONG_FILM = map(recorded_in, ("scripted_reader.jsonl", "strong_shop.jsonl", "strong_film.jsonl"))
-RECORDED = [*SCRIPTED, *STRONG]
+RECORDED = [each for each in (*SCRIPTED, *STRONG) if each.answers]
+"""The guard declines the others before a model hears of them."""
 NAMED = {
     group: (f"{group}: everyday",)
     for each in RECORDED
@@ -55,7 +57,10 @@ def test_what_a_model_called_makes_the_audience_that_it_made(recorded: Recorded,
     talk.close()
     assert "built-in rules" not in reply.text
     assert len(model.asked) == len(recorded.answers)
-    assert (reply.draft.spec.demand if reply.draft else None) == (recorded.spec.demand if recorded.spec else None)
+    made, recorded_then = reply.draft.spec if reply.draft else None, recorded.spec
+    # The planted service has no reader, of whose doubt the request's own words in a demand come.
+    demands = [without_witness(each.demand)[0] if each else None for each in (made, recorded_then)]
+    assert demands[0] == demands[1]
     assert not any("Invalid" in message.text or "not a valid tool" in message.text for message in model.asked[-1])
 
 

@@ -269,7 +269,8 @@ def test_a_scan_of_cuts_and_goals_is_computed_from_what_is_shown(agent: Audience
     eligible = agent.size(spec).eligible
     assert eligible is not None
     exact = len(selected(agent, spec).ranked)
-    for cut in np.linspace(0.5, 1.0, 60):
+    always = agent.population.protected.always_shown / exact
+    for cut in np.linspace(always + 0.02, 1.0, 60):
         size = agent.size(spec.model_copy(update={"cut": float(cut)}))
         assert size.eligible == eligible
         assert size.users == round(size.cut * eligible)

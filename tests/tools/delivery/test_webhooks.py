@@ -328,7 +328,7 @@ from pathlib import Path
 from tools.audiences.disclosure import Disclosure
 from tools.delivery.outbox import announce_saved
 from tools.storage.registry import Registry
-from tools.workers import webhooks as courier
+from tools import workers as courier
 from tools.delivery.outbox import Outbox
 registry = Registry(Path(sys.argv[1]))
 registry.save_version('Tea', spec=None, definition='tea', members=['u1'], holdout_share=0.0, as_of=date(2017, 10, 1),
