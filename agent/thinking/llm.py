@@ -211,10 +211,10 @@ class ModelTurn(AgentMiddleware[AgentState[Any], None, Any]):
         if call["name"] in _LOOKS:
             shown = plain(listed(list(dict.fromkeys(words))[:_SHOWN], "and"), 120)
             self._progress(reply(_LOOKS[call["name"]], words=shown).strip())
-        found = handler(request)
-        if declined and isinstance(found, ToolMessage):
-            found.content = "\n".join([*declined.values(), found.text])
-        return found
+        answer = handler(request)
+        if declined and isinstance(answer, ToolMessage):
+            answer.content = "\n".join([*declined.values(), answer.text])
+        return answer
 
     @hook_config(can_jump_to=["model", "end"])
     def after_model(self, state: AgentState[Any], runtime: Runtime[None]) -> Changed | None:
