@@ -157,7 +157,7 @@ def test_what_is_missing_to_the_usual_share_is_drawn_from_the_others(shop: Audie
     for name, spec in (("Wide", WIDE), ("Coffee", COFFEE)):
         shop.save(spec, name, "Ada", holdout=0.01)
     saved = shop.combine("or", ["Wide", "Coffee"], "Both", "Ada")
-    assert saved.holdout == round(0.1 * present(saved.users))
+    assert abs(present(saved.holdout) - 0.1 * present(saved.users)) <= 0.5
 
 
 def test_two_ids_with_one_address_are_one_person(shop: AudienceService) -> None:
