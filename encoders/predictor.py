@@ -348,7 +348,8 @@ class Forecaster:
     def _titled(self, phrase: str) -> npt.NDArray[np.bool_]:
         """Items that are called by a phrase; none where a group is."""
         before = self.dataset.card.wordings.get(self.snapshot.vocabulary.sources[0], "{items}").partition("{items}")[0]
-        words = stemmed(phrase.rpartition(f" will {before}")[2])  # "Viewers that will like Jaws" is one phrase
+        # The frame of a demand takes one word for what is done: "give five stars to Jaws" leaves "five stars to Jaws".
+        words = stemmed(phrase.removeprefix(before.partition(" ")[2]))
         items = () if words in self._group_names else self._called.get(words, ())
         return np.isin(np.arange(len(self.snapshot.vocabulary.texts)), items)
 

@@ -136,7 +136,7 @@ def _of_several(text: str, has_draft: bool, named: list[str]) -> Step | None:
     operation: Operation | None = None
     if _says("both", text):
         operation = "and"
-    elif _says("minus", text):
+    elif re.search(table("orders")["minus"], text, re.IGNORECASE):
         operation = "not"
     elif _says("union", text):
         operation = "or"

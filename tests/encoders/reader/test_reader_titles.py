@@ -64,6 +64,16 @@ def test_a_title_with_its_year_is_that_one_alone_in_a_demand(service: AudienceSe
     assert both.probabilities.sum() > one.probabilities.sum()
 
 
+def test_a_title_behind_a_verb_of_several_words_is_found(
+    service: AudienceService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forecaster = titled(service.forecaster)
+    source = forecaster.snapshot.vocabulary.sources[0]
+    monkeypatch.setitem(forecaster.dataset.card.wordings, source, "give five stars to {items}")
+    [part] = forecaster.read("Viewers that will give five stars to Moonlit Harbour").parts
+    assert len(forecaster.items_titled(part.phrases[0])) == 1
+
+
 def test_a_single_word_needs_the_head_as_a_witness(service: AudienceService, targets: Targets) -> None:
     text = "so Silver wants an evening"
     assert named(reading(service, targets, {"bread": 0.6}), text) == ["bread"]

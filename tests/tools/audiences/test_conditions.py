@@ -215,3 +215,10 @@ def test_another_version_of_a_part_is_another_question(own: AudienceService) -> 
     assert own.size(AudienceSpec(demand=COFFEE, memberships=(Membership(audience="Tea"),), cut=1.0)).users == round(
         0.6 * own.describe_data().population
     )
+
+
+def test_of_many_wrong_conditions_the_first_is_told() -> None:
+    """Time and memory stay those of one mistake, however many a caller sends."""
+    with pytest.raises(ValidationError) as wrong:
+        AudienceSpec.model_validate({"demand": "x", "filters": [{"field": "a"}] * 200_000})
+    assert wrong.value.error_count() == 1
