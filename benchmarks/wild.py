@@ -18,6 +18,7 @@ from encoders.features import done_in
 from encoders.metrics import auc, lift
 from encoders.overdispersion import responders
 from encoders.predictor import Forecaster
+from encoders.reader import open_reader
 from encoders.settings import settings
 from encoders.workspace import Workspace
 
@@ -32,6 +33,8 @@ def measure(as_of: date) -> str:
     dataset = Dataset.current(workspace)
     topics = read_topics(dataset)
     forecaster = Forecaster.open(workspace, settings(), workspace.newest_model(), as_of)
+    vocabulary = forecaster.snapshot.vocabulary
+    forecaster.read_with(open_reader(workspace, dataset.card.name, vocabulary, forecaster.encoder, settings().seed))
     histories = forecaster.snapshot.histories
     future = done_in(dataset.outcome(as_of), histories.user_ids, len(dataset.items))[histories.in_population]
     rows = []

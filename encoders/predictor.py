@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +22,15 @@ from encoders.model.dual import EncodedParts, encode_parts
 from encoders.model.match import ItemEmbeddings
 from encoders.model.users import FeatureSnapshot, read_snapshot, read_vocabulary
 from encoders.model_folder import TrainedModel, read_model
+from encoders.overdispersion import MOST_SPREAD
+from encoders.reader import Reader
+from encoders.reader.meaning import Heard, Meaning, meaning
 from encoders.reader.targets import Targets, Titles, dated_name, spoken_name
 from encoders.returning import ReturnForecast, fit_returning
 from encoders.settings import Settings
-from encoders.text.demand import Demand, read_demand, without_witness
+from encoders.text.demand import Demand, Part, read_demand, without_witness
 from encoders.text.encoders import JoinedEncoders, TextEncoder, text_encoder
-from encoders.text.words import names, stemmed, stems
+from encoders.text.words import names, parts_of, stemmed, stems
 from encoders.workspace import Workspace
 
 Matrix = npt.NDArray[np.float32]
@@ -40,7 +43,14 @@ _KNOWN = 0.42
 """A phrase that comes nowhere nearer than this (a cosine) to any item or group is no name of any."""
 _NEAREST_GROUPS = 3
 _WITNESS = 1.0
-"""How much a quoted request counts beside the things that it was read as."""
+"""How much somebody's own words count beside the things that they are read as."""
+_LISTING = frozenset({"and", "or", "other", "like"})
+_OF_ANY_SORT = frozenset({"food", "good", "item", "product"})
+"""A sort of such things is a name for many others as well: "mexican foods"."""
+_GOOD_PART = 0.03
+"""A name of one word means only items with such a part of their group: "beef" is no sort of frozen dinner."""
+_SAMPLED = 4096
+"""So many users at most are looked at to see how far readings differ."""
 _EVIDENCE_HALF_LIFE = 2
 """Evidence is weighed by the counts of this half-life (90 days)."""
 
@@ -56,6 +66,10 @@ class Forecast:
     """[N]: calibrated, that the user does it within the horizon."""
     spread: float
     """How far the number of responders may be off beyond chance, see ``encoders.overdispersion``."""
+    nearness: float
+    """The cosine with what is nearest to its words in the data; of its parts, the least near one."""
+    misread: float
+    """How far the number may be off, likewise, because the words may mean something else; part of ``spread``."""
     items: Items
     """What the sentence was read as, best first; empty where the data has nothing of the kind."""
     own: npt.NDArray[np.float32]
@@ -112,10 +126,12 @@ class Forecaster:
                 f"{snapshot.histories.past.as_of}; train one with --as-of {snapshot.histories.past.as_of}."
             )
         self.model, self.snapshot = model, snapshot
+        self._reader: Reader | None = None
         self.encoder: TextEncoder = model.adapted or encoder
         self.dataset = snapshot.histories.past.dataset
         self._indexed = vectors
         self._forecast = lru_cache(maxsize=256)(self._read)
+        self._forecast_named = lru_cache(maxsize=64)(self._of_named)
         self._recent = lru_cache(maxsize=8)(self._done_within)
         self._returning = lru_cache(maxsize=8)(self._fit_returning)
         self._chance_of_anything = lru_cache(maxsize=32)(self._come_back)
@@ -137,7 +153,16 @@ class Forecaster:
 
     def index_with(self, vectors: Matrix) -> "Forecaster":
         """The same forecaster over user vectors that an index holds, [N, width]."""
-        return Forecaster(self.model, self.snapshot, self.encoder, vectors)
+        indexed = Forecaster(self.model, self.snapshot, self.encoder, vectors)
+        indexed._reader = self._reader
+        return indexed
+
+    def read_with(self, reader: Reader) -> None:
+        """Read words that are no names of the data with ``reader`` from now on."""
+        if reader is not self._reader:
+            self._reader = reader
+            self._forecast.cache_clear()
+            self._forecast_named.cache_clear()
 
     @property
     def user_vectors(self) -> Matrix:
@@ -158,24 +183,26 @@ class Forecaster:
         return self._forecast(sentence)
 
     @torch.no_grad()
-    def compute(self, demand: Demand, parts: EncodedParts) -> Forecast:
+    def compute(self, demand: Demand, parts: EncodedParts, known: list[Items] | None = None) -> Forecast:
         """Score every user against a demand that is encoded already, whichever way; nothing of it is remembered.
 
         Args:
             demand: what the parts say.
             parts: the parts of the demand, in its order; scores, items and the level of the probabilities are all
                 read through them.
+            known: the items that each part means where they are known; None to find them.
         """
         model, population = self.model.encoder, self.snapshot.histories.in_population
         near = model.nearness(self.placed, parts)
         raw = model.score(self.snapshot, parts, near, torch.from_numpy(self.user_vectors)).numpy()
         belongs = self.snapshot.of_source(parts.source)
-        meant = self._meant(demand, parts, belongs)
+        meant = self._meant(demand, parts, belongs) if known is None else known
         recent = self.done_within(demand.horizon_days)[population]
         attention = model.attention(self.snapshot, parts, near)
         calibration = self.model.config.calibration
         anything = [part.anything for part in demand.parts]
-        nearest = [calibration.plain if anything[k] else best for k, best in enumerate(near.best.tolist())]
+        sure = len(demand.parts) * [True] if known is not None else anything
+        nearest = [calibration.plain if sure[k] else best for k, best in enumerate(near.best.tolist())]
         doers = [did_any(recent, items) for items in meant]
         levels = [level(doers[k]) if len(items) else math.nan for k, items in enumerate(meant)]
         chances = []
@@ -201,16 +228,14 @@ class Forecaster:
             probability = np.minimum(probability, np.min(sooner, axis=0))  # nobody does both likelier than either
             scores = logit(np.clip(probability, 1e-9, 1 - 1e-9))
         items = np.array(list(dict.fromkeys(np.concatenate([meant[k] for k in wanted]).tolist())), np.int64)
-        if demand.first_time and len(items):
-            before = np.asarray(self.done_within(None)[:, items].sum(axis=1)).ravel() > 0
-            scores = np.where(before, scores - np.ptp(scores) - 1.0, scores)
-            probability = np.where(before, 0.0, probability)
         spread = calibration.spread_of(min(nearest), len(parts))
         looks = attention.items.mean(0)
         looks[anything] = torch.from_numpy(belongs[anything] / belongs[anything].sum(1, keepdims=True)).to(looks.dtype)
         weights = looks[wanted].mean(0, keepdim=True)
         related = self.snapshot.structure.spread(weights)
-        return Forecast(demand, scores, probability, spread, items, weights[0].numpy(), related[0].numpy())
+        own, around = weights[0].numpy(), related[0].numpy()
+        found = Forecast(demand, scores, probability, spread, min(nearest), 0.0, items, own, around)
+        return self._newcomers(found)
 
     def source_meant(self, sentence: str) -> int:
         """Index of the source a sentence speaks of: other than the main one where it uses the words of its wording."""
@@ -242,6 +267,9 @@ class Forecaster:
         """Items of a source that a phrase means, best first, and whether the data has such things at all."""
         [belongs] = self.snapshot.of_source(np.array([source]))
         demand = Demand(words, self.read(words).parts[:1])
+        meaning = self._meaning(demand, source)
+        if meaning is not None and meaning.sure:
+            return GroundedItems(meaning.items)
         parts = self.encode(demand, source)
         [items] = self._meant(demand, parts, belongs[None])
         near, there = self.model.encoder.nearness(self.placed, parts.apart()), np.flatnonzero(belongs)
@@ -256,7 +284,13 @@ class Forecaster:
     def meant(self, sentence: str) -> tuple[Demand, list[Items]]:
         """A sentence taken apart, and per part the items that it means, best first."""
         demand = self.read(sentence)
-        return demand, self.items_of(demand, self.encode(demand, self.source_meant(sentence)))
+        if len(demand.parts) == 1:
+            return demand, [self.forecast(sentence).items]
+        source = self.source_meant(sentence)
+        parts = self._parts(demand, source)
+        if parts is None:
+            return demand, self.items_of(demand, self.encode(demand, source))
+        return demand, [part.items for part in parts]
 
     def items_of(self, demand: Demand, parts: EncodedParts) -> list[Items]:
         """Per part of a demand that is encoded already, the items that it means, best first."""
@@ -361,7 +395,7 @@ class Forecaster:
     def _called(self) -> dict[tuple[str, ...], tuple[int, ...]]:
         """Items by what people call them, where items are things by themselves; elsewhere their group is meant."""
         vocabulary = self.snapshot.vocabulary
-        if not Targets.of(vocabulary).singles:
+        if not self._targets.singles:
             return {}
         names = list(map(spoken_name, vocabulary.texts, vocabulary.groups))
         called = {words: title.items for words, title in Titles(names, range(len(names))).called.items()}
@@ -412,37 +446,241 @@ class Forecaster:
     def _read(self, sentence: str) -> Forecast:
         demand = self.read(sentence)
         source = self.source_meant(demand.sentence)
-        found = self.compute(demand, self.encode(demand, source))
+        if demand.witness:  # the things that it names are a reading of those words already
+            return self._mixed(self._as_written(demand, source), self._as_written(self.read(demand.witness), source))
         if len(demand.parts) > 1:
-            found = self._within_parts(found, source)
-        return self._with_witness(found, demand) if demand.witness else found
+            return self._joined(demand, source)
+        meaning = self._meaning(demand, source)
+        if meaning is None or not len(meaning.items):
+            return self._as_written(demand, source)
+        read = self._of_groups(demand, meaning)
+        return self._mixed(self._newcomers(read), self._as_written(replace(demand, first_time=False), source))
 
-    def _within_parts(self, found: Forecast, source: int) -> Forecast:
-        """The same, with nobody likelier to do all that a demand asks for than to do any part of it by itself.
+    def _as_written(self, demand: Demand, source: int) -> Forecast:
+        """By the text encoders alone."""
+        if len(demand.parts) > 1:
+            return self._joined(demand, source)
+        return self.compute(demand, self.encode(demand, source))
 
-        A part within a demand is read without the sentence around it, and so a little differently.
-        """
-        card, demand = self.dataset.card, found.demand
+    def _alone(self, words: str, days: int, source: int = 0) -> str:
+        """A demand for some things, as the data words it."""
+        card = self.dataset.card
         wording = card.wordings.get(self.snapshot.vocabulary.sources[source], "do {items}")
-        probability = found.probabilities
-        for part in demand.parts:
-            what = wording.format(items=" or ".join(part.phrases))
-            alone = f"{card.unit_plural.capitalize()} that will {what} in the next {demand.horizon_days} days"
-            if len(self.read(alone).parts) == 1:
-                chance = self.forecast(alone).probabilities
-                probability = np.minimum(probability, 1.0 - chance if part.negated else chance)
-        scores = logit(np.clip(probability, 1e-9, 1 - 1e-9))
-        return replace(found, probabilities=probability, scores=scores)
+        what = wording.format(items=words)
+        return f"{card.unit_plural.capitalize()} that will {what} in the next {days} days"
 
-    def _with_witness(self, forecast: Forecast, demand: Demand) -> Forecast:
-        """Mix in how the quoted request itself ranks the users; how many respond is what the named things say."""
-        quoted = self.forecast(demand.witness)
+    # --- What words mean that are no names of the data
+
+    def _meaning(self, demand: Demand, source: int) -> Meaning | None:
+        """The groups that a demand of one part means; None where all its phrases are names, or nobody can tell."""
+        reader, [part] = self._reader, demand.parts
+        if reader is None or source != 0 or part.anything or reader.targets.singles:
+            return None
+        named = [self._groups_named(phrase) for phrase in part.phrases]
+        if all(map(len, named)):
+            return None if len(named) == 1 else self._certain(np.concatenate(named))
+        unnamed = [phrase for phrase, groups in zip(part.phrases, named, strict=True) if not len(groups)]
+        alternatives = [self._heard(reader, phrase) for phrase in unnamed] if len(part.phrases) > 1 else []
+        words, items = self._item_called(part.phrases[0]) if len(part.phrases) == 1 else ((), np.zeros(0, np.int64))
+        of_name = {group: items[self._place[items] == group] for group in set(self._place[items].tolist())}
+        whole = self._heard(reader, demand.sentence)
+        return meaning(whole, alternatives, np.concatenate(named), of_name, len(words) > 1, self._members)
+
+    def _certain(self, groups: Items) -> Meaning:
+        chances = np.zeros(len(self._members), np.float64)
+        chances[groups] = 1.0
+        return Meaning(chances, self._members)
+
+    def _item_called(self, phrase: str) -> tuple[tuple[str, ...], Items]:
+        """The one sort of things that a phrase calls by its name, and its items; none where it lists several.
+
+        Several sorts are examples of what is meant, as in "crisps, pretzels and other salty nibbles".
+        """
+        words, found, taken = stemmed(phrase), list[tuple[str, ...]](), set[int]()
+        longest = max(map(len, self._item_names), default=0)
+        for length in range(min(longest, len(words)), 0, -1):
+            for start in range(len(words) - length + 1):
+                run, places = words[start : start + length], set(range(start, start + length))
+                if not taken & places and (run in self._item_names or run in self._group_names):
+                    taken |= places
+                    found.append(run)
+        listed = any(word in _LISTING for number, word in enumerate(words) if number not in taken)
+        if len(found) != 1 or listed or found[0] in self._group_names or found[0][-1] in _OF_ANY_SORT:
+            return (), np.zeros(0, np.int64)
+        items = self._item_names[found[0]]
+        return found[0], items if len(found[0]) > 1 else items[self._is_common(items)]
+
+    def _is_common(self, items: Items) -> npt.NDArray[np.bool_]:
+        """Which of some items make a good part of what is done with their group."""
+        times = np.asarray(self.snapshot.histories.counts[-1].sum(axis=0)).ravel()
+        return np.array([times[item] >= _GOOD_PART * times[self._members[self._place[item]]].sum() for item in items])
+
+    @cached_property
+    def _item_names(self) -> dict[tuple[str, ...], Items]:
+        """Items of the main source by what they are called beside their group, and by its parts of two words."""
+        vocabulary, found = self.snapshot.vocabulary, dict[tuple[str, ...], list[int]]()
+        for item in np.flatnonzero(vocabulary.main_items).tolist():
+            name = spoken_name(vocabulary.texts[item], vocabulary.groups[item])
+            parts = [part for part in map(stemmed, parts_of(name)) if len(part) > 1]
+            for words in {stemmed(name), *parts}:
+                found.setdefault(words, []).append(item)
+        return {words: np.array(items, np.int64) for words, items in found.items()}
+
+    @torch.no_grad()
+    def _heard(self, reader: Reader, text: str) -> Heard:
+        """What a text brings in, of the groups of the reader."""
+        alone = Demand(text, (Part((text,)),))
+        near = self.model.encoder.nearness(self.placed, self.encode(alone, 0))
+        groups = len(self._members)
+        called = np.isin(np.arange(groups), list(reader.called(text)))
+        return Heard(
+            reader.shares(text)[:groups],
+            called,
+            *(
+                np.array([row[items].max() for items in self._members])
+                for row in (near.group[0].numpy(), near.text[0].numpy())
+            ),
+        )
+
+    @cached_property
+    def _place(self) -> Items:
+        """[V]: the number of each item's group in ``Targets``; -1 in other sources."""
+        vocabulary, place = self.snapshot.vocabulary, self._targets.place
+        here = zip(vocabulary.groups, vocabulary.main_items, strict=True)
+        return np.array([place[group] if main else -1 for group, main in here], np.int64)
+
+    @cached_property
+    def _members(self) -> list[Items]:
+        """The items of every group that can be meant, in the order of ``Targets``."""
+        return [np.flatnonzero(self._place == number) for number in range(self._targets.groups)]
+
+    @cached_property
+    def _targets(self) -> Targets:
+        return Targets.of(self.snapshot.vocabulary)
+
+    def _groups_named(self, phrase: str) -> Items:
+        """The groups that a phrase names, by their numbers."""
+        named = self._named(phrase)
+        return np.array([number for number, items in enumerate(self._members) if named[items].any()], np.int64)
+
+    def _of_named(self, name: str, items: tuple[int, ...], days: int) -> Forecast:
+        """What a demand for some items gives that go by one name; ``_forecast_named`` remembers it."""
+        demand = self.read(self._alone(name, days))
+        return self.compute(demand, self.encode(demand, 0), [np.array(items, np.int64)])
+
+    def _name_of(self, group: int, items: Items) -> str:
+        """What items of a group are called: the group where they are all of it."""
+        vocabulary = self.snapshot.vocabulary
+        if len(items) == len(self._members[group]):
+            return self._targets.names[group]
+        names = dict.fromkeys(spoken_name(vocabulary.texts[item], vocabulary.groups[item]) for item in items)
+        return " or ".join(names)
+
+    def _of_groups(self, demand: Demand, found: Meaning) -> Forecast:
+        """Who will do something with any group that a demand means; how many do, says the past of all of them."""
+        population, days = self.snapshot.histories.in_population, demand.horizon_days
+        calibration = self.model.config.calibration
+        things = [(int(number), found.members[number]) for number in found.meant]
+        each = [self._forecast_named(self._name_of(*thing), tuple(thing[1].tolist()), days) for thing in things]
+        items = found.items
+        recent = self.done_within(days)[population]
+        any_of_them = 1.0 - np.prod([1.0 - one.probabilities for one in each], axis=0)
+        chance = calibration.joined(any_of_them, level(did_any(recent, items)), calibration.plain, population)
+        chance = np.maximum(chance, np.max([one.probabilities for one in each], axis=0))
+        if self._returning(0).learned:
+            chance = np.minimum(chance, self._chance_of_anything(0, days))
+        sample = recent[:: max(1, recent.shape[0] // _SAMPLED)]
+        misread = found.misread(partial(did_any, sample))
+        return Forecast(
+            demand,
+            logit(np.clip(chance, 1e-9, 1 - 1e-9)),
+            chance,
+            float(min(np.hypot(calibration.spread_of(calibration.plain, 1), misread), MOST_SPREAD)),
+            calibration.plain,
+            misread,
+            items,
+            np.mean([one.own for one in each], axis=0),
+            np.mean([one.related for one in each], axis=0),
+        )
+
+    # --- Demands of several parts, and readings that are mixed
+
+    def _joined(self, demand: Demand, source: int) -> Forecast:
+        """All parts of a demand together: nobody does all of them likelier than any part by itself."""
+        population, calibration = self.snapshot.histories.in_population, self.model.config.calibration
+        recent = self.done_within(demand.horizon_days)[population]
+        parts = self._parts(demand, source)
+        if parts is None:
+            return self.compute(demand, self.encode(demand, source))
+        wanted = [one for one, part in zip(parts, demand.parts, strict=True) if not part.negated]
+        unwanted = [one for one, part in zip(parts, demand.parts, strict=True) if part.negated]
+        together = all_of([one.probabilities for one in wanted])
+        together = together * np.prod([1.0 - one.probabilities for one in unwanted], axis=0)
+        doers = np.all([did_any(recent, one.items) for one in wanted], axis=0)
+        doers &= ~np.any([did_any(recent, one.items) for one in unwanted], axis=0)
+        known = all(len(one.items) for one in parts)
+        nearest = min(one.nearness for one in parts)
+        chance = calibration.joined(together, level(doers) if known else math.nan, nearest, population)
+        sooner = [*(one.probabilities for one in wanted), *(1.0 - one.probabilities for one in unwanted)]
+        chance = np.minimum(chance, np.min(sooner, axis=0))
+        misread = math.hypot(*(one.misread for one in parts))
+        spread = min(math.hypot(calibration.spread_of(nearest, len(parts)), misread), MOST_SPREAD)
+        items = np.array(list(dict.fromkeys(np.concatenate([one.items for one in wanted]).tolist())), np.int64)
+        joined = Forecast(
+            demand,
+            logit(np.clip(chance, 1e-9, 1 - 1e-9)),
+            chance,
+            spread,
+            nearest,
+            misread,
+            items,
+            np.mean([one.own for one in wanted], axis=0),
+            np.mean([one.related for one in wanted], axis=0),
+        )
+        return self._newcomers(joined)
+
+    def _parts(self, demand: Demand, source: int) -> list[Forecast] | None:
+        """Every part by itself; None where what is left out cannot be told from what is wanted.
+
+        "Toothpaste but not mouthwash", where mouthwash is read as oral care, leaves out the rest of oral care.
+        """
+        parts = [self._part(part, demand, source) for part in demand.parts]
+        wanted = [one.items for one, part in zip(parts, demand.parts, strict=True) if not part.negated]
+        for number, part in enumerate(demand.parts):
+            items = parts[number].items
+            if not part.negated or not any(len(each) and np.isin(each, items).all() for each in wanted):
+                continue
+            rest = np.setdiff1d(items, np.concatenate(wanted))
+            if not len(rest):
+                return None
+            name = " or ".join(part.phrases)
+            parts[number] = self._forecast_named(name, tuple(rest.tolist()), demand.horizon_days)
+        return parts
+
+    def _part(self, part: Part, demand: Demand, source: int) -> Forecast:
+        """One part of a demand by itself, as if it was asked for alone."""
+        alone = self._alone(" or ".join(part.phrases), demand.horizon_days, source)
+        if len(self.read(alone).parts) == 1 and self.source_meant(alone) == source:
+            return self.forecast(alone)
+        by_itself = replace(demand, sentence=alone, parts=(replace(part, negated=False),), first_time=False)
+        return self.compute(by_itself, self.encode(by_itself, source))
+
+    def _newcomers(self, forecast: Forecast) -> Forecast:
+        """The same, of those alone who have never done it, where the demand asks for the first time."""
+        if not forecast.demand.first_time or not len(forecast.items):
+            return forecast
+        before = np.asarray(self.done_within(None)[:, forecast.items].sum(axis=1)).ravel() > 0
+        scores = np.where(before, forecast.scores - np.ptp(forecast.scores) - 1.0, forecast.scores)
+        return replace(forecast, scores=scores, probabilities=np.where(before, 0.0, forecast.probabilities))
+
+    def _mixed(self, forecast: Forecast, written: Forecast) -> Forecast:
+        """Mix in how the words themselves rank the users; how many respond is what the things they mean say."""
         out = forecast.probabilities == 0.0  # for the first time, and did it before
         kept = self.snapshot.histories.in_population & ~out
         if not kept.any():
             return forecast
-        ranks = standardise(forecast.scores, kept) + _WITNESS * standardise(quoted.scores, kept)
-        logits = [logit(np.clip(each.probabilities, 1e-9, 1 - 1e-9)) for each in (forecast, quoted)]
+        ranks = standardise(forecast.scores, kept) + _WITNESS * standardise(written.scores, kept)
+        logits = [logit(np.clip(each.probabilities, 1e-9, 1 - 1e-9)) for each in (forecast, written)]
         rate = float(forecast.probabilities[kept].mean())
         mixed = at_rate((logits[0] + _WITNESS * logits[1]) / (1.0 + _WITNESS), rate, kept)
         scores = np.where(out, ranks - np.ptp(ranks) - 1.0, ranks)
