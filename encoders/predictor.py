@@ -219,23 +219,24 @@ class Forecaster:
         unwanted = [k for k, part in enumerate(demand.parts) if part.negated]
         probability = chances[0]
         scores = self._returning(int(parts.source[0])).scores if anything[0] else raw[:, 0].astype(np.float64)
-        if len(parts) > 1:
-            together = all_of([chances[k] for k in wanted]) * np.prod([1.0 - chances[k] for k in unwanted], axis=0)
+        if len(parts) > 1 or unwanted:
+            together = np.prod([1.0 - chances[k] for k in unwanted], axis=0)
+            together = together * all_of([chances[k] for k in wanted]) if wanted else together
             both = np.all([doers[k] for k in wanted], axis=0) & ~np.any([doers[k] for k in unwanted], axis=0)
             share = math.nan if np.isnan(levels).any() else level(both)
             sooner = [*(chances[k] for k in wanted), *(1.0 - chances[k] for k in unwanted)]
             probability = calibration.joined(together, share, min(nearest), population)
             probability = np.minimum(probability, np.min(sooner, axis=0))  # nobody does both likelier than either
             scores = logit(np.clip(probability, 1e-9, 1 - 1e-9))
-        items = np.array(list(dict.fromkeys(np.concatenate([meant[k] for k in wanted]).tolist())), np.int64)
+        items = np.array(list(dict.fromkeys(item for k in wanted for item in meant[k].tolist())), np.int64)
         spread = calibration.spread_of(min(nearest), len(parts))
         looks = attention.items.mean(0)
         looks[anything] = torch.from_numpy(belongs[anything] / belongs[anything].sum(1, keepdims=True)).to(looks.dtype)
-        weights = looks[wanted].mean(0, keepdim=True)
+        weights = looks[wanted or unwanted].mean(0, keepdim=True)
         related = self.snapshot.structure.spread(weights)
         own, around = weights[0].numpy(), related[0].numpy()
         found = Forecast(demand, scores, probability, spread, min(nearest), 0.0, items, own, around)
-        return self._newcomers(found)
+        return self._newcomers(found, demand)
 
     def source_meant(self, sentence: str) -> int:
         """Index of the source a sentence speaks of: other than the main one where it uses the words of its wording."""
@@ -433,7 +434,7 @@ class Forecaster:
 
     def read(self, sentence: str) -> Demand:
         """A sentence taken apart, the names of the data left whole."""
-        return read_demand(sentence, self._whole_names)
+        return read_demand(sentence, self._whole_names, self.dataset.card.unit_plural)
 
     @cached_property
     def _whole_names(self) -> tuple[str, ...]:
@@ -446,21 +447,35 @@ class Forecaster:
     def _read(self, sentence: str) -> Forecast:
         demand = self.read(sentence)
         source = self.source_meant(demand.sentence)
+        return self._newcomers(self._at_any_time(replace(demand, first_time=False), source), demand)
+
+    def _at_any_time(self, demand: Demand, source: int) -> Forecast:
+        """Whether they have done it before or not."""
         if demand.witness:  # the things that it names are a reading of those words already
             return self._mixed(self._as_written(demand, source), self._as_written(self.read(demand.witness), source))
-        if len(demand.parts) > 1:
+        if len(demand.parts) > 1 or demand.parts[0].negated:
             return self._joined(demand, source)
-        meaning = self._meaning(demand, source)
-        if meaning is None or not len(meaning.items):
+        found = self._meaning(demand, source)
+        if found is None or not len(found.items):
             return self._as_written(demand, source)
-        read = self._of_groups(demand, meaning)
-        return self._mixed(self._newcomers(read), self._as_written(replace(demand, first_time=False), source))
+        read = self._of_groups(demand, found)
+        if found.by_name:
+            return read
+        return self._with_each(self._mixed(read, self._as_written(demand, source)), found)
 
     def _as_written(self, demand: Demand, source: int) -> Forecast:
         """By the text encoders alone."""
-        if len(demand.parts) > 1:
+        if len(demand.parts) > 1 or demand.parts[0].negated:
             return self._joined(demand, source)
         return self.compute(demand, self.encode(demand, source))
+
+    def _with_each(self, forecast: Forecast, found: Meaning) -> Forecast:
+        """The same, with nobody less likely to do any of several things than one of them by itself."""
+        phrases, days = forecast.demand.parts[0].phrases, forecast.demand.horizon_days
+        each = [self._alone(phrases[number], days) for number in found.alone]
+        each = [alone for alone in each if self.read(alone).phrases != phrases and len(self.read(alone).parts) == 1]
+        sooner = np.max([forecast.probabilities, *(self.forecast(alone).probabilities for alone in each)], axis=0)
+        return replace(forecast, probabilities=sooner)
 
     def _alone(self, words: str, days: int, source: int = 0) -> str:
         """A demand for some things, as the data words it."""
@@ -472,24 +487,32 @@ class Forecaster:
     # --- What words mean that are no names of the data
 
     def _meaning(self, demand: Demand, source: int) -> Meaning | None:
-        """The groups that a demand of one part means; None where all its phrases are names, or nobody can tell."""
+        """The groups that a demand of one part means; None where nobody can tell."""
         reader, [part] = self._reader, demand.parts
-        if reader is None or source != 0 or part.anything or reader.targets.singles:
+        if source != 0 or part.anything or self._targets.singles:
             return None
         named = [self._groups_named(phrase) for phrase in part.phrases]
+        exact = [stemmed(phrase) in self._group_names for phrase in part.phrases]
+        if all(map(len, named)) and len(named) == 1 and not exact[0]:
+            return None  # "wine" of "american wine": the text encoders tell best what else is near
         if all(map(len, named)):
-            return None if len(named) == 1 else self._certain(np.concatenate(named))
-        unnamed = [phrase for phrase, groups in zip(part.phrases, named, strict=True) if not len(groups)]
-        alternatives = [self._heard(reader, phrase) for phrase in unnamed] if len(part.phrases) > 1 else []
+            chances = np.isin(np.arange(len(self._members)), np.concatenate(named)).astype(np.float64)
+            return Meaning(chances, self._members, by_name=all(exact))
         words, items = self._item_called(part.phrases[0]) if len(part.phrases) == 1 else ((), np.zeros(0, np.int64))
         of_name = {group: items[self._place[items] == group] for group in set(self._place[items].tolist())}
-        whole = self._heard(reader, demand.sentence)
+        if len(words) > 1 and words == stemmed(part.phrases[0]):
+            chances = np.isin(np.arange(len(self._members)), list(of_name)).astype(np.float64)
+            narrowed = [of_name.get(group, items) for group, items in enumerate(self._members)]
+            return Meaning(chances, narrowed, by_name=True)
+        if reader is None:
+            return None
+        each = [
+            None if len(groups) else self._heard(reader, words)
+            for words, groups in zip(part.phrases, named, strict=True)
+        ]
+        alternatives = each if len(part.phrases) > 1 else []
+        whole = self._heard(reader, demand.bare)
         return meaning(whole, alternatives, np.concatenate(named), of_name, len(words) > 1, self._members)
-
-    def _certain(self, groups: Items) -> Meaning:
-        chances = np.zeros(len(self._members), np.float64)
-        chances[groups] = 1.0
-        return Meaning(chances, self._members)
 
     def _item_called(self, phrase: str) -> tuple[tuple[str, ...], Items]:
         """The one sort of things that a phrase calls by its name, and its items; none where it lists several.
@@ -614,8 +637,10 @@ class Forecaster:
             return self.compute(demand, self.encode(demand, source))
         wanted = [one for one, part in zip(parts, demand.parts, strict=True) if not part.negated]
         unwanted = [one for one, part in zip(parts, demand.parts, strict=True) if part.negated]
-        together = all_of([one.probabilities for one in wanted])
-        together = together * np.prod([1.0 - one.probabilities for one in unwanted], axis=0)
+        together = np.prod([1.0 - one.probabilities for one in unwanted], axis=0)
+        if not wanted:
+            return self._nobody(demand, together, unwanted)
+        together = together * all_of([one.probabilities for one in wanted])
         doers = np.all([did_any(recent, one.items) for one in wanted], axis=0)
         doers &= ~np.any([did_any(recent, one.items) for one in unwanted], axis=0)
         known = all(len(one.items) for one in parts)
@@ -626,7 +651,7 @@ class Forecaster:
         misread = math.hypot(*(one.misread for one in parts))
         spread = min(math.hypot(calibration.spread_of(nearest, len(parts)), misread), MOST_SPREAD)
         items = np.array(list(dict.fromkeys(np.concatenate([one.items for one in wanted]).tolist())), np.int64)
-        joined = Forecast(
+        return Forecast(
             demand,
             logit(np.clip(chance, 1e-9, 1 - 1e-9)),
             chance,
@@ -637,7 +662,21 @@ class Forecaster:
             np.mean([one.own for one in wanted], axis=0),
             np.mean([one.related for one in wanted], axis=0),
         )
-        return self._newcomers(joined)
+
+    def _nobody(self, demand: Demand, chance: Vector, unwanted: list[Forecast]) -> Forecast:
+        """Those who will not do some things: everyone less those who will, to the last user."""
+        nothing = np.zeros(len(self.snapshot.vocabulary.texts), np.float32)
+        return Forecast(
+            demand,
+            logit(np.clip(chance, 1e-9, 1 - 1e-9)),
+            chance,
+            max(one.spread for one in unwanted),
+            min(one.nearness for one in unwanted),
+            max(one.misread for one in unwanted),
+            np.zeros(0, np.int64),
+            nothing,
+            nothing,
+        )
 
     def _parts(self, demand: Demand, source: int) -> list[Forecast] | None:
         """Every part by itself; None where what is left out cannot be told from what is wanted.
@@ -665,9 +704,10 @@ class Forecaster:
         by_itself = replace(demand, sentence=alone, parts=(replace(part, negated=False),), first_time=False)
         return self.compute(by_itself, self.encode(by_itself, source))
 
-    def _newcomers(self, forecast: Forecast) -> Forecast:
-        """The same, of those alone who have never done it, where the demand asks for the first time."""
-        if not forecast.demand.first_time or not len(forecast.items):
+    def _newcomers(self, forecast: Forecast, demand: Demand) -> Forecast:
+        """What a demand gives: of those alone who have never done it, where it asks for the first time."""
+        forecast = replace(forecast, demand=demand)
+        if not demand.first_time or not len(forecast.items):
             return forecast
         before = np.asarray(self.done_within(None)[:, forecast.items].sum(axis=1)).ravel() > 0
         scores = np.where(before, forecast.scores - np.ptp(forecast.scores) - 1.0, forecast.scores)
@@ -675,17 +715,12 @@ class Forecaster:
 
     def _mixed(self, forecast: Forecast, written: Forecast) -> Forecast:
         """Mix in how the words themselves rank the users; how many respond is what the things they mean say."""
-        out = forecast.probabilities == 0.0  # for the first time, and did it before
-        kept = self.snapshot.histories.in_population & ~out
-        if not kept.any():
-            return forecast
-        ranks = standardise(forecast.scores, kept) + _WITNESS * standardise(written.scores, kept)
+        here = self.snapshot.histories.in_population
+        ranks = standardise(forecast.scores, here) + _WITNESS * standardise(written.scores, here)
         logits = [logit(np.clip(each.probabilities, 1e-9, 1 - 1e-9)) for each in (forecast, written)]
-        rate = float(forecast.probabilities[kept].mean())
-        mixed = at_rate((logits[0] + _WITNESS * logits[1]) / (1.0 + _WITNESS), rate, kept)
-        scores = np.where(out, ranks - np.ptp(ranks) - 1.0, ranks)
-        probabilities = np.where(out, 0.0, mixed)
-        return replace(forecast, scores=scores, probabilities=probabilities)
+        rate = float(forecast.probabilities[here].mean())
+        mixed = at_rate((logits[0] + _WITNESS * logits[1]) / (1.0 + _WITNESS), rate, here)
+        return replace(forecast, scores=ranks, probabilities=mixed)
 
 
 def _only(words: str) -> Demand:

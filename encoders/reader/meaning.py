@@ -74,6 +74,10 @@ class Meaning(NamedTuple):
     """[G]: how likely each is meant."""
     members: list[Numbers]
     """[G]: the items that are meant of each; all of them where the text names none."""
+    alone: tuple[int, ...] = ()
+    """Which of its phrases are as surely meant by themselves."""
+    by_name: bool = False
+    """All its phrases are names of the data."""
 
     @property
     def meant(self) -> Numbers:
@@ -114,7 +118,7 @@ class Meaning(NamedTuple):
 
 def meaning(
     whole: Heard,
-    alternatives: Sequence[Heard],
+    alternatives: Sequence[Heard | None],
     named: Numbers,
     of_name: Mapping[int, Numbers],
     sure: bool,
@@ -124,19 +128,19 @@ def meaning(
 
     Args:
         whole: the part as a whole, in its sentence.
-        alternatives: what it is made of, where that is several phrases; those that name nothing of the data.
-        named: groups that its other phrases name.
+        alternatives: what it is made of, where that is several phrases; None for one that names something of the data.
+        named: the groups that those name.
         of_name: of some groups, the items that go by a name it uses.
         sure: that name has two words or more, so that it speaks for itself.
         members: [G], all items of each group.
     """
     found = chances(whole)
-    for each in map(chances, alternatives):
-        if each.max(initial=0.0) >= _SURE:
-            found = np.maximum(found, each)
+    by_themselves = [chances(each) if each else None for each in alternatives]
+    alone = [number for number, each in enumerate(by_themselves) if each is None or each.max(initial=0.0) >= _SURE]
+    found = np.max([found, *(each for number in alone if (each := by_themselves[number]) is not None)], axis=0)
     found[named] = 1.0
     meant = list(members)
     for group, items in of_name.items():
         found[group] = 1.0 if sure else found[group]
         meant[group] = items if found[group] >= MEANT else meant[group]
-    return Meaning(found, meant)
+    return Meaning(found, meant, tuple(alone))
