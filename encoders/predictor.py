@@ -447,7 +447,17 @@ class Forecaster:
     def _read(self, sentence: str) -> Forecast:
         demand = self.read(sentence)
         source = self.source_meant(demand.sentence)
-        return self._newcomers(self._at_any_time(replace(demand, first_time=False), source), demand)
+        return self._newcomers(self._at_any_time(self._plain(demand, source), source), demand)
+
+    def _plain(self, demand: Demand, source: int) -> Demand:
+        """The same in the words of the data around what is wanted, so that other words around it change nothing."""
+        asked = replace(demand, first_time=False)
+        if demand.witness or len(demand.parts) > 1:
+            return asked
+        alone = self._alone(" or ".join(demand.parts[0].phrases), demand.horizon_days, source)
+        read = self.read(alone)
+        same = [part.phrases for part in read.parts] == [demand.parts[0].phrases] and self.source_meant(alone) == source
+        return replace(asked, sentence=alone) if same else asked
 
     def _at_any_time(self, demand: Demand, source: int) -> Forecast:
         """Whether they have done it before or not."""
@@ -511,7 +521,7 @@ class Forecaster:
             for words, groups in zip(part.phrases, named, strict=True)
         ]
         alternatives = each if len(part.phrases) > 1 else []
-        whole = self._heard(reader, demand.bare)
+        whole = self._heard(reader, " or ".join(part.phrases))
         return meaning(whole, alternatives, np.concatenate(named), of_name, len(words) > 1, self._members)
 
     def _item_called(self, phrase: str) -> tuple[tuple[str, ...], Items]:
@@ -528,7 +538,8 @@ class Forecaster:
                     taken |= places
                     found.append(run)
         listed = any(word in _LISTING for number, word in enumerate(words) if number not in taken)
-        if len(found) != 1 or listed or found[0] in self._group_names or found[0][-1] in _OF_ANY_SORT:
+        of_any_sort = bool(found) and len(found[0]) < 3 and found[0][-1] in _OF_ANY_SORT
+        if len(found) != 1 or listed or found[0] in self._group_names or of_any_sort:
             return (), np.zeros(0, np.int64)
         items = self._item_names[found[0]]
         return found[0], items if len(found[0]) > 1 else items[self._is_common(items)]

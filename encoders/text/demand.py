@@ -24,7 +24,7 @@ _FIRST_TIME = re.compile(
     re.IGNORECASE,
 )
 _WHO = (
-    r"(?:(?:all|any|the|our|those|select|find|reach|target|show\s+me|get)\s+)*"
+    r"(?:(?:all|any|the|our|those|select|find|reach|target|show|get|give|me|us|please)\s+)*"
     r"(?:potential\s+|likely\s+|new\s+|future\s+)?"
     r"(?:households?|homes?|families|people|persons?|customers?|shoppers?|users?|consumers?|buyers?|everyone|anyone"
     r"|everybody|anybody|those)"
