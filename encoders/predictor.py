@@ -29,7 +29,7 @@ from encoders.reader.targets import Targets, Titles, dated_name, spoken_name
 from encoders.returning import ReturnForecast, fit_returning
 from encoders.settings import Settings
 from encoders.text.demand import Demand, Part, read_demand, without_witness
-from encoders.text.encoders import JoinedEncoders, TextEncoder, text_encoder
+from encoders.text.encoders import JoinedEncoders, TextEncoder, one_by_one, text_encoder
 from encoders.text.words import names, parts_of, stemmed, stems
 from encoders.workspace import Workspace
 
@@ -285,7 +285,7 @@ class Forecaster:
     def meant(self, sentence: str) -> tuple[Demand, list[Items]]:
         """A sentence taken apart, and per part the items that it means, best first."""
         demand = self.read(sentence)
-        if len(demand.parts) == 1:
+        if len(demand.parts) == 1 and not demand.parts[0].negated:
             return demand, [self.forecast(sentence).items]
         source = self.source_meant(sentence)
         parts = self._parts(demand, source)
@@ -413,7 +413,7 @@ class Forecaster:
             demand: a sentence, taken apart.
             source: the source it speaks of.
         """
-        parts, _ = encode_parts(self.encoder, [demand], [source])
+        parts, _ = encode_parts(one_by_one(self.encoder), [demand], [source])
         parts = self._by_their_texts(demand, parts)
         if isinstance(self.encoder, JoinedEncoders):
             first = parts.by_first_alone(self.encoder)

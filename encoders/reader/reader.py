@@ -13,7 +13,7 @@ from encoders.reader.head import ReaderHead, meant_by
 from encoders.reader.knowledge import Entry, Phrases, Table
 from encoders.reader.targets import FoundTitle, Targets
 from encoders.records import Record
-from encoders.text.encoders import Matrix, TextEncoder
+from encoders.text.encoders import Matrix, TextEncoder, one_by_one
 from encoders.text.words import stemmed
 
 SURE = 0.85
@@ -230,7 +230,7 @@ class Reader:
 
     def _heard(self, text: str) -> tuple[Matrix, list[Entry]]:
         """What the head reads, [T + 1], and the entries that the text speaks of."""
-        head = self._head.read(self._encoder.encode([text]))[0]
+        head = self._head.read(one_by_one(self._encoder).encode([text]))[0]
         return head, [entry for entry, _ in self._phrases.find(text) if self._supported(entry, head)]
 
     def _supported(self, entry: Entry, head: Matrix) -> bool:
