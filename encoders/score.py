@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sklearn.preprocessing import normalize
 
 from encoders.data.events import Dataset
+from encoders.demand_reader import Items, Matrix
 from encoders.errors import DataError, RequestError
 from encoders.model_folder import usable_model
-from encoders.predictor import Forecaster, Items, Matrix
+from encoders.predictor import Forecaster
 from encoders.reader import open_reader
 from encoders.settings import Settings
 from encoders.text.demand import read_demand

@@ -43,9 +43,9 @@ class Study:
     encoder: TextEncoder
     """The text encoder our model uses."""
     minilm: TextEncoder
-    reader: Reader
-    """What reads words that are no names of the data, for our model."""
     seed: int
+    reader: Reader | None = None
+    """What reads words that are no names of the data, for our model; None: its text encoders alone."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Variant:
     def forecaster(self, study: Study) -> Forecaster:
         """The model in front of the users of ``study``; FOUND as published reads by its text encoder alone."""
         forecaster = Forecaster(self.model, study.snapshot, study.encoder)
-        if not self.model.encoder.alone:
+        if study.reader is not None and not self.model.encoder.alone:
             forecaster.read_with(study.reader)
         return forecaster
 

@@ -1,7 +1,7 @@
 """Which groups the words of a demand mean, and how sure that is of each.
 
 Two voices are heard: the reader, which has learned what people say for what, and the text encoder, which knows what is
-near. A logistic model over both says how likely each group is meant. ``python -m benchmarks.meaning`` fits it on
+near. A logistic model over both says how likely each group is meant. ``python -m benchmarks.wild --fit`` fits it on
 sentences whose meaning is known, on as-of dates up to 2017-09-01; dev/LOG.md has what else was tried.
 """
 
@@ -116,7 +116,7 @@ class Meaning(NamedTuple):
         return float(np.sqrt(np.mean(np.log(sizes / read) ** 2))) if len(drawn) else 0.0
 
 
-def meaning(
+def meaning_of(
     whole: Heard,
     alternatives: Sequence[Heard | None],
     named: Numbers,

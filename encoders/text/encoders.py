@@ -7,11 +7,11 @@ path or by hub name.
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -133,10 +133,14 @@ class OneByOne:
         return np.stack([self._vector(text) for text in texts])
 
 
-@lru_cache(maxsize=8)
 def one_by_one(encoder: TextEncoder) -> OneByOne:
     """The same for everybody who reads with ``encoder``, so that no text is read twice."""
-    return OneByOne(encoder)
+    return _one_by_one(cast(Hashable, encoder))
+
+
+@lru_cache(maxsize=8)
+def _one_by_one(encoder: Hashable) -> OneByOne:
+    return OneByOne(cast(TextEncoder, encoder))
 
 
 class SentenceEncoder:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from encoders.predictor import Forecaster
-from encoders.reader.meaning import Heard, Meaning, chances, meaning
+from encoders.reader.meaning import Heard, Meaning, chances, meaning_of
 from tests.planted import HABITS
 from tools.service import AudienceService
 
@@ -121,6 +121,6 @@ def test_nothing_is_meant_where_nothing_is_likely() -> None:
 
 def test_an_alternative_that_is_sure_by_itself_counts() -> None:
     whole, alone = heard([0.9, 0.02, 0.0, 0.0, 0.0], 0), heard([0.0, 0.0, 0.0, 0.97, 0.0], 3)
-    found = meaning(whole, [alone, heard([0.2, 0.2, 0.2, 0.2, 0.2], 1)], np.zeros(0, np.int64), {}, False, MEMBERS)
+    found = meaning_of(whole, [alone, heard([0.2, 0.2, 0.2, 0.2, 0.2], 1)], np.zeros(0, np.int64), {}, False, MEMBERS)
     assert set(found.meant.tolist()) == {0, 3}
     assert found.alone == (0,)
