@@ -17,9 +17,9 @@ from encoders.text.encoders import Matrix
 Vector = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
 
-WEIGHTS = (0.5, 1.2, 0.6, -5.8, 3.4)
+WEIGHTS = (0.54, 1.07, 0.54, -6.3, 2.6)
 """Of the ``features``."""
-INTERCEPT = -0.6
+INTERCEPT = -0.2
 MEANT = 0.5
 """A group is meant from this probability on."""
 _SOME = 0.2
