@@ -1,5 +1,6 @@
 """What sentences say over one data set: their parts, the source they speak of, and the items that their words mean."""
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -27,6 +28,7 @@ _FOREIGN = 0.15
 _KNOWN = 0.42
 """A phrase that comes nowhere nearer than this (a cosine) to any item or group is no name of any."""
 _NEAREST_GROUPS = 3
+_AND = re.compile(r"\s+and\s+", re.IGNORECASE)
 _LISTING = frozenset({"and", "or", "other", "like"})
 _OF_ANY_SORT = frozenset({"food", "good", "item", "product"})
 """A sort of such things is a name for many others as well: "mexican foods"."""
@@ -209,7 +211,19 @@ class DemandReader:
 
     def read(self, sentence: str) -> Demand:
         """A sentence taken apart, the names of the data left whole."""
-        return read_demand(sentence, self._whole_names, self.dataset.card.unit_plural)
+        demand = read_demand(sentence, self._whole_names, self.dataset.card.unit_plural)
+        parts = tuple(replace(part, phrases=self._each_named(part.phrases)) for part in demand.parts)
+        return replace(demand, parts=parts)
+
+    def _each_named(self, phrases: tuple[str, ...]) -> tuple[str, ...]:
+        """The same with names that are joined by "and" as alternatives: "bread and milk" is either."""
+        found = []
+        for phrase in phrases:
+            each = _AND.split(phrase)
+            whole = len(each) == 1 or stemmed(phrase) in self._group_names
+            joined = not whole and all(self._named(name).any() for name in each)
+            found += each if joined else [phrase]
+        return tuple(dict.fromkeys(found))
 
     @cached_property
     def _whole_names(self) -> tuple[str, ...]:

@@ -34,6 +34,8 @@ Vector = npt.NDArray[np.float64]
 
 _WITNESS = 1.0
 """How much somebody's own words count beside the things that they are read as."""
+_MUCH, _MOST_OTHERS = 0.2, 3
+"""From this deviation on (of the log of a number), other things that words may mean are told of; so many at most."""
 _SAMPLED = 4096
 """So many users at most are looked at to see how far readings differ."""
 _EVIDENCE_HALF_LIFE = 2
@@ -61,6 +63,8 @@ class Forecast:
     """[V]: what one event with an item adds to the match, by itself."""
     related: npt.NDArray[np.float32]
     """[V]: what it adds because it goes with what the demand means."""
+    instead: tuple[str, ...] = ()
+    """What its words may mean as well, likeliest first, where that changes the number of responders much."""
 
 
 @dataclass(frozen=True)
@@ -322,6 +326,7 @@ class Forecaster(DemandReader):
             chance = np.minimum(chance, self._chance_of_anything(0, days))
         sample = recent[:: max(1, recent.shape[0] // _SAMPLED)]
         misread = found.misread(partial(did_any, sample))
+        others = [self.name_of(int(number), found.members[number]) for number in found.others]
         return Forecast(
             demand,
             logit(np.clip(chance, 1e-9, 1 - 1e-9)),
@@ -332,6 +337,7 @@ class Forecaster(DemandReader):
             items,
             np.mean([one.own for one in each], axis=0),
             np.mean([one.related for one in each], axis=0),
+            tuple(others[:_MOST_OTHERS]) if misread > _MUCH else (),
         )
 
     # --- Demands of several parts, and readings that are mixed
@@ -369,6 +375,7 @@ class Forecaster(DemandReader):
             items,
             np.mean([one.own for one in wanted], axis=0),
             np.mean([one.related for one in wanted], axis=0),
+            tuple(dict.fromkeys(name for one in parts for name in one.instead)),
         )
 
     def _nobody(self, demand: Demand, chance: Vector, unwanted: list[Forecast]) -> Forecast:
@@ -384,6 +391,7 @@ class Forecaster(DemandReader):
             np.zeros(0, np.int64),
             nothing,
             nothing,
+            tuple(dict.fromkeys(name for one in unwanted for name in one.instead)),
         )
 
     def _parts(self, demand: Demand, source: int) -> list[Forecast] | None:

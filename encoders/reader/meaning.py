@@ -101,6 +101,12 @@ class Meaning(NamedTuple):
         """Those that it may mean."""
         return np.flatnonzero(self.chances >= _POSSIBLE)
 
+    @property
+    def others(self) -> Numbers:
+        """Those of them that it is not read as, likeliest first."""
+        order = self.possible[np.argsort(-self.chances[self.possible], kind="stable")]
+        return np.asarray(order[~np.isin(order, self.meant)], np.int64)
+
     def misread(self, did: Callable[[Numbers], npt.NDArray[np.bool_]]) -> float:
         """How far off the number of responders may be since other groups may be meant: of its log, the deviation.
 
