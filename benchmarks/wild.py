@@ -2,6 +2,7 @@
 
     python -m benchmarks.wild                 figures of every file, as of 2017-10-01 and 2017-11-01
     python -m benchmarks.wild --as-of DAY     as of another day; the workspace has a model for it
+    python -m benchmarks.wild --keep          the same, and keep the table in docs/sentences.md
     python -m benchmarks.wild --fit           the weights of encoders/reader/meaning.py, fitted as of that day
 
 People who had seen nothing of this project wrote them. What is named ``held_back`` nobody looked at while the reading
@@ -33,7 +34,20 @@ from encoders.workspace import Workspace
 
 AS_OF = (date(2017, 10, 1), date(2017, 11, 1))
 SENTENCES = Path(__file__).with_name("sentences")
-HEADS = ("sentences", "read by", "n", "AUC", "lift@10 %", "ECE", "within a quarter", "off by", "80 % interval holds")
+PAGE = Path(__file__).parents[1] / "docs" / "sentences.md"
+BEGIN, END = "<!-- written by python -m benchmarks.wild --keep -->", "<!-- end of the table -->"
+HEADS = (
+    "as of",
+    "sentences",
+    "read by",
+    "n",
+    "AUC",
+    "lift@10 %",
+    "ECE",
+    "within a quarter",
+    "off by",
+    "80 % interval holds",
+)
 
 
 def opened(as_of: date) -> tuple[Dataset, Forecaster, Reader]:
@@ -56,7 +70,7 @@ def measure(as_of: date) -> Iterator[tuple[str, ...]]:
     observed = {name: observe(dataset, forecaster.snapshot, demands) for name, demands in files.items()}
     for way in ("text encoders", "the reader too"):
         for name, outcome in observed.items():
-            yield (name, way, *_figures(forecaster, outcome))
+            yield (f"{as_of}", name.replace("_", " "), way, *_figures(forecaster, outcome))
         forecaster.read_with(reader)
 
 
@@ -107,15 +121,25 @@ def _known() -> list[WordingLine]:
     return [line for file in (*files, wording_file("completejourney")) for line in read_wording(file)]
 
 
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows in Markdown, the heads first."""
+    heads, *others = rows
+    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *others))
+
+
 def main() -> None:
     """Measure, or fit, and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--as-of", type=date.fromisoformat, action="append", help="another day; may be repeated")
+    parser.add_argument("--keep", action="store_true", help="keep the table in docs/sentences.md")
     parser.add_argument("--fit", action="store_true", help="fit the weights of the reading instead")
     given = parser.parse_args()
-    for as_of in given.as_of or AS_OF:
-        told = fit(as_of) if given.fit else "\n".join(" | ".join(row) for row in (HEADS, *measure(as_of)))
-        print(f"as of {as_of}\n{told}\n")  # noqa: T201 - a command
+    days = given.as_of or AS_OF
+    told = "\n".join(map(fit, days)) if given.fit else table([HEADS, *(row for day in days for row in measure(day))])
+    print(told)  # noqa: T201 - a command
+    if given.keep and not given.fit:
+        before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+        PAGE.write_text(f"{before}{BEGIN}\n\n{told}\n\n{END}{rest.partition(END)[2]}", "utf-8")
 
 
 if __name__ == "__main__":

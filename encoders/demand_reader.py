@@ -217,7 +217,7 @@ class DemandReader:
 
     def _each_named(self, phrases: tuple[str, ...]) -> tuple[str, ...]:
         """The same with names that are joined by "and" as alternatives: "bread and milk" is either."""
-        found = []
+        found = list[str]()
         for phrase in phrases:
             each = _AND.split(phrase)
             whole = len(each) == 1 or stemmed(phrase) in self._group_names
