@@ -79,7 +79,7 @@ def test_a_demand_in_another_language_is_read_by_the_encoder_that_knows_it(demo_
         ("who will buy coffee and tea", {"coffee", "tea"}),
         ("bread or milk", {"packaged bread, buns and rolls", "fresh bakery bread", "milk"}),
         ("string cheese", {"packaged cheese: string cheese"}),
-        ("households that will get a rotisserie chicken", {"deli chicken: rotisserie chicken"}),
+        ("households that will get a hot rotisserie chicken", {"deli chicken: hot rotisserie chicken"}),
     ],
 )
 def test_the_size_is_that_of_what_is_named(demo_workspace: Workspace, sentence: str, topics: set[str]) -> None:
