@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from encoders.data.events import HORIZON_DAYS
 from encoders.model.dual import EncodedParts, encode_parts
 from encoders.model.match import ItemEmbeddings
 from encoders.model.users import FeatureSnapshot
@@ -17,8 +18,9 @@ from encoders.reader import Reader
 from encoders.reader.meaning import Heard, Meaning, meaning_of
 from encoders.reader.targets import Targets, Titles, dated_name, spoken_name
 from encoders.text.demand import Demand, Part, read_demand, without_witness
-from encoders.text.encoders import JoinedEncoders, TextEncoder, one_by_one
+from encoders.text.encoders import JoinedEncoders, RememberingEncoder, TextEncoder, embed_vocabulary, one_by_one
 from encoders.text.words import names, parts_of, stemmed, stems
+from encoders.workspace import Workspace
 
 Matrix = npt.NDArray[np.float32]
 Items = npt.NDArray[np.int64]
@@ -62,6 +64,7 @@ class DemandReader:
         self.encoder: TextEncoder = model.adapted or encoder
         self.dataset = snapshot.histories.past.dataset
         self._reader: Reader | None = None
+        self._texts: TextEncoder = one_by_one(self.encoder)
 
     @cached_property
     def placed(self) -> ItemEmbeddings:
@@ -190,7 +193,7 @@ class DemandReader:
             demand: a sentence, taken apart.
             source: the source it speaks of.
         """
-        parts, _ = encode_parts(one_by_one(self.encoder), [demand], [source])
+        parts, _ = encode_parts(self._texts, [demand], [source])
         parts = self._by_their_texts(demand, parts)
         if isinstance(self.encoder, JoinedEncoders):
             first = parts.by_first_alone(self.encoder)
@@ -232,6 +235,13 @@ class DemandReader:
         items = map(spoken_name, vocabulary.texts, vocabulary.groups)
         names = sorted({*vocabulary.groups, *items})
         return tuple(name for name in names if read_demand(name).phrases != (name,))
+
+    def remember_names(self, workspace: Workspace) -> None:
+        """Have demands for single groups embedded already, from the workspace's cache: most others are read as such."""
+        names = self._targets.names[: self._targets.groups]
+        texts = [*names, *(self.read(self.alone(name, HORIZON_DAYS)).bare for name in names)]
+        vectors = embed_vocabulary(workspace, self.encoder, texts)
+        self._texts = RememberingEncoder(one_by_one(self.encoder), texts, vectors)
 
     def alone(self, words: str, days: int, source: int = 0) -> str:
         """A demand for some things, as the data words it."""

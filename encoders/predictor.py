@@ -124,12 +124,15 @@ class Forecaster(DemandReader):
         dataset = dataset or Dataset.current(workspace)
         encoder = text_encoder(trained.config.text_encoder)
         vocabulary = read_vocabulary(dataset, encoder, workspace)
-        return cls(trained, read_snapshot(dataset.before(as_of), vocabulary, encoder), encoder)
+        forecaster = cls(trained, read_snapshot(dataset.before(as_of), vocabulary, encoder), encoder)
+        if trained.adapted is None:
+            forecaster.remember_names(workspace)
+        return forecaster
 
     def index_with(self, vectors: Matrix) -> "Forecaster":
         """The same forecaster over user vectors that an index holds, [N, width]."""
         indexed = Forecaster(self.model, self.snapshot, self.encoder, vectors)
-        indexed._reader = self._reader
+        indexed._reader, indexed._texts = self._reader, self._texts
         return indexed
 
     def read_with(self, reader: Reader) -> None:

@@ -113,7 +113,8 @@ class RememberingEncoder:
     def encode(self, texts: Sequence[str]) -> Matrix:
         """Embed ``texts``."""
         missing = [text for text in dict.fromkeys(texts) if text not in self._known]
-        found = dict(zip(missing, self._encoder.encode(missing), strict=True)) | self._known
+        found = dict(zip(missing, self._encoder.encode(missing), strict=True)) if missing else {}
+        found |= self._known
         return np.stack([found[text] for text in texts])
 
 
