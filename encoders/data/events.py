@@ -89,6 +89,8 @@ class DatasetCard(BaseModel):
     """Contacts that came as SHA-256 already."""
     contacts_compared: bool = False
     """Contacts of people without consent were taken from everybody; 0.1 did not, and kept none of theirs."""
+    returns: dict[str, str] = {}
+    """Per source, the source that its returns are events of: their values are below zero, and they are no purchases."""
 
 
 @dataclass(frozen=True)
