@@ -10,7 +10,7 @@ from encoders.data.contacts import NO_CONSENT, NO_USER
 from encoders.data.dates import check_unit, layouts_of, usual_days
 from encoders.data.files import FILE, FLAW, LINE, ROW, Files, SourceTable
 from encoders.data.rejections import Check, Tally
-from encoders.data.spec import SourceSpec, template_columns
+from encoders.data.spec import SourceSpec, returns_of, template_columns
 
 BROKEN = Check(
     pl.col(FLAW).is_not_null(),
@@ -38,11 +38,6 @@ class SourceEvents:
     returned: int
     """Events that are returns; their source is ``returns_of(source)``."""
     notes: tuple[str, ...]
-
-
-def returns_of(source: str) -> str:
-    """The source that the returns of a source are events of."""
-    return f"{source} returned"
 
 
 def read_events(source: SourceSpec, zone: str, files: Files, agreed: pl.LazyFrame | None, tally: Tally) -> SourceEvents:

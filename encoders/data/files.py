@@ -12,7 +12,7 @@ import gzip
 import lzma
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from io import BytesIO, TextIOWrapper
@@ -146,7 +146,7 @@ class Files:
                 raise DataError(f"{path} is a ZIP archive or an Excel workbook; unpack it, or save it as CSV.")
             if kind not in _CSVS:
                 raise DataError(f"{path} is neither a .parquet nor a .csv file; save it as one of these.")
-            with closing(_text(path, begin, spec.encoding)) as lines:
+            with closing(csv_lines(path, spec.encoding)) as lines:
                 return self._read_csv(path, lines, spec, uses)
         except (OSError, EOFError, UnicodeError, lzma.LZMAError, pl.exceptions.PolarsError) as error:
             raise _broken(path, error) from error
@@ -167,7 +167,7 @@ class Files:
         wanted = frame.select(*own, row, *(pl.col(name).alias(column) for column, name in chosen.items()))
         return SourceTable(path, wanted, wanted.collect_schema())
 
-    def _read_csv(self, path: Path, lines: "_Lines", spec: TableSpec, uses: Mapping[str, str]) -> SourceTable | None:
+    def _read_csv(self, path: Path, lines: "CsvLines", spec: TableSpec, uses: Mapping[str, str]) -> SourceTable | None:
         heading = lines.heading(spec.separator, uses)
         if heading is None:
             return None
@@ -209,7 +209,7 @@ def _places(path: Path, names: Sequence[str], uses: Mapping[str, str]) -> dict[s
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class CsvRow:
     """One row of a CSV file."""
 
     line: int
@@ -218,6 +218,7 @@ class _Row:
 
     @property
     def number(self) -> int:
+        """What rows share whose fields are equal."""
         return hash(tuple(self.fields))
 
     def of(self, places: list[int]) -> list[str | None]:
@@ -225,7 +226,7 @@ class _Row:
         return [None] * len(places) if self.flaw else [self.fields[place] for place in places]
 
 
-class _Lines:
+class CsvLines:
     """The lines of a CSV file, as rows."""
 
     def __init__(self, file: TextIOWrapper, guessing: bool) -> None:
@@ -239,7 +240,7 @@ class _Lines:
         """Close the file."""
         self._file.close()
 
-    def heading(self, separator: str | None, uses: Mapping[str, str]) -> list[str] | None:
+    def heading(self, separator: str | None, uses: Collection[str]) -> list[str] | None:
         """The names of the columns, which say what separates them unless that is known; None for an empty file."""
         while self._peek(0) is not None and not self._ahead[0].strip():
             self._take(1)
@@ -263,7 +264,7 @@ class _Lines:
             names.pop()
         return [name.strip() for name in names]
 
-    def rows(self, width: int) -> Iterator[_Row]:
+    def rows(self, width: int) -> Iterator[CsvRow]:
         """The rows behind the heading; lines with nothing on them are passed over."""
         while (line := self._peek(0)) is not None:
             start = self._line + 1
@@ -276,7 +277,7 @@ class _Lines:
             flaw = None if readable else f"bytes that are no text in {self._file.encoding}"
             if len(fields) != width:
                 flaw = f"{len(fields)} fields where the heading has {width}"
-            yield _Row(start, fields, flaw)
+            yield CsvRow(start, fields, flaw)
 
     def _record(self, width: int | None = None) -> tuple[list[str], bool]:
         """The fields of the next row, and whether all of it could be decoded."""
@@ -349,8 +350,14 @@ def _tolerant(line: str, separator: str) -> list[str]:
             return fields
 
 
-def _text(path: Path, begin: bytes, encoding: str | None) -> _Lines:
-    """The lines of a file, unpacked and decoded."""
+def csv_lines(path: Path, encoding: str | None = None) -> CsvLines:
+    """The lines of a CSV file, unpacked and decoded; whoever opens them closes them.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        begin = file.read(_LOOKED_AT)
     opened = next((opener for sign, opener in _PACKED.items() if begin.startswith(sign)), None)
     binary: IO[bytes] = path.open("rb") if opened is None else opened(path, "rb")
     if opened is not None:
@@ -358,7 +365,7 @@ def _text(path: Path, begin: bytes, encoding: str | None) -> _Lines:
         binary.seek(0)
     named = encoding or _encoding_of(begin)
     file = TextIOWrapper(cast(BytesIO, binary), named, "surrogateescape")
-    return _Lines(file, guessing=encoding is None and named.startswith("utf-8"))
+    return CsvLines(file, guessing=encoding is None and named.startswith("utf-8"))
 
 
 def _encoding_of(begin: bytes) -> str:

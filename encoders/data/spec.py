@@ -169,6 +169,11 @@ class SourceSpec(TableSpec):
     """Events before the one or after the other are left out; without them, those far from the rest are."""
 
 
+def returns_of(source: str) -> str:
+    """The source that the returns of a source are events of."""
+    return f"{source} returned"
+
+
 class DataSpec(Record):
     """A whole data set."""
 
@@ -186,8 +191,9 @@ class DataSpec(Record):
     @model_validator(mode="after")
     def _consistent(self) -> "DataSpec":
         names = [source.name for source in self.sources]
-        if len(set(names)) < len(names):
-            raise ValueError(f"every source needs a name of its own, but these are {', '.join(names)}")
+        returns = [returns_of(source.name) for source in self.sources if source.value and source.returns == "negative"]
+        if len({*names, *returns}) < len(names) + len(returns):
+            raise ValueError(f"every source needs a name of its own, but these are {', '.join(names + returns)}")
         if self.main_source not in names:
             raise ValueError(f"main_source '{self.main_source}' is none of the sources ({', '.join(names)})")
         if any(source.name == self.main_source and source.wording is None for source in self.sources):

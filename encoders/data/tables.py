@@ -8,12 +8,12 @@ from typing import Any
 import polars as pl
 
 from encoders.data.erasing import Forgotten, without_forgotten
-from encoders.data.event_tables import SourceEvents, read_events, returns_of
+from encoders.data.event_tables import SourceEvents, read_events
 from encoders.data.events import DatasetCard
 from encoders.data.files import Files
 from encoders.data.folders import About, Tables, write_folder
 from encoders.data.rejections import Rejection, Tally
-from encoders.data.spec import DataSpec, UsersSpec, read_spec
+from encoders.data.spec import DataSpec, UsersSpec, read_spec, returns_of
 from encoders.data.summary import Joined, Summary, summarise
 from encoders.data.user_table import read_users
 from encoders.errors import DataError

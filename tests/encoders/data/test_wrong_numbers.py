@@ -7,7 +7,10 @@ import polars as pl
 import pytest
 
 from encoders.data.dates import usual_days
+from encoders.data.events import Dataset
 from encoders.errors import DataError
+from encoders.metrics import responders
+from encoders.text.demand import read_demand
 from tests.encoders.data.small_shop import CUSTOMER, ORDER, Shop
 
 DAYS = [ORDER | {"at": f"2026-01-{day:02d}"} for day in range(1, 21)]
@@ -335,3 +338,29 @@ def test_a_day_whose_midnight_was_skipped_begins_at_its_first_instant(
     open_shop.table("sold.parquet", [ORDER | {"at": at}])
     assert open_shop.prepare().card.rejected == {}
     assert open_shop.read("events")["time"].to_list() == [datetime.fromisoformat(f"{day} 01:00")]
+
+
+def test_who_gave_all_of_it_back_is_no_responder(open_shop: Shop) -> None:
+    later = [
+        ORDER | {"customer": user, "at": f"2026-01-{day}", "paid": paid}
+        for user, day, paid in (
+            *(("kept", 22, "10"), ("kept", 23, "4"), ("kept", 24, "-4")),
+            *(("gave back", 22, "10"), ("gave back", 25, "-10"), ("only returned", 22, "-3")),
+        )
+    ]
+    open_shop.table("orders.csv", [*DAYS, *later, ORDER | {"at": "2026-01-31", "product": "tea"}])
+    open_shop.prepare()
+    dataset = Dataset(open_shop.folder)
+    milk = dataset.items.filter((pl.col("source") == "orders") & pl.col("text").str.contains("milk"))["item_id"]
+    items = milk.cast(pl.Int64).to_numpy()
+    assert dataset.with_returns(items).shape == (2,)
+    demand = read_demand("Customers that will buy milk in the next 7 days")
+    assert responders(dataset, date(2026, 1, 21), demand, [items]) == {"kept"}
+
+
+def test_a_source_may_not_be_called_as_the_returns_of_another(open_shop: Shop) -> None:
+    text = open_shop.spec.read_text()
+    other = text[text.index("[[sources]]") :].replace('name = "orders"', 'name = "orders returned"')
+    open_shop.spec.write_text(text + other)
+    with pytest.raises(DataError, match="a name of its own"):
+        open_shop.prepare()
