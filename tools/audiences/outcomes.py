@@ -13,6 +13,7 @@ import polars as pl
 from scipy.stats import binomtest
 from scipy.stats.contingency import relative_risk
 
+from encoders.data.columns import identity, iso_time, number
 from encoders.data.events import HORIZON_DAYS
 from encoders.errors import RequestError
 from encoders.metrics import responders
@@ -20,6 +21,7 @@ from encoders.predictor import Forecaster
 from encoders.text.demand import read_demand
 from tools.audiences.changes import saved_question
 from tools.audiences.disclosure import Disclosure, Question, number_text
+from tools.audiences.population import UNKNOWN
 from tools.audiences.tuned import TunedDemands
 from tools.operation_types import CampaignOutcome, Estimate, Side
 from tools.storage.registry import Registry
@@ -29,6 +31,8 @@ from tools.types import Interval, SavedAudience
 COLUMN = "user_id"
 
 _NEEDED = (COLUMN, "date", "value")
+_SHOWN = 40
+"""Characters of a value that are shown."""
 
 
 @dataclass(frozen=True)
@@ -51,33 +55,54 @@ def read_outcome(path: Path, start: date, end: date) -> Responses:
     if COLUMN not in columns:
         named = ", ".join(columns[:8])
         raise RequestError(f"{path.name} has no column '{COLUMN}' (it has {named}); name the column of the users so.")
-    rows, notes = table.height, []
-    table = table.with_columns(pl.col(COLUMN).cast(pl.String).str.strip_chars())
-    table = table.filter(pl.col(COLUMN).is_not_null() & (pl.col(COLUMN) != ""))
-    if left := rows - table.height:
-        notes.append(f"{left:,} rows name no user and were left out.")
-    if "date" in table.columns:
-        days = _days(table["date"])
-        if unreadable := days.null_count():
-            notes.append(f"{unreadable:,} rows have no date that can be read (as 2017-10-01) and were left out.")
-        inside = ((days >= start) & (days < end)).fill_null(False)
-        if outside := table.height - unreadable - int(inside.sum()):
-            notes.append(f"{outside:,} rows lie outside {start} to before {end} and were left out.")
-        table = table.filter(inside)
-    if "value" not in table.columns:
-        return Responses(dict.fromkeys(table[COLUMN].unique().sort()), tuple(notes))
-    before = table.height
-    table = table.with_columns(pl.col("value").cast(pl.Float64, strict=False)).filter(pl.col("value").is_finite())
-    if left := before - table.height:
-        notes.append(f"{left:,} rows have no number as their value and were left out.")
-    summed = table.filter(pl.col("value") > 0).group_by(COLUMN).agg(pl.col("value").sum()).sort(COLUMN)
-    return Responses(dict(zip(summed[COLUMN], summed["value"], strict=True)), tuple(notes))
+    if table.is_empty():
+        raise RequestError(f"{path.name} has no rows, which cannot be told from a file cut short; bring it whole.")
+    user, lost = identity(COLUMN, table[COLUMN].dtype)
+    dated, valued = "date" in table.columns, "value" in table.columns
+    read = table.select(
+        user.alias(COLUMN),
+        (_day(table["date"].dtype) if dated else pl.lit(start)).alias("day"),
+        (number("value") if valued else pl.lit(1.0)).alias("value"),
+        lost.alias("lost"),
+        *(pl.col(name).cast(pl.String).alias(f"written {name}") for name in ("date", "value") if name in table.columns),
+    )
+    faults = [
+        (pl.col("lost"), "have an id that lost its last digits (write ids as text)", ""),
+        (pl.col(COLUMN).is_null(), "name no user", ""),
+        (pl.col("day").is_null(), "have no date that can be read (as 2017-10-01)", "written date"),
+        (pl.col("value").is_null(), "have no number as their value", "written value"),
+    ]
+    usable, notes = read, []
+    for bad, what, written in faults:
+        left = usable.filter(bad)
+        if left.height:
+            shown = left[written].drop_nulls().head(1).to_list() if written else []
+            example = f", such as '{shown[0][:_SHOWN]}'," if shown else ""
+            notes.append(f"{left.height:,} rows {what}{example} and were left out.")
+        usable = usable.filter(~bad)
+    if usable.height * 2 < read.height:
+        raise RequestError(
+            f"Most of the {read.height:,} rows of {path.name} cannot be used, so nothing was recorded: "
+            f"{' '.join(notes)}"
+        )
+    inside = usable.filter(pl.col("day").is_between(start, end, closed="left"))
+    if outside := usable.height - inside.height:
+        notes.append(f"{outside:,} rows lie outside {start} to before {end} and were left out.")
+    if inside.is_empty():
+        raise RequestError(f"No row of {path.name} can be used, so nothing was recorded: {' '.join(notes)}")
+    summed = inside.group_by(COLUMN).agg(pl.col("value").sum()).filter(pl.col("value") > 0).sort(COLUMN)
+    values = summed["value"] if valued else [None] * summed.height
+    return Responses(dict(zip(summed[COLUMN], values, strict=True)), tuple(notes))
 
 
-def _days(column: pl.Series) -> pl.Series:
-    if column.dtype.is_temporal():
-        return column.cast(pl.Date)
-    return column.cast(pl.String).str.strip_chars().str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+def _day(kind: pl.DataType) -> pl.Expr:
+    """The day of a response, on whatever clock it was written."""
+    if kind.is_temporal():
+        return pl.col("date").cast(pl.Date)
+    written = pl.col("date").cast(pl.String).str.strip_chars()
+    return pl.coalesce(
+        written.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False), iso_time(written, "UTC", "UTC").dt.date()
+    )
 
 
 CONFIDENCE = 0.95
@@ -154,8 +179,28 @@ class Outcomes:
         members = set(self._registry.members(saved.id, saved.version)[0])
         ids, named = self._ids(list(found.values))
         values = {user: found.values[named.get(user, user)] for user in ids}
+        self._check_ids(path, values, members)
         notes = [*found.notes, *self._left_out(values, members)]
         return self._record(saved, "file", values, notes, by)
+
+    def _check_ids(self, path: Path, values: Mapping[str, float | None], members: set[str]) -> None:
+        """See that the file names users of this data.
+
+        Raises:
+            RequestError: most of its ids are nobody's.
+        """
+        strangers = sorted(values.keys() - members - self._known)
+        if len(strangers) * 2 > len(values):
+            named = ", ".join(repr(user.removeprefix(UNKNOWN)[: 8 * _NAMED]) for user in strangers[:_NAMED])
+            raise RequestError(
+                f"{len(strangers):,} of the {len(values):,} ids in {path.name} belong to nobody in this data, so "
+                f"nothing was recorded: {named}. The column '{COLUMN}' must hold ids as the data has them."
+            )
+
+    @property
+    def _known(self) -> set[str]:
+        users = set(self._forecaster.dataset.users["user_id"])
+        return users | self._forecaster.snapshot.histories.row_of.keys()
 
     def _left_out(self, values: Mapping[str, float | None], members: set[str]) -> list[str]:
         """What is said of those who are not in the audience; below admin, not whether the data knows them."""
@@ -163,8 +208,7 @@ class Outcomes:
         if not self._disclosure.exact:
             left = number_text(self._disclosure.measured(len(outside), *sorted(outside)), self._disclosure.minimum)
             return [f"{left} of the ids are not in the audience and were not counted."] if outside else []
-        known = set(self._forecaster.dataset.users["user_id"]) | self._forecaster.snapshot.histories.row_of.keys()
-        strangers, notes = sorted(outside - known), []
+        strangers, notes = sorted(outside - self._known), []
         if strangers:
             named = ", ".join(repr(user[: 8 * _NAMED]) for user in strangers[:_NAMED])
             more = f" and {len(strangers) - _NAMED:,} more" if len(strangers) > _NAMED else ""
