@@ -10,7 +10,6 @@ import typer
 from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
 from encoders.checksums import damaged_files
 from encoders.data.built_in import BUILT_IN, publish_built_in
-from encoders.data.events import ACTIVE_DAYS
 from encoders.data.versions import publish
 from encoders.errors import BrokenIndexError, DataError
 from encoders.settings import Settings
@@ -72,6 +71,8 @@ def prepare(
 
 def _prepared(done: "Prepared", folder: Path) -> Iterator[str]:
     """What was prepared, in lines."""
+    from encoders.data.events import ACTIVE_DAYS
+
     card, found = done.card, done.summary
     yield f"{card.title}: {card.first} to {card.last} ({found.days:,} days), in {folder}"
     yield f"  {found.rows:,} rows read: {found.events:,} events, {found.left_out:,} rows left out"

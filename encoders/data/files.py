@@ -356,8 +356,8 @@ def csv_lines(path: Path, encoding: str | None = None) -> CsvLines:
     Raises:
         OSError: the file cannot be read.
     """
-    with path.open("rb") as file:
-        begin = file.read(_LOOKED_AT)
+    with path.open("rb") as first:
+        begin = first.read(_LOOKED_AT)
     opened = next((opener for sign, opener in _PACKED.items() if begin.startswith(sign)), None)
     binary: IO[bytes] = path.open("rb") if opened is None else opened(path, "rb")
     if opened is not None:

@@ -5,28 +5,29 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import polars as pl
 from scipy.stats import binomtest
 from scipy.stats.contingency import relative_risk
 
 from encoders.data.columns import identity, iso_time, number
-from encoders.data.events import HORIZON_DAYS
+from encoders.data.events import HORIZON_DAYS, Dataset
 from encoders.errors import RequestError
-from encoders.metrics import responders
-from encoders.predictor import Forecaster
 from encoders.text.demand import read_demand
 from tools.audiences.changes import saved_question
-from tools.audiences.disclosure import Disclosure, Question, number_text
-from tools.audiences.population import UNKNOWN
-from tools.audiences.tuned import TunedDemands
+from tools.audiences.disclosure import UNKNOWN, Disclosure, Question, number_text
 from tools.operation_types import CampaignOutcome, Estimate, Side
 from tools.storage.registry import Registry
 from tools.storage.table_file import read_columns
 from tools.types import Interval, SavedAudience
+
+if TYPE_CHECKING:  # a file is counted without a model, and its libraries take seconds to import
+    from encoders.predictor import Forecaster
+    from tools.audiences.tuned import TunedDemands
 
 COLUMN = "user_id"
 
@@ -149,22 +150,36 @@ _NO_HOLDOUT = (
 _NO_RATIO = "On one side nobody responded, so the uplift has no size relative to the holdout."
 
 
+def needs_model() -> NoReturn:
+    """Stands for the model where none is opened.
+
+    Raises:
+        RequestError: always.
+    """
+    raise RequestError("What the data says of an outcome needs the model.")
+
+
 class Outcomes:
     """The outcomes of the saved audiences of one workspace."""
 
     def __init__(
-        self, registry: Registry, forecaster: Forecaster, tuned: TunedDemands, disclosure: Disclosure, ids: Ids
+        self,
+        registry: Registry,
+        dataset: Dataset,
+        disclosure: Disclosure,
+        ids: Ids,
+        meaning: "Callable[[], tuple[Forecaster, TunedDemands]]",
     ) -> None:
         """Read nothing yet.
 
         Args:
             registry: where the audiences and their outcomes are kept.
-            forecaster: whose users they are of.
-            tuned: demands that were fitted to known users.
+            dataset: whose users they are of.
             disclosure: how counts are shown to the caller.
             ids: the ids of users as the caller names them.
+            meaning: gives the model, and the demands that were fitted to known users, for outcomes from the data.
         """
-        self._registry, self._forecaster, self._tuned = registry, forecaster, tuned
+        self._registry, self._dataset, self._meaning = registry, dataset, meaning
         self._disclosure, self._ids = disclosure, ids
 
     def from_file(self, audience: str, path: Path, by: str, version: int | None = None) -> CampaignOutcome:
@@ -197,10 +212,9 @@ class Outcomes:
                 f"nothing was recorded: {named}. The column '{COLUMN}' must hold ids as the data has them."
             )
 
-    @property
+    @cached_property
     def _known(self) -> set[str]:
-        users = set(self._forecaster.dataset.users["user_id"])
-        return users | self._forecaster.snapshot.histories.row_of.keys()
+        return self._dataset.user_ids()
 
     def _left_out(self, values: Mapping[str, float | None], members: set[str]) -> list[str]:
         """What is said of those who are not in the audience; below admin, not whether the data knows them."""
@@ -238,16 +252,16 @@ class Outcomes:
             raise RequestError(
                 f"'{saved.name}' was combined from others and has no demand; bring its outcome as a file."
             )
-        if saved.spec.like:
-            demand, items = self._tuned.meant(saved.spec)
-        else:
-            demand, items = self._forecaster.meant(saved.spec.demand)
+        from encoders.metrics import responders
+
+        forecaster, tuned = self._meaning()
+        demand, items = tuned.meant(saved.spec) if saved.spec.like else forecaster.meant(saved.spec.demand)
         if not all(map(len, items)):
             raise RequestError(
                 f"Nothing in the data is what '{saved.name}' asks for, so its events cannot tell; bring a "
                 "file of responders."
             )
-        return responders(self._forecaster.dataset, saved.as_of, demand, items)
+        return responders(self._dataset, saved.as_of, demand, items)
 
     def last(self, audience: str, version: int | None = None) -> CampaignOutcome | None:
         """What was recorded last, as it is shown to the caller; None where nothing was."""

@@ -57,6 +57,22 @@ def test_an_outcome_is_recorded_and_shown_again(run: Run, tmp_path: Path) -> Non
     fails_in_one_line(run("outcome", "Coffee", "--from-data", "--version", "7"), "has the versions 1 to 1, not 7")
 
 
+def test_what_needs_no_model_opens_none(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a service was opened")
+
+    monkeypatch.setattr(AudienceService, "open", refuse)
+    (tmp_path / "out.csv").write_text("user_id\n" + "\n".join(f"h{number:03}" for number in range(0, 400, 4)))
+    for command in (("outcome", "Coffee", str(tmp_path / "out.csv")), ("outcome", "Coffee"), ("export", "Coffee")):
+        done = run(*command)
+        assert done.exit_code == 0, done.output
+    listed = run("list")
+    assert listed.stdout.startswith("Coffee (version 1, as of ")
+    assert [each["name"] for each in json.loads(run("list", "--json").stdout)] == ["Coffee"]
+    assert run("list", "--tenant", "nobody").stdout == "No audience is saved yet.\n"
+    assert [line["action"] for line in json.loads(run("audit", "--json").stdout)] == ["save", "outcome", "export"]
+
+
 def test_a_refresh_says_who_came_and_left(run: Run) -> None:
     fails_in_one_line(run("refresh", "Coffee"), "'Coffee' is as of 2024-06-21 already; name a later day")
     fails_in_one_line(run("refresh", "Coffee", "--as-of", "2030-01-01"), "The data ends on")

@@ -279,7 +279,7 @@ def test_below_admin_responders_are_masks_and_nobody_learns_who_an_id_is(own: Au
     told = []
     for each in (members[0], "stranger"):
         path = written(tmp_path, "one.csv", pl.DataFrame({"user_id": [each]}))
-        with pytest.raises(RequestError, match="1 of the 1 ids in one.csv") as refused:
+        with pytest.raises(RequestError, match=r"1 of the 1 ids in one\.csv") as refused:
             agent.outcomes.from_file("coffee", path, "Bo")
         told.append(str(refused.value).replace(each, ""))
     assert told[0] == told[1], "an id is nobody"
