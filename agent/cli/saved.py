@@ -20,7 +20,7 @@ from agent.cli.console import (
     sends_inside,
     show,
 )
-from encoders.errors import RequestError
+from encoders.errors import AudienceError, RequestError
 
 if TYPE_CHECKING:
     from tools.operation_types import CampaignOutcome, Drift, DriftReport
@@ -64,7 +64,8 @@ def outcome(
 
 
 def refresh(
-    name: Saved,
+    name: Annotated[str, typer.Argument(help=f"{says('saved', 'audience')} Or --all.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="Refresh every saved audience, and say which was not.")] = False,
     as_of: Annotated[
         date | None,
         typer.Option(parser=read_day, metavar="YYYY-MM-DD", help=says("refresh", "as_of")),
@@ -73,13 +74,23 @@ def refresh(
     as_json: Json = False,
 ) -> None:
     """Do the operation ``refresh``."""
-    with opened_service("Counting again") as service:
-        done = service.refresh(name, by, as_of)
+    if bool(name) == every:
+        raise RequestError("Say which audience to refresh, or --all.")
+    with opened_service("Counting again", as_of if every else None) as service:
         card = service.describe_data()
+        found = [service.refresh(name, by, as_of)] if name else []
+        kept: dict[str, str] = {}
+        for saved in service.list_audiences() if every else ():
+            try:
+                found.append(service.refresh(saved.id, by, as_of))
+            except AudienceError as error:
+                kept[saved.name] = str(error)
     from agent.actions.saved import refreshed_text
 
-    words = refreshed_text(done, card).replace("**", "")
-    show(done, as_json, lambda: words)
+    words = [refreshed_text(done, card).replace("**", "") for done in found]
+    words += [f"{each}: not refreshed. {why}" for each, why in kept.items()]
+    answer = {"refreshed": found, "not_refreshed": kept} if every else found[0]
+    show(answer, as_json, lambda: "\n\n".join(words) or NOTHING_SAVED)
 
 
 def export(

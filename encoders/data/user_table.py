@@ -1,9 +1,11 @@
 """The table of users: attributes, consent and contacts, one row each."""
 
+from collections.abc import Iterator
+
 import polars as pl
 
 from encoders.data import columns as col
-from encoders.data.contacts import NO_CONSENT, NO_USER, ContactFormat
+from encoders.data.contacts import KINDS, NO_CONSENT, NO_USER, ContactFormat
 from encoders.data.erasing import Forgotten, without_contacts_of
 from encoders.data.event_tables import BROKEN, ROUNDED, ROUNDED_REMEDY
 from encoders.data.files import FILE, FLAW, LINE, Files, SourceTable
@@ -12,6 +14,8 @@ from encoders.data.spec import UsersSpec
 from encoders.errors import DataError
 
 _SHOWN = 5
+_LOOKED_AT = 1_000
+"""So many contacts of a kind are looked at for how they are written: reading a million numbers takes a minute."""
 
 
 def read_users(
@@ -40,6 +44,7 @@ def read_users(
     kept = tally.sift(listed.lazy(), "users", checks).collect()
     _check_consent(spec, listed, kept, tally)
     columns = [_attribute(spec, name, kept, files.notes) for name in spec.attributes]
+    files.notes.extend(_unusable_contacts(spec, kept))
     users = kept.select("user_id", *columns).lazy()
     everybody = listed["user_id"].drop_nulls().unique()
     return users, _contacts(spec, listed, kept, forgotten).lazy() if spec.contacts else None, everybody
@@ -120,6 +125,23 @@ def _spellings(name: str, value: pl.Series) -> list[str]:
         f"Values of attribute '{name}' differ in capital letters alone: {told}. A filter takes the exact one, or all "
         "of them where it is written as none is; [users.values] makes them one"
     ]
+
+
+def _unusable_contacts(spec: UsersSpec, kept: pl.DataFrame) -> Iterator[str]:
+    """What is said of contacts that are mostly none: it is how they are written. None of them is shown."""
+    form = ContactFormat(spec.phone_country, spec.hashed)
+    for kind in (kind for kind in KINDS if kind in spec.contacts):
+        written = kept.select(col.known(pl.col(f"contact {kind}"))).to_series().drop_nulls().head(_LOOKED_AT)
+        good = sum(form.same(kind, each) is not None for each in written)
+        if good * 2 < len(written):
+            remedy = "check its column"
+            if kind in spec.hashed:
+                remedy = f"they must be SHA-256 in hexadecimal, or '{kind}' must not be in hashed"
+            elif all(ContactFormat(hashed=KINDS).same(kind, each) for each in written):
+                remedy = f'they look like SHA-256 already: write hashed = ["{kind}"]'
+            elif kind == "phone" and not spec.phone_country:
+                remedy = "write them with a country code, or name phone_country"
+            yield f"Of {len(written):,} values of contact '{kind}' that were looked at, {good:,} are contacts; {remedy}"
 
 
 def _contacts(spec: UsersSpec, listed: pl.DataFrame, kept: pl.DataFrame, forgotten: Forgotten | None) -> pl.DataFrame:

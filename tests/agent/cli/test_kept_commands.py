@@ -80,3 +80,14 @@ def test_a_refresh_says_who_came_and_left(run: Run) -> None:
     assert told.exit_code == 0, told.output
     assert "Coffee is now version 2, as of 2024-06-28" in told.stdout
     assert "Some of those who came, masked:" in told.stdout
+
+
+def test_all_are_refreshed_and_those_that_were_not_are_told(run: Run) -> None:
+    fails_in_one_line(run("refresh"), "Say which audience to refresh, or --all")
+    fails_in_one_line(run("refresh", "Coffee", "--all"), "Say which audience to refresh, or --all")
+    told = run("refresh", "--all", "--as-of", str(AS_OF + timedelta(days=7)))
+    assert told.exit_code == 0, told.output
+    assert "Coffee is now version 2, as of 2024-06-28" in told.stdout
+    again = json.loads(run("refresh", "--all", "--as-of", str(AS_OF + timedelta(days=7)), "--json").stdout)
+    assert again["refreshed"] == []
+    assert again["not_refreshed"]["Coffee"].startswith("'Coffee' is as of 2024-06-28 already")

@@ -364,3 +364,24 @@ def test_a_source_may_not_be_called_as_the_returns_of_another(open_shop: Shop) -
     open_shop.spec.write_text(text + other)
     with pytest.raises(DataError, match="a name of its own"):
         open_shop.prepare()
+
+
+@pytest.mark.parametrize(
+    ("mobile", "more", "remedy"),
+    [
+        ("0170 1234567", "", "name phone_country"),
+        ("0170 1234567", 'phone_country = "DE"\n', ""),
+        ("+49 170 1234567", "", ""),
+        ("ab" * 32, "", 'write hashed = ["phone"]'),
+        ("ab" * 32, 'hashed = ["phone"]\n', ""),
+        ("+49 170 1234567", 'hashed = ["phone"]\n', "they must be SHA-256"),
+        ("0000000000", 'phone_country = "DE"\n', "check its column"),
+        ("N/A", "", ""),
+    ],
+)
+def test_contacts_that_nobody_can_match_are_told(open_shop: Shop, mobile: str, more: str, remedy: str) -> None:
+    open_shop.change('user_id = "id"\n', f'user_id = "id"\n{more}')
+    open_shop.table("customers.csv", [CUSTOMER | {"mobile": mobile}])
+    notes = open_shop.prepare().notes
+    assert [remedy in note for note in notes] == ([True] if remedy else [])
+    assert mobile not in str(notes)
