@@ -51,11 +51,14 @@ def identity(column: str, kind: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
 
 
 def number(column: str, decimal: str | None = None) -> pl.Expr:
-    """A column as a finite number; null where it is none. A currency before or behind it is left out."""
-    written = pl.col(column).cast(pl.String, strict=False).str.strip_chars()
-    written = written.str.replace(r"^([-+]?)\s*(?:\p{Sc}|[A-Z]{3}\s)\s*", "$1").str.replace(
-        r"\s*(?:\p{Sc}|\s[A-Z]{3})$", ""
-    )
+    """A column as a finite number; null where it is none.
+
+    A currency before or behind it is left out; book-keepers write -5 as (5) or 5-.
+    """
+    written = pl.col(column).cast(pl.String, strict=False).str.strip_chars().str.replace("\u2212", "-", literal=True)
+    written = written.str.replace(r"^\((.+)\)$", "-$1").str.replace(r"^([^-]+)-$", "-$1")
+    written = written.str.replace(r"^([-+]?)\s*(?:\p{Sc}|[A-Z]{3}\s)\s*([-+]?)", "$1$2")
+    written = written.str.replace(r"\s*(?:\p{Sc}|\s[A-Z]{3})$", "")
     if decimal is not None:
         thousands = r"[.'\s\u{2019}]" if decimal == "," else r"[,'\s\u{2019}]"
         grouped = rf"^[-+]?\d{{1,3}}(?:{thousands}\d{{3}})+(?:{'[,]' if decimal == ',' else '[.]'}\d*)?$"

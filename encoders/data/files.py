@@ -157,7 +157,7 @@ class Files:
         names = [name for name in schema.names() if name != LINE]
         chosen = {column: names[place] for column, place in _places(path, names, uses).items()}
         for column, name in chosen.items():
-            if schema[name].is_nested():
+            if schema[name].is_nested() or schema[name] == pl.Duration:
                 raise DataError(
                     f"Column '{name}' of {path} holds {schema[name].base_type()!s} values, which are no {uses[column]}"
                     "; write the part you mean into a column of its own."
@@ -274,7 +274,7 @@ class CsvLines:
             fields, readable = self._record(width)
             while len(fields) > width and not fields[-1].strip():
                 fields.pop()
-            flaw = None if readable else f"bytes that are no text in {self._file.encoding}"
+            flaw = None if readable else f"bytes that are no text in {self._file.encoding.removesuffix('-sig')}"
             if len(fields) != width:
                 flaw = f"{len(fields)} fields where the heading has {width}"
             yield CsvRow(start, fields, flaw)

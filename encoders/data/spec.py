@@ -18,6 +18,8 @@ from encoders.errors import DataError
 from encoders.records import Record
 
 _SUGGESTIONS = 3
+_MOST_NAMES, _LONGEST_NAME = 40, 60
+"""So many names, and letters of each, are shown of a heading that may be none."""
 
 
 def template_columns(template: str) -> list[str]:
@@ -234,7 +236,10 @@ def folded(column: str) -> str:
 def nearest(name: str, known: list[str]) -> str:
     """The names most like a missing one, in words; all of them where none is like it."""
     close = difflib.get_close_matches(name, known, _SUGGESTIONS, cutoff=0.5) or known
-    return ", ".join(f"'{one}'" for one in close)
+    shown = (
+        "".join(sign if sign.isprintable() else "?" for sign in one[:_LONGEST_NAME]) for one in close[:_MOST_NAMES]
+    )
+    return ", ".join(f"'{one}'" for one in shown)
 
 
 def _first_fault(error: ValidationError) -> str:

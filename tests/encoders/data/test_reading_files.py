@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -111,10 +112,17 @@ def test_two_columns_of_one_name_are_told(shop: Shop) -> None:
         shop.prepare()
 
 
-@pytest.mark.parametrize("kind", ["struct", "list"])
+def test_bytes_that_are_no_table_are_shown_as_letters(shop: Shop) -> None:
+    write(shop, b"\x1b[31m\x07\x81" + b"x" * 500 + b",\x1b\n1,2\n")
+    with pytest.raises(DataError, match=r"the nearest are '\?\[31m\?\?x{53}', '\?'") as told:
+        shop.prepare()
+    assert str(told.value).isprintable()
+
+
+@pytest.mark.parametrize("kind", ["struct", "list", "duration"])
 def test_a_column_of_structures_is_no_text(shop: Shop, kind: str) -> None:
     shop.change('"orders*.csv"', '"sold.parquet"')
-    product = {"name": "milk"} if kind == "struct" else ["milk"]
+    product = {"struct": {"name": "milk"}, "list": ["milk"], "duration": timedelta(days=1)}[kind]
     shop.table("sold.parquet", [ORDER | {"product": product}])
     with pytest.raises(
         DataError, match=rf"Column 'product' of .*sold.parquet holds {kind.title()} values.*a column of"
