@@ -19,7 +19,8 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "prompts": ("loader",),
     "encoders": (
         *("errors", "records", "settings", "tensors", "workspace", "checksums", "data", "text", "features", "metrics"),
-        *("model", "reader", "training", "overdispersion", "calibration", "returning", "model_folder", "predictor"),
+        *("model", "reader", "training", "overdispersion", "calibration", "returning", "model_folder"),
+        *("demand_reader", "predictor"),
         *("train", "tuning", "score"),
     ),
     "tools": (

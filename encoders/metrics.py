@@ -94,11 +94,14 @@ def responders(dataset: Dataset, as_of: date, demand: Demand, items: Sequence[np
     """
     then = dataset.outcome(as_of, demand.horizon_days)
     did = [_users(dataset, then, meant) for meant in items]
-    found = set.intersection(*(each for each, part in zip(did, demand.parts, strict=True) if not part.negated))
+    wanted = [each for each, part in zip(did, demand.parts, strict=True) if not part.negated]
+    everyone = set(dataset.before(as_of).events().select("user_id").collect()["user_id"]) if not wanted else set()
+    found = set.intersection(*wanted) if wanted else everyone
     found = found.difference(*(each for each, part in zip(did, demand.parts, strict=True) if part.negated))
     if demand.first_time:
-        wanted = [meant for meant, part in zip(items, demand.parts, strict=True) if not part.negated]
-        found -= _users(dataset, dataset.before(as_of).events().collect(), np.concatenate(wanted))
+        known = [meant for meant, part in zip(items, demand.parts, strict=True) if not part.negated]
+        before = dataset.before(as_of).events().collect()
+        found -= _users(dataset, before, np.concatenate([np.zeros(0, np.int64), *known]))
     return found
 
 

@@ -18,7 +18,7 @@ Vector = npt.NDArray[np.float64]
 INTERVAL = 0.8
 """How often the truth shall lie inside an interval."""
 _SIDE = float(norm.ppf(0.5 + INTERVAL / 2))
-_LEAST, _MOST = 1e-3, 3.0
+_LEAST, MOST_SPREAD = 1e-3, 3.0
 """Bounds of a spread: e cubed, twenty times as many or as few, is as much as can be said in good faith."""
 _RIDGE = 1e-3
 _TWICE = 2.0
@@ -42,7 +42,7 @@ class Overdispersion(Record):
             parts: how many the demand has.
         """
         log = self.intercept + self.far * far + self.parts * (parts - 1)
-        return float(np.clip(np.exp(min(log, 10.0)), _LEAST, _MOST))
+        return float(np.clip(np.exp(min(log, 10.0)), _LEAST, MOST_SPREAD))
 
 
 class Counts(BaseModel):

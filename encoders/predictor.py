@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -12,35 +12,32 @@ import polars as pl
 import scipy.sparse as sp
 import torch
 from scipy.special import logit
-from torch.nn import functional
 
 from encoders.calibration import all_of, at_rate, standardise
 from encoders.data.events import Dataset
+from encoders.demand_reader import DemandReader, Items, Matrix
 from encoders.errors import ModelError
 from encoders.features import did_any, done_in, level
-from encoders.model.dual import EncodedParts, encode_parts
-from encoders.model.match import ItemEmbeddings
+from encoders.model.dual import EncodedParts
 from encoders.model.users import FeatureSnapshot, read_snapshot, read_vocabulary
 from encoders.model_folder import TrainedModel, read_model
-from encoders.reader.targets import Targets, Titles, dated_name, spoken_name
+from encoders.overdispersion import MOST_SPREAD
+from encoders.reader import Reader
+from encoders.reader.meaning import Meaning
 from encoders.returning import ReturnForecast, fit_returning
 from encoders.settings import Settings
-from encoders.text.demand import Demand, read_demand, without_witness
-from encoders.text.encoders import JoinedEncoders, TextEncoder, text_encoder
-from encoders.text.words import names, stemmed, stems
+from encoders.text.demand import Demand, Part
+from encoders.text.encoders import TextEncoder, text_encoder
 from encoders.workspace import Workspace
 
-Matrix = npt.NDArray[np.float32]
 Vector = npt.NDArray[np.float64]
-Items = npt.NDArray[np.int64]
 
-_FOREIGN = 0.15
-"""How much nearer the data comes by the first encoder alone when the others do not know the words."""
-_KNOWN = 0.42
-"""A phrase that comes nowhere nearer than this (a cosine) to any item or group is no name of any."""
-_NEAREST_GROUPS = 3
 _WITNESS = 1.0
-"""How much a quoted request counts beside the things that it was read as."""
+"""How much somebody's own words count beside the things that they are read as."""
+_MUCH, _MOST_OTHERS = 0.2, 3
+"""From this deviation on (of the log of a number), other things that words may mean are told of; so many at most."""
+_SAMPLED = 4096
+"""So many users at most are looked at to see how far readings differ."""
 _EVIDENCE_HALF_LIFE = 2
 """Evidence is weighed by the counts of this half-life (90 days)."""
 
@@ -56,12 +53,18 @@ class Forecast:
     """[N]: calibrated, that the user does it within the horizon."""
     spread: float
     """How far the number of responders may be off beyond chance, see ``encoders.overdispersion``."""
+    nearness: float
+    """The cosine with what is nearest to its words in the data; of its parts, the least near one."""
+    misread: float
+    """How far the number may be off, likewise, because the words may mean something else; part of ``spread``."""
     items: Items
     """What the sentence was read as, best first; empty where the data has nothing of the kind."""
     own: npt.NDArray[np.float32]
     """[V]: what one event with an item adds to the match, by itself."""
     related: npt.NDArray[np.float32]
     """[V]: what it adds because it goes with what the demand means."""
+    instead: tuple[str, ...] = ()
+    """What its words may mean as well, likeliest first, where that changes the number of responders much."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +79,7 @@ class Reason:
     """The item itself is meant, not one that goes with it."""
 
 
-@dataclass(frozen=True)
-class GroundedItems:
-    """What a phrase means in the data."""
-
-    items: Items
-    foreign: str = ""
-    """The first of its alternatives that nothing in the data is near to; empty where the data has all of them."""
-    nearest: tuple[str, ...] = ()
-    """The groups that come nearest to that one all the same."""
-
-
-class Forecaster:
+class Forecaster(DemandReader):
     """Scores, probabilities and evidence for any sentence. Reading it is safe from several threads."""
 
     def __init__(
@@ -111,11 +103,10 @@ class Forecaster:
                 f"Model {model.config.version} was trained up to {model.config.as_of} and may not score "
                 f"{snapshot.histories.past.as_of}; train one with --as-of {snapshot.histories.past.as_of}."
             )
-        self.model, self.snapshot = model, snapshot
-        self.encoder: TextEncoder = model.adapted or encoder
-        self.dataset = snapshot.histories.past.dataset
+        super().__init__(model, snapshot, encoder)
         self._indexed = vectors
         self._forecast = lru_cache(maxsize=256)(self._read)
+        self._forecast_named = lru_cache(maxsize=64)(self._of_named)
         self._recent = lru_cache(maxsize=8)(self._done_within)
         self._returning = lru_cache(maxsize=8)(self._fit_returning)
         self._chance_of_anything = lru_cache(maxsize=32)(self._come_back)
@@ -137,7 +128,16 @@ class Forecaster:
 
     def index_with(self, vectors: Matrix) -> "Forecaster":
         """The same forecaster over user vectors that an index holds, [N, width]."""
-        return Forecaster(self.model, self.snapshot, self.encoder, vectors)
+        indexed = Forecaster(self.model, self.snapshot, self.encoder, vectors)
+        indexed._reader = self._reader
+        return indexed
+
+    def read_with(self, reader: Reader) -> None:
+        """Read words that are no names of the data with ``reader`` from now on."""
+        if reader is not self._reader:
+            self._reader = reader
+            self._forecast.cache_clear()
+            self._forecast_named.cache_clear()
 
     @property
     def user_vectors(self) -> Matrix:
@@ -147,35 +147,31 @@ class Forecaster:
                 self._indexed = self.model.encoder.user_vectors(self.snapshot).numpy()
         return self._indexed
 
-    @cached_property
-    def placed(self) -> ItemEmbeddings:
-        """The items and groups of the data where sentences are compared with them."""
-        with torch.no_grad():
-            return self.model.encoder.match.place(self.snapshot.vocabulary)
-
     def forecast(self, sentence: str) -> Forecast:
         """Score every user against one sentence; repeated sentences come from memory."""
         return self._forecast(sentence)
 
     @torch.no_grad()
-    def compute(self, demand: Demand, parts: EncodedParts) -> Forecast:
+    def compute(self, demand: Demand, parts: EncodedParts, known: list[Items] | None = None) -> Forecast:
         """Score every user against a demand that is encoded already, whichever way; nothing of it is remembered.
 
         Args:
             demand: what the parts say.
             parts: the parts of the demand, in its order; scores, items and the level of the probabilities are all
                 read through them.
+            known: the items that each part means where they are known; None to find them.
         """
         model, population = self.model.encoder, self.snapshot.histories.in_population
         near = model.nearness(self.placed, parts)
         raw = model.score(self.snapshot, parts, near, torch.from_numpy(self.user_vectors)).numpy()
         belongs = self.snapshot.of_source(parts.source)
-        meant = self._meant(demand, parts, belongs)
+        meant = self._meant(demand, parts, belongs) if known is None else known
         recent = self.done_within(demand.horizon_days)[population]
         attention = model.attention(self.snapshot, parts, near)
         calibration = self.model.config.calibration
         anything = [part.anything for part in demand.parts]
-        nearest = [calibration.plain if anything[k] else best for k, best in enumerate(near.best.tolist())]
+        sure = len(demand.parts) * [True] if known is not None else anything
+        nearest = [calibration.plain if sure[k] else best for k, best in enumerate(near.best.tolist())]
         doers = [did_any(recent, items) for items in meant]
         levels = [level(doers[k]) if len(items) else math.nan for k, items in enumerate(meant)]
         chances = []
@@ -192,75 +188,35 @@ class Forecaster:
         unwanted = [k for k, part in enumerate(demand.parts) if part.negated]
         probability = chances[0]
         scores = self._returning(int(parts.source[0])).scores if anything[0] else raw[:, 0].astype(np.float64)
-        if len(parts) > 1:
-            together = all_of([chances[k] for k in wanted]) * np.prod([1.0 - chances[k] for k in unwanted], axis=0)
+        if len(parts) > 1 or unwanted:
+            together = np.prod([1.0 - chances[k] for k in unwanted], axis=0)
+            together = together * all_of([chances[k] for k in wanted]) if wanted else together
             both = np.all([doers[k] for k in wanted], axis=0) & ~np.any([doers[k] for k in unwanted], axis=0)
             share = math.nan if np.isnan(levels).any() else level(both)
             sooner = [*(chances[k] for k in wanted), *(1.0 - chances[k] for k in unwanted)]
             probability = calibration.joined(together, share, min(nearest), population)
             probability = np.minimum(probability, np.min(sooner, axis=0))  # nobody does both likelier than either
             scores = logit(np.clip(probability, 1e-9, 1 - 1e-9))
-        items = np.array(list(dict.fromkeys(np.concatenate([meant[k] for k in wanted]).tolist())), np.int64)
-        if demand.first_time and len(items):
-            before = np.asarray(self.done_within(None)[:, items].sum(axis=1)).ravel() > 0
-            scores = np.where(before, scores - np.ptp(scores) - 1.0, scores)
-            probability = np.where(before, 0.0, probability)
+        items = np.array(list(dict.fromkeys(item for k in wanted for item in meant[k].tolist())), np.int64)
         spread = calibration.spread_of(min(nearest), len(parts))
         looks = attention.items.mean(0)
         looks[anything] = torch.from_numpy(belongs[anything] / belongs[anything].sum(1, keepdims=True)).to(looks.dtype)
-        weights = looks[wanted].mean(0, keepdim=True)
+        weights = looks[wanted or unwanted].mean(0, keepdim=True)
         related = self.snapshot.structure.spread(weights)
-        return Forecast(demand, scores, probability, spread, items, weights[0].numpy(), related[0].numpy())
-
-    def source_meant(self, sentence: str) -> int:
-        """Index of the source a sentence speaks of: other than the main one where it uses the words of its wording."""
-        bare, _ = without_witness(sentence)
-        for phrase in (phrase for part in self.read(bare).parts for phrase in part.phrases):
-            if self._titled(phrase).any():  # Star Wars is no rating by stars
-                bare = bare.replace(phrase, " ")
-        said = {word.strip(".,;:!?").rstrip("s") for word in bare.lower().split()}
-        wordings = self.dataset.card.wordings
-        main = _words_of(wordings.get(self.snapshot.vocabulary.sources[0], ""))
-        for number, source in enumerate(self.snapshot.vocabulary.sources[1:], start=1):
-            own = _words_of(wordings.get(source, "")) - main
-            if own and own & said:
-                return number
-        return 0
-
-    def similar_items(self, words: str) -> Matrix:
-        """How near every item is to a phrase, [V] cosines."""
-        with torch.no_grad():
-            near = self.model.encoder.nearness(self.placed, self.encode(_only(words), 0))
-            return np.asarray(self.model.encoder.match.relevance(near)[0].numpy())
-
-    def items_meant(self, words: str, source: int = 0) -> Items:
-        """Items of a source (by its number; the main one is the first) that a phrase means, best first."""
-        return self.grounded(words, source).items
-
-    @torch.no_grad()
-    def grounded(self, words: str, source: int = 0) -> GroundedItems:
-        """Items of a source that a phrase means, best first, and whether the data has such things at all."""
-        [belongs] = self.snapshot.of_source(np.array([source]))
-        demand = Demand(words, self.read(words).parts[:1])
-        parts = self.encode(demand, source)
-        [items] = self._meant(demand, parts, belongs[None])
-        near, there = self.model.encoder.nearness(self.placed, parts.apart()), np.flatnonzero(belongs)
-        for phrase, text, group in zip(demand.parts[0].phrases, near.text.numpy(), near.group.numpy(), strict=True):
-            nearness = np.maximum(text, group)[there]
-            if nearness.max() < _KNOWN and not (self._named(phrase) & belongs).any():
-                best = there[np.argsort(-nearness, kind="stable")]
-                groups = dict.fromkeys(self.snapshot.vocabulary.groups[item] for item in best)
-                return GroundedItems(items, phrase, tuple(groups)[:_NEAREST_GROUPS])
-        return GroundedItems(items)
+        own, around = weights[0].numpy(), related[0].numpy()
+        found = Forecast(demand, scores, probability, spread, min(nearest), 0.0, items, own, around)
+        return self._newcomers(found, demand)
 
     def meant(self, sentence: str) -> tuple[Demand, list[Items]]:
         """A sentence taken apart, and per part the items that it means, best first."""
         demand = self.read(sentence)
-        return demand, self.items_of(demand, self.encode(demand, self.source_meant(sentence)))
-
-    def items_of(self, demand: Demand, parts: EncodedParts) -> list[Items]:
-        """Per part of a demand that is encoded already, the items that it means, best first."""
-        return self._meant(demand, parts, self.snapshot.of_source(parts.source))
+        if len(demand.parts) == 1 and not demand.parts[0].negated:
+            return demand, [self.forecast(sentence).items]
+        source = self.source_meant(sentence)
+        parts = self._parts(demand, source)
+        if parts is None:
+            return demand, self.items_of(demand, self.encode(demand, source))
+        return demand, [part.items for part in parts]
 
     def done_within(self, days: int | None) -> sp.csr_matrix:
         """What every user did in the last ``days`` before the as-of date (None: ever), [N, V]."""
@@ -305,159 +261,179 @@ class Forecaster:
         histories = self.snapshot.histories
         return done_in(histories.past.events(days).collect(), histories.user_ids, len(self.snapshot.vocabulary.texts))
 
-    @torch.no_grad()
-    def _meant(self, demand: Demand, parts: EncodedParts, belongs: npt.NDArray[np.bool_]) -> list[Items]:
-        """Items that each part means, among those that it may mean, ``belongs`` [B, V]."""
-        near = self.model.encoder.nearness(self.placed, parts.apart())
-        found = []
-        for number, part in enumerate(demand.parts):
-            phrases = np.flatnonzero(parts.owner.numpy() == number)
-            if part.anything:
-                found.append(np.flatnonzero(belongs[number]).astype(np.int64))
-                continue
-            named = [self._named(phrase) & belongs[number] for phrase in part.phrases]
-            if len(phrases) != len(named):  # what users have in common is a mixture of all names
-                named = len(phrases) * [np.any(named, axis=0)]
-            items = [
-                self._of_phrase(known, near.text[row].numpy(), near.group[row].numpy(), belongs[number])
-                for known, row in zip(named, phrases, strict=True)
-            ]
-            found.append(np.array(list(dict.fromkeys(np.concatenate(items).tolist())), np.int64))
-        return found
-
-    def _of_phrase(
-        self, named: npt.NDArray[np.bool_], text: Matrix, group: Matrix, belongs: npt.NDArray[np.bool_]
-    ) -> Items:
-        """All items that a phrase names; where it names none, what the encoder finds near."""
-        found = self.model.config.grounding.meant(text, group, belongs)
-        if not named.any():
-            return found
-        known = np.flatnonzero(named)
-        return np.concatenate([found[named[found]], known[~np.isin(known, found)]])
-
-    def _named(self, phrase: str) -> npt.NDArray[np.bool_]:
-        groups = self.snapshot.vocabulary.groups
-        called = {group for group in set(groups) if names(phrase, group)}
-        called = {group for group in called if stems(group) == stems(phrase)} or called
-        return np.array([group in called for group in groups]) if called else self._titled(phrase)
-
-    def items_titled(self, name: str) -> Items:
-        """Items of the main source that go by a name, where items are things by themselves."""
-        return np.flatnonzero(self._titled(name) & self.snapshot.vocabulary.main_items)
-
-    def _titled(self, phrase: str) -> npt.NDArray[np.bool_]:
-        """Items that are called by a phrase; none where a group is."""
-        before = self.dataset.card.wordings.get(self.snapshot.vocabulary.sources[0], "{items}").partition("{items}")[0]
-        # The frame of a demand takes one word for what is done: "give five stars to Jaws" leaves "five stars to Jaws".
-        words = stemmed(phrase.removeprefix(before.partition(" ")[2]))
-        items = () if words in self._group_names else self._called.get(words, ())
-        return np.isin(np.arange(len(self.snapshot.vocabulary.texts)), items)
-
-    @cached_property
-    def _group_names(self) -> frozenset[tuple[str, ...]]:
-        return frozenset(stemmed(group) for group in set(self.snapshot.vocabulary.groups))
-
-    @cached_property
-    def _called(self) -> dict[tuple[str, ...], tuple[int, ...]]:
-        """Items by what people call them, where items are things by themselves; elsewhere their group is meant."""
-        vocabulary = self.snapshot.vocabulary
-        if not Targets.of(vocabulary).singles:
-            return {}
-        names = list(map(spoken_name, vocabulary.texts, vocabulary.groups))
-        called = {words: title.items for words, title in Titles(names, range(len(names))).called.items()}
-        for number, text in enumerate(vocabulary.texts):
-            if words := stemmed(dated_name(text)):
-                called[words] = (*called.get(words, ()), number)
-        return called
-
-    @torch.no_grad()
-    def encode(self, demand: Demand, source: int) -> EncodedParts:
-        """The parts of a demand as the model reads them; by the first of several encoders where only that knows them.
-
-        Args:
-            demand: a sentence, taken apart.
-            source: the source it speaks of.
-        """
-        parts, _ = encode_parts(self.encoder, [demand], [source])
-        parts = self._by_their_texts(demand, parts)
-        if isinstance(self.encoder, JoinedEncoders):
-            first = parts.by_first_alone(self.encoder)
-            near, near_first = (self.model.encoder.nearness(self.placed, way).best for way in (parts, first))
-            if near_first.mean() > near.mean() + _FOREIGN:
-                return first
-        return parts
-
-    def _by_their_texts(self, demand: Demand, parts: EncodedParts) -> EncodedParts:
-        """The same with names of single items read as the whole texts of those: a title by itself says too little."""
-        phrases, vocabulary = parts.phrases.clone(), self.snapshot.vocabulary
-        for row, phrase in enumerate(phrase for part in demand.parts for phrase in part.phrases):
-            of_source = vocabulary.source_of == parts.source[parts.owner[row]]
-            items = np.flatnonzero(self._titled(phrase) & of_source)
-            if len(items):
-                phrases[row] = functional.normalize(torch.from_numpy(vocabulary.text_vectors[items]).mean(0), dim=-1)
-        return replace(parts, phrases=phrases)
-
-    def read(self, sentence: str) -> Demand:
-        """A sentence taken apart, the names of the data left whole."""
-        return read_demand(sentence, self._whole_names)
-
-    @cached_property
-    def _whole_names(self) -> tuple[str, ...]:
-        """Names of groups and items that would be taken apart in a sentence."""
-        vocabulary = self.snapshot.vocabulary
-        items = map(spoken_name, vocabulary.texts, vocabulary.groups)
-        names = sorted({*vocabulary.groups, *items})
-        return tuple(name for name in names if read_demand(name).phrases != (name,))
-
     def _read(self, sentence: str) -> Forecast:
         demand = self.read(sentence)
         source = self.source_meant(demand.sentence)
-        found = self.compute(demand, self.encode(demand, source))
-        if len(demand.parts) > 1:
-            found = self._within_parts(found, source)
-        return self._with_witness(found, demand) if demand.witness else found
+        return self._newcomers(self._at_any_time(self._plain(demand, source), source), demand)
 
-    def _within_parts(self, found: Forecast, source: int) -> Forecast:
-        """The same, with nobody likelier to do all that a demand asks for than to do any part of it by itself.
+    def _plain(self, demand: Demand, source: int) -> Demand:
+        """The same in the words of the data around what is wanted, so that other words around it change nothing."""
+        asked = replace(demand, first_time=False)
+        if demand.witness or len(demand.parts) > 1:
+            return asked
+        alone = self.alone(" or ".join(demand.parts[0].phrases), demand.horizon_days, source)
+        read = self.read(alone)
+        same = [part.phrases for part in read.parts] == [demand.parts[0].phrases] and self.source_meant(alone) == source
+        return replace(asked, sentence=alone) if same else asked
 
-        A part within a demand is read without the sentence around it, and so a little differently.
+    def _at_any_time(self, demand: Demand, source: int) -> Forecast:
+        """Whether they have done it before or not."""
+        if demand.witness:  # the things that it names are a reading of those words already
+            return self._mixed(self._as_written(demand, source), self._as_written(self.read(demand.witness), source))
+        if len(demand.parts) > 1 or demand.parts[0].negated:
+            return self._joined(demand, source)
+        found = self.meaning(demand, source)
+        if found is None or not len(found.items):
+            return self._as_written(demand, source)
+        read = self._of_groups(demand, found)
+        if found.by_name:
+            return read
+        return self._with_each(self._mixed(read, self._as_written(demand, source)), found)
+
+    def _as_written(self, demand: Demand, source: int) -> Forecast:
+        """By the text encoders alone."""
+        if len(demand.parts) > 1 or demand.parts[0].negated:
+            return self._joined(demand, source)
+        return self.compute(demand, self.encode(demand, source))
+
+    def _with_each(self, forecast: Forecast, found: Meaning) -> Forecast:
+        """The same, with nobody less likely to do any of several things than one of them by itself."""
+        phrases, days = forecast.demand.parts[0].phrases, forecast.demand.horizon_days
+        each = [self.alone(phrases[number], days) for number in found.alone]
+        each = [alone for alone in each if self.read(alone).phrases != phrases and len(self.read(alone).parts) == 1]
+        sooner = np.max([forecast.probabilities, *(self.forecast(alone).probabilities for alone in each)], axis=0)
+        return replace(forecast, probabilities=sooner)
+
+    # --- What words mean that are no names of the data
+
+    def _of_named(self, name: str, items: tuple[int, ...], days: int) -> Forecast:
+        """What a demand for some items gives that go by one name; ``_forecast_named`` remembers it."""
+        demand = self.read(self.alone(name, days))
+        return self.compute(demand, self.encode(demand, 0), [np.array(items, np.int64)])
+
+    def _of_groups(self, demand: Demand, found: Meaning) -> Forecast:
+        """Who will do something with any group that a demand means; how many do, says the past of all of them."""
+        population, days = self.snapshot.histories.in_population, demand.horizon_days
+        calibration = self.model.config.calibration
+        things = [(int(number), found.members[number]) for number in found.meant]
+        each = [self._forecast_named(self.name_of(*thing), tuple(thing[1].tolist()), days) for thing in things]
+        items = found.items
+        recent = self.done_within(days)[population]
+        any_of_them = 1.0 - np.prod([1.0 - one.probabilities for one in each], axis=0)
+        chance = calibration.joined(any_of_them, level(did_any(recent, items)), calibration.plain, population)
+        chance = np.maximum(chance, np.max([one.probabilities for one in each], axis=0))
+        if self._returning(0).learned:
+            chance = np.minimum(chance, self._chance_of_anything(0, days))
+        sample = recent[:: max(1, recent.shape[0] // _SAMPLED)]
+        misread = found.misread(partial(did_any, sample))
+        others = [self.name_of(int(number), found.members[number]) for number in found.others]
+        return Forecast(
+            demand,
+            logit(np.clip(chance, 1e-9, 1 - 1e-9)),
+            chance,
+            float(min(np.hypot(calibration.spread_of(calibration.plain, 1), misread), MOST_SPREAD)),
+            calibration.plain,
+            misread,
+            items,
+            np.mean([one.own for one in each], axis=0),
+            np.mean([one.related for one in each], axis=0),
+            tuple(others[:_MOST_OTHERS]) if misread > _MUCH else (),
+        )
+
+    # --- Demands of several parts, and readings that are mixed
+
+    def _joined(self, demand: Demand, source: int) -> Forecast:
+        """All parts of a demand together: nobody does all of them likelier than any part by itself."""
+        population, calibration = self.snapshot.histories.in_population, self.model.config.calibration
+        recent = self.done_within(demand.horizon_days)[population]
+        parts = self._parts(demand, source)
+        if parts is None:
+            return self.compute(demand, self.encode(demand, source))
+        wanted = [one for one, part in zip(parts, demand.parts, strict=True) if not part.negated]
+        unwanted = [one for one, part in zip(parts, demand.parts, strict=True) if part.negated]
+        together = np.prod([1.0 - one.probabilities for one in unwanted], axis=0)
+        if not wanted:
+            return self._nobody(demand, together, unwanted)
+        together = together * all_of([one.probabilities for one in wanted])
+        doers = np.all([did_any(recent, one.items) for one in wanted], axis=0)
+        doers &= ~np.any([did_any(recent, one.items) for one in unwanted], axis=0)
+        known = all(len(one.items) for one in parts)
+        nearest = min(one.nearness for one in parts)
+        chance = calibration.joined(together, level(doers) if known else math.nan, nearest, population)
+        sooner = [*(one.probabilities for one in wanted), *(1.0 - one.probabilities for one in unwanted)]
+        chance = np.minimum(chance, np.min(sooner, axis=0))
+        misread = math.hypot(*(one.misread for one in parts))
+        spread = min(math.hypot(calibration.spread_of(nearest, len(parts)), misread), MOST_SPREAD)
+        items = np.array(list(dict.fromkeys(np.concatenate([one.items for one in wanted]).tolist())), np.int64)
+        return Forecast(
+            demand,
+            logit(np.clip(chance, 1e-9, 1 - 1e-9)),
+            chance,
+            spread,
+            nearest,
+            misread,
+            items,
+            np.mean([one.own for one in wanted], axis=0),
+            np.mean([one.related for one in wanted], axis=0),
+            tuple(dict.fromkeys(name for one in parts for name in one.instead)),
+        )
+
+    def _nobody(self, demand: Demand, chance: Vector, unwanted: list[Forecast]) -> Forecast:
+        """Those who will not do some things: everyone less those who will, to the last user."""
+        nothing = np.zeros(len(self.snapshot.vocabulary.texts), np.float32)
+        return Forecast(
+            demand,
+            logit(np.clip(chance, 1e-9, 1 - 1e-9)),
+            chance,
+            max(one.spread for one in unwanted),
+            min(one.nearness for one in unwanted),
+            max(one.misread for one in unwanted),
+            np.zeros(0, np.int64),
+            nothing,
+            nothing,
+            tuple(dict.fromkeys(name for one in unwanted for name in one.instead)),
+        )
+
+    def _parts(self, demand: Demand, source: int) -> list[Forecast] | None:
+        """Every part by itself; None where what is left out cannot be told from what is wanted.
+
+        "Toothpaste but not mouthwash", where mouthwash is read as oral care, leaves out the rest of oral care.
         """
-        card, demand = self.dataset.card, found.demand
-        wording = card.wordings.get(self.snapshot.vocabulary.sources[source], "do {items}")
-        probability = found.probabilities
-        for part in demand.parts:
-            what = wording.format(items=" or ".join(part.phrases))
-            alone = f"{card.unit_plural.capitalize()} that will {what} in the next {demand.horizon_days} days"
-            if len(self.read(alone).parts) == 1:
-                chance = self.forecast(alone).probabilities
-                probability = np.minimum(probability, 1.0 - chance if part.negated else chance)
-        scores = logit(np.clip(probability, 1e-9, 1 - 1e-9))
-        return replace(found, probabilities=probability, scores=scores)
+        parts = [self._part(part, demand, source) for part in demand.parts]
+        wanted = [one.items for one, part in zip(parts, demand.parts, strict=True) if not part.negated]
+        for number, part in enumerate(demand.parts):
+            items = parts[number].items
+            if not part.negated or not any(len(each) and np.isin(each, items).all() for each in wanted):
+                continue
+            rest = np.setdiff1d(items, np.concatenate(wanted))
+            if not len(rest):
+                return None
+            name = " or ".join(part.phrases)
+            parts[number] = self._forecast_named(name, tuple(rest.tolist()), demand.horizon_days)
+        return parts
 
-    def _with_witness(self, forecast: Forecast, demand: Demand) -> Forecast:
-        """Mix in how the quoted request itself ranks the users; how many respond is what the named things say."""
-        quoted = self.forecast(demand.witness)
-        out = forecast.probabilities == 0.0  # for the first time, and did it before
-        kept = self.snapshot.histories.in_population & ~out
-        if not kept.any():
+    def _part(self, part: Part, demand: Demand, source: int) -> Forecast:
+        """One part of a demand by itself, as if it was asked for alone."""
+        alone = self.alone(" or ".join(part.phrases), demand.horizon_days, source)
+        if len(self.read(alone).parts) == 1 and self.source_meant(alone) == source:
+            return self.forecast(alone)
+        by_itself = replace(demand, sentence=alone, parts=(replace(part, negated=False),), first_time=False)
+        return self.compute(by_itself, self.encode(by_itself, source))
+
+    def _newcomers(self, forecast: Forecast, demand: Demand) -> Forecast:
+        """What a demand gives: of those alone who have never done it, where it asks for the first time."""
+        forecast = replace(forecast, demand=demand)
+        if not demand.first_time or not len(forecast.items):
             return forecast
-        ranks = standardise(forecast.scores, kept) + _WITNESS * standardise(quoted.scores, kept)
-        logits = [logit(np.clip(each.probabilities, 1e-9, 1 - 1e-9)) for each in (forecast, quoted)]
-        rate = float(forecast.probabilities[kept].mean())
-        mixed = at_rate((logits[0] + _WITNESS * logits[1]) / (1.0 + _WITNESS), rate, kept)
-        scores = np.where(out, ranks - np.ptp(ranks) - 1.0, ranks)
-        probabilities = np.where(out, 0.0, mixed)
-        return replace(forecast, scores=scores, probabilities=probabilities)
+        before = np.asarray(self.done_within(None)[:, forecast.items].sum(axis=1)).ravel() > 0
+        scores = np.where(before, forecast.scores - np.ptp(forecast.scores) - 1.0, forecast.scores)
+        return replace(forecast, scores=scores, probabilities=np.where(before, 0.0, forecast.probabilities))
 
-
-def _only(words: str) -> Demand:
-    """Words by themselves: their first part."""
-    return Demand(words, read_demand(words).parts[:1])
-
-
-_STOP = {"a", "an", "the", "for", "of", "be", "with", "to", "by", "in", "on", "at", "it", "or", "and"}
-
-
-def _words_of(wording: str) -> set[str]:
-    words = {word.strip(".,").rstrip("s") for word in wording.replace("{items}", " ").lower().split()}
-    return {word for word in words if word not in _STOP and len(word) > 2}
+    def _mixed(self, forecast: Forecast, written: Forecast) -> Forecast:
+        """Mix in how the words themselves rank the users; how many respond is what the things they mean say."""
+        here = self.snapshot.histories.in_population
+        ranks = standardise(forecast.scores, here) + _WITNESS * standardise(written.scores, here)
+        logits = [logit(np.clip(each.probabilities, 1e-9, 1 - 1e-9)) for each in (forecast, written)]
+        rate = float(forecast.probabilities[here].mean())
+        mixed = at_rate((logits[0] + _WITNESS * logits[1]) / (1.0 + _WITNESS), rate, here)
+        return replace(forecast, scores=ranks, probabilities=mixed)

@@ -10,11 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sklearn.preprocessing import normalize
 
 from encoders.data.events import Dataset
+from encoders.demand_reader import Items, Matrix
 from encoders.errors import DataError, RequestError
 from encoders.model_folder import usable_model
-from encoders.predictor import Forecaster, Items, Matrix
+from encoders.predictor import Forecaster
+from encoders.reader import open_reader
 from encoders.settings import Settings
 from encoders.text.demand import read_demand
+from encoders.text.encoders import text_encoder
 from encoders.train import train
 from encoders.workspace import SHARED, Progress, Workspace, atomic_file, silent
 
@@ -131,6 +134,8 @@ def score_file(
         model = train(workspace, settings, as_of, progress, dataset=dataset)
     progress("Reading histories", None)
     forecaster = Forecaster.open(workspace, settings, model, as_of, dataset)
+    vocabulary, encoder = forecaster.snapshot.vocabulary, text_encoder(settings.text_encoder)
+    forecaster.read_with(open_reader(workspace, dataset.card.name, vocabulary, encoder, settings.seed, progress))
     users = forecaster.snapshot.histories.user_ids
     tables = []
     for number, line in enumerate(demands):

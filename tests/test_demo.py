@@ -1,5 +1,6 @@
 """The demo as a whole: what one command leaves behind."""
 
+from contextlib import closing
 from datetime import date
 
 import numpy as np
@@ -70,6 +71,32 @@ def test_a_demand_in_another_language_is_read_by_the_encoder_that_knows_it(demo_
         assert np.corrcoef(forecast.scores, english.scores)[0, 1] > 0.8
     assert forecaster.encode(forecaster.forecast(BABY.demand).demand, 0).gain == 1
     service.close()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "topics"),
+    [
+        ("who will buy coffee and tea", {"coffee", "tea"}),
+        ("bread or milk", {"packaged bread, buns and rolls", "fresh bakery bread", "milk"}),
+        ("string cheese", {"packaged cheese: string cheese"}),
+        ("households that will get a rotisserie chicken", {"deli chicken: rotisserie chicken"}),
+    ],
+)
+def test_the_size_is_that_of_what_is_named(demo_workspace: Workspace, sentence: str, topics: set[str]) -> None:
+    """Of a sort of a group that goes by its own name, and of everything where several things are named."""
+    with closing(AudienceService.open(Settings(workspace=demo_workspace.path, _env_file=None))) as service:
+        forecaster, dataset = service.forecaster, Dataset(demo_workspace.data)
+        vocabulary = forecaster.snapshot.vocabulary
+        named = [
+            item
+            for item, (text, group) in enumerate(zip(vocabulary.texts, vocabulary.groups, strict=True))
+            if {text, group} & topics and vocabulary.source_of[item] == 0
+        ]
+        future = dataset.outcome(AS_OF)
+        came = future.filter(future["item_id"].is_in(named) & future["user_id"].is_in(dataset.before(AS_OF).population))
+        expected = forecaster.forecast(sentence).probabilities[forecaster.snapshot.histories.in_population].sum()
+        assert named
+        assert 0.5 < expected / came["user_id"].n_unique() < 2
 
 
 @pytest.mark.usefixtures("reader_of_the_demo")

@@ -42,7 +42,9 @@ class AudienceService(SavedAudiences):
         """
         workspace = Workspace(settings.workspace)
         forecaster = open_forecaster(workspace, settings, as_of)
-        return cls(settings, workspace, forecaster.index_with(read_index(workspace, settings, forecaster)))
+        service = cls(settings, workspace, forecaster.index_with(read_index(workspace, settings, forecaster)))
+        service._reading.load()
+        return service
 
     def of(self, caller: Caller) -> "AudienceService":
         """The same service as one caller sees it: the saved audiences, tuned demands and files of their tenant."""

@@ -33,6 +33,7 @@ from benchmarks.forecasts.tasks.wording import read_wording, wording, wording_fi
 from encoders.data.events import HORIZON_DAYS, Dataset, Past
 from encoders.errors import DataError
 from encoders.model.users import read_snapshot, read_vocabulary
+from encoders.reader import open_reader
 from encoders.settings import Settings
 from encoders.text.encoders import text_encoder
 from encoders.training.fit import Recipe
@@ -138,6 +139,7 @@ def read_study(
         allowed=allowed,
         encoder=encoder,
         minilm=text_encoder("minilm"),
+        reader=open_reader(workspace, past.dataset.card.name, vocabulary, encoder, settings.seed, progress),
         seed=settings.seed,
     )
 

@@ -15,6 +15,7 @@ from encoders.model.dual import Addition
 from encoders.model.users import FeatureSnapshot
 from encoders.model_folder import TrainedModel
 from encoders.predictor import Forecaster
+from encoders.reader import Reader
 from encoders.settings import Settings
 from encoders.text.encoders import TextEncoder
 from encoders.train import fit_model, version_of
@@ -43,6 +44,8 @@ class Study:
     """The text encoder our model uses."""
     minilm: TextEncoder
     seed: int
+    reader: Reader | None = None
+    """What reads words that are no names of the data, for our model; None: its text encoders alone."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +182,11 @@ class Variant:
         return self.model.config.version
 
     def forecaster(self, study: Study) -> Forecaster:
-        """The model in front of the users of ``study``."""
-        return Forecaster(self.model, study.snapshot, study.encoder)
+        """The model in front of the users of ``study``; FOUND as published reads by its text encoder alone."""
+        forecaster = Forecaster(self.model, study.snapshot, study.encoder)
+        if study.reader is not None and not self.model.encoder.alone:
+            forecaster.read_with(study.reader)
+        return forecaster
 
     def score(self, study: Study, demands: Sequence[BenchmarkDemand]) -> Scored:
         """Forecast every demand for the users of ``study``; the sentence is all that is read of a demand."""

@@ -147,8 +147,7 @@ def encode_parts(
     """
     parts = [(number, part) for number, demand in enumerate(demands) for part in demand.parts]
     sentences = [
-        demands[number].sentence if len(demands[number].parts) == 1 else " or ".join(part.phrases)
-        for number, part in parts
+        demands[number].bare if len(demands[number].parts) == 1 else " or ".join(part.phrases) for number, part in parts
     ]
     phrases = [phrase for _, part in parts for phrase in part.phrases]
     owner = np.repeat(np.arange(len(parts)), [len(part.phrases) for _, part in parts])

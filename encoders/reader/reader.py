@@ -13,7 +13,7 @@ from encoders.reader.head import ReaderHead, meant_by
 from encoders.reader.knowledge import Entry, Phrases, Table
 from encoders.reader.targets import FoundTitle, Targets
 from encoders.records import Record
-from encoders.text.encoders import Matrix, TextEncoder
+from encoders.text.encoders import Matrix, TextEncoder, one_by_one
 from encoders.text.words import stemmed
 
 SURE = 0.85
@@ -127,14 +127,24 @@ class Reader:
         """The same head, with no entry looked up: for finding out what the knowledge is worth."""
         return Reader(self.targets, self._head, self._encoder, (), {}, Phrases(()), self._ordinary, self._said)
 
+    def shares(self, text: str) -> Matrix:
+        """How much of a text means each thing, and nothing, [T + 1]."""
+        head, found = self._heard(text)
+        return self._mixed(head, found)[0]
+
+    def called(self, text: str) -> frozenset[int]:
+        """The things that a text calls by a name of theirs, in two words or more."""
+        words = stemmed(text)
+        runs = (words[start : start + length] for length in _NAME_WORDS for start in range(len(words) - length + 1))
+        return frozenset(number for run in runs for number in self.targets.called.get(run, ()))
+
     def read(self, text: str) -> WholeReading:
         """Read one request."""
-        head = self._head.read(self._encoder.encode([text]))[0]
-        found = [entry for entry, _ in self._phrases.find(text) if self._supported(entry, head)]
+        head, found = self._heard(text)
         shares, by_entry = self._mixed(head, found)
         titles = self._titles(text, shares)
         ranked = self._ranked(self._with_titles(shares, titles), titles, self._gathered(head, bool(titles)))
-        chosen = self._chosen(ranked, float(shares[-1]), self._called(text), by_entry)
+        chosen = self._chosen(ranked, float(shares[-1]), self.called(text), by_entry)
         if chosen and chosen[0].share < _CLEAR and self._made_up(text):
             chosen = []
         others = [each.name for each in ranked if each not in chosen and each.share >= OFFERED]
@@ -218,11 +228,10 @@ class Reader:
         np.maximum.at(single, self._group[groups:], left[groups:])
         return [group for group in found if single[group] <= max(_ONE_OF * together[group], left[group])]
 
-    def _called(self, text: str) -> frozenset[int]:
-        """The groups that a text calls by a name of theirs, in two words or more."""
-        words = stemmed(text)
-        runs = (words[start : start + length] for length in _NAME_WORDS for start in range(len(words) - length + 1))
-        return frozenset(number for run in runs for number in self.targets.called.get(run, ()))
+    def _heard(self, text: str) -> tuple[Matrix, list[Entry]]:
+        """What the head reads, [T + 1], and the entries that the text speaks of."""
+        head = self._head.read(one_by_one(self._encoder).encode([text]))[0]
+        return head, [entry for entry, _ in self._phrases.find(text) if self._supported(entry, head)]
 
     def _supported(self, entry: Entry, head: Matrix) -> bool:
         """Whether the request as a whole is about what one of its phrases stands for; a company's own always are."""

@@ -9,6 +9,7 @@ a witness: 'Households that will buy turkey or pies (as in "thanksgiving dinner 
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from encoders.data.events import HORIZON_DAYS
 from encoders.text.words import AHEAD, ANYTHING, horizon_in
@@ -23,7 +24,7 @@ _FIRST_TIME = re.compile(
     re.IGNORECASE,
 )
 _WHO = (
-    r"(?:(?:all|any|the|our|those|select|find|reach|target|show\s+me|get)\s+)*"
+    r"(?:(?:all|any|the|our|those|select|find|reach|target|show|get|give|me|us|please)\s+)*"
     r"(?:potential\s+|likely\s+|new\s+|future\s+)?"
     r"(?:households?|homes?|families|people|persons?|customers?|shoppers?|users?|consumers?|buyers?|everyone|anyone"
     r"|everybody|anybody|those)"
@@ -46,6 +47,7 @@ _FRAME = re.compile(
     re.IGNORECASE,
 )
 _NONE = r"(?:not(?!\s+(?:just|only)\b)|no|never|without|none\s+of)(?:\s+(?:those|anyone|people)\s+who)?"
+_INSTEAD = re.compile(rf"\s*,?\s*\bbut\s+(?:(?:who|that)\s+)?(?:{_WILL}\s+)?{_DO}\s+", re.IGNORECASE)
 _NOT = re.compile(
     rf"\s*,?\s*\b(?:but|and|who|that)\s+{_NONE}\s+(?:{_DO}\s+)?(?:any\s+|a\s+single\s+)?"
     r"|\s*,\s*(?:no|not(?!\s+(?:just|only)\b)|never)\s+"
@@ -96,6 +98,11 @@ class Demand:
     """The words that the parts are a reading of, where the sentence quotes them."""
 
     @property
+    def bare(self) -> str:
+        """The sentence without the days ahead and the first time: these do not change what is wanted."""
+        return " ".join(_FIRST_TIME.sub(" ", AHEAD.sub(" ", self.sentence)).split()) or self.sentence
+
+    @property
     def phrases(self) -> tuple[str, ...]:
         """Every wanted phrase, in order; what is taken away is not among them."""
         return tuple(phrase for part in self.parts if not part.negated for phrase in part.phrases)
@@ -120,25 +127,40 @@ def without_witness(sentence: str) -> tuple[str, str]:
     return f"{sentence[: quoted.start()]}{sentence[quoted.end() :]}", f" {quoted[0].strip()}"
 
 
-def read_demand(sentence: str, names: Collection[str] = ()) -> Demand:
+@lru_cache
+def _nobody(unit: str) -> re.Pattern[str]:
+    """The frame of a demand for those who will not do something."""
+    return re.compile(
+        rf"^\s*(?:{_WHO}|{re.escape(unit)})\s+(?:who|that|which)\s+"
+        r"(?:(?:will|would|do)\s+not|won['\u2019]?t|wouldn['\u2019]?t|don['\u2019]?t|(?:will\s+)?never"
+        r"|are\s+(?:not\s+(?:going|likely|about)|unlikely)\s+to)\s+"
+        rf"(?:{_DO}|[\w'-]+)\s+(?:any\s+)?(?=\S)",
+        re.IGNORECASE,
+    )
+
+
+def read_demand(sentence: str, names: Collection[str] = (), unit: str = "users") -> Demand:
     """Take ``sentence`` apart. Anything can be read: in doubt the whole sentence is one phrase.
 
     Args:
         sentence: the demand.
         names: names of the data that would be taken apart, such as "cold, cough and flu remedies"; they stay whole.
+        unit: what users are called in the data, in the plural.
     """
     sentence = " ".join(sentence.split())
     quoted = _WITNESS.search(sentence)
     if quoted is not None:
-        rest = read_demand(f"{sentence[: quoted.start()]}{sentence[quoted.end() :]}", names)
+        rest = read_demand(f"{sentence[: quoted.start()]}{sentence[quoted.end() :]}", names, unit)
         return replace(rest, witness=quoted["words"].strip())
     lower = sentence.lower()
     held = [name for name in sorted(names, key=len, reverse=True) if name.lower() in lower]
     if held:
-        return _holding(sentence, held)
+        return _holding(sentence, held, unit)
     horizon = horizon_in(sentence)
     first_time = _FIRST_TIME.search(sentence) is not None
     body = _FIRST_TIME.sub(" ", AHEAD.sub(" ", sentence))
+    if nobody := _nobody(unit).match(body):
+        return _of_nobody(sentence, body[nobody.end() :], horizon or HORIZON_DAYS)
     body = _FRAME.sub("", " ".join(body.split()), count=1).strip(" .,;:!?") or sentence
     wanted, *unwanted = _NOT.split(body, maxsplit=MOST_PARTS - 2)
     thing = _PLACE.split(_FRAME.sub("", wanted, count=1), maxsplit=1)[0].strip(" .,")
@@ -153,12 +175,19 @@ def read_demand(sentence: str, names: Collection[str] = ()) -> Demand:
     return Demand(sentence, tuple(parts), horizon or HORIZON_DAYS, first_time)
 
 
-def _holding(sentence: str, names: list[str]) -> Demand:
+def _of_nobody(sentence: str, body: str, horizon_days: int) -> Demand:
+    """Those who will not do something: "households that will not buy coffee"; they may do something else instead."""
+    unwanted, *instead = (piece.strip(" .,;:!?") for piece in _INSTEAD.split(body, maxsplit=1))
+    wanted = [Part(_alternatives(piece, MOST_PHRASES // 2)) for text in instead for piece in conjuncts(text)]
+    return Demand(sentence, (*wanted, Part(_alternatives(unwanted, MOST_PHRASES // 2), negated=True)), horizon_days)
+
+
+def _holding(sentence: str, names: list[str], unit: str) -> Demand:
     """The same with each of ``names`` as one word."""
     hidden = sentence.replace(_HELD, " ")
     for number, name in enumerate(names):
         hidden = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", f"{_HELD}{number}{_HELD}", hidden, flags=re.IGNORECASE)
-    read = read_demand(hidden)
+    read = read_demand(hidden, (), unit)
 
     def shown(text: str) -> str:
         return re.sub(rf"{_HELD}(\d+){_HELD}", lambda match: names[int(match[1])], text)

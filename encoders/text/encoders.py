@@ -7,11 +7,11 @@ path or by hub name.
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,8 @@ from encoders.workspace import Workspace, atomic_file
 Matrix = npt.NDArray[np.float32]
 
 BATCH = 256
+REMEMBERED = 4096
+"""Texts whose vectors are kept; a vector has about 4 KB."""
 THREADS = 2
 """More threads than cores make the small matrices of these encoders slower, not faster."""
 
@@ -113,6 +115,32 @@ class RememberingEncoder:
         missing = [text for text in dict.fromkeys(texts) if text not in self._known]
         found = dict(zip(missing, self._encoder.encode(missing), strict=True)) | self._known
         return np.stack([found[text] for text in texts])
+
+
+class OneByOne:
+    """An encoder that reads every text by itself and remembers the last of them.
+
+    In batches the last bits of a vector depend on what else is in the batch; so they do not.
+    """
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        """Read with ``encoder``."""
+        self.name = encoder.name
+        self._vector = lru_cache(maxsize=REMEMBERED)(lambda text: np.asarray(encoder.encode([text]), np.float32)[0])
+
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        """Embed ``texts``, which are at least one."""
+        return np.stack([self._vector(text) for text in texts])
+
+
+def one_by_one(encoder: TextEncoder) -> OneByOne:
+    """The same for everybody who reads with ``encoder``, so that no text is read twice."""
+    return _one_by_one(cast(Hashable, encoder))
+
+
+@lru_cache(maxsize=8)
+def _one_by_one(encoder: Hashable) -> OneByOne:
+    return OneByOne(cast(TextEncoder, encoder))
 
 
 class SentenceEncoder:

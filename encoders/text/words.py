@@ -20,7 +20,7 @@ def names(phrase: str, group: str) -> bool:
     """
     words = [_stem(word) for word in _words(phrase)]
     heads = [_stem(_words(part)[-1]) for part in parts_of(group)]
-    return bool(words) and words[-1] in heads and set(words) <= stems(group)
+    return bool(words) and words[-1] in heads and stems(phrase) <= stems(group)
 
 
 def stems(text: str) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """The catalogue of the data: items and groups near some words, and what a whole request means in it."""
 
 import logging
+from contextlib import suppress
 from functools import cached_property
 from threading import Event, Lock, Thread
 from typing import NamedTuple
@@ -260,6 +261,11 @@ def learn_to_read(workspace: Workspace, settings: Settings, progress: Progress) 
     open_reader(workspace, dataset.card.name, vocabulary, encoder, settings.seed, progress)
 
 
+def _at_once(description: str, fraction: float | None = None, /) -> None:
+    """Whatever is told of takes a while."""
+    raise _Stopped
+
+
 class ReaderService:
     """One reader for everybody who uses a service; safe to use from several threads."""
 
@@ -298,7 +304,13 @@ class ReaderService:
                 name, vocabulary = forecaster.dataset.card.name, forecaster.snapshot.vocabulary
                 encoder = text_encoder(forecaster.model.config.text_encoder)
                 self._reader = open_reader(self._workspace, name, vocabulary, encoder, self._seed, progress)
+                forecaster.read_with(self._reader)
             return self._reader
+
+    def load(self) -> None:
+        """Have the reader at once where the workspace has it already, so that forecasts are the same from the start."""
+        with suppress(_Stopped, AudienceError):  # whoever has a request read is told what is wrong
+            self.open(_at_once)
 
     def read(self, text: str) -> WholeReading | None:
         """Read one request; None while the reader is being learned in the background. Raises like ``open``."""

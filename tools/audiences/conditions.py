@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from encoders.demand_reader import Items
 from encoders.errors import RequestError
-from encoders.predictor import Forecast, Forecaster, Items
+from encoders.predictor import Forecast, Forecaster
 from tools.audiences.disclosure import Disclosure
 from tools.audiences.life_cycle import PastActivity, StageMembers, StagePopulation, standing
 from tools.sentences.clauses import Phrasing

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from encoders.demand_reader import Items
 from encoders.errors import RequestError
-from encoders.predictor import Forecaster, Items
+from encoders.predictor import Forecaster
 from tools.audiences.disclosure import Disclosure
 from tools.types import ANYTHING, Behaviour, LifeCycle, Stage
 

@@ -245,8 +245,14 @@ def audience_point(selection: Selection, disclosure: Disclosure) -> CurvePoint |
 def _warnings(spec: AudienceSpec, selection: Selection, forecaster: Forecaster, fewest: int | None) -> tuple[str, ...]:
     warnings = []
     days = selection.forecast.demand.horizon_days
-    if not len(selection.forecast.items):
+    forecast = selection.forecast
+    if not len(forecast.items) and not all(part.negated for part in forecast.demand.parts):
         warnings.append("Nothing in the data is like what this sentence asks for, so the forecast is close to chance.")
+    if forecast.instead:
+        others = " or ".join(f"'{name}'" for name in forecast.instead)
+        warnings.append(
+            f"These words may also mean {others}; the interval allows for that. Name what is meant to make it narrower."
+        )
     asked = ahead_in(spec.demand, forecaster.snapshot.histories.past.as_of)
     if days == LONGEST_HORIZON and asked and asked.days > days:
         warnings.append(

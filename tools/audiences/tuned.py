@@ -5,8 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from encoders.demand_reader import Items
 from encoders.errors import RequestError
-from encoders.predictor import Forecast, Forecaster, Items
+from encoders.predictor import Forecast, Forecaster
 from encoders.text.demand import Demand
 from encoders.tuning import TunedDemand, forecast_tuned, read_tuned, tune, tuned_path, write_tuned
 from encoders.workspace import Progress, Workspace, silent

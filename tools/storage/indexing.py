@@ -13,10 +13,11 @@ import polars as pl
 import torch
 
 from encoders.data.events import Dataset
+from encoders.demand_reader import Matrix
 from encoders.errors import BrokenIndexError, DiskError, MissingExtraError, WorkspaceError
 from encoders.model.users import TIMES, FeatureSnapshot, UserInputs, attribute_texts
 from encoders.model_folder import TrainedModel, usable_model
-from encoders.predictor import Forecaster, Matrix
+from encoders.predictor import Forecaster
 from encoders.settings import Settings
 from encoders.workspace import Progress, Workspace, set_aside, silent
 from tools.storage.vectors import UserRecords, collection_name

@@ -42,6 +42,7 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Open], Re
             dataset=SimpleNamespace(card=card),
             snapshot=SimpleNamespace(vocabulary=SimpleNamespace(groups=("tea",), texts=("tea: green tea",))),
             model=SimpleNamespace(config=config),
+            read_with=lambda reader: None,
         ),
     )
     monkeypatch.setattr(catalogue, "text_encoder", lambda name: None)
@@ -120,3 +121,30 @@ def test_a_glossary_that_cannot_be_read_is_told_to_whoever_asks(made: Callable[[
 
 def test_without_a_beginning_the_first_request_opens_it(made: Callable[[Open], ReaderService]) -> None:
     assert made(lambda _: READER).read("tea") == READ
+
+
+def test_a_reader_that_is_there_is_loaded_at_once(made: Callable[[Open], ReaderService]) -> None:
+    opened = []
+
+    def load(_: Progress) -> Reader:
+        opened.append(True)
+        return READER
+
+    one = made(load)
+    one.load()
+    assert one.open() is READER
+    assert opened == [True]
+
+
+def test_one_that_would_have_to_be_learned_is_not(made: Callable[[Open], ReaderService]) -> None:
+    learned = []
+
+    def learn(progress: Progress) -> Reader:
+        progress("Learning to read requests", 0.0)
+        learned.append(True)
+        return READER
+
+    one = made(learn)
+    one.load()
+    assert not learned
+    assert one.read("tea") == READ
