@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 
 from agent.context import WeighedAnswer
+from agent.numbers import count as count
+from agent.numbers import counted as counted
+from agent.numbers import decimal as decimal
+from agent.numbers import percent as percent
 from agent.reading.grounding import short_first
 from agent.reading.wording import conditions, listed, plain
 from agent.state import Clarification, Version
 from encoders.text.words import stems
-from prompts.loader import reply, spoken, table
+from prompts.loader import reply, spoken
 from tools.operation_types import GoalReached
 from tools.types import AudienceSpec, DataCard, SizeEstimate
 
@@ -226,31 +230,6 @@ def question_text(question: Clarification, weighed: Sequence[WeighedAnswer], car
         for each in weighed
     ]
     return "\n\n".join((question.question, "\n".join(lines))) if lines else question.question
-
-
-def counted(users: float | None, card: DataCard) -> str:
-    """A count of users that may be withheld: '1,234', or 'fewer than 50'."""
-    return reply("fewer_than", minimum=card.minimum_size) if users is None else count(users)
-
-
-def count(number: float) -> str:
-    """A number of users, as people write it."""
-    return decimal(number, 0)
-
-
-def decimal(number: float, digits: int) -> str:
-    """A number with so many digits behind the point, with the marks of the language that is spoken: 1,234.5."""
-    written = f"{number:,.{digits}f}"
-    if not spoken():
-        return written
-    marks = table(f"languages/{spoken()}")["marks"]
-    return written.translate(str.maketrans({",": marks["thousands"], ".": marks["decimal"]}))
-
-
-def percent(share: float) -> str:
-    """A share in 0..1 as a percentage: one digit below ten."""
-    written = 100 * share
-    return f"{decimal(written, 0 if share >= 0.1 or round(written, 1).is_integer() else 1)} %"
 
 
 def _capital(text: str) -> str:

@@ -93,16 +93,25 @@ def responders(dataset: Dataset, as_of: date, demand: Demand, items: Sequence[np
         DataError: the horizon is not over in this data.
     """
     then = dataset.outcome(as_of, demand.horizon_days)
-    did = [_users(then, meant) for meant in items]
+    did = [_users(dataset, then, meant) for meant in items]
     wanted = [each for each, part in zip(did, demand.parts, strict=True) if not part.negated]
     everyone = set(dataset.before(as_of).events().select("user_id").collect()["user_id"]) if not wanted else set()
     found = set.intersection(*wanted) if wanted else everyone
     found = found.difference(*(each for each, part in zip(did, demand.parts, strict=True) if part.negated))
     if demand.first_time:
         known = [meant for meant, part in zip(items, demand.parts, strict=True) if not part.negated]
-        found -= _users(dataset.before(as_of).events().collect(), np.concatenate([np.zeros(0, np.int64), *known]))
+        before = dataset.before(as_of).events().collect()
+        found -= _users(dataset, before, np.concatenate([np.zeros(0, np.int64), *known]))
     return found
 
 
-def _users(events: pl.DataFrame, items: npt.NDArray[np.int64]) -> set[str]:
-    return set(events.filter(pl.col("item_id").is_in(items.tolist()))["user_id"])
+def _users(dataset: Dataset, events: pl.DataFrame, items: npt.NDArray[np.int64]) -> set[str]:
+    """Who did something with one of the items and did not give all of it back."""
+    did = events.filter(pl.col("item_id").is_in(items.tolist()))["user_id"].unique()
+    with_returns = dataset.with_returns(items)
+    if len(with_returns) == len(items):
+        return set(did)
+    net = events.filter(pl.col("item_id").is_in(with_returns.tolist())).group_by("user_id").agg(
+        pl.col("value").sum(), pl.col("source").is_in(list(dataset.card.returns.values())).any().alias("returned")
+    )  # fmt: skip
+    return set(did) - set(net.filter(pl.col("returned") & (pl.col("value") <= 0))["user_id"])

@@ -199,6 +199,23 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
 
 
+@contextmanager
+def scratch_folder(beside: Path) -> Iterator[Path]:
+    """Give an empty folder beside ``beside``, for its owner alone, for what is needed until the block ends.
+
+    Raises:
+        WorkspaceError: the disk is full or may not be written.
+    """
+    with plain_faults(beside):
+        make_folder(beside.parent)
+        part = _beside(beside, "part")
+        part.mkdir(mode=0o700)
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder, and those above it that are missing, for their owner alone; one that is there stays as it is."""
     for path in reversed([each for each in (folder, *folder.parents) if not each.exists()]):

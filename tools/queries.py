@@ -19,8 +19,8 @@ from encoders.workspace import Progress, silent
 from tools.access.callers import OWNER, Caller, Scope
 from tools.audiences.changes import saved_question
 from tools.audiences.conditions import Members
-from tools.audiences.disclosure import Mask, Question, number_text
-from tools.audiences.population import UNKNOWN, Population
+from tools.audiences.disclosure import UNKNOWN, Mask, Question, number_text
+from tools.audiences.population import Population
 from tools.audiences.profile import Profile, skew_report
 from tools.audiences.sizing import MOST_READ, Selection, reach_goal, select, size_estimate
 from tools.operation_types import CataloguePage, Goal, GoalReached, GroupCard

@@ -192,7 +192,8 @@ class SavedAudiences(AudienceQueries):
     @property
     def outcomes(self) -> Outcomes:
         """How saved audiences did, from files and from the data itself."""
-        return Outcomes(self._registry, self._forecaster, self._tuned, self._disclosure, self._ids)
+        dataset = self._forecaster.dataset
+        return Outcomes(self._registry, dataset, self._disclosure, self._ids, lambda: (self._forecaster, self._tuned))
 
     @property
     def deployments(self) -> Deployments:

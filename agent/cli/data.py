@@ -1,5 +1,6 @@
 """From tables to an index: demo, prepare, train, index."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from encoders.workspace import Progress, Workspace
 
 if TYPE_CHECKING:
     from encoders.data.events import DatasetCard
+    from encoders.data.tables import Prepared
 
 DEMO = "completejourney"
 _NAMES = " or ".join([", ".join(BUILT_IN[:-1]), BUILT_IN[-1]])
@@ -50,22 +52,45 @@ def prepare(
     workspace, _ = open_workspace()
     from encoders.data import tables
     from encoders.data.erasing import Forgotten
+    from encoders.data.summary import summarise
 
     if spec not in BUILT_IN and not Path(spec).suffix and not Path(spec).exists():
         raise DataError(f"There is no file '{spec}', and built-in data is called {_NAMES}.")
     with progress_bar() as progress:
         if spec in BUILT_IN:
-            done = tables.Prepared(publish_built_in(workspace, spec, progress), ())
+            card = publish_built_in(workspace, spec, progress)
+            done = tables.Prepared(card, (), summarise(workspace.data, card))
         else:
             done = publish(
                 workspace,
                 spec,
                 lambda folder: tables.prepare(Path(spec), folder, strict, progress, Forgotten(workspace)),
             )
-    lines = [f"{done.card.title}: {done.card.first} to {done.card.last}, in {workspace.data_folder}"]
-    lines += [f"  {count:,} rows left out: {reason}" for reason, count in done.card.rejected.items()]
-    lines += [f"  {example}" for example in done.examples]
-    show(done, as_json, lambda: "\n".join(lines))
+    show(done, as_json, lambda: "\n".join(_prepared(done, workspace.data_folder)))
+
+
+def _prepared(done: "Prepared", folder: Path) -> Iterator[str]:
+    """What was prepared, in lines."""
+    from encoders.data.events import ACTIVE_DAYS
+
+    card, found = done.card, done.summary
+    yield f"{card.title}: {card.first} to {card.last} ({found.days:,} days), in {folder}"
+    yield f"  {found.rows:,} rows read: {found.events:,} events, {found.left_out:,} rows left out"
+    for key, count in card.rejected.items():
+        source, _, reason = key.rpartition(": ")
+        shown = [each for each in done.examples if (each.source, each.reason) == (source, reason)]
+        remedy = next((f" ({each.remedy})" for each in shown if each.remedy), "")
+        yield f"  {count:,} rows left out: {key}{remedy}"
+        yield from (f"    {each}" for each in shown)
+    if found.users_listed:
+        yield (
+            f"  {found.users_listed_with_events:,} of {found.users_listed:,} users have events, "
+            f"{found.events_not_listed:,} events have no user in the users table"
+        )
+    yield f"  as of {found.as_of}, {found.population:,} of {found.users:,} {card.unit_plural} are the population: " + (
+        f"they have an event of '{card.main_source}' in the {ACTIVE_DAYS} days before"
+    )
+    yield from (f"  {note}." for note in done.notes)
 
 
 def train(

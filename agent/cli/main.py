@@ -49,6 +49,7 @@ COMMANDS: dict[Callable[..., None], Shown] = {
     demands.tune: Shown(
         'audience tune "coffee lovers" --demand "People who love coffee" --seeds customers.csv', "tune"
     ),
+    saved.list_: Shown("audience list"),
     saved.outcome: Shown('audience outcome "Autumn launch" responders.csv'),
     saved.refresh: Shown('audience refresh "Autumn launch" --as-of 2017-11-01', "refresh"),
     saved.export: Shown('audience export "Autumn launch" --to meta', "export"),
@@ -63,7 +64,11 @@ COMMANDS: dict[Callable[..., None], Shown] = {
 """Each command with what its help shows."""
 
 for command, shown in COMMANDS.items():
-    app.command(help=says(shown.operation) if shown.operation else None, epilog=f"Example: {shown.example}")(command)
+    app.command(
+        command.__name__.rstrip("_"),
+        help=says(shown.operation) if shown.operation else None,
+        epilog=f"Example: {shown.example}",
+    )(command)
 
 
 app.add_typer(erase.app, name="delete")

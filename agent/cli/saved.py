@@ -6,13 +6,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.console import By, Json, Saved, Tenant, opened_registry, opened_service, read_day, says, show
-from encoders.errors import RequestError
+from agent.cli.console import (
+    By,
+    Json,
+    Saved,
+    Tenant,
+    open_workspace,
+    opened_registry,
+    opened_service,
+    progress_bar,
+    read_day,
+    says,
+    sends_inside,
+    show,
+)
+from encoders.errors import AudienceError, RequestError
 
 if TYPE_CHECKING:
     from tools.operation_types import CampaignOutcome, Drift, DriftReport
     from tools.storage.registry import AuditLine
-    from tools.types import ExportFile
+    from tools.types import ExportFile, SavedAudience
+
+NOTHING_SAVED = "No audience is saved yet."
 
 
 # --- Saved audiences: outcome, refresh, export and drift ------------------------------------------
@@ -37,24 +52,20 @@ def outcome(
     """Record how a saved audience did against its holdout and its forecast, or show it again."""
     if file and from_data:
         raise RequestError("Say where the responders come from: either a FILE or --from-data.")
-    with opened_service("Counting who responded") as service:
-        outcomes, card = service.outcomes, service.describe_data()
-        if file:
-            found: CampaignOutcome | None = outcomes.from_file(name, file, by, version)
-        elif from_data:
-            found = outcomes.from_data(name, by, version)
-        else:
-            found = outcomes.last(name, version)
+    if from_data:
+        with opened_service("Counting who responded") as service:
+            found: CampaignOutcome | None = service.outcomes.from_data(name, by, version)
+    else:
+        found = _outcome_without_model(name, file, by, version)
     if found is None:
         raise RequestError(f"No outcome of '{name}' was recorded yet; give a FILE of responders, or --from-data.")
-    from agent.actions.saved import outcome_text
-
-    words = outcome_text(found, card).replace("**", "")
+    words = _outcome_in_words(found)
     show(found, as_json, lambda: words)
 
 
 def refresh(
-    name: Saved,
+    name: Annotated[str, typer.Argument(help=f"{says('saved', 'audience')} Or --all.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="Refresh every saved audience, and say which was not.")] = False,
     as_of: Annotated[
         date | None,
         typer.Option(parser=read_day, metavar="YYYY-MM-DD", help=says("refresh", "as_of")),
@@ -63,13 +74,23 @@ def refresh(
     as_json: Json = False,
 ) -> None:
     """Do the operation ``refresh``."""
-    with opened_service("Counting again") as service:
-        done = service.refresh(name, by, as_of)
+    if bool(name) == every:
+        raise RequestError("Say which audience to refresh, or --all.")
+    with opened_service("Counting again", as_of if every else None) as service:
         card = service.describe_data()
+        found = [service.refresh(name, by, as_of)] if name else []
+        kept: dict[str, str] = {}
+        for saved in service.list_audiences() if every else ():
+            try:
+                found.append(service.refresh(saved.id, by, as_of))
+            except AudienceError as error:
+                kept[saved.name] = str(error)
     from agent.actions.saved import refreshed_text
 
-    words = refreshed_text(done, card).replace("**", "")
-    show(done, as_json, lambda: words)
+    words = [refreshed_text(done, card).replace("**", "") for done in found]
+    words += [f"{each}: not refreshed. {why}" for each, why in kept.items()]
+    answer = {"refreshed": found, "not_refreshed": kept} if every else found[0]
+    show(answer, as_json, lambda: "\n\n".join(words) or NOTHING_SAVED)
 
 
 def export(
@@ -81,9 +102,57 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Do the operation ``export``."""
-    with opened_service("Exporting") as service:
-        done = service.export(name, "parquet" if parquet else "csv", platform=to)
+    with opened_registry("") as (workspace, registry), progress_bar() as progress:
+        from tools.delivery.destinations import Destinations
+        from tools.delivery.sending import Exports
+
+        progress("Exporting")
+        destinations = Destinations(registry.database, sends_inside())
+        exports = Exports(workspace, registry, destinations, open_workspace()[1].minimum_size)
+        done = exports.export(name, "parquet" if parquet else "csv", "", to)
     show(done, as_json, lambda: "\n".join([_exported(done), *done.warnings]))
+
+
+def list_(tenant: Tenant = "", as_json: Json = False) -> None:
+    """List the saved audiences, each in its newest version."""
+    with opened_registry(tenant) as (_, registry):
+        from tools.audiences.changes import shown_audience
+        from tools.audiences.disclosure import Disclosure
+
+        disclosure = Disclosure(open_workspace()[1].minimum_size)
+        found = [shown_audience(each, disclosure) for each in registry.list()]
+    show(found, as_json, lambda: "\n".join(_listed(each, disclosure.minimum) for each in found) or NOTHING_SAVED)
+
+
+def _listed(saved: "SavedAudience", minimum: int) -> str:
+    from tools.audiences.disclosure import number_text
+
+    return f"{saved.name} (version {saved.version}, as of {saved.as_of}): {number_text(saved.users, minimum)} users"
+
+
+def _outcome_without_model(name: str, file: Path | None, by: str, version: int | None) -> "CampaignOutcome | None":
+    """Count the responders in a file, or find what was counted last."""
+    with opened_registry("") as (workspace, registry), progress_bar() as progress:
+        from encoders.data.events import Dataset
+        from tools.audiences.disclosure import Disclosure
+        from tools.audiences.outcomes import Outcomes, needs_model
+
+        progress("Counting who responded")
+        disclosure = Disclosure(open_workspace()[1].minimum_size)
+        outcomes = Outcomes(
+            registry, Dataset.current(workspace), disclosure, lambda ids: (sorted(ids), {}), needs_model
+        )
+        return outcomes.from_file(name, file, by, version) if file else outcomes.last(name, version)
+
+
+def _outcome_in_words(found: "CampaignOutcome") -> str:
+    from agent.numbers import Units
+    from agent.outcome_words import outcome_text
+    from encoders.data.events import Dataset
+
+    workspace, chosen = open_workspace()
+    units = Units(Dataset.current(workspace).card.unit_plural, chosen.minimum_size)
+    return outcome_text(found, units).replace("**", "")
 
 
 def drift(
@@ -109,7 +178,7 @@ def _exported(done: "ExportFile") -> str:
 def _report(report: "DriftReport", minimum: int) -> str:
     drifts = (_drift(each, minimum) for each in report.audiences)
     lines = [*drifts, *(f"{each.name}: not checked. {each.why}" for each in report.unchecked)]
-    return "\n".join(lines) or "No audience is saved yet."
+    return "\n".join(lines) or NOTHING_SAVED
 
 
 def _drift(found: "Drift", minimum: int) -> str:

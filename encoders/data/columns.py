@@ -1,25 +1,71 @@
-"""What a column of one's own tables means: expressions for words, times, values and item texts."""
+"""What a column of one's own tables means: expressions for words, ids, times, values and item texts."""
 
+from datetime import date
 from string import Formatter
 
 import polars as pl
 
-from encoders.data.spec import SourceSpec, template_columns
+from encoders.data.spec import UNIX, SourceSpec, template_columns
 
 _MICROSECONDS = pl.Datetime("us")
-_UNIX = {"unix": 1_000_000, "unix_ms": 1_000}
-_LOCAL = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M")
-_ZONED = ("%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%z")
+_LOCAL = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y%m%dT%H%M%S", "%Y%m%dT%H%M", "%Y-%m-%d", "%Y%m%d")
+_ZONED = ("%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%z", "%Y%m%dT%H%M%S%z")
+EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)
+"""Nothing anybody did lies outside."""
+
+BLANKS = ("n/a", "#n/a", "na", "<na>", "nan", "null", "(null)", "none", "nil", "undefined", "-", "--", "?", "\\n")
+"""What programs and people write where they know nothing, in lower case."""
+_LONGEST_DIGITS = 15
+"""Digits that a number with a decimal point surely keeps."""
+_FLOAT_ID, _ROUNDED_ID = r"^-?\d+\.0+$", r"^-?\d(?:\.\d+)?[eE]\+\d+$"
+_SAFE_MARK = r"^'([-=+@\t\r].*)$"
+"""How our own exports write an id that a spreadsheet would take for a formula."""
 
 
 def words(column: str) -> pl.Expr:
     """A column as one line of text; null where it is blank."""
-    return _one_line(pl.col(column).cast(pl.String))
+    return _one_line(pl.col(column).cast(pl.String, strict=False))
 
 
-def number(column: str) -> pl.Expr:
-    """A column as a finite number; null where it is none."""
-    value = pl.col(column).cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+def known(text: pl.Expr, blanks: tuple[str, ...] = ()) -> pl.Expr:
+    """A text, or null where it is a word for something unknown."""
+    unknown = sorted({*BLANKS, *(each.strip().lower() for each in blanks)})
+    return pl.when(~text.str.to_lowercase().is_in(unknown)).then(text)
+
+
+def identity(column: str, kind: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
+    """The id of a user, and whether there was one whose digits are lost.
+
+    Programs turn a column of whole numbers with a gap into decimals: 12 becomes 12.0, and of 17 digits 16 are left.
+    """
+    if kind.is_float():
+        number = pl.col(column)
+        there = number.is_not_null() & number.is_not_nan()
+        exact = there & (number == number.round()) & (number.abs() < (2**24 if kind == pl.Float32 else 2**53))
+        return pl.when(exact).then(number.cast(pl.Int64, strict=False).cast(pl.String)), there & ~exact
+    written = known(words(column)).str.replace(_SAFE_MARK, "$1")
+    whole = written.str.contains(_FLOAT_ID)
+    digits = written.str.replace(r"\.0+$", "")
+    lost = written.str.contains(_ROUNDED_ID) | (whole & (digits.str.len_chars() > _LONGEST_DIGITS))
+    return pl.when(~lost).then(pl.when(whole).then(digits).otherwise(written)), lost.fill_null(False)
+
+
+def number(column: str, decimal: str | None = None) -> pl.Expr:
+    """A column as a finite number; null where it is none.
+
+    A currency before or behind it is left out; book-keepers write -5 as (5) or 5-.
+    """
+    written = pl.col(column).cast(pl.String, strict=False).str.strip_chars().str.replace("\u2212", "-", literal=True)
+    written = written.str.replace(r"^\((.+)\)$", "-$1").str.replace(r"^([^-]+)-$", "-$1")
+    written = written.str.replace(r"^([-+]?)\s*(?:\p{Sc}|[A-Z]{3}\s)\s*([-+]?)", "$1$2")
+    written = written.str.replace(r"\s*(?:\p{Sc}|\s[A-Z]{3})$", "")
+    if decimal is not None:
+        thousands = r"[.'\s\u{2019}]" if decimal == "," else r"[,'\s\u{2019}]"
+        grouped = rf"^[-+]?\d{{1,3}}(?:{thousands}\d{{3}})+(?:{'[,]' if decimal == ',' else '[.]'}\d*)?$"
+        plain = pl.when(written.str.contains(grouped)).then(written.str.replace_all(thousands, "")).otherwise(written)
+        foreign = plain.str.contains(r"[.]" if decimal == "," else ",")
+        written = pl.when(~foreign).then(plain.str.replace(decimal, ".", literal=True))
+    value = written.cast(pl.Float64, strict=False)
     return pl.when(value.is_finite()).then(value)
 
 
@@ -29,8 +75,8 @@ def text(template: str) -> pl.Expr:
     for literal, column, _, _ in Formatter().parse(template):
         parts.append(pl.lit(literal))
         if column is not None:
-            parts.append(words(column).fill_null(""))
-    filled = pl.any_horizontal(words(column).is_not_null() for column in template_columns(template))
+            parts.append(known(words(column)).fill_null(""))
+    filled = pl.any_horizontal(known(words(column)).is_not_null() for column in template_columns(template))
     return pl.when(filled).then(_one_line(pl.concat_str(parts).str.strip_chars(" ,;:/|-")))
 
 
@@ -39,29 +85,49 @@ def time(source: SourceSpec, kind: pl.DataType, zone: str) -> pl.Expr:
     column, own_zone = pl.col(source.time), source.time_zone or zone
     if isinstance(kind, pl.Datetime | pl.Date):
         return _local(column.cast(pl.Datetime("us", getattr(kind, "time_zone", None))), kind, own_zone, zone)
-    if source.time_format in _UNIX:
-        ticks = column.cast(pl.String).cast(pl.Float64, strict=False) * _UNIX[source.time_format]
-        return _moved(ticks.cast(pl.Int64, strict=False).cast(_MICROSECONDS).dt.replace_time_zone("UTC"), zone)
-    written = column.cast(pl.String).str.strip_chars()
+    if source.time_format in UNIX:
+        return _moved(_possible(from_unix(column, source.time_format)).dt.replace_time_zone("UTC"), zone)
+    written = column.cast(pl.String, strict=False).str.strip_chars()
     if source.time_format != "iso":
         zoned = "%z" in source.time_format or "%:z" in source.time_format
         read = written.str.to_datetime(source.time_format, strict=False, time_unit="us")
-        return _moved(read, zone) if zoned else _moved(_on_clock(read, own_zone), zone)
-    written = written.str.replace(" ", "T", literal=True).str.replace("Z$", "+00:00")
-    zoned_reads = [_moved(written.str.to_datetime(form, strict=False, time_unit="us"), zone) for form in _ZONED]
-    local_reads = [written.str.to_datetime(form, strict=False, time_unit="us") for form in _LOCAL]
-    local_reads.append(written.str.to_date("%Y-%m-%d", strict=False).cast(_MICROSECONDS))
-    return pl.coalesce(*zoned_reads, *(_moved(_on_clock(read, own_zone), zone) for read in local_reads))
+        return _moved(read, zone) if zoned else _moved(_on_clock(_possible(read), own_zone), zone)
+    return iso_time(written, own_zone, zone)
+
+
+def iso_time(written: pl.Expr, own_zone: str, zone: str) -> pl.Expr:
+    """ISO 8601, and what databases make of it: a blank for the T, "UTC" for the Z, an offset of hours alone."""
+    written = written.str.replace(r"(?i)\s*(?:UTC|GMT|Z)$", "+00:00").str.replace(r"^([\d-]+)\s+", "${1}T")
+    written = written.str.replace(r"\s+([-+]\d)", "$1").str.replace(r"(T[\d:.]+[-+]\d\d)$", "${1}:00")
+    zoned = [_moved(written.str.to_datetime(form, strict=False, time_unit="us"), zone) for form in _ZONED]
+    local = [_possible(written.str.to_datetime(form, strict=False, time_unit="us")) for form in _LOCAL]
+    return pl.coalesce(*zoned, *(_moved(_on_clock(read, own_zone), zone) for read in local))
+
+
+def from_unix(column: pl.Expr, layout: str) -> pl.Expr:
+    """A time that is counted from 1970 on, in UTC; null where it is no number or beyond every calendar."""
+    ticks = column.cast(pl.String, strict=False).cast(pl.Float64, strict=False)
+    return (ticks * (1_000_000 / UNIX[layout])).cast(pl.Int64, strict=False).cast(_MICROSECONDS)
+
+
+def _possible(read: pl.Expr) -> pl.Expr:
+    """Times in years that zones are known for; the others are brought to the first of those years or the last."""
+    return read.clip(pl.lit(EARLIEST).cast(_MICROSECONDS), pl.lit(LATEST).cast(_MICROSECONDS))
 
 
 def _local(column: pl.Expr, kind: pl.DataType, own_zone: str, zone: str) -> pl.Expr:
     aware = isinstance(kind, pl.Datetime) and kind.time_zone is not None
-    return _moved(column if aware else _on_clock(column, own_zone), zone)
+    return _moved(column if aware else _on_clock(_possible(column), own_zone), zone)
 
 
 def _on_clock(local: pl.Expr, zone: str) -> pl.Expr:
-    """Local times in their zone: the earlier one where clocks were put back, none where they jumped over it."""
-    return local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    """Local times in their zone: the earlier one where clocks were put back, none where they jumped over it.
+
+    A midnight that they jumped over stands for its day, which began an hour later.
+    """
+    there = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    later = local.dt.offset_by("1h").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    return pl.coalesce(there, pl.when(local == local.dt.truncate("1d")).then(later))
 
 
 def _moved(aware: pl.Expr, zone: str) -> pl.Expr:

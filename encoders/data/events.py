@@ -89,6 +89,8 @@ class DatasetCard(BaseModel):
     """Contacts that came as SHA-256 already."""
     contacts_compared: bool = False
     """Contacts of people without consent were taken from everybody; 0.1 did not, and kept none of theirs."""
+    returns: dict[str, str] = {}
+    """Per source, the source that its returns are events of: their values are below zero, and they are no purchases."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,20 @@ class Dataset:
         numbered = self.groups.with_row_index("group_id")
         joined = self._grouped.join(numbered, on=["source", "group"], maintain_order="left")
         return np.array(joined["group_id"], np.int64)
+
+    def with_returns(self, items: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Some items, and those that returns of them are events of: their values add up to what was kept."""
+        returned = self._returned[items]
+        return np.concatenate([items, returned[returned >= 0]])
+
+    @cached_property
+    def _returned(self) -> npt.NDArray[np.int64]:
+        """[V], the item that the returns of an item are events of; -1 where it has none."""
+        back = {returns: source for source, returns in self.card.returns.items()}
+        of = self.items.filter(pl.col("source").is_in(list(back))).with_columns(pl.col("source").replace(back))
+        key = ["source", "text", "group"]
+        joined = self.items.join(of, on=key, how="left", nulls_equal=True, maintain_order="left")
+        return np.array(joined["item_id_right"].cast(pl.Int64).fill_null(-1), np.int64)
 
     @property
     def _grouped(self) -> pl.DataFrame:

@@ -1,14 +1,12 @@
 """The description of one's own tables: a TOML file that says which column means what; docs/own-data.md shows one."""
 
+import codecs
 import difflib
-import glob
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import phonenumbers
@@ -20,6 +18,8 @@ from encoders.errors import DataError
 from encoders.records import Record
 
 _SUGGESTIONS = 3
+_MOST_NAMES, _LONGEST_NAME = 40, 60
+"""So many names, and letters of each, are shown of a heading that may be none."""
 
 
 def template_columns(template: str) -> list[str]:
@@ -64,6 +64,33 @@ def _country(code: str) -> str:
     return code
 
 
+def _encoding(name: str) -> str:
+    try:
+        "".encode(name)  # a codec that is none of text refuses
+    except LookupError:
+        raise ValueError(f"'{name}' is no encoding; write one such as 'utf-8', 'cp1252' or 'utf-16'") from None
+    return codecs.lookup(name).name
+
+
+_SOME_DAY = datetime(2026, 7, 14)
+
+
+def _time_format(layout: str) -> str:
+    if layout not in ("iso", *UNIX):
+        written = pl.Series([_SOME_DAY.replace(tzinfo=ZoneInfo("UTC"))])
+        try:
+            read = written.dt.strftime(layout).str.to_datetime(layout, strict=False)[0]
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            read = None
+        if read is None or read.date() != _SOME_DAY.date():
+            known = ", ".join(f"'{name}'" for name in ("iso", *UNIX))
+            raise ValueError(f"'{layout}' gives no day; write {known}, or a pattern such as '%d.%m.%Y %H:%M'")
+    return layout
+
+
+UNIX = {"unix": 1, "unix_ms": 1_000, "unix_us": 1_000_000, "unix_ns": 1_000_000_000}
+"""Layouts of times that are counted from 1970 on, and how many of each make a second."""
+
 Name = Annotated[str, Field(min_length=1)]
 Template = Annotated[str, AfterValidator(_template)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -73,7 +100,10 @@ class TableSpec(Record):
     """Where a table lies: Parquet or CSV files, or patterns of them, relative to the spec."""
 
     files: tuple[Name, ...] = Field(min_length=1)
-    separator: str = Field(",", min_length=1, max_length=1, description="between the columns of a CSV file")
+    separator: str | None = Field(None, min_length=1, max_length=1)
+    """Between the columns of a CSV file; None: the one that its heading has."""
+    encoding: Annotated[str, AfterValidator(_encoding)] | None = None
+    """Of a CSV file; None: UTF-8 or UTF-16, and Windows-1252 where a line is no UTF-8."""
     user_id: Name
 
 
@@ -82,6 +112,10 @@ class UsersSpec(TableSpec):
 
     attributes: dict[Name, Name] = Field(default_factory=dict)
     """Name of the attribute, for people, to its column."""
+    values: dict[Name, dict[str, str]] = Field(default_factory=dict)
+    """Per attribute, values as they stand in the table and what they are called; "" is unknown."""
+    blanks: tuple[Name, ...] = ()
+    """What stands for an unknown value, in any case, beside the usual words for it."""
     contacts: dict[Name, Name] = Field(default_factory=dict)
     """email, phone or the like to its column; goes into contacts.parquet and nowhere else."""
     phone_country: Annotated[str, AfterValidator(_country)] = ""
@@ -102,8 +136,11 @@ class UsersSpec(TableSpec):
             )
         if unknown := sorted(set(self.hashed) - set(self.contacts)):
             raise ValueError(f"hashed names the contact '{unknown[0]}', which is none of the contacts")
+        if strange := sorted(set(self.values) - set(self.attributes)):
+            raise ValueError(f"values names the attribute '{strange[0]}', which is none of the attributes")
+        read = {folded(column) for column in (self.user_id, *self.attributes.values())}
         for column in self.contacts.values():
-            if column == self.user_id or column in self.attributes.values():
+            if folded(column) in read:
                 raise ValueError(f"contact column '{column}' may not be the user id or an attribute")
         return self
 
@@ -116,13 +153,27 @@ class SourceSpec(TableSpec):
     wording: Annotated[str, AfterValidator(_wording)] | None = None
     """How a sentence says it; without one, the source is read as context and nobody asks about it."""
     time: Name
-    time_format: str = "iso"
-    """'iso', 'unix' (seconds), 'unix_ms', or a pattern such as '%d.%m.%Y %H:%M'."""
+    time_format: Annotated[str, AfterValidator(_time_format)] = "iso"
+    """'iso', 'unix' (seconds), 'unix_ms', 'unix_us', 'unix_ns', or a pattern such as '%d.%m.%Y %H:%M'."""
     time_zone: Zone | None = None
     """Zone of the times where they name none themselves; default: that of the data set."""
     item: Template
     group: Template | None = None
     value: str | None = None
+    decimal: Literal[".", ","] | None = None
+    """The decimal mark of values with marks between the thousands; None: a point, and no such marks."""
+    returns: Literal["negative", "none"] = "negative"
+    """Which rows are returns: those with a negative value, or none, where a negative value is a value like others."""
+    row_key: tuple[Name, ...] | None = None
+    """Columns that a row is recognised by when it comes again, and the last one counts; None: all; (): by none."""
+    first_day: date | None = None
+    last_day: date | None = None
+    """Events before the one or after the other are left out; without them, those far from the rest are."""
+
+
+def returns_of(source: str) -> str:
+    """The source that the returns of a source are events of."""
+    return f"{source} returned"
 
 
 class DataSpec(Record):
@@ -142,19 +193,22 @@ class DataSpec(Record):
     @model_validator(mode="after")
     def _consistent(self) -> "DataSpec":
         names = [source.name for source in self.sources]
-        if len(set(names)) < len(names):
-            raise ValueError(f"every source needs a name of its own, but these are {', '.join(names)}")
+        returns = [returns_of(source.name) for source in self.sources if source.value and source.returns == "negative"]
+        if len({*names, *returns}) < len(names) + len(returns):
+            raise ValueError(f"every source needs a name of its own, but these are {', '.join(names + returns)}")
         if self.main_source not in names:
             raise ValueError(f"main_source '{self.main_source}' is none of the sources ({', '.join(names)})")
         if any(source.name == self.main_source and source.wording is None for source in self.sources):
             raise ValueError(f"the main source '{self.main_source}' needs a wording, such as 'buy {{items}}'")
-        contacts = set(self.users.contacts.values()) if self.users else set()
+        contacts = {folded(column) for column in self.users.contacts.values()} if self.users else set()
         for source in self.sources:
             read = {source.user_id, *template_columns(source.item), *template_columns(source.group or "")}
-            if shown := sorted(read & contacts):
+            if shown := sorted(column for column in read if folded(column) in contacts):
                 raise ValueError(
                     f"source '{source.name}' reads the contact column '{shown[0]}'; contacts are never part of events"
                 )
+            if source.first_day and source.last_day and source.first_day > source.last_day:
+                raise ValueError(f"first_day of source '{source.name}' is after its last_day")
         return self
 
 
@@ -174,10 +228,18 @@ def read_spec(path: Path) -> DataSpec:
         raise DataError(f"{path}: {_first_fault(error)}.") from error
 
 
+def folded(column: str) -> str:
+    """What a column is called in any case and with any blanks around it."""
+    return " ".join(column.split()).casefold()
+
+
 def nearest(name: str, known: list[str]) -> str:
     """The names most like a missing one, in words; all of them where none is like it."""
     close = difflib.get_close_matches(name, known, _SUGGESTIONS, cutoff=0.5) or known
-    return ", ".join(f"'{one}'" for one in close)
+    shown = (
+        "".join(sign if sign.isprintable() else "?" for sign in one[:_LONGEST_NAME]) for one in close[:_MOST_NAMES]
+    )
+    return ", ".join(f"'{one}'" for one in shown)
 
 
 def _first_fault(error: ValidationError) -> str:
@@ -193,76 +255,3 @@ def _first_fault(error: ValidationError) -> str:
 def _entries() -> list[str]:
     models: list[Any] = [DataSpec, UsersSpec, SourceSpec]
     return sorted({name for model in models for name in model.model_fields})
-
-
-LINE = "__line__"
-"""Where a row stands in its file: the line of a CSV file (the heading is line 1), the row of a Parquet file."""
-
-FILE = "__file__"
-"""Name of the file a row comes from."""
-
-
-@dataclass(frozen=True)
-class SourceTable:
-    """One file, read lazily, with ``LINE`` and ``FILE`` beside its own columns; CSV columns are all text."""
-
-    path: Path
-    frame: pl.LazyFrame
-    schema: pl.Schema
-
-    def require(self, column: str, use: str) -> None:
-        """Raise a DataError unless the file has the column that is wanted for ``use``."""
-        if column not in self.schema:
-            own = [name for name in self.schema if name not in (LINE, FILE)]
-            raise DataError(f"{self.path} has no column '{column}' for {use}; the nearest are {nearest(column, own)}.")
-
-    def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
-        """Run a query over this file alone, so that a broken file is named.
-
-        Raises:
-            DataError: the file cannot be read to its end.
-        """
-        try:
-            return frame.collect(engine="streaming")
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise _broken(self.path, error) from error
-
-
-def open_tables(base: Path, spec: TableSpec) -> list[SourceTable]:
-    """The files of a table, in the order of their names; patterns are relative to ``base``.
-
-    Raises:
-        DataError: no file matches, one has another ending or cannot be read, or all are empty.
-    """
-    tables = [_open(path, spec.separator) for pattern in spec.files for path in _matching(base, pattern)]
-    if not sum(table.collect(table.frame.select(pl.len())).item() for table in tables):
-        raise DataError(f"{', '.join(spec.files)} has no rows; nothing can be prepared from an empty table.")
-    return tables
-
-
-def _matching(base: Path, pattern: str) -> Iterator[Path]:
-    found = sorted(glob.glob(str(base / pattern), recursive=True))  # noqa: PTH207 - patterns may be absolute
-    if not found:
-        raise DataError(f"No file matches '{pattern}' in {base}.")
-    return map(Path, found)
-
-
-def _open(path: Path, separator: str) -> SourceTable:
-    try:
-        if path.suffix == ".parquet":
-            frame = pl.scan_parquet(path, row_index_name=LINE, row_index_offset=1)
-        elif path.suffix == ".csv":
-            frame = pl.scan_csv(path, separator=separator, infer_schema=False, row_index_name=LINE, row_index_offset=2)
-        else:
-            raise DataError(f"{path} is neither a .parquet nor a .csv file.")
-        frame = frame.with_columns(pl.lit(path.name).alias(FILE))
-        return SourceTable(path, frame, frame.collect_schema())
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise _broken(path, error) from error
-
-
-def _broken(path: Path, error: Exception) -> DataError:
-    if isinstance(error, pl.exceptions.NoDataError):
-        return DataError(f"{path} is empty: not even a heading is in it.")
-    first_line = str(error).strip().splitlines()[0]
-    return DataError(f"{path} is broken and cannot be read ({first_line}); replace it with a whole copy.")

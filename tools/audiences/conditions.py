@@ -124,13 +124,8 @@ class Conditions:
         if wanted.op == "is unknown":
             return Condition(words, unknown_key(field), self.attributes[field].is_null().to_numpy())
         known = self.attributes[field].drop_nulls().unique().sort().to_list()
-        by_name = {value.casefold(): value for value in known}
-        values = []
-        for value in wanted.values:
-            if value.casefold() not in by_name:
-                raise RequestError(f"'{field}' has no value '{value}'; {_nearest(value, known)}.")
-            values.append(by_name[value.casefold()])
-        kept = sorted(set(values) if wanted.op == "is" else set(known) - set(values))
+        values = {each for value in wanted.values for each in _spelled(field, value, known)}
+        kept = sorted(values if wanted.op == "is" else set(known) - values)
         mask = self.attributes[field].is_in(kept).fill_null(False).to_numpy()
         return Condition(words, value_key(field, *kept), mask)
 
@@ -239,6 +234,18 @@ class Conditions:
         inside = np.array([user in members.users for user in self._forecaster.snapshot.histories.user_ids], bool)
         key = f"{'in' if wanted.member else 'not in'} saved {members.key}"
         return Condition(self._phrasing.membership(wanted), key, inside if wanted.member else ~inside)
+
+
+def _spelled(field: str, value: str, known: Sequence[str]) -> list[str]:
+    """The values that a filter names: the one that is spelled so, or else all that differ in capital letters alone.
+
+    Raises:
+        RequestError: there is none.
+    """
+    alike = [value] if value in known else [each for each in known if each.casefold() == value.casefold()]
+    if not alike:
+        raise RequestError(f"'{field}' has no value '{value}'; {_nearest(value, known)}.")
+    return alike
 
 
 def value_key(field: str, *values: str) -> str:

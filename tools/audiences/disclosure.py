@@ -24,6 +24,9 @@ Users = int | Mask | Collection[str]
 Question = tuple[str, ...]
 """What is counted, in canonical words: other words for the same conditions are the same question."""
 
+UNKNOWN = "\0"
+"""Before what stands for no user: no id has it."""
+
 SCALE = 8.0
 """Of the noise on a count: one user more or less changes the odds of any answer by at most e ** (1 / SCALE)."""
 ROUNDED_TO = 5

@@ -59,7 +59,7 @@ class PastActivity:
         return self._days(items.tobytes(), within)
 
     def value(self, items: Items, within: int | None) -> Numbers:
-        """[N], what each user's events with the items are worth together."""
+        """[N], what each user's events with the items are worth together, less what was returned."""
         return self._values(items.tobytes(), within)
 
     def rhythm(self, items: Items) -> ActivityDays:
@@ -77,7 +77,9 @@ class PastActivity:
         return self._by_user(counted, "days", 0.0)
 
     def _add_up(self, items: bytes, within: int | None) -> Numbers:
-        return self._by_user(self._events(items, within).group_by("user_id").agg(pl.col("value").sum()), "value", 0.0)
+        of_items = self._histories.past.dataset.with_returns(np.frombuffer(items, np.int64))
+        events = self._events(of_items.tobytes(), within)
+        return self._by_user(events.group_by("user_id").agg(pl.col("value").sum()), "value", 0.0)
 
     def _find_rhythm(self, items: bytes) -> ActivityDays:
         days = self._events(items, None).select("user_id", "age").unique().sort("user_id", "age")

@@ -5,30 +5,35 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import polars as pl
 from scipy.stats import binomtest
 from scipy.stats.contingency import relative_risk
 
-from encoders.data.events import HORIZON_DAYS
+from encoders.data.columns import identity, iso_time, number
+from encoders.data.events import HORIZON_DAYS, Dataset
 from encoders.errors import RequestError
-from encoders.metrics import responders
-from encoders.predictor import Forecaster
 from encoders.text.demand import read_demand
 from tools.audiences.changes import saved_question
-from tools.audiences.disclosure import Disclosure, Question, number_text
-from tools.audiences.tuned import TunedDemands
+from tools.audiences.disclosure import UNKNOWN, Disclosure, Question, number_text
 from tools.operation_types import CampaignOutcome, Estimate, Side
 from tools.storage.registry import Registry
 from tools.storage.table_file import read_columns
 from tools.types import Interval, SavedAudience
 
+if TYPE_CHECKING:  # a file is counted without a model, and its libraries take seconds to import
+    from encoders.predictor import Forecaster
+    from tools.audiences.tuned import TunedDemands
+
 COLUMN = "user_id"
 
 _NEEDED = (COLUMN, "date", "value")
+_SHOWN = 40
+"""Characters of a value that are shown."""
 
 
 @dataclass(frozen=True)
@@ -51,33 +56,54 @@ def read_outcome(path: Path, start: date, end: date) -> Responses:
     if COLUMN not in columns:
         named = ", ".join(columns[:8])
         raise RequestError(f"{path.name} has no column '{COLUMN}' (it has {named}); name the column of the users so.")
-    rows, notes = table.height, []
-    table = table.with_columns(pl.col(COLUMN).cast(pl.String).str.strip_chars())
-    table = table.filter(pl.col(COLUMN).is_not_null() & (pl.col(COLUMN) != ""))
-    if left := rows - table.height:
-        notes.append(f"{left:,} rows name no user and were left out.")
-    if "date" in table.columns:
-        days = _days(table["date"])
-        if unreadable := days.null_count():
-            notes.append(f"{unreadable:,} rows have no date that can be read (as 2017-10-01) and were left out.")
-        inside = ((days >= start) & (days < end)).fill_null(False)
-        if outside := table.height - unreadable - int(inside.sum()):
-            notes.append(f"{outside:,} rows lie outside {start} to before {end} and were left out.")
-        table = table.filter(inside)
-    if "value" not in table.columns:
-        return Responses(dict.fromkeys(table[COLUMN].unique().sort()), tuple(notes))
-    before = table.height
-    table = table.with_columns(pl.col("value").cast(pl.Float64, strict=False)).filter(pl.col("value").is_finite())
-    if left := before - table.height:
-        notes.append(f"{left:,} rows have no number as their value and were left out.")
-    summed = table.filter(pl.col("value") > 0).group_by(COLUMN).agg(pl.col("value").sum()).sort(COLUMN)
-    return Responses(dict(zip(summed[COLUMN], summed["value"], strict=True)), tuple(notes))
+    if table.is_empty():
+        raise RequestError(f"{path.name} has no rows, which cannot be told from a file cut short; bring it whole.")
+    user, lost = identity(COLUMN, table[COLUMN].dtype)
+    dated, valued = "date" in table.columns, "value" in table.columns
+    read = table.select(
+        user.alias(COLUMN),
+        (_day(table["date"].dtype) if dated else pl.lit(start)).alias("day"),
+        (number("value") if valued else pl.lit(1.0)).alias("value"),
+        lost.alias("lost"),
+        *(pl.col(name).cast(pl.String).alias(f"written {name}") for name in ("date", "value") if name in table.columns),
+    )
+    faults = [
+        (pl.col("lost"), "have an id that lost its last digits (write ids as text)", ""),
+        (pl.col(COLUMN).is_null(), "name no user", ""),
+        (pl.col("day").is_null(), "have no date that can be read (as 2017-10-01)", "written date"),
+        (pl.col("value").is_null(), "have no number as their value", "written value"),
+    ]
+    usable, notes = read, []
+    for bad, what, written in faults:
+        left = usable.filter(bad)
+        if left.height:
+            shown = left[written].drop_nulls().head(1).to_list() if written else []
+            example = f", such as '{shown[0][:_SHOWN]}'," if shown else ""
+            notes.append(f"{left.height:,} rows {what}{example} and were left out.")
+        usable = usable.filter(~bad)
+    if usable.height * 2 < read.height:
+        raise RequestError(
+            f"Most of the {read.height:,} rows of {path.name} cannot be used, so nothing was recorded: "
+            f"{' '.join(notes)}"
+        )
+    inside = usable.filter(pl.col("day").is_between(start, end, closed="left"))
+    if outside := usable.height - inside.height:
+        notes.append(f"{outside:,} rows lie outside {start} to before {end} and were left out.")
+    if inside.is_empty():
+        raise RequestError(f"No row of {path.name} can be used, so nothing was recorded: {' '.join(notes)}")
+    summed = inside.group_by(COLUMN).agg(pl.col("value").sum()).filter(pl.col("value") > 0).sort(COLUMN)
+    values = summed["value"] if valued else [None] * summed.height
+    return Responses(dict(zip(summed[COLUMN], values, strict=True)), tuple(notes))
 
 
-def _days(column: pl.Series) -> pl.Series:
-    if column.dtype.is_temporal():
-        return column.cast(pl.Date)
-    return column.cast(pl.String).str.strip_chars().str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+def _day(kind: pl.DataType) -> pl.Expr:
+    """The day of a response, on whatever clock it was written."""
+    if kind.is_temporal():
+        return pl.col("date").cast(pl.Date)
+    written = pl.col("date").cast(pl.String).str.strip_chars()
+    return pl.coalesce(
+        written.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False), iso_time(written, "UTC", "UTC").dt.date()
+    )
 
 
 CONFIDENCE = 0.95
@@ -124,22 +150,36 @@ _NO_HOLDOUT = (
 _NO_RATIO = "On one side nobody responded, so the uplift has no size relative to the holdout."
 
 
+def needs_model() -> NoReturn:
+    """Stands for the model where none is opened.
+
+    Raises:
+        RequestError: always.
+    """
+    raise RequestError("What the data says of an outcome needs the model.")
+
+
 class Outcomes:
     """The outcomes of the saved audiences of one workspace."""
 
     def __init__(
-        self, registry: Registry, forecaster: Forecaster, tuned: TunedDemands, disclosure: Disclosure, ids: Ids
+        self,
+        registry: Registry,
+        dataset: Dataset,
+        disclosure: Disclosure,
+        ids: Ids,
+        meaning: "Callable[[], tuple[Forecaster, TunedDemands]]",
     ) -> None:
         """Read nothing yet.
 
         Args:
             registry: where the audiences and their outcomes are kept.
-            forecaster: whose users they are of.
-            tuned: demands that were fitted to known users.
+            dataset: whose users they are of.
             disclosure: how counts are shown to the caller.
             ids: the ids of users as the caller names them.
+            meaning: gives the model, and the demands that were fitted to known users, for outcomes from the data.
         """
-        self._registry, self._forecaster, self._tuned = registry, forecaster, tuned
+        self._registry, self._dataset, self._meaning = registry, dataset, meaning
         self._disclosure, self._ids = disclosure, ids
 
     def from_file(self, audience: str, path: Path, by: str, version: int | None = None) -> CampaignOutcome:
@@ -154,8 +194,27 @@ class Outcomes:
         members = set(self._registry.members(saved.id, saved.version)[0])
         ids, named = self._ids(list(found.values))
         values = {user: found.values[named.get(user, user)] for user in ids}
+        self._check_ids(path, values, members)
         notes = [*found.notes, *self._left_out(values, members)]
         return self._record(saved, "file", values, notes, by)
+
+    def _check_ids(self, path: Path, values: Mapping[str, float | None], members: set[str]) -> None:
+        """See that the file names users of this data.
+
+        Raises:
+            RequestError: most of its ids are nobody's.
+        """
+        strangers = sorted(values.keys() - members - self._known)
+        if len(strangers) * 2 > len(values):
+            named = ", ".join(repr(user.removeprefix(UNKNOWN)[: 8 * _NAMED]) for user in strangers[:_NAMED])
+            raise RequestError(
+                f"{len(strangers):,} of the {len(values):,} ids in {path.name} belong to nobody in this data, so "
+                f"nothing was recorded: {named}. The column '{COLUMN}' must hold ids as the data has them."
+            )
+
+    @cached_property
+    def _known(self) -> set[str]:
+        return self._dataset.user_ids()
 
     def _left_out(self, values: Mapping[str, float | None], members: set[str]) -> list[str]:
         """What is said of those who are not in the audience; below admin, not whether the data knows them."""
@@ -163,8 +222,7 @@ class Outcomes:
         if not self._disclosure.exact:
             left = number_text(self._disclosure.measured(len(outside), *sorted(outside)), self._disclosure.minimum)
             return [f"{left} of the ids are not in the audience and were not counted."] if outside else []
-        known = set(self._forecaster.dataset.users["user_id"]) | self._forecaster.snapshot.histories.row_of.keys()
-        strangers, notes = sorted(outside - known), []
+        strangers, notes = sorted(outside - self._known), []
         if strangers:
             named = ", ".join(repr(user[: 8 * _NAMED]) for user in strangers[:_NAMED])
             more = f" and {len(strangers) - _NAMED:,} more" if len(strangers) > _NAMED else ""
@@ -194,16 +252,16 @@ class Outcomes:
             raise RequestError(
                 f"'{saved.name}' was combined from others and has no demand; bring its outcome as a file."
             )
-        if saved.spec.like:
-            demand, items = self._tuned.meant(saved.spec)
-        else:
-            demand, items = self._forecaster.meant(saved.spec.demand)
+        from encoders.metrics import responders
+
+        forecaster, tuned = self._meaning()
+        demand, items = tuned.meant(saved.spec) if saved.spec.like else forecaster.meant(saved.spec.demand)
         if not all(map(len, items)):
             raise RequestError(
                 f"Nothing in the data is what '{saved.name}' asks for, so its events cannot tell; bring a "
                 "file of responders."
             )
-        return responders(self._forecaster.dataset, saved.as_of, demand, items)
+        return responders(self._dataset, saved.as_of, demand, items)
 
     def last(self, audience: str, version: int | None = None) -> CampaignOutcome | None:
         """What was recorded last, as it is shown to the caller; None where nothing was."""

@@ -18,14 +18,12 @@ from encoders.predictor import Forecast, Forecaster, Reason
 from encoders.workspace import Workspace
 from tools.audiences.catalogue import Catalogue, CatalogueSearch, lately
 from tools.audiences.conditions import Conditions, unknown_key, value_key
-from tools.audiences.disclosure import Disclosure, Protected, Question
+from tools.audiences.disclosure import UNKNOWN, Disclosure, Protected, Question
 from tools.audiences.profile import Group, why
 from tools.audiences.sizing import select, size_estimate
 from tools.sentences.sentence import with_conditions, write
 from tools.types import AudienceSpec, DataCard, Evidence, FieldCard, SampleUser, SizeEstimate, SourceCard, ValueCount
 
-UNKNOWN = "\0"
-"""Before what stands for no user: no id has it."""
 MASK_BITS = 80
 """Of a mask: among ten million users, two share one with odds of 4 in 10 ** 11."""
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -241,7 +241,9 @@ class Registry:
         return saved
 
     def record_outcome(self, outcome: CampaignOutcome, content: str, actor: str) -> CampaignOutcome:
-        """Keep how a version did, with its audit line; the same ``content`` is kept once, and answers the same.
+        """Keep how a version did, with its audit line; what was brought last counts.
+
+        The same ``content`` is kept once; brought again right away, it answers the same.
 
         Args:
             outcome: what was measured.
@@ -250,11 +252,13 @@ class Registry:
         """
         place = (outcome.audience_id, outcome.version)
         with self._db.transaction():
-            seen = self._db.run(
-                "SELECT outcome FROM outcomes WHERE audience = ? AND version = ? AND content = ?", (*place, content)
+            last = self._db.run(
+                "SELECT content, outcome FROM outcomes WHERE audience = ? AND version = ? ORDER BY id DESC LIMIT 1",
+                place,
             )
-            if seen:
-                return CampaignOutcome.model_validate_json(seen[0]["outcome"])
+            if last and last[0]["content"] == content:
+                return CampaignOutcome.model_validate_json(last[0]["outcome"])
+            self._db.run("DELETE FROM outcomes WHERE audience = ? AND version = ? AND content = ?", (*place, content))
             self._db.run(
                 "INSERT INTO outcomes (audience, version, content, outcome) VALUES (?, ?, ?, ?)",
                 (*place, content, outcome.model_dump_json()),

@@ -5,7 +5,9 @@ other fields. So what a file would become is looked at before it does.
 """
 
 import json
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +17,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+from encoders.data.files import csv_lines
 from encoders.errors import RequestError
 from tools.bounds import LINE_BYTES, TABLE_BYTES, TABLE_COLUMNS, TABLE_ROWS, VALUE_CHARACTERS
 
@@ -94,13 +97,24 @@ def check_text(path: Path) -> None:
 def _read_csv(path: Path, needed: Sequence[str]) -> UploadedTable:
     check_text(path)
     with path.open("rb") as file:
-        _check_columns(path, file.readline(LINE_BYTES).count(b",") + 1)
-    names = pl.read_csv(path, infer_schema=False, n_rows=0).columns
-    chosen = _chosen(names, needed)
-    if not chosen:
-        return UploadedTable(pl.DataFrame(), _lower(names))
-    table = pl.read_csv(path, infer_schema=False, columns=list(chosen)).rename(chosen)
-    return UploadedTable(table, _lower(names))
+        begin = file.readline(LINE_BYTES)
+    if b"\0" in begin and not begin.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise ValueError("its bytes are no text")  # nor could users be erased from it
+    _check_columns(path, max(map(begin.count, (b",", b";", b"\t", b"|"))) + 1)
+    with closing(csv_lines(path)) as lines:
+        names = lines.heading(None, needed)
+        if names is None:
+            raise ValueError("it is empty")
+        chosen = _chosen(names, needed)
+        places, schema = [names.index(name) for name in chosen], dict.fromkeys(chosen.values(), pl.String)
+        parts, rows = [pl.DataFrame(schema=schema)], lines.rows(len(names))
+        while chosen and (batch := [row.of(places) for row in islice(rows, _BATCH)]):
+            parts.append(pl.DataFrame(batch, schema, orient="row"))
+    return UploadedTable(pl.concat(parts).with_columns(_filled(name) for name in schema), _lower(names))
+
+
+def _filled(name: str) -> pl.Expr:
+    return pl.when(pl.col(name) != "").then(name).alias(name)
 
 
 def _read_json_lines(path: Path, needed: Sequence[str]) -> UploadedTable:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.actions.audiences import angles
-from agent.actions.saved import outcome_text
+from agent.outcome_words import outcome_text
 from agent.reading.commands import (
     LATEST,
     THIS,

@@ -57,6 +57,22 @@ def test_an_outcome_is_recorded_and_shown_again(run: Run, tmp_path: Path) -> Non
     fails_in_one_line(run("outcome", "Coffee", "--from-data", "--version", "7"), "has the versions 1 to 1, not 7")
 
 
+def test_what_needs_no_model_opens_none(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a service was opened")
+
+    monkeypatch.setattr(AudienceService, "open", refuse)
+    (tmp_path / "out.csv").write_text("user_id\n" + "\n".join(f"h{number:03}" for number in range(0, 400, 4)))
+    for command in (("outcome", "Coffee", str(tmp_path / "out.csv")), ("outcome", "Coffee"), ("export", "Coffee")):
+        done = run(*command)
+        assert done.exit_code == 0, done.output
+    listed = run("list")
+    assert listed.stdout.startswith("Coffee (version 1, as of ")
+    assert [each["name"] for each in json.loads(run("list", "--json").stdout)] == ["Coffee"]
+    assert run("list", "--tenant", "nobody").stdout == "No audience is saved yet.\n"
+    assert [line["action"] for line in json.loads(run("audit", "--json").stdout)] == ["save", "outcome", "export"]
+
+
 def test_a_refresh_says_who_came_and_left(run: Run) -> None:
     fails_in_one_line(run("refresh", "Coffee"), "'Coffee' is as of 2024-06-21 already; name a later day")
     fails_in_one_line(run("refresh", "Coffee", "--as-of", "2030-01-01"), "The data ends on")
@@ -64,3 +80,14 @@ def test_a_refresh_says_who_came_and_left(run: Run) -> None:
     assert told.exit_code == 0, told.output
     assert "Coffee is now version 2, as of 2024-06-28" in told.stdout
     assert "Some of those who came, masked:" in told.stdout
+
+
+def test_all_are_refreshed_and_those_that_were_not_are_told(run: Run) -> None:
+    fails_in_one_line(run("refresh"), "Say which audience to refresh, or --all")
+    fails_in_one_line(run("refresh", "Coffee", "--all"), "Say which audience to refresh, or --all")
+    told = run("refresh", "--all", "--as-of", str(AS_OF + timedelta(days=7)))
+    assert told.exit_code == 0, told.output
+    assert "Coffee is now version 2, as of 2024-06-28" in told.stdout
+    again = json.loads(run("refresh", "--all", "--as-of", str(AS_OF + timedelta(days=7)), "--json").stdout)
+    assert again["refreshed"] == []
+    assert again["not_refreshed"]["Coffee"].startswith("'Coffee' is as of 2024-06-28 already")

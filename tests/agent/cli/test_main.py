@@ -71,7 +71,7 @@ def fails_in_one_line(result: Result, words: str) -> None:
 
 def test_every_command_has_help_with_its_example(run: Run) -> None:
     for command, (example, _) in COMMANDS.items():
-        result = run(command.__name__, "--help")
+        result = run(command.__name__.rstrip("_"), "--help")
         assert result.exit_code == 0
         assert example in " ".join(result.stdout.split())
 
@@ -79,7 +79,7 @@ def test_every_command_has_help_with_its_example(run: Run) -> None:
 def test_a_command_says_what_its_operation_says(run: Run) -> None:
     for command, (_, operation) in COMMANDS.items():
         if operation:
-            shown = " ".join(run(command.__name__, "--help").stdout.split())
+            shown = " ".join(run(command.__name__.rstrip("_"), "--help").stdout.split())
             assert BY_NAME[operation].summary in shown
     shown = " ".join(run("webhook", "add", "--help").stdout.replace("│", " ").split())
     assert BY_NAME["add_webhook"].summary in shown

@@ -114,3 +114,26 @@ def test_files_that_name_no_users_are_refused(content: bytes, words: str, tmp_pa
     file.write_bytes(content)
     with pytest.raises(RequestError, match=words):
         read_seeds(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "users"),
+    [
+        (b"12;34;56\n", ["12", "34", "56"]),
+        (b"User_ID;age\n12.0;3\n'-7;4\n", ["12", "-7"]),
+        ("user_id\nkäthe\n".encode("cp1252"), ["käthe"]),
+        ("user_id\tage\na\t3\n".encode("utf-16"), ["a"]),
+        (b'age;user_id\n27" tall;b\n', ["b"]),
+    ],
+)
+def test_files_of_users_are_read_as_people_write_them(content: bytes, users: list[str], tmp_path: Path) -> None:
+    (tmp_path / "users").write_bytes(content)
+    assert read_seeds(tmp_path / "users") == users
+
+
+def test_ids_that_lost_their_digits_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "users").write_text("user_id\n1.23E+16\n")
+    with pytest.raises(
+        RequestError, match=r"Ids in users lost their last digits, such as '1.23E\+16'; write them as text"
+    ):
+        read_seeds(tmp_path / "users")

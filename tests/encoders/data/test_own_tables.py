@@ -39,7 +39,7 @@ def test_contacts_lie_apart(shop: Shop) -> None:
 
 
 def test_whoever_did_not_consent_is_nowhere(shop: Shop) -> None:
-    shop.table("orders2.csv", [ORDER | {"customer": "2"}, ORDER | {"customer": "3"}, ORDER])
+    shop.table("orders2.csv", [ORDER | {"customer": "2"}, ORDER | {"customer": "3"}, ORDER | {"product": "tea"}])
     card = shop.prepare().card
     assert card.rejected == {"orders: no consent": 2, "users: no consent": 1}
     assert shop.read("events")["user_id"].unique().to_list() == ["1"]
@@ -189,8 +189,11 @@ def test_every_row_is_an_event_or_rejected_once_and_contacts_stay_apart(rows: li
         ("orders.csv", b"customer,at,produkt,category,paid\n1,2026-01-01,x,y,1\n", "no column 'product'.*'produkt'"),
         ("orders.csv", b"customer,at,product,category,paid\n", "has no rows"),
         ("orders.csv", b"", "orders.csv is empty"),
-        ("orders.csv", b"customer,at,product,category,paid\n1,2026-01-01,x,y,1,1,1\n", "orders.csv is broken"),
-        ("orders.csv", b"customer,at,product,category,paid\n1,2026-01-01,\xff\xfe,y,1\n", "orders.csv is broken"),
+        (
+            "orders.csv",
+            b"customer,at,product,category,paid\n1,2026-01-01,x,y,1,1,1\n",
+            "Left out: 1 for broken row, such as orders.csv, line 2: broken row .'7 fields where the heading has 5'",
+        ),
         ("orders.csv", b"customer,at,product,category,paid\n1,never,x,y,1\n", "No event of the main source 'orders'"),
         ("customers.csv", b"id,agreed,age_band,mail,mobile\n1,no,,,\n", "Nobody consented: column 'agreed'"),
         ("customers.csv", b"id,consent,age_band,mail,mobile\n1,no,,,\n", "no column 'agreed'"),

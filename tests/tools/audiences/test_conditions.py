@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from encoders.errors import NotThereError, RequestError
 from encoders.predictor import Forecast
 from tests.planted import AS_OF, World
-from tools.audiences.conditions import Condition, Members
+from tools.audiences.conditions import Condition, Conditions, Members
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Behaviour, Filter, LifeCycle, Membership, Stage
 
@@ -95,6 +95,26 @@ def test_attributes_that_are_unknown(meeting: Callable[..., set[str]], world: Wo
         filters=[Filter(field="age", op="is known")]
     )
     assert meeting(filters=[Filter(field="AGE", op="is unknown")]) == {each for each in everyone if ages[each] is None}
+
+
+def test_a_value_is_the_one_that_is_spelled_so_or_else_all_spellings(service: AudienceService) -> None:
+    conditions = Conditions(service.forecaster, 1)
+    users = conditions.attributes.height
+    ages = ["Old", "old", "OLD", "young"] * users
+    conditions.attributes = conditions.attributes.with_columns(pl.Series("age", ages[:users]))
+    forecast = service.forecaster.forecast(COFFEE)
+    for value, op, spellings in (
+        ("old", "is", {"old"}),
+        ("oLd", "is", {"Old", "old", "OLD"}),
+        ("oLD", "is not", {"young"}),
+    ):
+        spec = AudienceSpec(
+            demand=COFFEE, filters=(Filter.model_validate({"field": "age", "op": op, "values": (value,)}),)
+        )
+        [found] = conditions.of(spec, forecast)
+        assert set(conditions.attributes["age"].filter(pl.Series(found.mask))) == spellings
+    with pytest.raises(RequestError, match="'age' has no value 'older'"):
+        conditions.of(AudienceSpec(demand=COFFEE, filters=(Filter(field="age", values=("older",)),)), forecast)
 
 
 def test_how_many_are_left_out_for_want_of_a_value_is_said(service: AudienceService) -> None:

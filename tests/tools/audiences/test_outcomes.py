@@ -100,7 +100,56 @@ def test_dates_and_values_decide_what_counts(tmp_path: Path, ending: str) -> Non
     )
     found = read_outcome(written(tmp_path, f"out.{ending}", table), AS_OF, END)
     assert found.values == {"a": 3.5, "e": 4.0}
-    assert [note.split(" rows")[0] for note in found.notes] == ["1", "2", "1"]
+    assert [note.split(" rows")[0] for note in found.notes] == ["1", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "values"),
+    [
+        (b"user_id;date;value\n1000.0;2024-06-25;$5.00\n", {"1000": 5.0}),
+        (b"User_ID\tDate\n'-12\t20240625\n", {"-12": None}),
+        ("user_id,date\nkäthe,2024-06-25 10:00:00 UTC\n".encode("cp1252"), {"käthe": None}),
+        ("user_id,value\na,10\na,-10\nb,10\nb,-4\n".encode("utf-16"), {"b": 6.0}),
+        (b"user_id,value\na,0\nb,0\n", {}),
+        (b'user_id,value\n"a, b",1\n27" c,2\n', {"a, b": 1.0, '27" c': 2.0}),
+    ],
+)
+def test_files_are_read_as_people_write_them(tmp_path: Path, content: bytes, values: dict[str, float | None]) -> None:
+    (tmp_path / "out.csv").write_bytes(content)
+    assert read_outcome(tmp_path / "out.csv", AS_OF, END).values == values
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("user_id,date\na,25.06.2024\nb,26.06.2024\nc,2024-06-25\n", r"2 rows have no date .*, such as '25.06.2024',"),
+        ("user_id,value\na,yes\nb,no\n", "2 rows have no number as their value, such as 'yes',"),
+        ("user_id,value\n", "has no rows"),
+        ("user_id\n", "has no rows"),
+        ("user_id,date\na,2017-10-05\n", "1 rows lie outside"),
+        ("user_id\n1.2345678901234567e+16\n", "1 rows have an id that lost its last digits"),
+        ("user_id,value\n,1\nN/A,2\na,3\n", "2 rows name no user"),
+    ],
+)
+def test_a_file_that_can_mostly_not_be_used_is_refused(tmp_path: Path, content: str, reason: str) -> None:
+    (tmp_path / "out.csv").write_text(content)
+    with pytest.raises(RequestError, match=reason):
+        read_outcome(tmp_path / "out.csv", AS_OF, END)
+
+
+def test_ids_of_nobody_are_refused_and_the_latest_file_counts(own: AudienceService, tmp_path: Path) -> None:
+    own.save(COFFEE, "coffee", "Ada")
+    members, _ = own.tenant.registry.members("coffee")
+    wrong = pl.DataFrame({"user_id": [f"{user}@example.org" for user in members]})
+    with pytest.raises(RequestError, match=r"belong to nobody in this data, so nothing was recorded: '.*@example.org'"):
+        own.outcomes.from_file("coffee", written(tmp_path, "mail.csv", wrong), "Ada")
+    assert own.outcomes.last("coffee") is None
+    files = [written(tmp_path, f"{many}.csv", pl.DataFrame({"user_id": members[:many]})) for many in (7, 9)]
+    for path, many in ((files[0], 7), (files[1], 9), (files[0], 7), (files[0], 7)):
+        own.outcomes.from_file("coffee", path, "Ada")
+        assert present(own.outcomes.last("coffee")).responders == many
+    lines = own.tenant.registry.audit("coffee")
+    assert [line.action for line in lines] == ["save", "outcome", "outcome", "outcome"]
 
 
 @pytest.mark.parametrize(
@@ -225,14 +274,17 @@ def test_below_admin_responders_are_masks_and_nobody_learns_who_an_id_is(own: Au
     members, people = own.tenant.registry.members("coffee")[0], own.population.people
     masks = [people.masked(own.population.row_of[user]) for user in members]
     agent = own.of(AGENT)
-    by_id = agent.outcomes.from_file("coffee", written(tmp_path, "ids.csv", pl.DataFrame({"user_id": members})), "Bo")
-    assert by_id.responders is None, "an id is nobody"
-    one = [agent.outcomes.from_file("coffee", written(tmp_path, f"{each}.csv", pl.DataFrame({"user_id": [each]})), "Bo")
-           for each in (masks[0], members[0], "stranger")]  # fmt: skip
-    assert [(each.contacted.responders, each.held_out.responders, each.uplift) for each in one] == [
-        (None, None, None)
-    ] * 3
-    assert one[1].notes == one[2].notes
+    with pytest.raises(RequestError, match=rf"{len(members)} of the {len(members)} ids in ids.csv belong to nobody"):
+        agent.outcomes.from_file("coffee", written(tmp_path, "ids.csv", pl.DataFrame({"user_id": members})), "Bo")
+    told = []
+    for each in (members[0], "stranger"):
+        path = written(tmp_path, "one.csv", pl.DataFrame({"user_id": [each]}))
+        with pytest.raises(RequestError, match=r"1 of the 1 ids in one\.csv") as refused:
+            agent.outcomes.from_file("coffee", path, "Bo")
+        told.append(str(refused.value).replace(each, ""))
+    assert told[0] == told[1], "an id is nobody"
+    one = agent.outcomes.from_file("coffee", written(tmp_path, "a.csv", pl.DataFrame({"user_id": masks[:1]})), "Bo")
+    assert (one.contacted.responders, one.held_out.responders, one.uplift) == (None, None, None)
     by_mask = agent.outcomes.from_file("coffee", written(tmp_path, "masks.csv", pl.DataFrame({"user_id": masks})), "Bo")
     assert by_mask.contacted.responders is not None
     assert by_mask.contacted.responders % 5 == 0

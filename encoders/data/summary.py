@@ -1,0 +1,99 @@
+"""What a prepared data set comes to, in numbers, for whoever prepared it."""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from encoders.data.events import Dataset, DatasetCard
+
+
+@dataclass(frozen=True)
+class Joined:
+    """How the ids of the users table and those of the events fit together."""
+
+    listed: pl.Series
+    """Everybody in the users table."""
+    seen: pl.Series
+    """Everybody with a row of events, usable or not."""
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What is said where the same users seem to be called differently."""
+        if self.listed.is_empty():
+            return ()
+        ours, theirs = (_loose(one, other) for one, other in ((self.listed, self.seen), (self.seen, self.listed)))
+        alike = ours.join(theirs, on="loose")
+        if alike.is_empty():
+            return ()
+        one, other = alike.sort("user_id", "user_id_right").select("user_id", "user_id_right").row(0)
+        users = alike["user_id"].n_unique()
+        return (
+            f"{users:,} users are called differently in the users table and in the events, such as '{one}' and "
+            f"'{other}'; write their ids in one way, for they are taken for different users",
+        )
+
+
+def _loose(ids: pl.Series, known: pl.Series) -> pl.DataFrame:
+    """The ids that are not among the known ones, and what they are without zeros, signs and case."""
+    alone = ids.alias("user_id").to_frame().filter(~pl.col("user_id").is_in(known.implode()))
+    plain = pl.col("user_id").str.to_lowercase().str.replace_all(r"[^\w]", "").str.replace(r"^0+", "")
+    return alone.with_columns(plain.alias("loose")).filter(pl.col("loose") != "")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The numbers of a prepared data set."""
+
+    rows: int
+    """Rows of events that were read."""
+    events: int
+    returns: int
+    left_out: int
+    users: int
+    users_listed: int
+    """Users in the users table who may be used; 0 where there is none."""
+    users_listed_with_events: int
+    users_not_listed: int
+    """Users with events who are not in the users table."""
+    events_not_listed: int
+    days: int
+    """Days from the first event of the main source to the last one."""
+    as_of: date
+    population: int
+    """Users with an event of the main source shortly before the as-of date."""
+
+
+def summarise(folder: Path, card: DatasetCard, rows: int | None = None, joined: Joined | None = None) -> Summary:
+    """Count what a prepared folder holds.
+
+    Args:
+        folder: the prepared data.
+        card: its card.
+        rows: how many rows of events were read; None where nothing was left out.
+        joined: whose users these are; None for data that comes with its users.
+    """
+    dataset = Dataset(folder)
+    per_user = pl.scan_parquet(folder / "events.parquet").group_by("user_id").agg(
+        pl.len().alias("events"), pl.col("source").is_in(list(card.returns.values())).sum().alias("returns")
+    ).collect(engine="streaming")  # fmt: skip
+    listed = dataset.users["user_id"] if joined is None else joined.listed
+    kept = dataset.users.filter(pl.col("user_id").is_in(listed.implode()))
+    strange = per_user.filter(~pl.col("user_id").is_in(listed.implode()))
+    events = int(per_user["events"].sum())
+    return Summary(
+        rows=events if rows is None else rows,
+        events=events,
+        returns=int(per_user["returns"].sum()),
+        left_out=0 if rows is None else rows - events,
+        users=dataset.users.height,
+        users_listed=kept.height,
+        users_listed_with_events=kept.join(per_user, on="user_id", how="semi").height,
+        users_not_listed=strange.height,
+        events_not_listed=int(strange["events"].sum()),
+        days=(card.last - card.first).days + 1,
+        as_of=card.default_as_of,
+        population=len(dataset.before(card.default_as_of).population),
+    )

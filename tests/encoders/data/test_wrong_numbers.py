@@ -1,0 +1,391 @@
+"""What would be counted wrongly without a word, were it taken as it stands."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+from encoders.data.dates import usual_days
+from encoders.data.events import Dataset
+from encoders.errors import DataError
+from encoders.metrics import responders
+from encoders.text.demand import read_demand
+from tests.encoders.data.small_shop import CUSTOMER, ORDER, Shop
+
+DAYS = [ORDER | {"at": f"2026-01-{day:02d}"} for day in range(1, 21)]
+"""Twenty days in a row."""
+
+
+@pytest.fixture
+def open_shop(shop: Shop) -> Shop:
+    """A shop that asks nobody for consent."""
+    shop.change('consent = "agreed"\n', "")
+    shop.table("customers.csv", [CUSTOMER])
+    return shop
+
+
+# --- Days --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("day", ["2099-12-31", "2027-01-15", "1970-01-01", "0001-01-01", "9999-12-31", "20991231"])
+def test_a_day_far_from_the_rest_is_a_counted_rejection(shop: Shop, day: str) -> None:
+    shop.table("orders.csv", [*DAYS, ORDER | {"at": day}])
+    done = shop.prepare()
+    assert done.card.rejected["orders: date far from the rest"] == 1
+    assert [(one.line, one.value) for one in done.examples if "far" in one.reason] == [(22, day)]
+    assert (done.card.first, done.summary.as_of) == (date(2026, 1, 1), date(2026, 1, 21))
+    assert (done.summary.days, done.summary.population) == (20, 1)
+
+
+def test_days_that_the_spec_names_are_the_ones_that_count(shop: Shop) -> None:
+    shop.table("orders.csv", [*DAYS, ORDER | {"at": "2026-12-31"}])
+    shop.change('value = "paid"', 'value = "paid"\nlast_day = 2026-12-31\nfirst_day = 2026-01-03')
+    done = shop.prepare()
+    assert done.card.rejected["orders: outside first_day to last_day"] == 2
+    assert done.card.last == date(2026, 12, 31)
+    shop.change("first_day = 2026-01-03", "first_day = 2027-01-03")
+    with pytest.raises(DataError, match="first_day of source 'orders' is after its last_day"):
+        shop.prepare()
+
+
+@pytest.mark.parametrize(
+    ("groups", "kept"),
+    [
+        ([(0, 30, 1)], (0, 29)),
+        ([(0, 300, 1), (500, 1, 1)], (0, 299)),
+        ([(0, 300, 1), (340, 1, 1)], (0, 340)),
+        ([(0, 300, 1), (500, 100, 1)], (0, 599)),
+        ([(0, 20, 10), (300, 20, 10), (600, 20, 10), (900, 1, 3)], (0, 900)),
+        ([(0, 5, 1), (400, 300, 1)], (0, 699)),
+        ([(0, 5, 1), (900, 300, 1)], (900, 1199)),
+        ([(0, 1, 1), (9000, 1, 1)], (0, 9000)),
+    ],
+    ids=["all", "typo", "near", "many", "seasons", "old", "very old", "two"],
+)
+def test_what_is_far_depends_on_the_rhythm_of_the_rest(
+    groups: list[tuple[int, int, int]], kept: tuple[int, int]
+) -> None:
+    start = date(2020, 1, 1)
+    rows = [(start + timedelta(first + each), many) for first, days, many in groups for each in range(days)]
+    found = usual_days(pl.DataFrame(rows, {"day": pl.Date, "rows": pl.UInt32}, orient="row"))
+    assert found == (start + timedelta(kept[0]), start + timedelta(kept[1]))
+
+
+SECONDS = 1_767_225_600
+
+
+@pytest.mark.parametrize(
+    ("said", "ticks", "right"),
+    [
+        ("unix", 1_000, "unix_ms"),
+        ("unix_ms", 1, "unix"),
+        ("unix", 1_000_000, "unix_us"),
+        ("unix_us", 1_000_000_000, "unix_ns"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_another_unit_of_time_is_told_with_both_readings(
+    shop: Shop, said: str, ticks: int, right: str, kind: str
+) -> None:
+    shop.change('"orders*.csv"', f'"sold.{kind}"')
+    shop.change('time = "at"', f'time = "at"\ntime_format = "{said}"')
+    shop.table(f"sold.{kind}", [ORDER | {"at": (SECONDS + number) * ticks} for number in range(3)])
+    with pytest.raises(DataError, match=rf"column 'at'.* as '{said}' and 2026-01-01 as '{right}'; write time_format"):
+        shop.prepare()
+    shop.change(f'"{said}"', f'"{right}"')
+    assert shop.prepare().card.first == date(2026, 1, 1)
+
+
+@pytest.mark.parametrize("layout", ["%H:%M", "%d.%m.", "%Q", "yyyy-mm-dd", "ISO"])
+def test_a_layout_without_a_day_is_refused(shop: Shop, layout: str) -> None:
+    shop.change('time = "at"', f'time = "at"\ntime_format = "{layout}"')
+    with pytest.raises(DataError, match=rf"'sources.1.time_format' is wrong: '{layout}' gives no day; write 'iso'"):
+        shop.prepare()
+
+
+# --- Ids ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ids", [["1.0", "2.00"], ["1", "2"], [1.0, 2.0], [1, 2], [" 1", "2.0 "], ["'1", "2"]])
+def test_whole_decimals_are_the_numbers_they_were(open_shop: Shop, ids: list[str | float]) -> None:
+    if ids[0] == "'1":  # how our exports guard ids that a spreadsheet would take for formulas
+        ids = ["'-1", "2"]
+    open_shop.change('"orders*.csv"', '"sold.parquet"')
+    open_shop.table("sold.parquet", [ORDER | {"customer": user} for user in ids])
+    open_shop.table("customers.csv", [CUSTOMER | {"id": "-1" if "'-1" in ids else "1.0"}, CUSTOMER | {"id": "2"}])
+    done = open_shop.prepare()
+    assert set(open_shop.read("events")["user_id"]) == {"-1" if "'-1" in ids else "1", "2"}
+    found = done.summary
+    assert (found.users_listed_with_events, found.users_listed, found.events_not_listed) == (2, 2, 0)
+    assert not done.notes
+
+
+@pytest.mark.parametrize("user", ["1.2345678901234567e+16", "12345678901234568.0", 12345678901234568.0, 1.5, "1.2E+10"])
+def test_an_id_that_lost_its_digits_is_refused(open_shop: Shop, user: str | float) -> None:
+    open_shop.change('"orders*.csv"', '"*.parquet"')
+    open_shop.table("a.parquet", [ORDER])
+    open_shop.table("b.parquet", [ORDER | {"customer": user}])
+    assert open_shop.prepare().card.rejected == {"orders: user id lost digits": 1}
+    with pytest.raises(DataError, match=r"user id lost digits.*write ids as text"):
+        open_shop.prepare(strict=True)
+
+
+@pytest.mark.parametrize("user", ["nan", "N/A", "NULL", "-", float("nan"), None, " "])
+def test_a_word_for_nobody_is_no_user(open_shop: Shop, user: str | float | None) -> None:
+    open_shop.change('"orders*.csv"', '"*.parquet"')
+    open_shop.table("a.parquet", [ORDER])
+    open_shop.table("b.parquet", [ORDER | {"customer": user}])
+    assert open_shop.prepare().card.rejected == {"orders: missing user id": 1}
+
+
+@pytest.mark.parametrize(("listed", "bought"), [("12", "0012"), ("AB-1", "ab1"), ("000", "x")])
+def test_users_who_are_called_differently_are_told(open_shop: Shop, listed: str, bought: str) -> None:
+    open_shop.table("customers.csv", [CUSTOMER | {"id": listed}])
+    open_shop.table("orders.csv", [ORDER | {"customer": bought}, ORDER | {"customer": bought, "product": "tea"}])
+    done = open_shop.prepare()
+    found = done.summary
+    assert (found.users_listed_with_events, found.users_listed, found.events_not_listed) == (0, 1, 2)
+    assert any(f"such as '{listed}' and '{bought}'" in note for note in done.notes) == (bought != "x")
+
+
+# --- Rows that come again, and goods that come back --------------------------------------------------
+
+
+def test_a_file_that_is_delivered_three_times_counts_once(open_shop: Shop) -> None:
+    for number in (1, 2, 3):
+        open_shop.table(f"orders{number}.csv", DAYS)
+    (open_shop.base / "orders.csv").unlink()
+    done = open_shop.prepare()
+    assert done.card.rejected == {"orders: repeated row": 40}
+    assert (done.summary.rows, done.summary.events, done.summary.left_out) == (60, 20, 40)
+    open_shop.change('value = "paid"', 'value = "paid"\nrow_key = []')
+    assert open_shop.prepare().card.rejected == {}
+
+
+def test_the_spec_says_how_a_row_is_recognised(open_shop: Shop) -> None:
+    open_shop.change('value = "paid"', 'value = "paid"\nrow_key = ["order", "product"]')
+    lines: list[dict[str, Any]] = [ORDER | {"order": 1}, ORDER | {"order": 1, "product": "tea"}, ORDER | {"order": 2}]
+    open_shop.table("orders.csv", lines)
+    open_shop.table("orders_later.csv", [lines[0] | {"paid": 9}, ORDER | {"order": None}, ORDER | {"order": None}])
+    assert open_shop.prepare().card.rejected == {"orders: repeated row": 1}
+    assert sorted(open_shop.read("events")["value"]) == [1.5, 1.5, 1.5, 1.5, 9.0]
+    open_shop.change('"order", ', '"ordre", ')
+    with pytest.raises(DataError, match="no column 'ordre' for row_key of source 'orders'; the nearest are 'order'"):
+        open_shop.prepare()
+
+
+def test_an_unusable_repetition_leaves_the_row_that_was_there(open_shop: Shop) -> None:
+    open_shop.change('value = "paid"', 'value = "paid"\nrow_key = ["product"]')
+    open_shop.table("orders.csv", [ORDER, ORDER | {"paid": "?!"}])
+    assert open_shop.prepare().card.rejected == {"orders: unreadable value": 1}
+    assert open_shop.read("events").height == 1
+
+
+def test_a_file_that_two_patterns_name_is_read_once(open_shop: Shop) -> None:
+    open_shop.change('["orders*.csv"]', '["orders*.csv", "orders.csv", "./orders.csv"]\nrow_key = []')
+    assert open_shop.prepare().summary.rows == 2
+
+
+def test_a_return_is_no_purchase(open_shop: Shop) -> None:
+    open_shop.table("orders.csv", [ORDER, ORDER | {"at": "2026-01-06", "paid": "-1.5"}])
+    done = open_shop.prepare()
+    events = open_shop.read("events").select("source", "action", "value").rows()
+    assert events == [("orders", "buy", 1.5), ("orders returned", "return", -1.5)]
+    assert done.card.returns == {"orders": "orders returned"}
+    assert (done.card.last, done.summary.returns) == (date(2026, 1, 5), 1)
+    open_shop.change('value = "paid"', 'value = "paid"\nreturns = "none"')
+    open_shop.prepare()
+    assert set(open_shop.read("events")["source"]) == {"orders"}
+
+
+# --- Attributes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("blank", ["N/A", "null", "-", "nan", "None", "#N/A", "<NA>", r"\N", "unbekannt"])
+def test_a_word_for_nothing_known_is_no_value(open_shop: Shop, blank: str) -> None:
+    open_shop.change('user_id = "id"', 'user_id = "id"\nblanks = ["Unbekannt"]')
+    open_shop.table("customers.csv", [CUSTOMER, CUSTOMER | {"id": "2", "age_band": blank}])
+    done = open_shop.prepare()
+    assert open_shop.read("users")["age"].to_list() == ["25-34", None]
+    assert done.notes == (f"1 values of attribute 'age' are taken as unknown: '{blank}' (1)",)
+
+
+def test_a_value_is_called_as_the_spec_says(open_shop: Shop) -> None:
+    open_shop.change(
+        "attributes =", 'values = { age = { "Young" = "25-34", "NA" = "Namibia", "x" = "" } }\nattributes ='
+    )
+    written = ["25-34", "young", "Young", "NA", "x", "35-44", "YOUNGER"]
+    rows = [CUSTOMER | {"id": str(number), "age_band": value} for number, value in enumerate(written)]
+    open_shop.table("customers.csv", rows)
+    open_shop.table("orders.csv", [ORDER | {"customer": "0"}])
+    open_shop.prepare()
+    expected = ["25-34", "25-34", "25-34", "Namibia", None, "35-44", "YOUNGER"]
+    assert open_shop.read("users")["age"].to_list() == expected
+    open_shop.change("values = { age", "values = { aeg")
+    with pytest.raises(DataError, match="values names the attribute 'aeg', which is none of the attributes"):
+        open_shop.prepare()
+
+
+def test_spellings_of_one_value_are_told(open_shop: Shop) -> None:
+    written = ["Germany", "germany", "Germany", "GERMANY", "France"]
+    rows = [CUSTOMER | {"id": str(number), "age_band": value} for number, value in enumerate(written)]
+    open_shop.table("customers.csv", rows)
+    [note] = [note for note in open_shop.prepare().notes if "capital" in note]
+    assert "'Germany' (2)" in note
+    assert "'GERMANY' (1)" in note
+    assert "France" not in note
+
+
+# --- Values ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("decimal", "written", "value"),
+    [
+        (None, "$5.00", 5.0),
+        (None, "5.00 EUR", 5.0),
+        (None, "-$3", -3.0),
+        (None, "€ -3", -3.0),
+        (None, "(3.50)", -3.5),
+        (None, "3.50-", -3.5),
+        (None, "\u22123.5", -3.5),
+        (",", "1.234,50", 1234.5),
+        (",", "1.234", 1234.0),
+        (",", "12,5 €", 12.5),
+        (".", "1,234.50", 1234.5),
+        (".", "1'234.50", 1234.5),
+    ],
+)
+def test_numbers_are_read_as_they_are_meant(open_shop: Shop, decimal: str | None, written: str, value: float) -> None:
+    if decimal:
+        open_shop.change('value = "paid"', f'value = "paid"\ndecimal = "{decimal}"')
+    open_shop.change('value = "paid"', 'value = "paid"\nreturns = "none"')
+    open_shop.table("orders.csv", [ORDER | {"paid": written}])
+    open_shop.prepare()
+    assert open_shop.read("events")["value"].to_list() == [value]
+
+
+@pytest.mark.parametrize(
+    ("decimal", "written", "remedy"),
+    [
+        (None, "1.234,50", 'decimal = "," would read them'),
+        (None, "12,50", 'decimal = "," would read them'),
+        (None, "1,234.50", r'decimal = "\." would read them'),
+        (",", "5.00", r'decimal = "\." would read them'),
+        (None, "yes", "unreadable value"),
+    ],
+)
+def test_a_number_that_may_be_another_one_is_not_guessed(
+    open_shop: Shop, decimal: str | None, written: str, remedy: str
+) -> None:
+    if decimal:
+        open_shop.change('value = "paid"', f'value = "paid"\ndecimal = "{decimal}"')
+    open_shop.table("orders.csv", [ORDER | {"paid": written}])
+    with pytest.raises(DataError, match=remedy):
+        open_shop.prepare()
+
+
+# --- Times that cannot be read -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "remedy"),
+    [
+        (["01/13/2026", "02/01/2026"], 'time_format = "%m/%d/%Y" would read'),
+        (["13/01/2026 10:00"], 'time_format = "%d/%m/%Y %H:%M" would read'),
+        (["01/02/2026"], 'time_format = "%m/%d/%Y" or time_format = "%d/%m/%Y" would read'),
+        (["13.01.2026 10:00:05"], 'time_format = "%d.%m.%Y %H:%M:%S" would read'),
+        (["1767225600"], 'time_format = "unix" would read'),
+        (["1767225600000"], 'time_format = "unix_ms" would read'),
+        (["someday"], r"unreadable time \('someday'\)"),
+    ],
+)
+def test_why_no_event_is_left_is_told_with_the_remedy(open_shop: Shop, written: list[str], remedy: str) -> None:
+    open_shop.table("orders.csv", [ORDER | {"at": each} for each in written])
+    told = f"No event of the main source 'orders' is left of {len(written)} rows.*orders.csv, line 2.*{remedy}"
+    with pytest.raises(DataError, match=told) as raised:
+        open_shop.prepare()
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("20260110", datetime(2026, 1, 10)),
+        ("20260110T101500", datetime(2026, 1, 10, 10, 15)),
+        ("2026-01-10 09:15:00 UTC", datetime(2026, 1, 10, 10, 15)),
+        ("2026-01-10 09:15:00+00", datetime(2026, 1, 10, 10, 15)),
+        ("2026-01-10 10:15:00.25 +0100", datetime(2026, 1, 10, 10, 15, 0, 250_000)),
+        ("2026-1-9", datetime(2026, 1, 9)),
+    ],
+)
+def test_what_databases_make_of_iso_is_read(open_shop: Shop, written: str, read: datetime) -> None:
+    open_shop.table("orders.csv", [ORDER | {"at": written}])
+    open_shop.prepare()
+    assert open_shop.read("events")["time"].to_list() == [read]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [("Africa/Cairo", "2026-04-24"), ("Asia/Beirut", "2026-03-29"), ("America/Santiago", "2026-09-06")],
+)
+@pytest.mark.parametrize("layout", ["iso", "%Y-%m-%d", "date"])
+def test_a_day_whose_midnight_was_skipped_begins_at_its_first_instant(
+    open_shop: Shop, zone: str, day: str, layout: str
+) -> None:
+    open_shop.change("Europe/Berlin", zone)
+    open_shop.change('"orders*.csv"', '"sold.parquet"')
+    if layout == "%Y-%m-%d":
+        open_shop.change('time = "at"', f'time = "at"\ntime_format = "{layout}"')
+    at = date.fromisoformat(day) if layout == "date" else day
+    open_shop.table("sold.parquet", [ORDER | {"at": at}])
+    assert open_shop.prepare().card.rejected == {}
+    assert open_shop.read("events")["time"].to_list() == [datetime.fromisoformat(f"{day} 01:00")]
+
+
+def test_who_gave_all_of_it_back_is_no_responder(open_shop: Shop) -> None:
+    later = [
+        ORDER | {"customer": user, "at": f"2026-01-{day}", "paid": paid}
+        for user, day, paid in (
+            *(("kept", 22, "10"), ("kept", 23, "4"), ("kept", 24, "-4")),
+            *(("gave back", 22, "10"), ("gave back", 25, "-10"), ("only returned", 22, "-3")),
+        )
+    ]
+    open_shop.table("orders.csv", [*DAYS, *later, ORDER | {"at": "2026-01-31", "product": "tea"}])
+    open_shop.prepare()
+    dataset = Dataset(open_shop.folder)
+    milk = dataset.items.filter((pl.col("source") == "orders") & pl.col("text").str.contains("milk"))["item_id"]
+    items = milk.cast(pl.Int64).to_numpy()
+    assert dataset.with_returns(items).shape == (2,)
+    demand = read_demand("Customers that will buy milk in the next 7 days")
+    assert responders(dataset, date(2026, 1, 21), demand, [items]) == {"kept"}
+
+
+def test_a_source_may_not_be_called_as_the_returns_of_another(open_shop: Shop) -> None:
+    text = open_shop.spec.read_text()
+    other = text[text.index("[[sources]]") :].replace('name = "orders"', 'name = "orders returned"')
+    open_shop.spec.write_text(text + other)
+    with pytest.raises(DataError, match="a name of its own"):
+        open_shop.prepare()
+
+
+@pytest.mark.parametrize(
+    ("mobile", "more", "remedy"),
+    [
+        ("0170 1234567", "", "name phone_country"),
+        ("0170 1234567", 'phone_country = "DE"\n', ""),
+        ("+49 170 1234567", "", ""),
+        ("ab" * 32, "", 'write hashed = ["phone"]'),
+        ("ab" * 32, 'hashed = ["phone"]\n', ""),
+        ("+49 170 1234567", 'hashed = ["phone"]\n', "they must be SHA-256"),
+        ("0000000000", 'phone_country = "DE"\n', "check its column"),
+        ("N/A", "", ""),
+    ],
+)
+def test_contacts_that_nobody_can_match_are_told(open_shop: Shop, mobile: str, more: str, remedy: str) -> None:
+    open_shop.change('user_id = "id"\n', f'user_id = "id"\n{more}')
+    open_shop.table("customers.csv", [CUSTOMER | {"mobile": mobile}])
+    notes = open_shop.prepare().notes
+    assert [remedy in note for note in notes] == ([True] if remedy else [])
+    assert mobile not in str(notes)
