@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from tools.bounds import SEEDS
 from tools.operation_types import EVENTS, MOST_HELD_OUT, Event
-from tools.types import AudienceSpec
+from tools.types import FAIL_FAST, AudienceSpec
 
 
 class Guarded(Enum):
@@ -29,6 +30,7 @@ Spec = Annotated[
 ]
 Specs = Annotated[
     tuple[AudienceSpec | Annotated[str, Field(max_length=200)], ...],
+    FAIL_FAST,
     Field(min_length=2, max_length=20, description="Each a spec, or the name or id of a saved audience."),
 ]
 Words = Annotated[str, Field(min_length=1, max_length=2000, description="Plain words, such as 'baby food'.")]
@@ -54,7 +56,9 @@ Page = Annotated[int, Field(ge=0, le=1_000_000, description="Which page, from 0.
 
 AudienceName = Annotated[str, Field(min_length=1, max_length=200, description="A saved audience, by name or id.")]
 SavedNames = Annotated[
-    tuple[AudienceName, ...], Field(min_length=2, max_length=20, description="Saved audiences, by name or id.")
+    tuple[AudienceName, ...],
+    FAIL_FAST,
+    Field(min_length=2, max_length=20, description="Saved audiences, by name or id."),
 ]
 Combining = Annotated[
     Literal["and", "or", "not"],
@@ -116,7 +120,7 @@ NewTunedName = Annotated[
     str, Field(min_length=1, max_length=60, description="What 'like' in a spec will call it."), Guarded.NAME
 ]
 Seeds = Annotated[
-    tuple[str, ...] | AudienceName,
+    Annotated[tuple[Annotated[str, Field(max_length=200)], ...], FAIL_FAST, Field(max_length=SEEDS)] | AudienceName,
     Field(
         description="At least five users who are known to be meant, as 'preview' shows them (with the scope admin "
         "their ids, too), or the name or id of a saved audience."
@@ -136,6 +140,7 @@ WebhookId = Annotated[str, Field(max_length=100, description="The 'id' of the we
 Address = Annotated[str, Field(min_length=1, max_length=2000, description="Where to send to: http or https.")]
 Events = Annotated[
     tuple[Event, ...],
+    FAIL_FAST,
     Field(min_length=1, max_length=len(EVENTS), description="What it is told of; without any, of everything."),
 ]
 Latest = Annotated[int, Field(ge=1, le=500, description="How many at most, the latest of them.")]
@@ -144,5 +149,6 @@ Conversation = Annotated[
 ]
 UserIds = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=200)], ...],
+    FAIL_FAST,
     Field(min_length=1, max_length=1000, description="Their ids in the data."),
 ]
