@@ -210,6 +210,11 @@ class RefusedError(Exception):
 
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 """Strings of JSON, one that is not closed included, so that each byte is looked at once."""
+_ESCAPES = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+"""Escapes of JSON; ``half`` is one half of a character without the other."""
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -262,6 +267,10 @@ class Body:
         while not self.ended:
             parts.append((await self._next()).get("body", b""))
         self._whole = b"".join(parts)
+        if not _is_text(self._whole):
+            raise RefusedError(
+                400, "The JSON holds what is no text in UTF-8, such as half a character; send whole ones."
+            )
         bare = _STRINGS.sub(b"", self._whole)
         if is_deep(bare):
             raise RefusedError(400, f"The JSON is nested more than {JSON_DEPTH} levels deep; send it flatter.")
@@ -285,6 +294,20 @@ class Body:
 
     def _too_long(self) -> RefusedError:
         return RefusedError(413, f"A request to this path may carry {self._carries.most_bytes:,} bytes; send less.")
+
+
+def _is_text(body: bytes) -> bool:
+    """Whether JSON is UTF-8, as RFC 8259 has it, and no escape in it is a lone surrogate.
+
+    Python's own reader takes all of that, and also UTF-16, which it tells by zeros; what it gives then cannot be
+    written anywhere.
+    """
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    escaped = _ESCAPES.finditer(body) if b"\\u" in body else ()
+    return b"\0" not in body and not any(each["half"] for each in escaped)
 
 
 def is_deep(bare: bytes) -> bool:

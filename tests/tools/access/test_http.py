@@ -232,6 +232,28 @@ def test_a_body_is_bounded_by_what_is_declared_by_what_comes_and_by_its_depth(to
     assert {line[2]["status"] for line in lines.written} == {400, 405, 413}
 
 
+def test_half_a_character_is_refused_in_one_sentence_wherever_it_stands(tokens: Tokens) -> None:
+    here = client(tokens)
+    halves = [
+        rb"\ud800",
+        rb"\uDFFF",
+        rb"\\\ud800",
+        rb"\ud83d\ude00\ude00",
+        rb"\ud83dx\ude00",
+        rb"\ud83d\n",
+        b"\xed\xa0\x80",
+        b"\xff",
+    ]
+    bodies = [form % half for half in halves for form in (b'"%s"', b'{"a":["b%sc"]}', b'{"%s":1}')]
+    for path in ("/api/demands/x", "/mcp"):
+        for body in [*bodies, '{"a":1}'.encode("utf-16"), '"\ud800"'.encode("utf-16-le", "surrogatepass")]:
+            refused = here.post(path, content=body)
+            assert (refused.status_code, refused.headers["content-type"]) == (400, "application/problem+json"), body
+            assert "half a character" in refused.json()["detail"]
+    for whole in (rb'"\ud83d\uDE00"', rb'"\\ud800"', rb'"\\\\ud800"', rb'"\u00e9"', '"é 😀"'.encode()):
+        assert here.post("/mcp", content=whole).status_code == 200, whole
+
+
 def test_the_fields_of_a_body_are_bounded_in_one_object_or_many(tokens: Tokens) -> None:
     here = client(tokens)
     fields = [b'"%x":1' % number for number in range(JSON_FIELDS + 1)]
