@@ -4,9 +4,10 @@ from datetime import date
 from enum import Enum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tools.bounds import SEEDS
+from tools.naming import one_line
 from tools.operation_types import EVENTS, MOST_HELD_OUT, Event
 from tools.types import FAIL_FAST, AudienceSpec
 
@@ -74,10 +75,13 @@ Cursor = Annotated[
 NewName = Annotated[
     str,
     Field(min_length=1, max_length=120, description="What it is called; a name that exists gets its next version."),
+    AfterValidator(one_line),
     Guarded.NAME,
 ]
 ApprovedBy = Annotated[
-    str, Field(min_length=1, max_length=120, description="The person who said yes to this. Ask before you call.")
+    str,
+    Field(min_length=1, max_length=120, description="The person who said yes to this. Ask before you call."),
+    AfterValidator(one_line),
 ]
 Key = Annotated[
     str,
@@ -117,7 +121,10 @@ TunedName = Annotated[
     str, Field(min_length=1, max_length=60, description="A tuned demand, by the name that 'like' in a spec calls it.")
 ]
 NewTunedName = Annotated[
-    str, Field(min_length=1, max_length=60, description="What 'like' in a spec will call it."), Guarded.NAME
+    str,
+    Field(min_length=1, max_length=60, description="What 'like' in a spec will call it."),
+    AfterValidator(one_line),
+    Guarded.NAME,
 ]
 Seeds = Annotated[
     Annotated[tuple[Annotated[str, Field(max_length=200)], ...], FAIL_FAST, Field(max_length=SEEDS)] | AudienceName,

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from encoders.errors import NotThereError, RequestError
 from encoders.records import Record
 from encoders.text.words import as_it_was_saved
+from tools.naming import checked_approval, checked_name
 from tools.operation_types import CampaignOutcome
 from tools.storage.registry_tables import TABLES
 from tools.storage.sqlite import Database
@@ -248,7 +249,7 @@ class Registry:
             content: a digest of what it was measured from.
             actor: who brought it.
         """
-        place = (outcome.audience_id, outcome.version)
+        place, actor = (outcome.audience_id, outcome.version), checked_approval(actor)
         with self._db.transaction():
             seen = self._db.run(
                 "SELECT outcome FROM outcomes WHERE audience = ? AND version = ? AND content = ?", (*place, content)
@@ -429,9 +430,7 @@ def _digest(*content: object) -> str:
 
 
 def _checked(name: str, approved_by: str) -> tuple[str, str]:
-    name, approved_by = " ".join(name.split()), approved_by.strip()
+    name = " ".join(name.split())
     if not 0 < len(name) <= NAME_LENGTH:
         raise RequestError(f"An audience needs a name of 1 to {NAME_LENGTH} characters; this one has {len(name)}.")
-    if not approved_by:
-        raise RequestError("Saving an audience needs the name of the person who approved it.")
-    return name, approved_by
+    return checked_name(name, "the audience"), checked_approval(approved_by)
