@@ -211,7 +211,10 @@ class Page(Layout):
 
     def on_tick(self) -> Updates:
         """Say how far the reader has learned, until it has."""
-        learning = self.opening.desk().service.learning
+        try:
+            learning = self.opening.desk().service.learning
+        except Exception as error:
+            return {self.notice: cards.notice(sentence(error), "alert"), self.tick: gr.Timer(active=False)}
         return {self.learning: cards.learning(learning), self.tick: gr.Timer(active=learning is not None)}
 
     def on_say(self, stored: Any, text: str) -> Iterator[Updates]:
@@ -255,13 +258,13 @@ class Page(Layout):
         """Things that were understood were struck out, or taken back."""
         names = [name for group in kept for name in group]
         try:
-            draft = self.opening.desk().conversation.current(Transcript.recall(stored).thread).draft
+            _, draft, _ = self._drafted(Transcript.recall(stored))
         except Exception as error:
             yield {self.notice: cards.notice(sentence(error), "alert")}
             return
-        said = controls.strike_request(draft.things, names) if draft else ""
+        said = controls.strike_request(draft.things, names)
         if not said:  # yield all the same: Gradio empties the page after a handler that yields nothing
-            yield self._understood(draft) if draft else {}
+            yield self._understood(draft)
         else:
             yield from self._talk(stored, said, lambda desk, thread, _: desk.conversation.keep(thread, names))
 
@@ -272,13 +275,13 @@ class Page(Layout):
     def on_assumed(self, stored: Any, kept: list[str]) -> Iterator[Updates]:
         """An assumption was clicked away: the conversation asks what it should be instead."""
         try:
-            draft = self.opening.desk().conversation.current(Transcript.recall(stored).thread).draft
+            _, draft, _ = self._drafted(Transcript.recall(stored))
         except Exception as error:
             yield {self.notice: cards.notice(sentence(error), "alert")}
             return
-        dropped = [each for each in draft.assumptions if each not in kept] if draft else []
+        dropped = [each for each in draft.assumptions if each not in kept]
         if not dropped:
-            yield {self.assumed: gr.update(value=list(draft.assumptions))} if draft else {}
+            yield {self.assumed: gr.update(value=list(draft.assumptions))}
         else:
             yield from self.on_say(stored, controls.reopen_request(dropped[0]))
 
@@ -379,11 +382,20 @@ class Page(Layout):
 
     def _now(self, transcript: Transcript) -> tuple[AppState, AudienceSpec, SizeEstimate]:
         """The audience as it stands in the conversation."""
+        desk, draft, size = self._drafted(transcript)
+        return desk, draft.spec, size
+
+    def _drafted(self, transcript: Transcript) -> tuple[AppState, AudienceDraft, SizeEstimate]:
+        """What was drafted in the conversation so far.
+
+        Raises:
+            RequestError: nothing was; a handler says so, for Gradio takes an answer without any part for a fault.
+        """
         desk = self.opening.desk()
         reply = desk.conversation.current(transcript.thread)
         if reply.draft is None or reply.size is None:
             raise RequestError("There is no audience here yet; say whom you want to reach first.")
-        return desk, reply.draft.spec, reply.size
+        return desk, reply.draft, reply.size
 
     def _idle(self, transcript: Transcript) -> Updates:
         return {

@@ -4,6 +4,8 @@ JSON_BYTES = 4_000_000
 """Of a JSON body; an outcome file of the largest allowed length fits in."""
 JSON_DEPTH = 64
 """Levels of lists and objects inside one another in a JSON body."""
+JSON_FIELDS = 20_000
+"""Fields of all objects of a JSON body together; each that nobody knows would leave an error."""
 UPLOAD_BYTES = 200_000_000
 """Of an uploaded file."""
 UPLOAD_FILES = 16

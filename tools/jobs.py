@@ -60,6 +60,7 @@ UPDATE answers SET made = strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now');
 ALTER TABLE jobs ADD COLUMN caller TEXT NOT NULL DEFAULT '';
 """,
     "ALTER TABLE answers RENAME COLUMN tenant TO whose;",
+    "PRAGMA secure_delete = ON;\nUPDATE answers SET key = sha256(key);",
 )
 LOST = "jobs begin anew, and a key that was used is no longer remembered; everything that was saved is where it was"
 _MINE = "tenant = :tenant AND (:caller IS NULL OR caller = :caller)"

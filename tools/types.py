@@ -19,6 +19,17 @@ MOST_CONDITIONS = 20
 """Conditions of one kind in a spec: each is looked up in all of the data."""
 
 
+class _FailFast(FailFast):
+    """One that may stand in a union, whose members have to be hashable."""
+
+    __hash__ = object.__hash__
+
+
+FAIL_FAST = _FailFast()
+"""On every list that comes in: its reading ends at the first element that does not fit. Otherwise each of a million
+elements leaves errors before the length of the list is looked at."""
+
+
 # --- what defines an audience -------------------------------------------------------------------
 
 
@@ -27,7 +38,7 @@ class Filter(Record):
 
     field: str
     op: Literal["is", "is not", "is unknown", "is known"] = "is"
-    values: tuple[Annotated[str, Field(max_length=500)], ...] = Field(
+    values: Annotated[tuple[Annotated[str, Field(max_length=500)], ...], FAIL_FAST] = Field(
         (), max_length=200, description="at least one for 'is' and 'is not'; none for 'is unknown' and 'is known'"
     )
 
@@ -103,10 +114,10 @@ class AudienceSpec(Record):
     """Everything that decides who is in: the demand, the hard conditions and the cut."""
 
     demand: str = Field(min_length=1, max_length=2000, description="one precise sentence, its horizon included")
-    filters: Annotated[tuple[Filter, ...], FailFast()] = Field((), max_length=MOST_CONDITIONS)
-    behaviours: Annotated[tuple[Behaviour, ...], FailFast()] = Field((), max_length=MOST_CONDITIONS)
-    life_cycle: Annotated[tuple[LifeCycle, ...], FailFast()] = Field((), max_length=MOST_CONDITIONS)
-    memberships: Annotated[tuple[Membership, ...], FailFast()] = Field((), max_length=MOST_CONDITIONS)
+    filters: Annotated[tuple[Filter, ...], FAIL_FAST] = Field((), max_length=MOST_CONDITIONS)
+    behaviours: Annotated[tuple[Behaviour, ...], FAIL_FAST] = Field((), max_length=MOST_CONDITIONS)
+    life_cycle: Annotated[tuple[LifeCycle, ...], FAIL_FAST] = Field((), max_length=MOST_CONDITIONS)
+    memberships: Annotated[tuple[Membership, ...], FAIL_FAST] = Field((), max_length=MOST_CONDITIONS)
     cut: float | None = Field(
         None, ge=0, le=1, strict=True, description="share of eligible users to keep; None: as recommended"
     )

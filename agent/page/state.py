@@ -11,7 +11,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from secrets import token_hex
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 import gradio as gr
@@ -24,6 +24,7 @@ from agent.page.cards import literal, together
 from encoders.errors import AudienceError, RequestError, WorkspaceError
 from tools.access.routes import RefusedError
 from tools.bounds import UPLOAD_BYTES, UPLOAD_FILES
+from tools.types import FAIL_FAST
 from tools.uploads import checked_ending
 
 if TYPE_CHECKING:
@@ -154,8 +155,8 @@ class Transcript(BaseModel):
     """The thread of a conversation and its messages so far."""
 
     thread: str = Field(default_factory=lambda: uuid4().hex, pattern="^[0-9a-f]{32}$")
-    said: list[ChatLine] = []
-    options: list[str] = []
+    said: Annotated[list[ChatLine], FAIL_FAST, Field(max_length=KEPT_MESSAGES)] = []
+    options: Annotated[list[str], FAIL_FAST, Field(max_length=KEPT_MESSAGES)] = []
 
     @classmethod
     def recall(cls, stored: Any) -> "Transcript":

@@ -90,6 +90,9 @@ class Service(AudienceService):
             data_version="d1",
         )
 
+    def delete_conversation(self, thread: str) -> None:
+        raise NotThereError(f"There is no conversation '{thread[:60]}'.")
+
     def stated(self, spec: AudienceSpec) -> AudienceSpec:
         return spec
 
@@ -286,8 +289,9 @@ class ScriptedConversation(Conversation):
         )
 
     def decide(self, thread_id: str, approved: bool) -> Reply:
-        now = self.replies[thread_id]
-        assert now.draft is not None
+        now = self.current(thread_id)
+        if now.draft is None:
+            return now
         assert now.pending is not None
         assert now.size is not None
         if not approved:

@@ -12,7 +12,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import compile_path
 from starlette.types import Message, Receive
 
-from tools.bounds import BODY_SECONDS, JSON_BYTES, JSON_DEPTH, UPLOAD_BYTES, UPLOAD_OVERHEAD, UPLOAD_SECONDS
+from tools.bounds import (
+    BODY_SECONDS,
+    JSON_BYTES,
+    JSON_DEPTH,
+    JSON_FIELDS,
+    UPLOAD_BYTES,
+    UPLOAD_OVERHEAD,
+    UPLOAD_SECONDS,
+)
 
 # --- Who may ask for which path, and what a request to it may carry. A path that is not here is not there
 
@@ -202,6 +210,11 @@ class RefusedError(Exception):
 
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 """Strings of JSON, one that is not closed included, so that each byte is looked at once."""
+_ESCAPES = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+"""Escapes of JSON; ``half`` is one half of a character without the other."""
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -248,14 +261,21 @@ class Body:
         """Read all of it, so that the app has it in one piece.
 
         Raises:
-            RefusedError: as a part is refused, or lists and objects are nested too deeply.
+            RefusedError: as a part is refused, or its form is one that no reader behind the gate should meet.
         """
         parts = []
         while not self.ended:
             parts.append((await self._next()).get("body", b""))
         self._whole = b"".join(parts)
-        if is_deep(self._whole):
+        if not _is_text(self._whole):
+            raise RefusedError(
+                400, "The JSON holds what is no text in UTF-8, such as half a character; send whole ones."
+            )
+        bare = _STRINGS.sub(b"", self._whole)
+        if is_deep(bare):
             raise RefusedError(400, f"The JSON is nested more than {JSON_DEPTH} levels deep; send it flatter.")
+        if bare.count(b":") > JSON_FIELDS:
+            raise RefusedError(400, f"The JSON has more than {JSON_FIELDS:,} fields; send less.")
 
     async def _next(self) -> Message:
         left = self._until - asyncio.get_running_loop().time()
@@ -276,13 +296,27 @@ class Body:
         return RefusedError(413, f"A request to this path may carry {self._carries.most_bytes:,} bytes; send less.")
 
 
-def is_deep(body: bytes) -> bool:
-    """Whether brackets outside of strings are nested deeper than JSON_DEPTH.
+def _is_text(body: bytes) -> bool:
+    """Whether JSON is UTF-8, as RFC 8259 has it, and no escape in it is a lone surrogate.
+
+    Python's own reader takes all of that, and also UTF-16, which it tells by zeros; what it gives then cannot be
+    written anywhere.
+    """
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    escaped = _ESCAPES.finditer(body) if b"\\u" in body else ()
+    return b"\0" not in body and not any(each["half"] for each in escaped)
+
+
+def is_deep(bare: bytes) -> bool:
+    """Whether brackets of JSON without its strings are nested deeper than JSON_DEPTH.
 
     Each round removes the innermost pairs, so the time is in proportion to the length, whatever is in it. What is no
     JSON is left to whoever reads it, unless more brackets than that stay open.
     """
-    brackets = _STRINGS.sub(b"", body).translate(_BRACKETS, _NO_BRACKETS)
+    brackets = bare.translate(_BRACKETS, _NO_BRACKETS)
     for _ in range(JSON_DEPTH):
         if b"[]" not in brackets:
             return brackets.count(b"[") > JSON_DEPTH

@@ -20,7 +20,7 @@ from tools.delivery.exports import FILE, export_audience, exported, may_leave_by
 from tools.delivery.reaching import Reachability
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import Answers
-from tools.storage.sqlite import Database
+from tools.storage.sqlite import Database, digest
 from tools.types import ExportFile, SavedAudience
 
 # --- Where saved audiences are in use, for whom, and what was answered to those who asked: kept in the
@@ -171,7 +171,7 @@ def _send(destination: Destination, batch: Batch) -> None:
 
 def _begun(db: Database, to: str, saved: SavedAudience, content: str, key: str, batches: int) -> Push:
     """The push to go on with, or a new one."""
-    place = (saved.id, saved.version, to, content)
+    place, key = (saved.id, saved.version, to, content), digest(key) if key else ""
     with db.transaction():
         found = db.run(
             "SELECT id, created, batches, sent FROM pushes WHERE audience = ? AND version = ? AND destination = ? "

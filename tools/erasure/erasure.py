@@ -20,6 +20,8 @@ from tools.delivery.exports import FILE, drop
 from tools.erasure.databases import erase_from_index
 from tools.erasure.files import erase_from_file, ids_of_others, rename_tuned
 from tools.erasure.traces import Traces, traces_of
+from tools.jobs import Ledger
+from tools.naming import checked_approval
 from tools.operation_types import ErasedPlace, Receipt
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import TABLES
@@ -133,15 +135,18 @@ def erase(
 
     Raises:
         DataError: prepared data is damaged, so nobody can tell the users by their contacts; nothing was erased yet.
-        RequestError: nobody is named, or somebody by a mask; nothing was erased.
+        RequestError: nobody is named, or somebody by a mask, or nobody asked for it; nothing was erased.
         WorkspaceError: a place is in use or may not be written; they are forgotten already, and the same call goes on.
     """
+    erased_by = checked_approval(erased_by)
     wanted = sorted({user.strip() for user in users} - {""})
     if not wanted:
         raise RequestError("Name at least one user to erase.")
     whole = Workspace(workspace.path)
     with whole.lock("forget"), whole.lock("prepare"):  # a preparation under way would bring them back
         unknown = _unknown(whole, wanted)
+        if (jobs := whole.path / "jobs.db").is_file():
+            Ledger(jobs).close()  # an older file keeps keys as they were written; registries were opened just now
         progress("Putting them on the list of those who are forgotten", 0.0)
         traces = _traces(whole, wanted)
         hashes = forget(whole, wanted, _never_again(whole, wanted) | _masks(whole, wanted))

@@ -9,6 +9,7 @@ A line about "household 12" goes as a whole, with what it says. What another use
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import sha256
@@ -137,9 +138,11 @@ class Traces:
     def in_bytes(self, data: bytes) -> bytes:
         """JSON, MessagePack or text without the users it named; of anything else ``overwritten``."""
         try:
-            return self._in_msgpack(data)
+            cleaned = self._in_msgpack(data)
         except (ValueError, TypeError):
             return self.in_file(data)
+        pieces = self._pieces("\n".join(_texts(_unpacked(data))))
+        return _packed(_without(_unpacked(cleaned), pieces)) if pieces else cleaned
 
     def in_file(self, data: bytes) -> bytes:
         """The content of a file of text without the users it named; of any other ``overwritten``."""
@@ -173,10 +176,24 @@ class Traces:
 
     def _in_msgpack(self, data: bytes) -> bytes:
         """Raises ValueError for what is not MessagePack from its first byte to its last."""
-        value = ormsgpack.unpackb(data, ext_hook=_Extension, option=ormsgpack.OPT_NON_STR_KEYS)
+        value = _unpacked(data)
         if _packed(value) != data:
             raise ValueError("There is more in it, or it was written by something else.")
         return _packed(self.in_value(value))
+
+    def _pieces(self, text: str) -> re.Pattern[str] | None:
+        """What a message that was taken apart may keep of the addresses in it; None where it names none of theirs.
+
+        A conversation keeps a message and what was read in it side by side. There, an address stands in pieces: what is
+        on either side of its "@", and the words of that.
+        """
+        found = {each[0].lower() for each in self._anywhere.finditer(text) if "@" in each[0]}
+        sides = {side for each in found for side in each.split("@")}
+        words = {word for side in sides for word in re.split(r"[\W_]+", side) if _distinctive(word)}
+        if not (sides | words):
+            return None
+        names = "|".join(map(re.escape, _longest_first(sides | words)))
+        return re.compile(rf"(?<![\w.+@-])(?:{names})(?![\w@-]|\.\w)", re.IGNORECASE)
 
     def _in_extension(self, value: "_Extension") -> "_Extension":
         try:
@@ -272,6 +289,41 @@ class _Extension:
 
     def __init__(self, code: int, data: bytes) -> None:
         self.code, self.data = code, data
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a value of MessagePack, wherever it stands."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (text for pair in value.items() for each in pair for text in _texts(each))
+    elif isinstance(value, list | tuple):
+        yield from (text for each in value for text in _texts(each))
+    elif isinstance(value, _Extension):
+        with suppress(ValueError, TypeError):
+            yield from _texts(_unpacked(value.data))
+
+
+def _without(value: Any, pieces: re.Pattern[str]) -> Any:
+    """A value of MessagePack whose texts have lost what fits ``pieces``."""
+    if isinstance(value, str):
+        return pieces.sub(ERASED, value)
+    if isinstance(value, dict):
+        return {key: _without(each, pieces) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without(each, pieces) for each in value]
+    if isinstance(value, _Extension):
+        with suppress(ValueError, TypeError):
+            inside = _unpacked(value.data)
+            # A value of a type of ours begins with the module and the name of the type, which nobody wrote.
+            head = inside[:2] if isinstance(inside, list) and len(inside) > 2 else []
+            left = [*head, *_without(inside[2:], pieces)] if head else _without(inside, pieces)
+            return _Extension(value.code, _packed(left))
+    return value
+
+
+def _unpacked(data: bytes) -> Any:
+    return ormsgpack.unpackb(data, ext_hook=_Extension, option=ormsgpack.OPT_NON_STR_KEYS)
 
 
 def _packed(value: Any) -> bytes:

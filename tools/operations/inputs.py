@@ -4,10 +4,12 @@ from datetime import date
 from enum import Enum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from tools.bounds import SEEDS
+from tools.naming import one_line
 from tools.operation_types import EVENTS, MOST_HELD_OUT, Event
-from tools.types import AudienceSpec
+from tools.types import FAIL_FAST, AudienceSpec
 
 
 class Guarded(Enum):
@@ -29,6 +31,7 @@ Spec = Annotated[
 ]
 Specs = Annotated[
     tuple[AudienceSpec | Annotated[str, Field(max_length=200)], ...],
+    FAIL_FAST,
     Field(min_length=2, max_length=20, description="Each a spec, or the name or id of a saved audience."),
 ]
 Words = Annotated[str, Field(min_length=1, max_length=2000, description="Plain words, such as 'baby food'.")]
@@ -54,7 +57,9 @@ Page = Annotated[int, Field(ge=0, le=1_000_000, description="Which page, from 0.
 
 AudienceName = Annotated[str, Field(min_length=1, max_length=200, description="A saved audience, by name or id.")]
 SavedNames = Annotated[
-    tuple[AudienceName, ...], Field(min_length=2, max_length=20, description="Saved audiences, by name or id.")
+    tuple[AudienceName, ...],
+    FAIL_FAST,
+    Field(min_length=2, max_length=20, description="Saved audiences, by name or id."),
 ]
 Combining = Annotated[
     Literal["and", "or", "not"],
@@ -70,10 +75,13 @@ Cursor = Annotated[
 NewName = Annotated[
     str,
     Field(min_length=1, max_length=120, description="What it is called; a name that exists gets its next version."),
+    AfterValidator(one_line),
     Guarded.NAME,
 ]
 ApprovedBy = Annotated[
-    str, Field(min_length=1, max_length=120, description="The person who said yes to this. Ask before you call.")
+    str,
+    Field(min_length=1, max_length=120, description="The person who said yes to this. Ask before you call."),
+    AfterValidator(one_line),
 ]
 Key = Annotated[
     str,
@@ -113,10 +121,13 @@ TunedName = Annotated[
     str, Field(min_length=1, max_length=60, description="A tuned demand, by the name that 'like' in a spec calls it.")
 ]
 NewTunedName = Annotated[
-    str, Field(min_length=1, max_length=60, description="What 'like' in a spec will call it."), Guarded.NAME
+    str,
+    Field(min_length=1, max_length=60, description="What 'like' in a spec will call it."),
+    AfterValidator(one_line),
+    Guarded.NAME,
 ]
 Seeds = Annotated[
-    tuple[str, ...] | AudienceName,
+    Annotated[tuple[Annotated[str, Field(max_length=200)], ...], FAIL_FAST, Field(max_length=SEEDS)] | AudienceName,
     Field(
         description="At least five users who are known to be meant, as 'preview' shows them (with the scope admin "
         "their ids, too), or the name or id of a saved audience."
@@ -136,6 +147,7 @@ WebhookId = Annotated[str, Field(max_length=100, description="The 'id' of the we
 Address = Annotated[str, Field(min_length=1, max_length=2000, description="Where to send to: http or https.")]
 Events = Annotated[
     tuple[Event, ...],
+    FAIL_FAST,
     Field(min_length=1, max_length=len(EVENTS), description="What it is told of; without any, of everything."),
 ]
 Latest = Annotated[int, Field(ge=1, le=500, description="How many at most, the latest of them.")]
@@ -144,5 +156,6 @@ Conversation = Annotated[
 ]
 UserIds = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=200)], ...],
+    FAIL_FAST,
     Field(min_length=1, max_length=1000, description="Their ids in the data."),
 ]

@@ -193,4 +193,5 @@ def _each(value: Any) -> tuple[Any, ...] | list[Any]:
 
 def misfit(error: ValidationError) -> str:
     """What does not fit, argument by argument, in one sentence."""
-    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:5]) + "."
+    found = error.errors(include_url=False, include_input=False, include_context=False)[:5]
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found) + "."

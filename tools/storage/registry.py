@@ -19,9 +19,10 @@ from pydantic import BaseModel
 from encoders.errors import NotThereError, RequestError
 from encoders.records import Record
 from encoders.text.words import as_it_was_saved
+from tools.naming import checked_approval, checked_name
 from tools.operation_types import CampaignOutcome
 from tools.storage.registry_tables import TABLES
-from tools.storage.sqlite import Database
+from tools.storage.sqlite import Database, digest
 from tools.types import AudienceSpec, Interval, SavedAudience
 
 NAME_LENGTH = 120
@@ -173,7 +174,9 @@ class Registry:
     def saved_with(self, key: str) -> SavedAudience | None:
         """What was saved with an idempotency key; None where nothing was yet."""
         with self._db.reading():
-            found = self._db.run("SELECT * FROM keys WHERE key = ? AND version IS NOT NULL", (key,)) if key else []
+            found = (
+                self._db.run("SELECT * FROM keys WHERE key = ? AND version IS NOT NULL", (digest(key),)) if key else []
+            )
             return self.get(found[0]["audience"], found[0]["version"]) if found else None
 
     def list(self) -> tuple[SavedAudience, ...]:
@@ -250,7 +253,7 @@ class Registry:
             content: a digest of what it was measured from.
             actor: who brought it.
         """
-        place = (outcome.audience_id, outcome.version)
+        place, actor = (outcome.audience_id, outcome.version), checked_approval(actor)
         with self._db.transaction():
             last = self._db.run(
                 "SELECT content, outcome FROM outcomes WHERE audience = ? AND version = ? ORDER BY id DESC LIMIT 1",
@@ -400,14 +403,14 @@ class Registry:
     def _seen(self, key: str, content: str) -> sqlite3.Row | None:
         if not key:
             return None
-        found = self._db.run("SELECT * FROM keys WHERE key = ?", (key,))
+        found = self._db.run("SELECT * FROM keys WHERE key = ?", (digest(key),))
         if found and found[0]["content"] != content:
             raise RequestError(f"The key '{key}' was already used for something else; take a new key for a new action.")
         return found[0] if found else None
 
     def _remember(self, key: str, content: str, audience: str | None, version: int | None) -> None:
         if key:
-            values = (key, content, audience, version, datetime.now(UTC).isoformat())
+            values = (digest(key), content, audience, version, datetime.now(UTC).isoformat())
             self._db.run("INSERT INTO keys (key, content, audience, version, made) VALUES (?, ?, ?, ?, ?)", values)
 
     def _write_audit(
@@ -433,9 +436,7 @@ def _digest(*content: object) -> str:
 
 
 def _checked(name: str, approved_by: str) -> tuple[str, str]:
-    name, approved_by = " ".join(name.split()), approved_by.strip()
+    name = " ".join(name.split())
     if not 0 < len(name) <= NAME_LENGTH:
         raise RequestError(f"An audience needs a name of 1 to {NAME_LENGTH} characters; this one has {len(name)}.")
-    if not approved_by:
-        raise RequestError("Saving an audience needs the name of the person who approved it.")
-    return name, approved_by
+    return checked_name(name, "the audience"), checked_approval(approved_by)

@@ -1,10 +1,9 @@
 """Tables beside the saved audiences: the registry's own, as they came about, and answers by idempotency key."""
 
 from datetime import UTC, datetime
-from hashlib import sha256
 
 from encoders.errors import RequestError
-from tools.storage.sqlite import Database
+from tools.storage.sqlite import Database, digest
 
 # --- The tables of the registry, as they came about; a file of an older format gets what it lacks when
 #     it is opened ---
@@ -148,7 +147,15 @@ ALTER TABLE answers RENAME COLUMN caller TO whose;
 ALTER TABLE answers RENAME COLUMN request TO content;
 """
 
-TABLES = (_AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS, _REACHING, _ANSWERS)
+_HASHED_KEYS = """
+PRAGMA secure_delete = ON;
+UPDATE keys SET key = sha256(key);
+UPDATE answers SET key = sha256(key);
+UPDATE pushes SET key = sha256(key) WHERE key <> '';
+"""
+"""Callers write into keys what they like, users too, and no erasure knows one inside of a word."""
+
+TABLES = (_AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS, _REACHING, _ANSWERS, _HASHED_KEYS)
 """One script a format; a change is a new script at the end, never an edit of an old one."""
 
 
@@ -160,7 +167,7 @@ class KeyReusedError(RequestError):
 
 
 class Answers:
-    """The answers in the table ``answers`` of a file: whose, key, content, answer, made."""
+    """The answers in the table ``answers`` of a file: whose, key and content (both hashed), answer, made."""
 
     def __init__(self, db: Database) -> None:
         """Keep them in ``db``."""
@@ -178,8 +185,10 @@ class Answers:
             KeyReusedError: the key came with another request then.
         """
         with self._db.reading():
-            found = self._db.run("SELECT content, answer FROM answers WHERE whose = ? AND key = ?", (whose, key))
-        if found and found[0]["content"] != _digest(content):
+            found = self._db.run(
+                "SELECT content, answer FROM answers WHERE whose = ? AND key = ?", (whose, digest(key))
+            )
+        if found and found[0]["content"] != digest(content):
             raise KeyReusedError(
                 f"The key '{key}' was already used for something else; take a new key for a new action."
             )
@@ -190,10 +199,6 @@ class Answers:
         with self._db.transaction():
             self._db.run(
                 "INSERT OR IGNORE INTO answers (whose, key, content, answer, made) VALUES (?, ?, ?, ?, ?)",
-                (whose, key, _digest(content), answer, datetime.now(UTC).isoformat()),
+                (whose, digest(key), digest(content), answer, datetime.now(UTC).isoformat()),
             )
         return self.find(whose, key, content) or answer
-
-
-def _digest(content: str) -> str:
-    return sha256(content.encode("utf-8", "surrogatepass")).hexdigest()

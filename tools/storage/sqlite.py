@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -240,6 +241,7 @@ class Database:
             options: dict[str, Any] = {"timeout": _WAIT, "check_same_thread": False, "isolation_level": None}
             self._db = open_sqlite(path, lost, **options) if path else sqlite3.connect(":memory:", **options)
         self._db.row_factory = sqlite3.Row
+        self._db.create_function("sha256", 1, digest, deterministic=True)  # for scripts; SQLite has none
         self._backups = Routine(self._db, self._path)
         try:
             self._prepare(changes="" if lost else _CHANGES)
@@ -334,6 +336,11 @@ class Database:
                 raise
             remedy = "stop the program and run 'audience restore'" if self._backed_up else "start the program again"
             raise DamagedError(f"{self._path} is damaged ({error}); {remedy}.") from error
+
+
+def digest(text: str) -> str:
+    """The SHA-256 of a text, as scripts have it by ``sha256``: what a caller wrote is not kept where this will do."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from tools.access.gate import CallLimits, Details, RequestAudit
 from tools.access.http import HttpGate
 from tools.access.names import Names, is_public, read_origin
 from tools.access.routes import Body, BodyKind
-from tools.bounds import JSON_BYTES
+from tools.bounds import JSON_BYTES, JSON_FIELDS
 from tools.storage.registry import Registry
 
 HERE = "http://127.0.0.1:7860"
@@ -230,6 +230,37 @@ def test_a_body_is_bounded_by_what_is_declared_by_what_comes_and_by_its_depth(to
     for flat in (b"[" * 64 + b"]" * 64, b'"' + b"[" * 1000 + b'"', b"[{}]" * 1000, b"{", b""):
         assert here.post("/mcp", content=flat).status_code == 200
     assert {line[2]["status"] for line in lines.written} == {400, 405, 413}
+
+
+def test_half_a_character_is_refused_in_one_sentence_wherever_it_stands(tokens: Tokens) -> None:
+    here = client(tokens)
+    halves = [
+        rb"\ud800",
+        rb"\uDFFF",
+        rb"\\\ud800",
+        rb"\ud83d\ude00\ude00",
+        rb"\ud83dx\ude00",
+        rb"\ud83d\n",
+        b"\xed\xa0\x80",
+        b"\xff",
+    ]
+    bodies = [form % half for half in halves for form in (b'"%s"', b'{"a":["b%sc"]}', b'{"%s":1}')]
+    for path in ("/api/demands/x", "/mcp"):
+        for body in [*bodies, '{"a":1}'.encode("utf-16"), '"\ud800"'.encode("utf-16-le", "surrogatepass")]:
+            refused = here.post(path, content=body)
+            assert (refused.status_code, refused.headers["content-type"]) == (400, "application/problem+json"), body
+            assert "half a character" in refused.json()["detail"]
+    for whole in (rb'"\ud83d\uDE00"', rb'"\\ud800"', rb'"\\\\ud800"', rb'"\u00e9"', '"é 😀"'.encode()):
+        assert here.post("/mcp", content=whole).status_code == 200, whole
+
+
+def test_the_fields_of_a_body_are_bounded_in_one_object_or_many(tokens: Tokens) -> None:
+    here = client(tokens)
+    fields = [b'"%x":1' % number for number in range(JSON_FIELDS + 1)]
+    for many in (b"{%s}" % b",".join(fields), b"[%s]" % b",".join(b"{%s}" % each for each in fields)):
+        assert here.post("/mcp", content=many).status_code == 400
+    for few in (b"{%s}" % b",".join(fields[1:]), b"[%s]" % b",".join([b'"a:b"'] * 2 * JSON_FIELDS)):
+        assert here.post("/mcp", content=few).status_code == 200
 
 
 @pytest.mark.parametrize("carries", list(BodyKind))

@@ -209,3 +209,27 @@ def test_blobs_are_read_whole_or_only_written_over() -> None:
 @given(st.binary(max_size=400))
 def test_what_names_nobody_stays_as_it_is(data: bytes) -> None:
     assert of("cust-7f3a").in_bytes(data) == data
+
+
+def test_an_address_goes_in_pieces_too_where_a_message_was_taken_apart() -> None:
+    contacts = {"email": [("person041.zed@mailhost.org", "person041.zed@mailhost.org")]}
+    traces = traces_of(["7"], contacts, ContactFormat("DE"), [], [])
+    parsed = {"text": "people like Person041.zed@mailhost.org", "wants": ["person041.zed", "mailhost.org", "person041"]}
+    inner = ormsgpack.packb(parsed | {"rest": "like person041.zed mailhost.org, organic tea"})
+    said = ["person041.zed's list", "the mailhost.organ", "person0412"]
+    state = {"memory": ormsgpack.Ext(5, inner), "said": said}
+    left = traces.in_bytes(ormsgpack.packb(state))
+    assert b"person041.zed" not in left.lower()
+    assert b"mailhost.org," not in left
+    assert b"organic tea" in left
+    assert b"the mailhost.organ" in left
+    assert b"person0412" in left
+    memory = traces_of(["7"], {"email": [("memory@state.org", "memory@state.org")]}, ContactFormat("DE"), [], [])
+    typed = ormsgpack.packb(["agent.state", "Memory", {"text": "memory@state.org", "wants": ["memory"]}, "validate"])
+    [made] = ormsgpack.unpackb(
+        memory.in_bytes(ormsgpack.packb([ormsgpack.Ext(5, typed)])), ext_hook=lambda _, data: ormsgpack.unpackb(data)
+    )
+    assert made == ["agent.state", "Memory", {"text": "[erased]", "wants": ["[erased]"]}, "validate"]
+    # Elsewhere, they are words like others: nobody can tell whose they are.
+    assert traces.in_bytes(kept := ormsgpack.packb({"wants": ["mailhost.org"], "text": "about mailhost.org"})) == kept
+    assert traces.in_bytes(left) == left

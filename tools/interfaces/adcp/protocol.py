@@ -18,6 +18,7 @@ from encoders.errors import (
     TooSmallError,
     UnknownTokenError,
 )
+from tools.types import FAIL_FAST
 
 # --- What all tasks share: errors, and releases of the protocol -----------------------------------
 
@@ -159,6 +160,8 @@ Domain = Annotated[
 ]
 LONGEST_SPEC = 2000
 MOST_DESTINATIONS = 50
+MOST_LISTED = 1000
+"""Elements of any other list."""
 
 
 class _Tolerant(BaseModel):
@@ -177,7 +180,7 @@ class TaskRequest(_Tolerant):
 class CapabilitiesRequest(TaskRequest):
     """Asks what this agent can do."""
 
-    protocols: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    protocols: Annotated[tuple[str, ...], FAIL_FAST, Field(min_length=1, max_length=MOST_LISTED)] | None = None
 
 
 class Pagination(_Tolerant):
@@ -209,11 +212,18 @@ class SignalDestination(_Tolerant):
         return {field: value for field, value in known.items() if value} if all(name.values()) else {}
 
 
+Destinations = Annotated[tuple[SignalDestination, ...], FAIL_FAST, Field(min_length=1, max_length=MOST_DESTINATIONS)]
+References = Annotated[tuple[dict[str, Any], ...], FAIL_FAST, Field(min_length=1, max_length=MOST_LISTED)]
+
+
 class Filters(_Tolerant):
     """Which of the signals found are wanted."""
 
-    catalog_types: tuple[Literal["marketplace", "custom", "owned"], ...] | None = None
-    data_providers: tuple[str, ...] | None = None
+    catalog_types: (
+        Annotated[tuple[Literal["marketplace", "custom", "owned"], ...], FAIL_FAST, Field(max_length=MOST_LISTED)]
+        | None
+    ) = None
+    data_providers: Annotated[tuple[str, ...], FAIL_FAST, Field(max_length=MOST_LISTED)] | None = None
     max_cpm: float | None = Field(None, ge=0)
     max_percent: float | None = Field(None, ge=0, le=100)
     min_coverage_percentage: float | None = Field(None, ge=0, le=100)
@@ -236,14 +246,14 @@ class SignalsRequest(TaskRequest):
 
     discovery_mode: Literal["brief", "wholesale"] = "brief"
     signal_spec: str | None = Field(None, description="Who is wanted, in plain words.")
-    signal_ids: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)] | None = None
-    signal_refs: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)] | None = None
-    destinations: Annotated[tuple[SignalDestination, ...], Field(min_length=1, max_length=MOST_DESTINATIONS)] | None = (
-        None
+    signal_ids: References | None = None
+    signal_refs: References | None = None
+    destinations: Destinations | None = None
+    countries: Annotated[tuple[str, ...], FAIL_FAST, Field(max_length=MOST_LISTED)] | None = Field(
+        None, description="Not read: where users live is not known here."
     )
-    countries: tuple[str, ...] | None = Field(None, description="Not read: where users live is not known here.")
     filters: Filters = Filters()
-    fields: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    fields: Annotated[tuple[str, ...], FAIL_FAST, Field(min_length=1, max_length=MOST_LISTED)] | None = None
     account: Account | None = None
     max_results: Annotated[int, Field(ge=1)] | None = None
     pagination: Pagination | None = None
@@ -281,7 +291,7 @@ class ActivationRequest(Keyed):
     """Asks to put a signal to use at some destinations, or to stop that."""
 
     signal_agent_segment_id: Annotated[str, Field(min_length=1, max_length=4000)]
-    destinations: Annotated[tuple[SignalDestination, ...], Field(min_length=1, max_length=MOST_DESTINATIONS)]
+    destinations: Destinations
     action: Literal["activate", "deactivate"] = "activate"
     pricing_option_id: str | None = None
     account: Account | None = None
@@ -306,7 +316,7 @@ class NewAccount(_Tolerant):
 class SyncRequest(Keyed):
     """Names the accounts a caller acts for."""
 
-    accounts: Annotated[tuple[NewAccount, ...], Field(max_length=1000)]
+    accounts: Annotated[tuple[NewAccount, ...], FAIL_FAST, Field(max_length=MOST_LISTED)]
     delete_missing: bool = False
     dry_run: bool = False
 

@@ -1,0 +1,45 @@
+"""What a name may hold: those of audiences and tuned demands, and of the people who approve something."""
+
+from unicodedata import bidirectional, category
+
+from encoders.errors import RequestError
+
+_TURNS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+"""Marks that turn the direction of what stands around them, so that a line of the audit shows something else."""
+_UNSEEN = frozenset({"Cc", "Cs"})
+
+
+def one_line(name: str) -> str:
+    """A name as it is kept: each of its gaps is one blank, and it shows what it holds.
+
+    Raises:
+        ValueError: it shows nothing, or holds a control character or a mark that turns the direction of writing.
+    """
+    tidy = " ".join(name.split())
+    odd = next((each for each in tidy if category(each) in _UNSEEN or bidirectional(each) in _TURNS), "")
+    if odd:
+        raise ValueError(f"it holds U+{ord(odd):04X}, which is not seen and changes what is; leave it out")
+    if all(category(each)[0] in "CZM" for each in tidy):
+        raise ValueError("it shows nothing; give a name")
+    return tidy
+
+
+def checked_name(name: str, of: str) -> str:
+    """The same for a name that did not come through an operation.
+
+    Args:
+        name: as it was given.
+        of: whom or what it names, as the rest of a sentence.
+
+    Raises:
+        RequestError: it is no name.
+    """
+    try:
+        return one_line(name)
+    except ValueError as error:
+        raise RequestError(f"This needs the name of {of}: {error}.") from None
+
+
+def checked_approval(by: str) -> str:
+    """The person who approved something; raises like ``checked_name``."""
+    return checked_name(by, "the person who approved it")
