@@ -24,19 +24,9 @@ FLOORS: dict[str, tuple[str, ...]] = {
         *("train", "tuning", "score"),
     ),
     "tools": (
-        *("bounds", "types", "operation_types", "sentences", "storage", "audiences", "access", "tenants", "delivery"),
-        *(
-            "erasure",
-            "uploads",
-            "queries",
-            "saved_audiences",
-            "service",
-            "problems",
-            "jobs",
-            "operations",
-            "interfaces",
-        ),
-        *("workers",),
+        *("bounds", "naming", "types", "operation_types", "sentences", "storage", "audiences", "access", "tenants"),
+        *("delivery", "problems", "jobs", "erasure", "uploads", "queries", "saved_audiences", "service"),
+        *("operations", "interfaces", "workers"),
     ),
     "agent": (
         *(
