@@ -32,7 +32,9 @@ def decimal(number: float, digits: int) -> str:
     return written.translate(str.maketrans({",": marks["thousands"], ".": marks["decimal"]}))
 
 
-def percent(share: float) -> str:
-    """A share in 0..1 as a percentage: one digit below ten."""
+def percent(share: float | None) -> str:
+    """A share in 0..1 as a percentage, with one digit below ten; '? %' where it is withheld."""
+    if share is None:
+        return "? %"
     written = 100 * share
     return f"{decimal(written, 0 if share >= 0.1 or round(written, 1).is_integer() else 1)} %"

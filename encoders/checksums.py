@@ -1,7 +1,8 @@
 """SHA-256 of what was written, so that a flipped byte or a cut file is noticed before anybody counts with it.
 
-A folder keeps the digests of its files in ``checksums.json``. A single file that changes over time keeps its digest
-beside it (``NAME-sum``) while nobody has it open. Tensors carry theirs in their file (``encoders.tensors``).
+A folder keeps the digests of its files in ``checksums.json``; while its files are replaced, that holds none. A single
+file that changes over time keeps its digest beside it (``NAME-sum``) while nobody has it open. Tensors carry theirs in
+their file (``encoders.tensors``).
 """
 
 import hashlib
@@ -28,23 +29,48 @@ def write_checksums(folder: Path) -> None:
     """Note the digest of every file in ``folder``, which nobody changes afterwards."""
     found = {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.is_file()}
     found.pop(CHECKSUMS, None)
+    _write(folder, found)
+
+
+def clear_checksums(folder: Path) -> None:
+    """Note that the files in ``folder`` are being replaced: until ``write_checksums``, they are read unchecked."""
+    _write(folder, {})
+
+
+def _write(folder: Path, digests: dict[str, str]) -> None:
     with atomic_file(folder / CHECKSUMS) as part:
-        part.write_text(json.dumps(found, indent=1), "utf-8")
+        part.write_text(json.dumps(digests, indent=1), "utf-8")
+
+
+def has_checksums(folder: Path) -> bool:
+    """Whether the digests of the files in ``folder`` are noted."""
+    with suppress(FileNotFoundError):
+        return (folder / CHECKSUMS).read_bytes() != b"{}"
+    return False
 
 
 def adopt(folder: Path) -> None:
-    """Note the digests of a folder of an earlier version, which has none; nothing where it cannot be written."""
-    if not (folder / CHECKSUMS).exists():
-        with suppress(OSError, WorkspaceError):
+    """Note the digests of a folder that has none: of an earlier version, or where replacing its files was stopped.
+
+    Nothing happens where it cannot be written.
+    """
+    with suppress(OSError, WorkspaceError):
+        if not has_checksums(folder):
             write_checksums(folder)
 
 
-def damaged_files(folder: Path, *names: str) -> list[str]:
-    """Files of ``folder``, or those of them named, that are not as they were written; none where it has no digests."""
+def damaged_files(folder: Path, *names: str, always: bool = False) -> list[str]:
+    """Files of ``folder``, or those of them named, that are not as they were written.
+
+    Args:
+        folder: whose files.
+        names: of those that are looked at; none for all.
+        always: whether such a folder was never written without digests, so that it is damaged where they are gone.
+    """
     try:
         known = json.loads((folder / CHECKSUMS).read_text("utf-8"))
     except FileNotFoundError:
-        return []
+        return [CHECKSUMS] if always else []
     except (OSError, ValueError):
         return [CHECKSUMS]
     if not isinstance(known, dict):

@@ -47,6 +47,8 @@ class ModelConfig(Record):
     seed: int
     grounding: ItemGrounding
     calibration: Calibration
+    checked: bool = False
+    """Whether the folder was written with checksums, so that one without them has lost them."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +90,21 @@ def read_config(folder: Path) -> ModelConfig:
         raise ModelError(f"The model in {folder} cannot be read ({type(error).__name__}); {remedy}.") from error
 
 
+def damaged_model(folder: Path) -> list[str]:
+    """Files of a model folder that are not as they were written."""
+    with suppress(ModelError):
+        return damaged_files(folder, always=read_config(folder).checked)
+    return damaged_files(folder)
+
+
 def read_model(folder: Path) -> TrainedModel:
-    """Load a model folder; one that was written without checksums gets them.
+    """Load a model folder; one that an earlier version wrote without checksums gets them.
 
     Raises:
         ModelError: the folder is from another version or damaged.
     """
     config = read_config(folder)
-    if damaged := damaged_files(folder):
+    if damaged := damaged_files(folder, always=config.checked):
         raise ModelError(
             f"{folder / damaged[0]} is damaged: it is not what was written; run 'audience train' to make the model "
             "again."
@@ -136,7 +145,7 @@ def _set_damaged_aside(workspace: Workspace) -> list[Path]:
     """The models of a workspace that are what was written, newest first."""
     whole = []
     for folder in workspace.models():
-        damaged = damaged_files(folder)
+        damaged = damaged_model(folder)
         if not damaged:
             whole.append(folder)
             continue

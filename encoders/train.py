@@ -233,6 +233,7 @@ def fit_model(
         seed=settings.seed,
         grounding=grounding,
         calibration=calibration,
+        checked=True,
     )
     learned = {"held_out_items": len(held_out), "epochs": epochs, "head_loss": head_loss, "calibration": figures}
     learned |= {"labels": written.summary()} if written else {}

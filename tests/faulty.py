@@ -6,6 +6,7 @@ database, and every message to the process of the index.
 """
 
 import errno
+import json
 import os
 import signal
 import sqlite3
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from encoders.checksums import CHECKSUMS
 from encoders.errors import AudienceError
 from encoders.settings import settings
 from tools.storage.sqlite import Database
@@ -144,6 +146,14 @@ def _run_and_end(action: Callable[[], None], workspace: Path, fault: Fault, file
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def as_of_an_earlier_version(model: Path) -> None:
+    """Make a model folder one that was written before there were checksums."""
+    (model / CHECKSUMS).unlink(missing_ok=True)
+    config = json.loads((model / "config.json").read_text("utf-8"))
+    config.pop("checked", None)
+    (model / "config.json").write_text(json.dumps(config), "utf-8")
 
 
 def flip(path: Path, share: float = 0.6) -> None:

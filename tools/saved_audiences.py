@@ -21,6 +21,7 @@ from tools.delivery.sending import Deployments, Exports
 from tools.erasure.erasure import delete_audience, delete_conversation, delete_export, erase
 from tools.operation_types import MOST_HELD_OUT, Receipt, Refreshed
 from tools.queries import AudienceQueries
+from tools.sentences.sentence import write
 from tools.types import AudienceSpec, ExportFile, Interval, SampleUser, SavedAudience
 from tools.uploads import keep_upload, uploaded
 
@@ -72,7 +73,7 @@ class SavedAudiences(AudienceQueries):
         parts = [self._registry.get(each) for each in audiences]
         question = ("combined", operation, *(f"{each.id} {each.version}" for each in parts))
         self._asks(question)
-        kept = self._reaching().kept(joined, "", self.settings.minimum_size, self._exact)
+        kept = self._reaching().kept(joined, "")
         return self._disclosure.count(kept.users, *question)
 
     def rename(self, audience: str, name: str, approved_by: str) -> SavedAudience:
@@ -231,7 +232,15 @@ class SavedAudiences(AudienceQueries):
         return selection
 
     def _shown(self, saved: SavedAudience) -> SavedAudience:
-        return shown_audience(saved, self._disclosure)
+        """A saved audience as the caller may read it.
+
+        What it says was written for whoever saved it, with the exact cut and thresholds of the life cycle where that
+        was the owner; below admin it is written anew.
+        """
+        shown = shown_audience(saved, self._disclosure)
+        if self._disclosure.exact or shown.spec is None:
+            return shown
+        return shown.model_copy(update={"definition": write(shown.spec, self._population.card)})
 
     def _holdout_share(self, share: float | None) -> float:
         if share is None:
@@ -269,7 +278,7 @@ class SavedAudiences(AudienceQueries):
         refreshes: bool = False,
         inherited: Collection[str] = (),
     ) -> SavedAudience:
-        kept = self._reaching().kept(members, name, self.settings.minimum_size, self._exact)
+        kept = self._reaching().kept(members, name)
         return self._registry.save_version(
             name,
             spec=spec,
@@ -306,8 +315,7 @@ class SavedAudiences(AudienceQueries):
 
     @property
     def _exports(self) -> Exports:
-        workspace, minimum = self._tenant.workspace, self.settings.minimum_size
-        return Exports(workspace, self._registry, self.destinations, minimum, self._exact)
+        return Exports(self._tenant.workspace, self._registry, self.destinations, self._disclosure)
 
     def _reaching(self) -> Reachability:
         """Who may be reached, by the data as it is now."""

@@ -362,7 +362,9 @@ class Overlap(Record):
     users_b: Count
     both: Count
     either: Count
-    jaccard: float = Field(description="both over either, from tens where one of the counts would be small")
+    jaccard: float | None = Field(
+        description="both over either, from tens where one of the counts would be small; null where it is withheld"
+    )
 
 
 class Comparison(Record):

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
-from encoders.checksums import damaged_files
 from encoders.data.built_in import BUILT_IN, publish_built_in
-from encoders.data.versions import publish
+from encoders.data.versions import damaged_data, publish
 from encoders.errors import BrokenIndexError, DataError
 from encoders.settings import Settings
 from encoders.workspace import Progress, Workspace
@@ -141,19 +140,20 @@ def _demo_data(workspace: Workspace, progress: Progress) -> "DatasetCard":
             f"{workspace.path} holds your data '{card.title}', which the demo would replace; "
             "name another folder: audience --workspace FOLDER demo."
         )
-    current = card.recipe == completejourney.recipe() and not damaged_files(dataset.folder)
+    current = card.recipe == completejourney.recipe() and not damaged_data(dataset.folder)
     return card if current else publish_built_in(workspace, DEMO, progress)
 
 
 def _demo_model(workspace: Workspace, settings: Settings, progress: Progress) -> Path:
     from encoders.data.events import Dataset
+    from encoders.model_folder import damaged_model
     from encoders.train import train, version_of
     from encoders.training.fit import Recipe
 
     dataset = Dataset.current(workspace)
     version = version_of(settings, dataset.before(dataset.card.default_as_of), Recipe())
     there = [model for model in workspace.models() if model.name == version]
-    return there[0] if there and not damaged_files(there[0]) else train(workspace, settings, None, progress)
+    return there[0] if there and not damaged_model(there[0]) else train(workspace, settings, None, progress)
 
 
 def _demo_index(workspace: Workspace, settings: Settings, card: "DatasetCard", model: Path, progress: Progress) -> None:

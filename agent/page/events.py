@@ -147,7 +147,7 @@ class PageEvents:
     async def _upload(self, request: Request, browser: str, send: Send) -> None:
         path = await self._uploads.take(request, browser)
         self._trail.note(current(), "page", {"act": "upload", "kind": path.suffix, "bytes": path.stat().st_size})
-        await JSONResponse([str(path)])(request.scope, request.receive, send)
+        await JSONResponse([self._uploads.place(path)])(request.scope, request.receive, send)
 
     def _understood(self, body: bytes, browser: str) -> dict[str, Any]:
         """An event with arguments of the right types.
@@ -233,11 +233,12 @@ def _texts(value: Any, uploads: Uploads, browser: str) -> list[str]:
 
 
 def _file(value: Any, uploads: Uploads, browser: str) -> dict[str, Any]:
-    path = value.get("path") if isinstance(value, dict) else None
-    name = uploads.name(path, browser) if isinstance(path, str) else None
-    if name is None:
+    place = value.get("path") if isinstance(value, dict) else None
+    found = uploads.find(place, browser) if isinstance(place, str) else None
+    if found is None:
         raise _misfit("a file that this browser has brought")
-    return {"path": path, "orig_name": name, "meta": {"_type": "gradio.FileData"}}
+    path, name = found
+    return {"path": str(path), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
 
 _CHECKS: dict[type[Block], Check] = {

@@ -241,10 +241,15 @@ class Uploads:
             self.drop(next(iter(self._kept)))
         return path
 
-    def name(self, path: str, browser: str) -> str | None:
-        """What a file is called; None where this browser did not bring it."""
-        kept = self._kept.get(Path(path))
-        return kept.name if kept and kept.browser == browser else None
+    def place(self, path: Path) -> str:
+        """Where a file lies in the folder of uploads, which is what its browser is told of it."""
+        return path.relative_to(self._folder).as_posix()
+
+    def find(self, place: str, browser: str) -> tuple[Path, str] | None:
+        """A file, and what it is called; None where this browser did not bring it."""
+        path = self._folder / place
+        kept = self._kept.get(path)
+        return (path, kept.name) if kept and kept.browser == browser else None
 
     def drop(self, path: Path) -> None:
         """Delete a file that was brought."""

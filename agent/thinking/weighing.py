@@ -126,7 +126,7 @@ def _weigh(
     change = 0.0
     if others:
         overlaps = service.compare([assumed, *others]).overlaps[: len(others)]
-        change = asked.likely * float(1.0 - np.mean([each.jaccard for each in overlaps]))
+        change = asked.likely * float(1.0 - np.mean([each.jaccard or 0.0 for each in overlaps]))
     return OpenQuestion(
         topic=asked.topic,
         question=asked.question,

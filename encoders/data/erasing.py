@@ -10,10 +10,11 @@ from pathlib import Path
 import polars as pl
 from pydantic import ValidationError
 
-from encoders.checksums import CHECKSUMS, damaged_files, write_checksums
+from encoders.checksums import clear_checksums, has_checksums, write_checksums
 from encoders.data.contacts import KINDS, WITHHELD, ContactFormat
 from encoders.data.events import DatasetCard
 from encoders.data.folders import About, Tables, version_of_tables
+from encoders.data.versions import damaged_data
 from encoders.errors import DataError, WorkspaceError
 from encoders.records import Record
 from encoders.workspace import Workspace, atomic_file, plain_faults
@@ -188,24 +189,24 @@ def prepared_folders(data: Path) -> Iterator[Path]:
 def erase_from_folder(folder: Path, users: Collection[str]) -> int:
     """Write a prepared folder anew without some users; how many rows that left out, 0 where nothing was written.
 
-    Each table is replaced as a whole. The checksums go first and come back last, so that a run that is killed leaves a
-    folder that can be read, and the next one goes on.
+    Each table is replaced as a whole. The checksums are cleared first and written last, so that a run that is killed
+    leaves a folder that can be read, and the next one goes on.
 
     Raises:
         DataError: a table cannot be read, or is not what was written.
         WorkspaceError: the disk is full or may not be written; what is not written yet is as it was.
     """
     gone = sorted(users)
-    if damaged := damaged_files(folder):  # new checksums must not vouch for it
+    if damaged := damaged_data(folder):  # new checksums must not vouch for it
         raise DataError(f"{folder / damaged[0]} is damaged: it is not what was written; run 'audience prepare' again.")
     try:
         tables = [path for path in sorted(folder.glob("*.parquet")) if _USER in pl.read_parquet_schema(path)]
         mine = pl.col(_USER).cast(pl.String).is_in(gone)
         rows = {path.name: int(pl.scan_parquet(path).filter(mine).select(pl.len()).collect().item()) for path in tables}
-        if not any(rows.values()) and (folder / CHECKSUMS).is_file():
+        if not any(rows.values()) and has_checksums(folder):
             return 0
         with plain_faults(folder):
-            (folder / CHECKSUMS).unlink(missing_ok=True)
+            clear_checksums(folder)
         for path in (path for path in tables if rows[path.name]):
             with atomic_file(path) as part:
                 pl.scan_parquet(path).filter(~mine.fill_null(False)).sink_parquet(part)

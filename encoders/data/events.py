@@ -20,7 +20,6 @@ and may hold topics.parquet, campaigns.parquet and campaign_items.parquet, which
 import os
 import weakref
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -31,9 +30,9 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from encoders.checksums import CHECKSUMS, adopt, damaged_files, sha256_of
+from encoders.checksums import CHECKSUMS, adopt, has_checksums, sha256_of
 from encoders.data.contacts import NO_CONSENT, NO_USER, WITHHELD
-from encoders.data.versions import hold
+from encoders.data.versions import damaged_data, hold
 from encoders.errors import DataError
 from encoders.workspace import Workspace
 
@@ -256,9 +255,7 @@ class Dataset:
         """
         self._check("users.parquet")
         self._check(_CONTACTS)
-        with suppress(FileNotFoundError):
-            return sha256_of(self.folder / CHECKSUMS)
-        return ""
+        return sha256_of(self.folder / CHECKSUMS) if has_checksums(self.folder) else ""
 
     def among(self, users: Collection[str]) -> set[str]:
         """Those of some users who are in the data, by their attributes or, where they have none, by any event."""
@@ -303,10 +300,10 @@ class Dataset:
         Raises:
             DataError: it is not what was written.
         """
-        if name not in self._checked and damaged_files(self.folder, name):
+        if name not in self._checked and (damaged := damaged_data(self.folder, name)):
             raise DataError(
-                f"{self.folder / name} is damaged: it is not what was written; run 'audience prepare' (or 'audience "
-                "demo') again, which keeps everything else."
+                f"{self.folder / damaged[0]} is damaged: it is not what was written; run 'audience prepare' (or "
+                "'audience demo') again, which keeps everything else."
             )
         self._checked.add(name)
 

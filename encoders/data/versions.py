@@ -7,6 +7,7 @@ the current one; it never touches one that is read, so nobody ever counts with t
 import fcntl
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,7 @@ from encoders.workspace import Workspace, make_folder, plain_faults, set_aside
 CARD = "dataset.json"
 _NEXT = ".next"
 _CARD_DIGITS = 8
+_VERSION = re.compile(rf".+-[0-9a-f]{{{_CARD_DIGITS}}}")
 
 Done = TypeVar("Done")
 
@@ -74,11 +76,19 @@ def _put(workspace: Workspace, building: Path, name: str) -> Path:
     """Give a version its name, unless it is there."""
     version = json.loads((building / CARD).read_text("utf-8"))["version"]
     target = workspace.data_folder / f"{version}-{sha256_of(building / CARD)[:_CARD_DIGITS]}"
-    if target.exists() and damaged_files(target):
+    if target.exists() and damaged_data(target):
         set_aside(target, workspace.path / "damaged", f"nothing is lost, because {name} was prepared again")
     if not target.exists():
         building.rename(target)
     return target
+
+
+def damaged_data(folder: Path, *names: str) -> list[str]:
+    """Files of prepared data, or those of them named, that are not as they were written.
+
+    Before 0.2 there were neither checksums nor versions; a version without them has lost them.
+    """
+    return damaged_files(folder, *names, always=bool(_VERSION.fullmatch(folder.name)))
 
 
 def drop_unread(workspace: Workspace) -> None:

@@ -1,6 +1,7 @@
 """What the page sends, over a real server: arguments that are something else than their input takes go nowhere."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -223,7 +224,9 @@ def test_one_browser_has_nothing_of_another(web: Web, address: str) -> None:
 
 def test_a_file_that_this_browser_brought_is_taken_and_goes_nowhere_else(web: Web, desk: PlantedDesk) -> None:
     [path] = web.bring("../../list of users.csv", b"user_id\n1\n2\n").json()
-    assert Path(path).stat().st_mode & 0o777 == 0o600
+    assert re.fullmatch(r"[0-9a-f]{64}/upload\.csv", path), "nothing of where the workspace lies"
+    folder = Path(get_upload_folder())
+    assert (folder / path).stat().st_mode & 0o777 == 0o600
     assert (
         web.send(PEOPLE, None, {"path": path, "orig_name": "x", "url": f"/gradio_api/file={path}"}).status_code == 200
     )
@@ -232,8 +235,8 @@ def test_a_file_that_this_browser_brought_is_taken_and_goes_nowhere_else(web: We
     for way in (f"/gradio_api/file={path}", f"/gradio_api/file/{path}", "/gradio_api/file=/etc/passwd"):
         assert web.http.get(way).status_code == 404
     brought = [web.bring("a.csv", b"user_id\n").json()[0] for _ in range(UPLOAD_FILES)]
-    assert not Path(path).exists(), "the oldest goes when another comes"
-    assert all(Path(each).exists() for each in brought)
+    assert not (folder / path).exists(), "the oldest goes when another comes"
+    assert all((folder / each).exists() for each in brought)
 
 
 def test_a_file_is_refused_by_its_kind_its_size_and_its_form(web: Web) -> None:

@@ -9,7 +9,7 @@ from encoders.checksums import CHECKSUMS, write_checksums
 from encoders.errors import ModelError
 from encoders.model_folder import FORMAT, read_config, read_model, usable_model
 from encoders.workspace import Workspace
-from tests.faulty import flip
+from tests.faulty import as_of_an_earlier_version, flip
 from tests.planted import AS_OF
 
 
@@ -35,7 +35,7 @@ def test_a_damaged_config_is_one_sentence(own_workspace: Workspace, text: str) -
 @pytest.mark.parametrize("damage", ["missing", "truncated", "empty", "other weights"])
 def test_damaged_weights_of_a_model_without_checksums_are_one_sentence(own_workspace: Workspace, damage: str) -> None:
     folder = own_workspace.newest_model()
-    (folder / CHECKSUMS).unlink()
+    as_of_an_earlier_version(folder)
     weights = folder / "model.safetensors"
     if damage == "missing":
         weights.unlink()
@@ -93,9 +93,19 @@ def test_a_flipped_byte_is_noticed_and_the_next_older_model_is_taken(
     assert "an older model is taken" in caplog.text
 
 
-def test_a_model_without_checksums_opens_and_gets_them(own_workspace: Workspace) -> None:
+def test_a_model_that_has_lost_its_checksums_is_damaged(own_workspace: Workspace) -> None:
     folder = own_workspace.newest_model()
     (folder / CHECKSUMS).unlink()
+    with pytest.raises(ModelError, match=rf"{CHECKSUMS} is damaged: .*; run 'audience train'"):
+        read_model(folder)
+    name = read_config(folder).data_name
+    assert usable_model(own_workspace, "use", name, AS_OF) is None
+    assert not folder.exists()
+
+
+def test_a_model_without_checksums_opens_and_gets_them(own_workspace: Workspace) -> None:
+    folder = own_workspace.newest_model()
+    as_of_an_earlier_version(folder)
     read_model(folder)
     flip(folder / "report.json")
     with pytest.raises(ModelError, match=r"report\.json is damaged"):

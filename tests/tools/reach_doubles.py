@@ -11,6 +11,7 @@ import polars as pl
 from encoders.checksums import write_checksums
 from encoders.data.events import EVENT_SCHEMA, DatasetCard
 from encoders.workspace import Workspace
+from tools.audiences.disclosure import Disclosure
 from tools.delivery.destinations import Platform
 from tools.delivery.exports import export_audience
 from tools.delivery.reaching import Reachability
@@ -49,4 +50,4 @@ def export(
     registry = SimpleNamespace(members=lambda *_: (tuple(members), tuple(holdout)), list=tuple)
     reaching = Reachability(workspace, cast(Registry, registry))
     leaving = reaching.leaving(saved)
-    return export_audience(workspace, saved, leaving, reaching.has_contacts, format, platform, minimum)
+    return export_audience(workspace, saved, leaving, reaching.has_contacts, format, platform, Disclosure(minimum))

@@ -1,13 +1,14 @@
 """Saved audiences as they are shown, on which day they are refreshed, and who came and left."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
 from encoders.data.events import DatasetCard
 from encoders.errors import RequestError
-from tools.audiences.disclosure import Disclosure, Question
+from tools.audiences.disclosure import Disclosure, Question, number_text
 from tools.operation_types import Refreshed
 from tools.types import AudienceSpec, SampleUser, SavedAudience
 
@@ -53,6 +54,34 @@ def refresh_question(saved: SavedAudience) -> Question:
     return "refreshed", saved.name, str(saved.version), *saved_question(saved)
 
 
+def shown_aside(users: int, disclosure: Disclosure, saved: SavedAudience, *why: str) -> int | None:
+    """How many users stand aside of a saved audience: its owner is told of few as well, others as of any group.
+
+    Args:
+        users: how many.
+        disclosure: how counts are shown.
+        saved: the version.
+        why: they do, in canonical words.
+    """
+    return users if disclosure.exact else disclosure.count(users, *saved_question(saved), "aside", *why)
+
+
+_COUNT = re.compile(r"[0-9][0-9,]*(?= )")
+
+
+def shown_notes(saved: SavedAudience, disclosure: Disclosure) -> tuple[str, ...]:
+    """The notes of a saved audience, which begin with a count of users, as a caller may read them."""
+
+    def shown(place: int, note: str) -> str:
+        found = _COUNT.match(note)
+        if found is None:
+            return note
+        users = shown_aside(int(found[0].replace(",", "")), disclosure, saved, "note", str(place))
+        return number_text(users, disclosure.minimum) + note[found.end() :]
+
+    return tuple(shown(place, note) for place, note in enumerate(saved.notes))
+
+
 def shown_audience(saved: SavedAudience, disclosure: Disclosure) -> SavedAudience:
     """A saved audience with its counts as they are shown; its holdout is as exact as they are.
 
@@ -67,7 +96,8 @@ def shown_audience(saved: SavedAudience, disclosure: Disclosure) -> SavedAudienc
     spec = saved.spec
     if spec and spec.cut is not None:
         spec = spec.model_copy(update={"cut": disclosure.cut(spec.cut)})
-    return saved.model_copy(update={"users": users, "holdout": holdout, "forecast": forecast, "spec": spec})
+    counts = {"users": users, "holdout": holdout, "forecast": forecast, "notes": shown_notes(saved, disclosure)}
+    return saved.model_copy(update={**counts, "spec": spec})
 
 
 def moves(

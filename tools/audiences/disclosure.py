@@ -47,8 +47,8 @@ class Common(NamedTuple):
     both: int | None
     apart: tuple[int | None, int | None]
     """Only in the one, and only in the other."""
-    share: float
-    """Both over either, from tens where few are in both or in the smaller one alone; 0 where one is withheld."""
+    share: float | None
+    """Both over either, from tens where few are in both or in the smaller one alone; None where one is withheld."""
 
     @property
     def either(self) -> int | None:
@@ -109,20 +109,21 @@ class Disclosure:
         one, other = users
         if one is None or other is None:
             apart = self.rest(one, 0), self.rest(other, 0)
-            return Common(users, None, apart, 0.0)
+            return Common(users, None, apart, None)
         number, smaller = _number(both), min(users, key=lambda each: each or 0)
         assert smaller is not None
         shown = self.part(both, smaller, *question)
         about = self._about(number, smaller, shown)
-        share = about / (one + other - about)
+        share = None if about is None else about / (one + other - about)
         if self.exact and shown == smaller and abs(one - other) < self.minimum:
             users, shown = (other, other), other
         return Common(users, shown, (self.rest(users[0], shown or 0), self.rest(users[1], shown or 0)), share)
 
-    def _about(self, both: int, smaller: int, shown: int | None) -> int:
-        """About how many are in both, where it has to be said in a share."""
+    def _about(self, both: int, smaller: int, shown: int | None) -> int | None:
+        """About how many are in both, where it has to be said in a share; None where nothing may be."""
         if shown is None:
-            return min(smaller, self.rough(both) or 0)
+            about = self.rough(both)
+            return None if about is None else min(smaller, about)
         few = self.rough(smaller - both) if shown == smaller else None
         return shown - (few or 0)
 

@@ -313,7 +313,9 @@ class Outcomes:
             sides = dict.fromkeys(sides, Side(users=None, responders=None, rate=None))
         sides = {name: self._side(side, (*question, name)) for name, side in sides.items()}
         forecast = None if users is None else self._disclosure.interval(outcome.forecast, *question)
-        read = outcome.notes if self._disclosure.exact else tuple(each for each in outcome.notes if each in notes)
+        read = tuple(each for each in outcome.notes if self._disclosure.exact or each in notes)
+        if any(side.responders is None for side in sides.values()):
+            read = tuple(each for each in read if each != _NO_RATIO)  # it says how many the withheld ones are
         shown = outcome.model_copy(update=sides | {"forecast": forecast, "notes": read})
         return shown.model_copy(update=_compared(shown.contacted, shown.held_out, shown.responders, forecast))
 

@@ -20,8 +20,10 @@ import polars as pl
 from encoders.checksums import seal, seal_is_broken, sha256_of, unseal
 from encoders.errors import DamagedError, NotThereError, RequestError, TooSmallError, WorkspaceError
 from encoders.workspace import Workspace, atomic_file
+from tools.audiences.changes import shown_aside
+from tools.audiences.disclosure import Disclosure, number_text
 from tools.delivery.destinations import Platform, Receiver
-from tools.delivery.reaching import Contact, ReachableUsers, counted, sentence, told
+from tools.delivery.reaching import Contact, ReachableUsers, sentence, told
 from tools.types import ExportFile, SavedAudience
 
 KEPT_DAYS = 7
@@ -43,8 +45,7 @@ def export_audience(
     kinds: Sequence[str],
     format: Literal["csv", "parquet"] = "csv",
     platform: Platform | Receiver | None = None,
-    minimum: int = 1,
-    exact: bool = True,
+    disclosure: Disclosure | None = None,
 ) -> ExportFile:
     """Write those of an audience who may be reached to exports/, for the owner's eyes only.
 
@@ -57,23 +58,24 @@ def export_audience(
         kinds: the contacts that the data has.
         format: in CSV a user id that a spreadsheet would take for a formula gets a leading apostrophe.
         platform: the ad platform to write it for, or who it is sent to; None for a table of users.
-        minimum: a file with fewer rows is not written, to protect single people.
-        exact: whether small numbers of users who were left out may be told.
+        disclosure: how counts of users who were left out are shown, and below how many rows no file is written, to
+            protect single people; None for any number as it is.
 
     Raises:
         WorkspaceError: the disk is full or may not be written; an earlier file of this version is still there.
         RequestError: the platform turns such a list down, or could match too few of it.
     """
+    disclosure = disclosure or Disclosure(1)
     if isinstance(platform, Platform):
         platform.check_name(saved)
     table, out = _table(leaving, kinds, platform)
     warnings: tuple[str, ...] = ()
     if isinstance(platform, Platform):
-        _enough_matched(table.height, platform, minimum, out, leaving)
-        warnings = (*out.missing(platform, minimum, exact), *platform.warnings(table.height))
+        _enough_matched(table.height, platform, disclosure.minimum, out, leaving)
+        warnings = (*out.missing(platform, saved, disclosure), *platform.warnings(table.height))
     else:
-        _large_enough(table.height, minimum)
-    left_out = told([*leaving.left_out, *out.reasons()], minimum, exact)
+        _large_enough(table.height, disclosure.minimum)
+    left_out = told([*leaving.left_out, *out.reasons()], saved, disclosure)
     ending = f"-{platform.key}" if platform else ""
     target = workspace.exports / f"{saved.id}-v{saved.version}{ending}.{format}"
     return ExportFile(
@@ -150,8 +152,8 @@ def why_outdated(
     leaving: ReachableUsers,
     kinds: Sequence[str],
     platform: Platform | Receiver | None,
-    minimum: int = 1,
-    exact: bool = True,
+    saved: SavedAudience,
+    disclosure: Disclosure,
 ) -> str:
     """Why a file that was exported may not be given out any more, in a sentence; empty where it may.
 
@@ -162,8 +164,8 @@ def why_outdated(
         leaving: who of the version in it may leave now.
         kinds: the contacts that the data has now.
         platform: who it was written for.
-        minimum: below it, and unless ``exact``, no number of those who would be left out is told.
-        exact: whether small numbers may be told.
+        saved: the version in it.
+        disclosure: how counts of those who would be left out are shown.
 
     Raises:
         DamagedError: the file cannot be read.
@@ -179,7 +181,7 @@ def why_outdated(
     known = set(then.columns) <= set(now.columns)
     if known and then.join(now, on=then.columns, how="anti", nulls_equal=True).is_empty():
         return ""
-    today = "; ".join(each.detail for each in told([*leaving.left_out, *out.reasons()], minimum, exact))
+    today = "; ".join(each.detail for each in told([*leaving.left_out, *out.reasons()], saved, disclosure))
     return (
         f"Since the file '{path.name}' was written, somebody in it may no longer be reached, or not by the contact in "
         f"it, so it is not given out; export the audience again{f', which leaves out: {today}' if today else ''}."
@@ -261,9 +263,9 @@ class _Out:
         ]
         return [each for each in found if each[1]]
 
-    def missing(self, platform: Platform, minimum: int, exact: bool) -> tuple[str, ...]:
+    def missing(self, platform: Platform, saved: SavedAudience, disclosure: Disclosure) -> tuple[str, ...]:
         """Who is not in the list because the platform could not match them, in a sentence."""
-        said = counted(self.unmatched, minimum, exact)
+        said = number_text(shown_aside(self.unmatched, disclosure, saved, "unmatched"), disclosure.minimum)
         return (
             (f"{said} have no contact that {platform.name} could match, and are not in the file.",)
             if self.unmatched

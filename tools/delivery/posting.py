@@ -2,10 +2,11 @@
 
 import base64
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from secrets import token_bytes
 
 import httpx2
@@ -14,7 +15,13 @@ from standardwebhooks import Webhook
 from encoders.errors import RequestError
 
 _LONGEST = 2000
-_NAT64 = IPv6Network("64:ff9b::/96")
+_PORTS = range(1, 65536)
+_CARRYING = (IPv6Network("::/96"), IPv6Network("64:ff9b::/96"))
+"""An IPv4 address is the end of these: IPv4-compatible ones and NAT64."""
+_GIVEN_OUT = IPv6Network("2000::/3")
+"""IANA has given out no other unicast addresses of IPv6."""
+_NOT_REACHED = (IPv4Network("192.0.0.0/24"), IPv6Network("3fff::/20"))
+"""By IANA's registries of special purposes, which the ``ipaddress`` of older Pythons does not know in full."""
 _REMEDY = "use a public address, or listen on loopback alone (AUDIENCE_HOST=127.0.0.1)"
 
 
@@ -38,12 +45,20 @@ def checked_url(url: str, private: bool) -> str:
         raise RequestError(f"'{url[:80]}' is no address to send to; give a URL like https://example.com/hook.")
     if parsed.userinfo:
         raise RequestError("A URL may not hold a name or password; messages are signed with the secret instead.")
-    try:
-        literal = str(ip_address(parsed.host))
-    except ValueError:
-        return url
-    _check(literal, parsed.host, private)
+    if parsed.port is not None and parsed.port not in _PORTS:
+        raise RequestError(f"There is no port {parsed.port}; ports are 1 to {_PORTS[-1]:,}.")
+    if literal := _literal(parsed.host):
+        _check(literal, parsed.host, private)
     return url
+
+
+def _literal(host: str) -> str:
+    """The address that a host is, in any form that looking it up takes for one; empty where it is a name."""
+    with suppress(ValueError):
+        return str(ip_address(host))
+    with suppress(OSError):
+        return socket.inet_ntoa(socket.inet_aton(host))  # '2130706433', '127.1', '0x7f.1'
+    return ""
 
 
 def addresses(url: httpx2.URL, private: bool) -> list[str]:
@@ -71,11 +86,13 @@ def _public(address: IPv4Address | IPv6Address) -> bool:
     """Whether anybody reaches it; an IPv6 address that carries an IPv4 one is as public as that."""
     if isinstance(address, IPv6Address):
         carried = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if address in _NAT64:
+        if any(address in each for each in _CARRYING):
             carried = IPv4Address(int(address) & 0xFFFFFFFF)
         if carried is not None:
             return _public(carried)
-    return address.is_global and not address.is_multicast
+        if address not in _GIVEN_OUT:
+            return False
+    return address.is_global and not address.is_multicast and not any(address in each for each in _NOT_REACHED)
 
 
 SECONDS = 10.0

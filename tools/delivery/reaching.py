@@ -26,6 +26,8 @@ from encoders.data.events import HORIZON_DAYS, Dataset
 from encoders.errors import DataError
 from encoders.text.demand import read_demand
 from encoders.workspace import Workspace
+from tools.audiences.changes import shown_aside
+from tools.audiences.disclosure import Disclosure, number_text
 from tools.operation_types import VERSION
 from tools.storage.registry import Registry
 from tools.types import LeftOut, SavedAudience
@@ -34,11 +36,6 @@ _NAMED = 3
 
 Contact = tuple[str, str]
 """A kind and the form that all spellings of one contact share."""
-
-
-def counted(users: int, minimum: int, exact: bool) -> str:
-    """A number of users as a caller may read it: exact, or without figures below the minimum size."""
-    return f"{users:,}" if exact or users >= minimum else f"fewer than {minimum}"
 
 
 @dataclass(frozen=True)
@@ -66,6 +63,7 @@ class EligibleMembers:
 
     users: frozenset[str]
     notes: tuple[str, ...]
+    """With the counts as they are, to be kept; see ``shown_notes``."""
 
 
 class Reachability:
@@ -136,7 +134,7 @@ class Reachability:
             format=self.format,
         )
 
-    def kept(self, users: Collection[str], name: str, minimum: int, exact: bool) -> EligibleMembers:
+    def kept(self, users: Collection[str], name: str) -> EligibleMembers:
         """Who of some users may be in a new audience called ``name``, and what to say about the others.
 
         Users who are held out elsewhere are in it, because they belong to it; its files leave them out.
@@ -145,12 +143,11 @@ class Reachability:
         gone = self._forgotten.among(wanted) | self._absent(wanted)
         notes = []
         if gone:
-            said = counted(len(gone), minimum, exact)
-            notes.append(f"{said} were left out: no longer in the data, without consent, or erased.")
+            notes.append(f"{len(gone):,} were left out: no longer in the data, without consent, or erased.")
         elsewhere = self._held_elsewhere(self._registry.id_of(name))
         if taken := (wanted - gone) & elsewhere.users:
-            said = counted(len(taken), minimum, exact)
-            notes.append(f"{said} are held out of {elsewhere.names(taken)}; files of this audience leave them out.")
+            held = f"are held out of {elsewhere.names(taken)}"
+            notes.append(f"{len(taken):,} {held}; files of this audience leave them out.")
         return EligibleMembers(wanted - gone, tuple(notes))
 
     # --- inside -----------------------------------------------------------------------------------
@@ -223,18 +220,14 @@ def _end(saved: SavedAudience) -> date:
     return saved.as_of + timedelta(days=days)
 
 
-def told(left_out: Sequence[tuple[str, int, str]], minimum: int, exact: bool) -> tuple[LeftOut, ...]:
-    """Who was left out, as a caller may read it."""
-    return tuple(
-        LeftOut.model_validate(
-            {
-                "reason": reason,
-                "users": users if exact or users >= minimum else None,
-                "detail": f"{counted(users, minimum, exact)} {words}",
-            }
-        )
-        for reason, users, words in left_out
-    )
+def told(left_out: Sequence[tuple[str, int, str]], saved: SavedAudience, disclosure: Disclosure) -> tuple[LeftOut, ...]:
+    """Who was left out of a version, as a caller may read it."""
+    found = []
+    for reason, exact, words in left_out:
+        users = shown_aside(exact, disclosure, saved, reason)
+        detail = f"{number_text(users, disclosure.minimum)} {words}"
+        found.append(LeftOut.model_validate({"reason": reason, "users": users, "detail": detail}))
+    return tuple(found)
 
 
 def sentence(left_out: Sequence[LeftOut]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import polars as pl
 from encoders.checksums import sha256_of
 from encoders.errors import DamagedError, DestinationError, NotThereError, RequestError
 from encoders.workspace import Workspace
+from tools.audiences.disclosure import Disclosure
 from tools.delivery.destinations import Batch, Destination, Destinations, Person, Platform, Receiver, platforms
 from tools.delivery.exports import FILE, export_audience, exported, may_leave_by, note_reach, why_outdated
 from tools.delivery.reaching import Reachability
@@ -200,8 +201,7 @@ class Exports:
         workspace: Workspace,
         registry: Registry,
         destinations: Destinations,
-        minimum: int,
-        exact: bool = True,
+        disclosure: Disclosure,
     ) -> None:
         """Write nothing yet.
 
@@ -209,11 +209,10 @@ class Exports:
             workspace: where the contacts are and the files go.
             registry: where the audiences are, and the audit lines go.
             destinations: who can be exported to.
-            minimum: the smallest number of rows of a file.
-            exact: whether small numbers of users who were left out may be told.
+            disclosure: how counts of users who were left out are shown; its minimum is the smallest number of rows.
         """
         self._workspace, self._registry, self._destinations = workspace, registry, destinations
-        self._minimum, self._exact = minimum, exact
+        self._disclosure = disclosure
 
     def export(self, audience: str, format: Literal["csv", "parquet"], key: str, to: str) -> ExportFile:
         """Write a file and, where somebody takes it in batches, send it; an audit line stands before the first batch.
@@ -236,9 +235,7 @@ class Exports:
         reach, leaving = reaching.digest(saved), reaching.leaving(saved)
         name = to.strip().lower()
         wanted = Receiver(key=name, name=destination.name) if isinstance(destination, Destination) else destination
-        file = export_audience(
-            self._workspace, saved, leaving, reaching.has_contacts, format, wanted, self._minimum, self._exact
-        )
+        file = export_audience(self._workspace, saved, leaving, reaching.has_contacts, format, wanted, self._disclosure)
         note_reach(Path(file.path), reach)
         self._record(saved, file, key)
         if not isinstance(destination, Destination):
@@ -269,7 +266,7 @@ class Exports:
             return path
         platform = platforms().get(to, Receiver(key=to, name=to)) if to else None
         leaving = reaching.leaving(saved)
-        if why := why_outdated(path, leaving, reaching.has_contacts, platform, self._minimum, self._exact):
+        if why := why_outdated(path, leaving, reaching.has_contacts, platform, saved, self._disclosure):
             raise NotThereError(why)
         note_reach(path, reach)
         return path

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from encoders.checksums import CHECKSUMS
+from encoders.checksums import CHECKSUMS, clear_checksums, has_checksums
 from encoders.data.events import Dataset
 from encoders.data.versions import drop_unread, publish
 from encoders.errors import DataError
@@ -139,6 +139,18 @@ def test_damaged_data_is_one_sentence(own_workspace: Workspace, name: str, damag
     Dataset.current(own_workspace)
     damage(own_workspace.data / name)
     with pytest.raises(DataError, match="'audience prepare'"):
+        read_all(own_workspace)
+
+
+def test_a_version_that_has_lost_its_checksums_is_damaged(own_workspace: Workspace) -> None:
+    prepare_elsewhere(own_workspace, "cocoa")
+    folder = own_workspace.data
+    assert folder != own_workspace.data_folder, "an earlier version had but one, there"
+    clear_checksums(folder)
+    read_all(own_workspace)
+    assert has_checksums(folder), "whoever opens what an erasure left half done notes them"
+    (folder / CHECKSUMS).unlink()
+    with pytest.raises(DataError, match=rf"{CHECKSUMS} is damaged: .*'audience prepare'"):
         read_all(own_workspace)
 
 

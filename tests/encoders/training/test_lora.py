@@ -10,7 +10,6 @@ from safetensors.torch import load_file, save_file
 
 import encoders.train
 import encoders.training.fit_head
-from encoders.checksums import CHECKSUMS
 from encoders.errors import ModelError
 from encoders.model.dual import DualEncoder
 from encoders.model.users import read_vocabulary
@@ -23,6 +22,7 @@ from encoders.training.fit import fit
 from encoders.training.labels import LabelWriter, TrainingExample, encode_labels, read_examples
 from encoders.training.lora import AdaptedEncoder, LiveParts, parts_to_learn
 from encoders.workspace import Workspace, silent
+from tests.faulty import as_of_an_earlier_version
 from tests.planted import AS_OF, TINY_RECIPE, World, world_settings
 
 pytestmark = pytest.mark.slow
@@ -157,7 +157,7 @@ def test_a_model_folder_keeps_the_adapter(learned: Workspace) -> None:
 def test_a_damaged_adapter_is_one_sentence(learned: Workspace, tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "model"
     shutil.copytree(learned.newest_model(), folder)
-    (folder / CHECKSUMS).unlink()  # as of a model that was written without them
+    as_of_an_earlier_version(folder)
     file = folder / "lora.safetensors"
     if damage == "missing":
         file.unlink()

@@ -300,6 +300,18 @@ def test_a_token_reads_no_note_about_the_file_of_the_owner(own: AudienceService,
     assert "stranger" not in present(own.of(AGENT).outcomes.last("coffee")).model_dump_json()
 
 
+def test_no_note_says_how_many_responded_where_that_is_withheld(own: AudienceService, tmp_path: Path) -> None:
+    own.save(COFFEE, "coffee", "Ada", holdout=0.25)
+    nobody = own.outcomes.from_file("coffee", written(tmp_path, "out.csv", pl.DataFrame({"user_id": ["x"]})), "Ada")
+    assert any("nobody responded" in note for note in nobody.notes)
+    agent = own.of(AGENT).outcomes
+    seen = present(agent.last("coffee"))
+    assert (seen.contacted.responders, seen.held_out.responders) == (None, None)
+    brought = agent.from_file("coffee", written(tmp_path, "own.csv", pl.DataFrame({"user_id": ["y"]})), "Bo")
+    for each in (seen, brought):
+        assert not any("nobody responded" in note for note in each.notes)
+
+
 def test_nothing_is_said_of_the_outcome_of_a_small_audience(own: AudienceService) -> None:
     own.save(COFFEE.model_copy(update={"cut": 0.01}), "few", "Ada")
     found = own.outcomes.from_data("few", "Ada")

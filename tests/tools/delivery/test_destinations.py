@@ -21,6 +21,7 @@ from tests.faulty import flip
 from tests.listening import Listener, listening, signed
 from tests.present import present
 from tests.tools.reach_doubles import prepared
+from tools.audiences.disclosure import Disclosure
 from tools.delivery import destinations
 from tools.delivery.destinations import Batch, Destinations
 from tools.delivery.sending import Exports
@@ -56,7 +57,7 @@ class House:
         )  # fmt: skip
 
     def export(self, to: str, key: str = "", format: Any = "csv") -> ExportFile:
-        exports = Exports(self.workspace, self.registry, self.destinations, 0)
+        exports = Exports(self.workspace, self.registry, self.destinations, Disclosure(0))
         return exports.export("Tea", format, key, to)
 
     def staying(self) -> set[str]:

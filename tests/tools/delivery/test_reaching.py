@@ -23,7 +23,8 @@ from tests.listening import listening
 from tests.planted import World, copied
 from tests.present import present
 from tests.tools.reach_doubles import TODAY, prepared
-from tools.access.callers import Caller, Scope
+from tools.access.callers import OWNER, Caller, Scope
+from tools.audiences.disclosure import Disclosure
 from tools.delivery.destinations import Destinations
 from tools.delivery.reaching import Reachability, ReachableUsers
 from tools.delivery.sending import Exports
@@ -93,6 +94,37 @@ def test_callers_below_admin_read_no_small_number(shop: AudienceService) -> None
     assert note == "fewer than 20 were left out: no longer in the data, without consent, or erased."
 
 
+def test_what_the_owner_saved_is_told_to_others_as_counts_are_shown(shop: AudienceService) -> None:
+    narrow, wide = (COFFEE.model_copy(update={"cut": cut}) for cut in (0.1234567, 0.9876543))
+    shop.save(narrow, "Few", "Ada", holdout=0.2)
+    shop.save(COFFEE, "Many", "Ada", holdout=0.5)
+    few, many = (parts(shop, each)[1] for each in ("Few", "Many"))
+    exact = shop.save(wide, "Wide", "Ada", holdout=0.0)
+    assert len(few) < shop.settings.minimum_size < len(set(many) | set(few))
+    assert exact.notes[0].startswith(f"{len(set(few) | set(many))} are held out of")
+    seen = shop.of(AGENT)
+    for told in (seen.saved("Wide"), *(each for each in seen.list_audiences() if each.name == "Wide")):
+        [note] = told.notes
+        said = note.split(" are held out of 'Few'")[0]
+        assert said == f"fewer than {shop.settings.minimum_size}" or int(said) % 5 == 0
+        assert note.endswith("files of this audience leave them out.")
+        assert ("98.76543 %" in exact.definition, "98.8 %" in told.definition) == (True, True)
+    shop.delete("Many")
+    small = shop.save(wide, "Wide", "Ada", holdout=0.0)
+    assert small.notes[0].startswith(f"{len(few)} are held out of 'Few'")
+    assert seen.saved("Wide").notes[0].startswith(f"fewer than {shop.settings.minimum_size} are held out of 'Few'")
+
+
+@pytest.mark.parametrize("gone", [3, 63, 64])
+def test_the_answer_of_an_export_has_no_exact_number_of_those_left_out(shop: AudienceService, gone: int) -> None:
+    shop.save(WIDE, "Wide", "Ada", holdout=0.0)
+    withdraw(shop, set(parts(shop, "Wide")[0][:gone]))
+    assert [each.users for each in shop.export("Wide").left_out] == [gone]
+    [left_out] = shop.of(AGENT).export("Wide").left_out
+    assert left_out.users is None or (gone >= shop.settings.minimum_size and left_out.users % 5 == 0)
+    assert f" {gone} " not in f" {left_out.detail} "
+
+
 def test_a_user_with_events_and_no_attributes_is_in_the_data(shop: AudienceService) -> None:
     shop.save(COFFEE, "Coffee", "Ada")
     contacted, _ = parts(shop, "Coffee")
@@ -160,7 +192,7 @@ def test_what_is_missing_to_the_usual_share_is_drawn_from_the_others(shop: Audie
     assert abs(present(saved.holdout) - 0.1 * present(saved.users)) <= 0.5
 
 
-def test_two_ids_with_one_address_are_one_person(shop: AudienceService) -> None:
+def test_two_ids_with_one_address_are_one_person(shop: AudienceService, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.save(COFFEE, "Coffee", "Ada", holdout=0.5)
     contacted, held_out = parts(shop, "Coffee")
     twin, alone = contacted[0], contacted[1]
@@ -177,9 +209,9 @@ def test_two_ids_with_one_address_are_one_person(shop: AudienceService) -> None:
     assert {each.reason: each.users for each in file.left_out} == {"shared contact": 1, "repeated contact": 1}
     held_hash = ContactFormat().hash("email", contacts[held_out[0]], gmail=True)
     assert present(held_hash) not in Path(file.path).read_text()
-    shop.settings = shop.settings.model_copy(update={"minimum_size": 2})
+    monkeypatch.setattr(shop.population, "exact", Disclosure(2))
     with pytest.raises(TooSmallError, match="Fewer than 2 of this audience have a contact that Google"):
-        shop.export("Coffee", platform="google")
+        shop.of(OWNER).export("Coffee", platform="google")
 
 
 def test_sixty_users_with_one_address_are_one_row(shop: AudienceService) -> None:
@@ -425,7 +457,9 @@ def test_no_file_reaches_anybody_who_must_not_be(
         if to == "crm":
             taking = SimpleNamespace(name="crm", batch_size=3, send=lambda batch: sent.extend(map(str, batch.people)))
             stack.enter_context(pytest.MonkeyPatch.context()).setattr(Destinations, "named", lambda *_: taking)
-        file = Exports(workspace, registry, Destinations(registry.database, True), 0).export("Mine", "csv", "", to)
+        file = Exports(workspace, registry, Destinations(registry.database, True), Disclosure(0)).export(
+            "Mine", "csv", "", to
+        )
         text = Path(file.path).read_text() + "".join(sent)
         assert saved.users == len(members)
     barred = (own & members) | withdrawn | erased | (other if running else set())

@@ -81,7 +81,7 @@ def test_the_plugin_keeps_every_batch(tmp_path: Path, monkeypatch: pytest.Monkey
         save(registry)
         prepared(tmp_path / "data", [f"u{number}" for number in range(20)])
         destinations = Destinations(registry.database, private=True)
-        exports = Exports(Workspace(tmp_path), registry, destinations, 1)
+        exports = Exports(Workspace(tmp_path), registry, destinations, Disclosure(1))
         done = exports.export("Autumn launch", "csv", "", "shelf")
     assert (done.platform, done.rows) == ("The shelf", 18)
     assert [path.name for path in (tmp_path / "shelf").rglob("*.json")] == ["0001.json"]

@@ -251,7 +251,9 @@ def test_what_cannot_be_added(outbox: Outbox) -> None:
 
 PRIVATE = (
     "127.0.0.1", "10.1.2.3", "192.168.0.9", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "[::1]",
-    "[fe80::1]", "[fd00::1]", "[::ffff:127.0.0.1]", "[64:ff9b::a00:1]", "[2002:7f00:1::]",
+    "[fe80::1]", "[fd00::1]", "[::ffff:127.0.0.1]", "[64:ff9b::a00:1]", "[2002:7f00:1::]", "[::127.0.0.1]", "[::]",
+    "[64:ff9b:1::7f00:1]", "[fec0::1]", "[5f00::1]", "[3fff::1]", "[2001:db8::1]", "[ff0e::1]", "192.0.0.8",
+    "192.0.2.1", "240.0.0.1", "2130706433", "127.1", "0", "0x7f.1", "[fe80::1%25eth0]",
 )  # fmt: skip
 
 
@@ -262,11 +264,29 @@ def test_inner_addresses_are_refused_where_others_can_reach_the_server(host: str
     ):
         checked_url(f"http://{host}/", private=False)
     assert checked_url(f"http://{host}/", private=True)
-    for public in ("93.184.216.34", "[2606:4700::1111]", "[::ffff:93.184.216.34]"):
+    for public in (
+        "93.184.216.34", "93.12114466", "[2606:4700::1111]", "[::ffff:93.184.216.34]", "[64:ff9b::5db8:d822]",
+        "[2002:5db8:d822::1]", "hooks.example",
+    ):  # fmt: skip
         assert checked_url(f"https://{public}:8443/x", private=False)
 
 
-@pytest.mark.parametrize("name", ["localhost", "2130706433", "0x7f.1", "inner.example"])
+@pytest.mark.parametrize("address", ["::127.0.0.1", "64:ff9b:1::7f00:1", "fec0::1", "192.0.0.8"])
+def test_what_a_name_leads_to_has_to_be_globally_reachable(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (address, 0))])
+    answer = posting.post("https://hooks.example/", "whsec_" + "A" * 44, "msg_1", "{}", private=False)
+    assert answer.status == 0
+    assert answer.words.startswith("hooks.example is not on the public internet")
+
+
+@pytest.mark.parametrize("private", [True, False])
+@pytest.mark.parametrize("port", ["0", "65536", "99999", "-1"])
+def test_a_port_that_there_is_not_is_refused(port: str, private: bool) -> None:
+    with pytest.raises(RequestError, match=r"(no port .*; ports are 1 to 65,535|no address to send to)"):
+        checked_url(f"https://hooks.example:{port}/", private)
+
+
+@pytest.mark.parametrize("name", ["localhost", "inner.example"])
 def test_a_name_is_looked_up_and_checked_when_something_is_sent(
     registry: Registry, listener: Listener, clock: Clock, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from encoders.checksums import CHECKSUMS
 from encoders.workspace import Workspace
+from tests.faulty import as_of_an_earlier_version
 from tests.planted import AS_OF, MASK_KEY, world_settings
 from tools.access.callers import TABLES as TOKEN_TABLES
 from tools.access.callers import Scope, Tokens
@@ -43,6 +44,7 @@ def earlier(own_workspace: Workspace) -> Workspace:
     root = own_workspace.path
     for path in (*root.rglob(CHECKSUMS), *root.glob("*.db*")):
         path.unlink()
+    as_of_an_earlier_version(own_workspace.newest_model())
     users = pl.read_parquet(own_workspace.data / "users.parquet")["user_id"].sort()[:60].to_list()
     model = own_workspace.newest_model().name
     saved = (SPEC.model_dump_json(), SPEC.demand, 60, 5, AS_OF.isoformat(), model, "d", NOW, "Ann", None)

@@ -167,8 +167,12 @@ class Discovery:
         return by_us and (kinds is None or "owned" in kinds)
 
     def _deployments(self, segment: Segment, asked: tuple[SignalDestination, ...] | None) -> list[dict[str, Any]]:
-        """Where a signal is in use; with the destinations asked about, those alone, in use or not."""
-        known = self._service.deployments.of(segment.saved.id) if segment.saved else []
+        """Where a signal is in use; with the destinations asked about, those alone, in use or not.
+
+        What its file has is for whoever had it written: the counts are as that caller reads them.
+        """
+        kept = self._service.deployments.of(segment.saved.id) if segment.saved else []
+        known = [{name: value for name, value in each.items() if name != "ext"} for each in kept]
         if asked is None:
             return known
         return [
