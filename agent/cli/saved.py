@@ -103,12 +103,13 @@ def export(
 ) -> None:
     """Do the operation ``export``."""
     with opened_registry("") as (workspace, registry), progress_bar() as progress:
+        from tools.audiences.disclosure import Disclosure
         from tools.delivery.destinations import Destinations
         from tools.delivery.sending import Exports
 
         progress("Exporting")
         destinations = Destinations(registry.database, sends_inside())
-        exports = Exports(workspace, registry, destinations, open_workspace()[1].minimum_size)
+        exports = Exports(workspace, registry, destinations, Disclosure(open_workspace()[1].minimum_size))
         done = exports.export(name, "parquet" if parquet else "csv", "", to)
     show(done, as_json, lambda: "\n".join([_exported(done), *done.warnings]))
 

@@ -455,6 +455,7 @@ def test_combining_is_set_algebra(
     assert (overlaps[0].users_a, overlaps[0].users_b) == sizes
     assert overlaps[0].either == sum(sizes) - (overlaps[0].both or 0)
     share, users = overlaps[0].jaccard, len(sets[0]) + len(sets[1])
+    assert share is not None
     assert abs(share * users / (1 + share) - both) <= MINIMUM / 10, "as far apart as they are, within a few"
     assert len(overlaps) == len(wanted) * (len(wanted) - 1) / 2
     own.close()

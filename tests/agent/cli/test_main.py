@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 import tools.storage.indexing
 from agent.cli.console import open_workspace, read_day
 from agent.cli.main import COMMANDS, app
+from encoders.checksums import write_checksums
 from encoders.data import built_in, completejourney
 from encoders.data.built_in import BUILT_IN
 from encoders.data.events import DatasetCard
@@ -162,6 +163,7 @@ def test_the_demo_does_only_what_is_not_there_yet(
         folder.mkdir(parents=True, exist_ok=True)
         card = DatasetCard.model_validate(CARD | {"recipe": completejourney.recipe()})
         (folder / "dataset.json").write_text(card.model_dump_json())
+        write_checksums(folder)
         return card
 
     def train(workspace: Workspace, *_: object) -> Path:
