@@ -34,6 +34,8 @@ _AND = re.compile(r"\s+and\s+", re.IGNORECASE)
 _LISTING = frozenset({"and", "or", "other", "like"})
 _OF_ANY_SORT = frozenset({"food", "good", "item", "product"})
 """A sort of such things is a name for many others as well: "mexican foods"."""
+_MOST_REMEMBERED = 1000
+"""Of more groups, embedding a demand for each would take longer than it saves."""
 _GOOD_PART = 0.03
 """A name of one word means only items with such a part of their group: "beef" is no sort of frozen dinner."""
 
@@ -239,6 +241,8 @@ class DemandReader:
     def remember_names(self, workspace: Workspace) -> None:
         """Have demands for single groups embedded already, from the workspace's cache: most others are read as such."""
         names = self._targets.names[: self._targets.groups]
+        if len(names) > _MOST_REMEMBERED:
+            return
         texts = [*names, *(self.read(self.alone(name, HORIZON_DAYS)).bare for name in names)]
         vectors = embed_vocabulary(workspace, self.encoder, texts)
         self._texts = RememberingEncoder(one_by_one(self.encoder), texts, vectors)
@@ -324,11 +328,14 @@ class DemandReader:
         return Heard(
             reader.shares(text)[:groups],
             called,
-            *(
-                np.array([row[items].max() for items in self.members])
-                for row in (near.group[0].numpy(), near.text[0].numpy())
-            ),
+            self._nearest_of_groups(near.group[0].numpy()),
+            self._nearest_of_groups(near.text[0].numpy()),
         )
+
+    def _nearest_of_groups(self, near: Matrix) -> Matrix:
+        """The greatest of some cosines [V] in every group that can be meant, [G]."""
+        starts = np.cumsum([0, *map(len, self.members[:-1])])
+        return np.asarray(np.maximum.reduceat(near[np.concatenate(self.members)], starts))
 
     @cached_property
     def _place(self) -> Items:
@@ -340,7 +347,9 @@ class DemandReader:
     @cached_property
     def members(self) -> list[Items]:
         """The items of every group that can be meant, in the order of ``Targets``."""
-        return [np.flatnonzero(self._place == number) for number in range(self._targets.groups)]
+        order = np.argsort(self._place, kind="stable")
+        ends = np.searchsorted(self._place[order], np.arange(self._targets.groups + 1))
+        return np.split(order, ends)[1:-1]
 
     @cached_property
     def _targets(self) -> Targets:
