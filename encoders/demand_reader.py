@@ -15,7 +15,7 @@ from encoders.model.match import ItemEmbeddings
 from encoders.model.users import FeatureSnapshot
 from encoders.model_folder import TrainedModel
 from encoders.reader import Reader
-from encoders.reader.meaning import Heard, Meaning, meaning_of
+from encoders.reader.meaning import KNOWN, Heard, Meaning, meaning_of
 from encoders.reader.targets import Targets, Titles, dated_name, spoken_name
 from encoders.text.demand import Demand, Part, read_demand, without_witness
 from encoders.text.encoders import JoinedEncoders, RememberingEncoder, TextEncoder, embed_vocabulary, one_by_one
@@ -27,8 +27,6 @@ Items = npt.NDArray[np.int64]
 
 _FOREIGN = 0.15
 """How much nearer the data comes by the first encoder alone when the others do not know the words."""
-_KNOWN = 0.42
-"""A phrase that comes nowhere nearer than this (a cosine) to any item or group is no name of any."""
 _NEAREST_GROUPS = 3
 _AND = re.compile(r"\s+and\s+", re.IGNORECASE)
 _LISTING = frozenset({"and", "or", "other", "like"})
@@ -112,7 +110,7 @@ class DemandReader:
         near, there = self.model.encoder.nearness(self.placed, parts.apart()), np.flatnonzero(belongs)
         for phrase, text, group in zip(demand.parts[0].phrases, near.text.numpy(), near.group.numpy(), strict=True):
             nearness = np.maximum(text, group)[there]
-            if nearness.max() < _KNOWN and not (self._named(phrase) & belongs).any():
+            if nearness.max() < KNOWN and not (self._named(phrase) & belongs).any():
                 best = there[np.argsort(-nearness, kind="stable")]
                 groups = dict.fromkeys(self.snapshot.vocabulary.groups[item] for item in best)
                 return GroundedItems(items, phrase, tuple(groups)[:_NEAREST_GROUPS])
@@ -260,27 +258,37 @@ class DemandReader:
         if source != 0 or part.anything or self._targets.singles:
             return None
         named = [self._groups_named(phrase) for phrase in part.phrases]
+        sorts = [self._sort_named(phrase) for phrase in part.phrases]
         exact = [stemmed(phrase) in self._group_names for phrase in part.phrases]
-        if all(map(len, named)) and len(named) == 1 and not exact[0]:
+        if len(named) == 1 and len(named[0]) and not exact[0]:
             return None  # "wine" of "american wine": the text encoders tell best what else is near
-        if all(map(len, named)):
-            chances = np.isin(np.arange(len(self.members)), np.concatenate(named)).astype(np.float64)
-            return Meaning(chances, self.members, by_name=all(exact))
-        words, items = self._item_called(part.phrases[0]) if len(part.phrases) == 1 else ((), np.zeros(0, np.int64))
-        of_name = {group: items[self._place[items] == group] for group in set(self._place[items].tolist())}
-        if len(words) > 1 and words == stemmed(part.phrases[0]):
-            chances = np.isin(np.arange(len(self.members)), list(of_name)).astype(np.float64)
-            narrowed = [of_name.get(group, items) for group, items in enumerate(self.members)]
-            return Meaning(chances, narrowed, by_name=True)
+        groups, of_name = np.concatenate(named), self._by_group(np.concatenate(sorts))
+        if all(len(each) or len(sort) for each, sort in zip(named, sorts, strict=True)):
+            meant = np.isin(np.arange(len(self.members)), [*groups, *of_name])
+            narrowed = [items if n in groups else of_name.get(n, items) for n, items in enumerate(self.members)]
+            by_name = all(each or len(sort) for each, sort in zip(exact, sorts, strict=True))
+            return Meaning(meant.astype(np.float64), narrowed, by_name=by_name)
         if reader is None:
             return None
         each = [
             None if len(groups) else self.heard(reader, words)
             for words, groups in zip(part.phrases, named, strict=True)
         ]
-        alternatives = each if len(part.phrases) > 1 else []
-        whole = self.heard(reader, " or ".join(part.phrases))
-        return meaning_of(whole, alternatives, np.concatenate(named), of_name, len(words) > 1, self.members)
+        if len(each) == 1:
+            words, items = self._item_called(part.phrases[0])
+            of_name, each = self._by_group(items), []
+        whole, sure = self.heard(reader, " or ".join(part.phrases)), len(part.phrases) > 1 or len(words) > 1
+        return meaning_of(whole, each, groups, of_name, sure, self.members)
+
+    def _by_group(self, items: Items) -> dict[int, Items]:
+        """Items of the main source by the numbers of their groups."""
+        return {group: items[self._place[items] == group] for group in set(self._place[items].tolist())}
+
+    def _sort_named(self, phrase: str) -> Items:
+        """The items whose name, in two words or more, a phrase is."""
+        words = stemmed(phrase)
+        known = len(words) > 1 and words not in self._group_names
+        return self._item_names.get(words, np.zeros(0, np.int64)) if known else np.zeros(0, np.int64)
 
     def _item_called(self, phrase: str) -> tuple[tuple[str, ...], Items]:
         """The one sort of things that a phrase calls by its name, and its items; none where it lists several.
@@ -311,7 +319,7 @@ class DemandReader:
     def _item_names(self) -> dict[tuple[str, ...], Items]:
         """Items of the main source by what they are called beside their group, and by its parts of two words."""
         vocabulary, found = self.snapshot.vocabulary, dict[tuple[str, ...], list[int]]()
-        for item in np.flatnonzero(vocabulary.main_items).tolist():
+        for item in np.flatnonzero(self._place >= 0).tolist():
             name = spoken_name(vocabulary.texts[item], vocabulary.groups[item])
             parts = [part for part in map(stemmed, parts_of(name)) if len(part) > 1]
             for words in {stemmed(name), *parts}:
@@ -324,24 +332,26 @@ class DemandReader:
         alone = Demand(text, (Part((text,)),))
         near = self.model.encoder.nearness(self.placed, self.encode(alone, 0))
         groups = len(self.members)
-        called = np.isin(np.arange(groups), list(reader.called(text)))
+        called, shares = np.isin(np.arange(groups), list(reader.called(text))), reader.shares(text)
         return Heard(
-            reader.shares(text)[:groups],
+            shares[:groups],
             called,
             self._nearest_of_groups(near.group[0].numpy()),
             self._nearest_of_groups(near.text[0].numpy()),
+            float(shares[-1]),
         )
 
     def _nearest_of_groups(self, near: Matrix) -> Matrix:
         """The greatest of some cosines [V] in every group that can be meant, [G]."""
-        starts = np.cumsum([0, *map(len, self.members[:-1])])
-        return np.asarray(np.maximum.reduceat(near[np.concatenate(self.members)], starts))
+        nearest, known = np.full(len(self.members), -1.0, np.float32), self._place >= 0
+        np.maximum.at(nearest, self._place[known], near[known])
+        return nearest
 
     @cached_property
     def _place(self) -> Items:
-        """[V]: the number of each item's group in ``Targets``; -1 in other sources."""
+        """[V]: the number of each item's group in ``Targets``; -1 in other sources, and for what nobody did yet."""
         vocabulary, place = self.snapshot.vocabulary, self._targets.place
-        here = zip(vocabulary.groups, vocabulary.main_items, strict=True)
+        here = zip(vocabulary.groups, vocabulary.main_items & self.snapshot.histories.seen, strict=True)
         return np.array([place[group] if main else -1 for group, main in here], np.int64)
 
     @cached_property

@@ -320,7 +320,8 @@ class Forecaster(DemandReader):
         calibration = self.model.config.calibration
         things = [(int(number), found.members[number]) for number in found.meant]
         each = [self._forecast_named(self.name_of(*thing), tuple(thing[1].tolist()), days) for thing in things]
-        items = found.items
+        items, own = found.items, np.mean([one.own for one in each], axis=0)
+        items = items[np.argsort(-own[items], kind="stable")]
         recent = self.done_within(days)[population]
         any_of_them = 1.0 - np.prod([1.0 - one.probabilities for one in each], axis=0)
         chance = calibration.joined(any_of_them, level(did_any(recent, items)), calibration.plain, population)
@@ -338,7 +339,7 @@ class Forecaster(DemandReader):
             calibration.plain,
             misread,
             items,
-            np.mean([one.own for one in each], axis=0),
+            own,
             np.mean([one.related for one in each], axis=0),
             tuple(others[:_MOST_OTHERS]) if misread > _MUCH else (),
         )

@@ -26,6 +26,10 @@ _SOME = 0.2
 """Where none is, the likeliest one is, from this probability on."""
 _SURE = 0.9
 """One of several alternatives is read by itself where it is as sure as that."""
+KNOWN = 0.42
+"""Words that come nowhere nearer than this (a cosine) to any item or group are no name of any."""
+_FAINT, _CLEAR = 0.3, 0.3
+"""Where they come nowhere nearer than this, the reader must give some group so much."""
 _POSSIBLE = 0.05
 """What is less likely than this takes no part."""
 _SHARE, _BEHIND = 0.01, 0.1
@@ -45,6 +49,14 @@ class Heard(NamedTuple):
     """[G]: cosines with their names."""
     near_item: Matrix
     """[G]: cosines with the nearest item of each."""
+    nothing: float = 0.0
+    """The share of the reader that means nothing here."""
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether nothing in the data is near, and the reader takes it for nothing or for anything."""
+        near, top = max(self.near_group.max(initial=0.0), self.near_item.max(initial=0.0)), self.shares.max(initial=0.0)
+        return bool((near < KNOWN and self.nothing >= top) or (near < _FAINT and top < _CLEAR))
 
 
 def features(heard: Heard) -> Vector:
@@ -64,7 +76,7 @@ def candidates(heard: Heard) -> npt.NDArray[np.bool_]:
 def chances(heard: Heard) -> Vector:
     """How likely each of G groups is meant, [G]."""
     likely = expit(features(heard) @ np.array(WEIGHTS) + INTERCEPT)
-    return np.where(candidates(heard), likely, 0.0)
+    return np.where(candidates(heard) & (not heard.is_strange), likely, 0.0)
 
 
 class Meaning(NamedTuple):

@@ -190,9 +190,11 @@ def test_what_baby_food_is_read_as(forecaster: Forecaster) -> None:
 
 def test_a_quoted_request_moves_the_ranking_and_not_the_number_who_respond(forecaster: Forecaster) -> None:
     here = forecaster.snapshot.histories.in_population
-    plain = forecaster.forecast("Households that will buy coffee in the next 28 days")
+    plain, tea = (
+        forecaster.compute(demand, forecaster.encode(demand, 0))
+        for demand in map(forecaster.read, ("Households that will buy coffee in the next 28 days", "peppermint tea"))
+    )
     quoting_tea = forecaster.forecast('Households that will buy coffee (as in "peppermint tea") in the next 28 days')
-    tea = forecaster.forecast("peppermint tea")
     assert np.array_equal(quoting_tea.items, plain.items)
     before, after = (np.corrcoef(each.scores[here], tea.scores[here])[0, 1] for each in (plain, quoting_tea))
     assert after > before + 0.1

@@ -148,7 +148,8 @@ def test_a_thing_that_comes_up_later_is_not_known_of(world: World, service: Audi
     dataset = replace_events(world.folder, tmp_path / "data", pl.concat([events, bought]))
     pl.concat([items, new]).write_parquet(tmp_path / "data" / "items.parquet")
 
-    known = service.forecaster
+    told = service.forecaster
+    known = Forecaster(told.model, told.snapshot, told.encoder)
     vocabulary = read_vocabulary(dataset, known.encoder, Workspace(tmp_path))
     changed = Forecaster(known.model, read_snapshot(dataset.before(AS_OF), vocabulary, known.encoder), known.encoder)
     for demand in (SPEC.demand, PLAIN.demand, "premium dog food", "dog toys"):

@@ -70,7 +70,9 @@ def test_users_say_what_a_vague_sentence_leaves_open(
     assert tuned.demand.sentence == VAGUE
     assert tuned.steps or tuned.from_seeds
     assert tuned.auc_after > tuned.auc_before
-    before = quality(forecaster, forecaster.forecast(VAGUE), world.did(habit), seeds)
+    vague = forecaster.read(VAGUE)
+    as_written = forecaster.compute(vague, forecaster.encode(vague, 0))
+    before = quality(forecaster, as_written, world.did(habit), seeds)
     after = quality(forecaster, forecast_tuned(forecaster, tuned), world.did(habit), seeds)
     assert before < 0.7
     assert after > before + 0.1
@@ -105,7 +107,7 @@ def test_users_with_nothing_in_common_cost_a_clear_sentence_little(
     assert quality(forecaster, forecast_tuned(forecaster, tuned), world.did(habit)) > before - 0.01
 
 
-def test_an_untuned_demand_gives_the_forecast_of_its_sentence(
+def test_an_untuned_demand_gives_what_its_words_say_by_themselves(
     forecaster: Forecaster, owners: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("encoders.tuning.STEPS", 0)
@@ -118,7 +120,9 @@ def test_an_untuned_demand_gives_the_forecast_of_its_sentence(
         tuned = tune(forecaster, sentence, owners("coffee", 10))
         assert tuned.steps == 0
         assert tuned.auc_before == tuned.auc_after
-        mine, plain = forecast_tuned(forecaster, tuned), forecaster.forecast(sentence)
+        demand = forecaster.read(sentence)
+        as_written = forecaster.encode(demand, forecaster.source_meant(sentence))
+        mine, plain = forecast_tuned(forecaster, tuned), forecaster.compute(demand, as_written)
         assert mine.demand == plain.demand
         np.testing.assert_allclose(mine.scores, plain.scores, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(mine.probabilities, plain.probabilities, rtol=1e-4, atol=1e-6)
