@@ -54,9 +54,10 @@ def identity(column: str, kind: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
 def number(column: str, decimal: str | None = None) -> pl.Expr:
     """A column as a finite number; null where it is none.
 
-    A currency before or behind it is left out; book-keepers write -5 as (5) or 5-.
+    A currency before or behind it is left out; book-keepers write -5 as (5) or 5-, and price tags 5.00 as 5.- or 5,-.
     """
     written = pl.col(column).cast(pl.String, strict=False).str.strip_chars().str.replace("\u2212", "-", literal=True)
+    written = written.str.replace(r"(\d[.,])[-\u{2013}\u{2014}]{1,2}(\D*)$", "${1}00$2")
     written = written.str.replace(r"^\((.+)\)$", "-$1").str.replace(r"^([^-]+)-$", "-$1")
     written = written.str.replace(r"^([-+]?)\s*(?:\p{Sc}|[A-Z]{3}\s)\s*([-+]?)", "$1$2")
     written = written.str.replace(r"\s*(?:\p{Sc}|\s[A-Z]{3})$", "")
