@@ -48,6 +48,15 @@ def check_unit(source: SourceSpec, table: SourceTable) -> None:
         )
 
 
+def in_other_unit(source: SourceSpec, kind: pl.DataType) -> pl.Expr:
+    """Whether a time can only be right in another unit than the spec names: 1970 as ``unix_ms``, 2026 as ``unix``."""
+    if source.time_format not in UNIX or kind.is_temporal():
+        return pl.lit(False)
+    days = {unit: col.from_unix(pl.col(source.time), unit).dt.date() for unit in UNIX}
+    right = {unit: day.is_between(*_PLAUSIBLE, closed="left").fill_null(False) for unit, day in days.items()}
+    return ~right.pop(source.time_format) & pl.any_horizontal(right.values())
+
+
 def _day(ticks: float, unit: str) -> date | None:
     try:
         return date(1970, 1, 1) + timedelta(seconds=ticks / UNIX[unit])

@@ -7,7 +7,7 @@ import polars as pl
 
 from encoders.data import columns as col
 from encoders.data.contacts import NO_CONSENT, NO_USER
-from encoders.data.dates import check_unit, layouts_of, usual_days
+from encoders.data.dates import check_unit, in_other_unit, layouts_of, usual_days
 from encoders.data.files import FILE, FLAW, LINE, ROW, Files, SourceTable
 from encoders.data.rejections import Check, Tally
 from encoders.data.spec import SourceSpec, returns_of, template_columns
@@ -94,6 +94,7 @@ def _meant(source: SourceSpec, zone: str, table: SourceTable) -> pl.LazyFrame:
     user, lost = col.identity(source.user_id, table.schema[source.user_id])
     value = col.number(source.value, source.decimal) if source.value else pl.lit(None, pl.Float64)
     written = col.known(col.words(source.value)) if source.value else pl.lit(None, pl.String)
+    kind = table.schema[source.time]
     return table.frame.select(
         FILE,
         LINE,
@@ -101,7 +102,7 @@ def _meant(source: SourceSpec, zone: str, table: SourceTable) -> pl.LazyFrame:
         _row_key(source),
         user.alias("user_id"),
         lost.alias("lost"),
-        col.time(source, table.schema[source.time], zone).alias("time"),
+        pl.when(~in_other_unit(source, kind)).then(col.time(source, kind, zone)).alias("time"),
         pl.lit(source.name).alias("source"),
         pl.lit(source.action).alias("action"),
         pl.when(written.is_not_null()).then(value).alias("value"),

@@ -97,6 +97,17 @@ def test_another_unit_of_time_is_told_with_both_readings(
     assert shop.prepare().card.first == date(2026, 1, 1)
 
 
+@pytest.mark.parametrize(("said", "ticks", "right"), [("unix_ms", 1, "unix"), ("unix", 1_000, "unix_ms")])
+def test_a_time_in_another_unit_than_the_rest_is_unreadable(shop: Shop, said: str, ticks: int, right: str) -> None:
+    shop.change('time = "at"', f'time = "at"\ntime_format = "{said}"')
+    rows = [ORDER | {"at": (SECONDS + number) * (1_000 // ticks)} for number in range(3)]
+    shop.table("orders.csv", [*rows, ORDER | {"at": SECONDS * ticks}])
+    done = shop.prepare()
+    assert done.card.rejected["orders: unreadable time"] == 1
+    assert done.card.first == date(2026, 1, 1)
+    assert f'time_format = "{right}" would read it' in [one.remedy for one in done.examples]
+
+
 @pytest.mark.parametrize("layout", ["%H:%M", "%d.%m.", "%Q", "yyyy-mm-dd", "ISO"])
 def test_a_layout_without_a_day_is_refused(shop: Shop, layout: str) -> None:
     shop.change('time = "at"', f'time = "at"\ntime_format = "{layout}"')
