@@ -20,6 +20,8 @@ _RHYTHMS = 4
 """A silence is none that is not so many times the longest one amid the events."""
 _FEW, _ENOUGH = 0.1, 5
 """The events beyond a silence are far from the rest where they are so small a share of it, and it has so many."""
+_SEVERAL = 2
+"""So many days show which of two dates is the unknown one."""
 _DAYS = (
     *("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%y", "%m/%d/%y"),
     *("%d/%m/%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d-%b-%y"),
@@ -89,8 +91,9 @@ def usual_days(counted: pl.DataFrame) -> tuple[date, date]:
     """The first and last day of all events but those that are few and far from the rest.
 
     Args:
-        counted: day and rows, at least one; each day once, sorted.
+        counted: day, rows, and whether all its rows have one time; at least one row, each day once, sorted.
     """
+    counted = _without_placeholders(counted)
     days, rows = counted["day"].to_list(), counted["rows"].to_list()
     gaps = [(after - before).days for before, after in pairwise(days)]
     longest = max(_inner(gaps, rows), default=0) * _RHYTHMS
@@ -105,6 +108,26 @@ def usual_days(counted: pl.DataFrame) -> tuple[date, date]:
         if last <= start and (gaps[start - 1] <= back or not _far(rows, (start, end), (0, start))):
             start = first
     return days[start], days[end - 1]
+
+
+def _without_placeholders(counted: pl.DataFrame) -> pl.DataFrame:
+    """All days but a first or last one that stands for an unknown date, such as 1970-01-01, however many rows it has.
+
+    It is one time for all of its rows, with years of silence before the others.
+    """
+    alone = counted["one_time"].to_list()
+    for first, last in ((1, 1), (0, 1), (1, 0)):
+        kept = counted[first : counted.height - last]
+        if kept.height < _SEVERAL or kept["rows"].sum() < _ENOUGH:
+            continue
+        days = kept["day"].to_list()
+        gaps = [(after - before).days for before, after in pairwise(days)]
+        silence = max(_BACK_DAYS, _RHYTHMS * max(_inner(gaps, kept["rows"].to_list()), default=0))
+        before = not first or (alone[0] and (days[0] - counted["day"][0]).days > silence)
+        after = not last or (alone[-1] and (counted["day"][-1] - days[-1]).days > silence)
+        if before and after:
+            return kept
+    return counted
 
 
 def _inner(gaps: list[int], rows: list[int]) -> list[int]:

@@ -159,7 +159,8 @@ def _outside(source: SourceSpec, usable: pl.LazyFrame) -> Check:
     """Days that the spec rules out, or where it says nothing those that cannot be meant."""
     day = pl.col("time").dt.date()
     known = usable.filter(day.is_between(col.EARLIEST, col.LATEST, closed="none"))
-    counted = known.group_by(day.alias("day")).agg(pl.len().alias("rows")).sort("day").collect()
+    one_time = pl.col("time").min() == pl.col("time").max()
+    counted = known.group_by(day.alias("day")).agg(pl.len().alias("rows"), one_time=one_time).sort("day").collect()
     first, last = usual_days(counted) if counted.height else (date.min, date.max)
     first, last = source.first_day or first, source.last_day or last
     said = source.first_day or source.last_day

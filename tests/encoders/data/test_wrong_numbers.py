@@ -38,6 +38,13 @@ def test_a_day_far_from_the_rest_is_a_counted_rejection(shop: Shop, day: str) ->
     assert (done.summary.days, done.summary.population) == (20, 1)
 
 
+@pytest.mark.parametrize(("hours", "left_out"), [([0], 12), ([9, 10], 0)], ids=["one time", "times"])
+def test_one_date_for_the_unknown_is_left_out_however_often(shop: Shop, hours: list[int], left_out: int) -> None:
+    unknown = [ORDER | {"at": f"2099-12-31 {hours[n % len(hours)]:02d}:00", "product": f"tea {n}"} for n in range(12)]
+    shop.table("orders.csv", [*DAYS, *unknown])
+    assert shop.prepare().card.rejected.get("orders: date far from the rest", 0) == left_out
+
+
 def test_days_that_the_spec_names_are_the_ones_that_count(shop: Shop) -> None:
     shop.table("orders.csv", [*DAYS, ORDER | {"at": "2026-12-31"}])
     shop.change('value = "paid"', 'value = "paid"\nlast_day = 2026-12-31\nfirst_day = 2026-01-03')
@@ -60,15 +67,19 @@ def test_days_that_the_spec_names_are_the_ones_that_count(shop: Shop) -> None:
         ([(0, 5, 1), (400, 300, 1)], (0, 699)),
         ([(0, 5, 1), (900, 300, 1)], (900, 1199)),
         ([(0, 1, 1), (9000, 1, 1)], (0, 9000)),
+        ([(0, 300, 1), (27000, 1, 400)], (0, 299)),
+        ([(0, 1, 900), (20000, 300, 1), (50000, 1, 400)], (20000, 20299)),
+        ([(0, 300, 1), (500, 1, 100)], (0, 500)),
     ],
-    ids=["all", "typo", "near", "many", "seasons", "old", "very old", "two"],
+    ids=["all", "typo", "near", "many", "seasons", "old", "very old", "two", "unknown", "unknown twice", "campaign"],
 )
 def test_what_is_far_depends_on_the_rhythm_of_the_rest(
     groups: list[tuple[int, int, int]], kept: tuple[int, int]
 ) -> None:
     start = date(2020, 1, 1)
     rows = [(start + timedelta(first + each), many) for first, days, many in groups for each in range(days)]
-    found = usual_days(pl.DataFrame(rows, {"day": pl.Date, "rows": pl.UInt32}, orient="row"))
+    counted = pl.DataFrame(rows, {"day": pl.Date, "rows": pl.UInt32}, orient="row")
+    found = usual_days(counted.with_columns(one_time=True))
     assert found == (start + timedelta(kept[0]), start + timedelta(kept[1]))
 
 
