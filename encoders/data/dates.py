@@ -1,5 +1,6 @@
 """Times that cannot be right: in another unit, in another layout, or far from all others."""
 
+import re
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -7,7 +8,7 @@ import polars as pl
 
 from encoders.data import columns as col
 from encoders.data.events import ACTIVE_DAYS
-from encoders.data.files import SourceTable
+from encoders.data.files import FLAW, SourceTable
 from encoders.data.spec import UNIX, SourceSpec
 from encoders.errors import DataError
 
@@ -28,6 +29,7 @@ _DAYS = (
 )
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S%.f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", ", %H:%M", ", %H:%M:%S")
 _MOST_SUGGESTED = 2
+_DAY_OR_MONTH = re.compile(r"%[-_0]?[dem]")
 
 
 def check_unit(source: SourceSpec, table: SourceTable) -> None:
@@ -57,6 +59,40 @@ def in_other_unit(source: SourceSpec, kind: pl.DataType) -> pl.Expr:
     days = {unit: col.from_unix(pl.col(source.time), unit).dt.date() for unit in UNIX}
     right = {unit: day.is_between(*_PLAUSIBLE, closed="left").fill_null(False) for unit, day in days.items()}
     return ~right.pop(source.time_format) & pl.any_horizontal(right.values())
+
+
+def check_order(source: SourceSpec, table: SourceTable, rows: pl.LazyFrame) -> None:
+    """See that the day and the month of a pattern are not the other way round in a file.
+
+    Args:
+        source: names the pattern.
+        table: the file.
+        rows: its rows with ``raw_time``, as it is written.
+
+    Raises:
+        DataError: with the two exchanged, it reads all times that it reads as it is, and others.
+    """
+    said = source.time_format
+    if said in ("iso", *UNIX) or table.schema[source.time].is_temporal():
+        return
+    parts = _DAY_OR_MONTH.findall(said)
+    order = _DAY_OR_MONTH.sub(lambda _: parts.pop(), said)
+    written = pl.col("raw_time")
+    as_said, as_ordered = (written.str.to_datetime(each, strict=False).dt.date() for each in (said, order))
+    reads, right = as_said.is_not_null(), as_ordered.is_between(*_PLAUSIBLE, closed="left").fill_null(False)
+    found = rows.filter(pl.col(FLAW).is_null()).select(
+        written.filter(reads & (as_said != as_ordered)).first().alias("misread"),
+        written.filter(~reads & right).first().alias("missed"),
+        (right | ~reads).all(),
+    )
+    misread, missed, reads_more = table.collect(found).row(0)
+    if reads_more and misread and missed:
+        shown = [pl.Series([misread]).str.to_datetime(each).dt.date()[0] for each in (said, order)]
+        raise DataError(
+            f"{table.path}, column '{source.time}': '{missed}' is no '{said}', and '{misread}' is {shown[0]} as "
+            f"'{said}' and {shown[1]} as '{order}', which reads more; write time_format = \"{order}\" for source "
+            f"'{source.name}', or mend the file."
+        )
 
 
 def _day(ticks: float, unit: str) -> date | None:

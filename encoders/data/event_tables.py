@@ -7,7 +7,7 @@ import polars as pl
 
 from encoders.data import columns as col
 from encoders.data.contacts import NO_CONSENT, NO_USER
-from encoders.data.dates import check_unit, in_other_unit, layouts_of, usual_days
+from encoders.data.dates import check_order, check_unit, in_other_unit, layouts_of, usual_days
 from encoders.data.files import FILE, FLAW, LINE, ROW, Files, SourceTable
 from encoders.data.rejections import Check, Tally
 from encoders.data.spec import SourceSpec, returns_of, template_columns
@@ -57,6 +57,7 @@ def read_events(source: SourceSpec, zone: str, files: Files, agreed: pl.LazyFram
     for table in files.open(source, _uses(source)):
         check_unit(source, table)
         read.append(table.write(_meant(source, zone, table), files.new_file()))
+        check_order(source, table, read[-1])
     rows = pl.concat(read)
     users = rows.select("user_id").drop_nulls().unique().collect(engine="streaming")
     judged, checks = rows, _checks(source, rows)

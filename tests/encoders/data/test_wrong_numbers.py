@@ -108,6 +108,34 @@ def test_another_unit_of_time_is_told_with_both_readings(
     assert shop.prepare().card.first == date(2026, 1, 1)
 
 
+@pytest.mark.parametrize(
+    ("said", "right", "clock"),
+    [
+        ("%d/%m/%Y", "%m/%d/%Y", ""),
+        ("%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", " 10:00"),
+        ("%Y-%d-%m", "%Y-%m-%d", ""),
+    ],
+)
+def test_day_and_month_the_other_way_round_are_told_with_both_readings(
+    shop: Shop, said: str, right: str, clock: str
+) -> None:
+    shop.change('time = "at"', f'time = "at"\ntime_format = "{said}"')
+    days = [date(2025, 3, 1) + timedelta(number) for number in range(31)]
+    shop.table("orders.csv", [ORDER | {"at": f"{day:{said.split()[0]}}{clock}"} for day in days])
+    assert shop.prepare().card.rejected.get("orders: unreadable time", 0) == 0
+    later = [ORDER | {"at": f"{day:{right.split()[0]}}{clock}"} for day in days]
+    shop.table("orders_later.csv", [ORDER | {"at": "N/A"}, *later])
+    told = rf"orders_later.csv, column 'at'.* as '{said}' and 2025-03-\d\d as '{right}'.* write time_format = "
+    with pytest.raises(DataError, match=told):
+        shop.prepare()
+
+
+def test_dates_in_either_order_are_counted_as_the_spec_reads_them(shop: Shop) -> None:
+    shop.change('time = "at"', 'time = "at"\ntime_format = "%d/%m/%Y"')
+    shop.table("orders.csv", [ORDER | {"at": each} for each in ("01/02/2026", "13/02/2026", "02/13/2026", "someday")])
+    assert shop.prepare().card.rejected["orders: unreadable time"] == 2
+
+
 @pytest.mark.parametrize(("said", "ticks", "right"), [("unix_ms", 1, "unix"), ("unix", 1_000, "unix_ms")])
 def test_a_time_in_another_unit_than_the_rest_is_unreadable(shop: Shop, said: str, ticks: int, right: str) -> None:
     shop.change('time = "at"', f'time = "at"\ntime_format = "{said}"')
