@@ -1,6 +1,6 @@
 """What a column of one's own tables means: expressions for words, ids, times, values and item texts."""
 
-from datetime import date
+from datetime import date, datetime
 from string import Formatter
 
 import polars as pl
@@ -10,6 +10,7 @@ from encoders.data.spec import UNIX, SourceSpec, template_columns
 _MICROSECONDS = pl.Datetime("us")
 _LOCAL = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y%m%dT%H%M%S", "%Y%m%dT%H%M", "%Y-%m-%d", "%Y%m%d")
 _ZONED = ("%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%z", "%Y%m%dT%H%M%S%z")
+_ONE_DAY = datetime(2026, 7, 14), datetime(2026, 7, 14, 15, 24, 36)
 EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)
 """Nothing anybody did lies outside."""
 
@@ -53,9 +54,10 @@ def identity(column: str, kind: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
 def number(column: str, decimal: str | None = None) -> pl.Expr:
     """A column as a finite number; null where it is none.
 
-    A currency before or behind it is left out; book-keepers write -5 as (5) or 5-.
+    A currency before or behind it is left out; book-keepers write -5 as (5) or 5-, and price tags 5.00 as 5.- or 5,-.
     """
     written = pl.col(column).cast(pl.String, strict=False).str.strip_chars().str.replace("\u2212", "-", literal=True)
+    written = written.str.replace(r"(\d[.,])[-\u{2013}\u{2014}]{1,2}(\D*)$", "${1}00$2")
     written = written.str.replace(r"^\((.+)\)$", "-$1").str.replace(r"^([^-]+)-$", "-$1")
     written = written.str.replace(r"^([-+]?)\s*(?:\p{Sc}|[A-Z]{3}\s)\s*([-+]?)", "$1$2")
     written = written.str.replace(r"\s*(?:\p{Sc}|\s[A-Z]{3})$", "")
@@ -89,6 +91,7 @@ def time(source: SourceSpec, kind: pl.DataType, zone: str) -> pl.Expr:
         return _moved(_possible(from_unix(column, source.time_format)).dt.replace_time_zone("UTC"), zone)
     written = column.cast(pl.String, strict=False).str.strip_chars()
     if source.time_format != "iso":
+        own_zone = own_zone if _has_clock(source.time_format) else zone
         zoned = "%z" in source.time_format or "%:z" in source.time_format
         read = written.str.to_datetime(source.time_format, strict=False, time_unit="us")
         return _moved(read, zone) if zoned else _moved(_on_clock(_possible(read), own_zone), zone)
@@ -101,13 +104,19 @@ def iso_time(written: pl.Expr, own_zone: str, zone: str) -> pl.Expr:
     written = written.str.replace(r"\s+([-+]\d)", "$1").str.replace(r"(T[\d:.]+[-+]\d\d)$", "${1}:00")
     zoned = [_moved(written.str.to_datetime(form, strict=False, time_unit="us"), zone) for form in _ZONED]
     local = [_possible(written.str.to_datetime(form, strict=False, time_unit="us")) for form in _LOCAL]
-    return pl.coalesce(*zoned, *(_moved(_on_clock(read, own_zone), zone) for read in local))
+    zones = [own_zone if _has_clock(form) else zone for form in _LOCAL]
+    return pl.coalesce(*zoned, *(_moved(_on_clock(read, own), zone) for read, own in zip(local, zones, strict=True)))
 
 
 def from_unix(column: pl.Expr, layout: str) -> pl.Expr:
     """A time that is counted from 1970 on, in UTC; null where it is no number or beyond every calendar."""
     ticks = column.cast(pl.String, strict=False).cast(pl.Float64, strict=False)
     return (ticks * (1_000_000 / UNIX[layout])).cast(pl.Int64, strict=False).cast(_MICROSECONDS)
+
+
+def _has_clock(layout: str) -> bool:
+    """Whether a layout tells more than a day of the calendar, which is the same day in every zone."""
+    return pl.Series(_ONE_DAY).dt.replace_time_zone("UTC").dt.strftime(layout).n_unique() > 1
 
 
 def _possible(read: pl.Expr) -> pl.Expr:
@@ -117,6 +126,7 @@ def _possible(read: pl.Expr) -> pl.Expr:
 
 def _local(column: pl.Expr, kind: pl.DataType, own_zone: str, zone: str) -> pl.Expr:
     aware = isinstance(kind, pl.Datetime) and kind.time_zone is not None
+    own_zone = zone if kind == pl.Date else own_zone
     return _moved(column if aware else _on_clock(_possible(column), own_zone), zone)
 
 

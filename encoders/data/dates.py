@@ -1,5 +1,6 @@
 """Times that cannot be right: in another unit, in another layout, or far from all others."""
 
+import re
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -7,7 +8,7 @@ import polars as pl
 
 from encoders.data import columns as col
 from encoders.data.events import ACTIVE_DAYS
-from encoders.data.files import SourceTable
+from encoders.data.files import FLAW, SourceTable
 from encoders.data.spec import UNIX, SourceSpec
 from encoders.errors import DataError
 
@@ -20,12 +21,15 @@ _RHYTHMS = 4
 """A silence is none that is not so many times the longest one amid the events."""
 _FEW, _ENOUGH = 0.1, 5
 """The events beyond a silence are far from the rest where they are so small a share of it, and it has so many."""
+_SEVERAL = 2
+"""So many days show which of two dates is the unknown one."""
 _DAYS = (
     *("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%y", "%m/%d/%y"),
     *("%d/%m/%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d-%b-%y"),
 )
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S%.f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", ", %H:%M", ", %H:%M:%S")
 _MOST_SUGGESTED = 2
+_DAY_OR_MONTH = re.compile(r"%[-_0]?[dem]")
 
 
 def check_unit(source: SourceSpec, table: SourceTable) -> None:
@@ -45,6 +49,49 @@ def check_unit(source: SourceSpec, table: SourceTable) -> None:
         raise DataError(
             f"{table.path}, column '{source.time}': {median:.0f} is {said} as '{source.time_format}' and "
             f"{read[right[0]]} as '{right[0]}'; write time_format = \"{right[0]}\" for source '{source.name}'."
+        )
+
+
+def in_other_unit(source: SourceSpec, kind: pl.DataType) -> pl.Expr:
+    """Whether a time can only be right in another unit than the spec names: 1970 as ``unix_ms``, 2026 as ``unix``."""
+    if source.time_format not in UNIX or kind.is_temporal():
+        return pl.lit(False)
+    days = {unit: col.from_unix(pl.col(source.time), unit).dt.date() for unit in UNIX}
+    right = {unit: day.is_between(*_PLAUSIBLE, closed="left").fill_null(False) for unit, day in days.items()}
+    return ~right.pop(source.time_format) & pl.any_horizontal(right.values())
+
+
+def check_order(source: SourceSpec, table: SourceTable, rows: pl.LazyFrame) -> None:
+    """See that the day and the month of a pattern are not the other way round in a file.
+
+    Args:
+        source: names the pattern.
+        table: the file.
+        rows: its rows with ``raw_time``, as it is written.
+
+    Raises:
+        DataError: with the two exchanged, it reads all times that it reads as it is, and others.
+    """
+    said = source.time_format
+    if said in ("iso", *UNIX) or table.schema[source.time].is_temporal():
+        return
+    parts = _DAY_OR_MONTH.findall(said)
+    order = _DAY_OR_MONTH.sub(lambda _: parts.pop(), said)
+    written = pl.col("raw_time")
+    as_said, as_ordered = (written.str.to_datetime(each, strict=False).dt.date() for each in (said, order))
+    reads, right = as_said.is_not_null(), as_ordered.is_between(*_PLAUSIBLE, closed="left").fill_null(False)
+    found = rows.filter(pl.col(FLAW).is_null()).select(
+        written.filter(reads & (as_said != as_ordered)).first().alias("misread"),
+        written.filter(~reads & right).first().alias("missed"),
+        (right | ~reads).all(),
+    )
+    misread, missed, reads_more = table.collect(found).row(0)
+    if reads_more and misread and missed:
+        shown = [pl.Series([misread]).str.to_datetime(each).dt.date()[0] for each in (said, order)]
+        raise DataError(
+            f"{table.path}, column '{source.time}': '{missed}' is no '{said}', and '{misread}' is {shown[0]} as "
+            f"'{said}' and {shown[1]} as '{order}', which reads more; write time_format = \"{order}\" for source "
+            f"'{source.name}', or mend the file."
         )
 
 
@@ -80,8 +127,9 @@ def usual_days(counted: pl.DataFrame) -> tuple[date, date]:
     """The first and last day of all events but those that are few and far from the rest.
 
     Args:
-        counted: day and rows, at least one; each day once, sorted.
+        counted: day, rows, and whether all its rows have one time; at least one row, each day once, sorted.
     """
+    counted = _without_placeholders(counted)
     days, rows = counted["day"].to_list(), counted["rows"].to_list()
     gaps = [(after - before).days for before, after in pairwise(days)]
     longest = max(_inner(gaps, rows), default=0) * _RHYTHMS
@@ -96,6 +144,26 @@ def usual_days(counted: pl.DataFrame) -> tuple[date, date]:
         if last <= start and (gaps[start - 1] <= back or not _far(rows, (start, end), (0, start))):
             start = first
     return days[start], days[end - 1]
+
+
+def _without_placeholders(counted: pl.DataFrame) -> pl.DataFrame:
+    """All days but a first or last one that stands for an unknown date, such as 1970-01-01, however many rows it has.
+
+    It is one time for all of its rows, with years of silence before the others.
+    """
+    alone = counted["one_time"].to_list()
+    for first, last in ((1, 1), (0, 1), (1, 0)):
+        kept = counted[first : counted.height - last]
+        if kept.height < _SEVERAL or kept["rows"].sum() < _ENOUGH:
+            continue
+        days = kept["day"].to_list()
+        gaps = [(after - before).days for before, after in pairwise(days)]
+        silence = max(_BACK_DAYS, _RHYTHMS * max(_inner(gaps, kept["rows"].to_list()), default=0))
+        before = not first or (alone[0] and (days[0] - counted["day"][0]).days > silence)
+        after = not last or (alone[-1] and (counted["day"][-1] - days[-1]).days > silence)
+        if before and after:
+            return kept
+    return counted
 
 
 def _inner(gaps: list[int], rows: list[int]) -> list[int]:

@@ -7,7 +7,7 @@ import polars as pl
 
 from encoders.data import columns as col
 from encoders.data.contacts import NO_CONSENT, NO_USER
-from encoders.data.dates import check_unit, layouts_of, usual_days
+from encoders.data.dates import check_order, check_unit, in_other_unit, layouts_of, usual_days
 from encoders.data.files import FILE, FLAW, LINE, ROW, Files, SourceTable
 from encoders.data.rejections import Check, Tally
 from encoders.data.spec import SourceSpec, returns_of, template_columns
@@ -57,6 +57,7 @@ def read_events(source: SourceSpec, zone: str, files: Files, agreed: pl.LazyFram
     for table in files.open(source, _uses(source)):
         check_unit(source, table)
         read.append(table.write(_meant(source, zone, table), files.new_file()))
+        check_order(source, table, read[-1])
     rows = pl.concat(read)
     users = rows.select("user_id").drop_nulls().unique().collect(engine="streaming")
     judged, checks = rows, _checks(source, rows)
@@ -94,6 +95,7 @@ def _meant(source: SourceSpec, zone: str, table: SourceTable) -> pl.LazyFrame:
     user, lost = col.identity(source.user_id, table.schema[source.user_id])
     value = col.number(source.value, source.decimal) if source.value else pl.lit(None, pl.Float64)
     written = col.known(col.words(source.value)) if source.value else pl.lit(None, pl.String)
+    kind = table.schema[source.time]
     return table.frame.select(
         FILE,
         LINE,
@@ -101,7 +103,7 @@ def _meant(source: SourceSpec, zone: str, table: SourceTable) -> pl.LazyFrame:
         _row_key(source),
         user.alias("user_id"),
         lost.alias("lost"),
-        col.time(source, table.schema[source.time], zone).alias("time"),
+        pl.when(~in_other_unit(source, kind)).then(col.time(source, kind, zone)).alias("time"),
         pl.lit(source.name).alias("source"),
         pl.lit(source.action).alias("action"),
         pl.when(written.is_not_null()).then(value).alias("value"),
@@ -158,7 +160,8 @@ def _outside(source: SourceSpec, usable: pl.LazyFrame) -> Check:
     """Days that the spec rules out, or where it says nothing those that cannot be meant."""
     day = pl.col("time").dt.date()
     known = usable.filter(day.is_between(col.EARLIEST, col.LATEST, closed="none"))
-    counted = known.group_by(day.alias("day")).agg(pl.len().alias("rows")).sort("day").collect()
+    one_time = pl.col("time").min() == pl.col("time").max()
+    counted = known.group_by(day.alias("day")).agg(pl.len().alias("rows"), one_time=one_time).sort("day").collect()
     first, last = usual_days(counted) if counted.height else (date.min, date.max)
     first, last = source.first_day or first, source.last_day or last
     said = source.first_day or source.last_day

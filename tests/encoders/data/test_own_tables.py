@@ -107,6 +107,17 @@ def test_typed_times_of_parquet_files_are_read(shop: Shop, at: datetime | date |
     assert (row["user_id"], row["value"]) == ("1", 2.0)
 
 
+@pytest.mark.parametrize("at", ["2026-07-01", "20260701", "01/07/2026", date(2026, 7, 1)])
+def test_a_date_without_a_time_stays_the_day_it_is(shop: Shop, at: str | date) -> None:
+    layout = "%d/%m/%Y" if "/" in str(at) else "iso"
+    shop.change("Europe/Berlin", "America/Los_Angeles")
+    shop.change('"orders*.csv"', '"orders.parquet"')
+    shop.change('time = "at"', f'time = "at"\ntime_format = "{layout}"\ntime_zone = "UTC"')
+    shop.table("orders.parquet", [ORDER | {"at": at}])
+    shop.prepare()
+    assert shop.read("events")["time"].to_list() == [datetime(2026, 7, 1)]
+
+
 def test_an_hour_that_the_clocks_skipped_is_no_time(shop: Shop) -> None:
     shop.table("orders.csv", [ORDER, ORDER | {"at": "2026-03-29 02:30:00"}])
     assert shop.prepare().card.rejected["orders: unreadable time"] == 1

@@ -38,6 +38,13 @@ def test_a_day_far_from_the_rest_is_a_counted_rejection(shop: Shop, day: str) ->
     assert (done.summary.days, done.summary.population) == (20, 1)
 
 
+@pytest.mark.parametrize(("hours", "left_out"), [([0], 12), ([9, 10], 0)], ids=["one time", "times"])
+def test_one_date_for_the_unknown_is_left_out_however_often(shop: Shop, hours: list[int], left_out: int) -> None:
+    unknown = [ORDER | {"at": f"2099-12-31 {hours[n % len(hours)]:02d}:00", "product": f"tea {n}"} for n in range(12)]
+    shop.table("orders.csv", [*DAYS, *unknown])
+    assert shop.prepare().card.rejected.get("orders: date far from the rest", 0) == left_out
+
+
 def test_days_that_the_spec_names_are_the_ones_that_count(shop: Shop) -> None:
     shop.table("orders.csv", [*DAYS, ORDER | {"at": "2026-12-31"}])
     shop.change('value = "paid"', 'value = "paid"\nlast_day = 2026-12-31\nfirst_day = 2026-01-03')
@@ -60,15 +67,19 @@ def test_days_that_the_spec_names_are_the_ones_that_count(shop: Shop) -> None:
         ([(0, 5, 1), (400, 300, 1)], (0, 699)),
         ([(0, 5, 1), (900, 300, 1)], (900, 1199)),
         ([(0, 1, 1), (9000, 1, 1)], (0, 9000)),
+        ([(0, 300, 1), (27000, 1, 400)], (0, 299)),
+        ([(0, 1, 900), (20000, 300, 1), (50000, 1, 400)], (20000, 20299)),
+        ([(0, 300, 1), (500, 1, 100)], (0, 500)),
     ],
-    ids=["all", "typo", "near", "many", "seasons", "old", "very old", "two"],
+    ids=["all", "typo", "near", "many", "seasons", "old", "very old", "two", "unknown", "unknown twice", "campaign"],
 )
 def test_what_is_far_depends_on_the_rhythm_of_the_rest(
     groups: list[tuple[int, int, int]], kept: tuple[int, int]
 ) -> None:
     start = date(2020, 1, 1)
     rows = [(start + timedelta(first + each), many) for first, days, many in groups for each in range(days)]
-    found = usual_days(pl.DataFrame(rows, {"day": pl.Date, "rows": pl.UInt32}, orient="row"))
+    counted = pl.DataFrame(rows, {"day": pl.Date, "rows": pl.UInt32}, orient="row")
+    found = usual_days(counted.with_columns(one_time=True))
     assert found == (start + timedelta(kept[0]), start + timedelta(kept[1]))
 
 
@@ -95,6 +106,45 @@ def test_another_unit_of_time_is_told_with_both_readings(
         shop.prepare()
     shop.change(f'"{said}"', f'"{right}"')
     assert shop.prepare().card.first == date(2026, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "right", "clock"),
+    [
+        ("%d/%m/%Y", "%m/%d/%Y", ""),
+        ("%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", " 10:00"),
+        ("%Y-%d-%m", "%Y-%m-%d", ""),
+    ],
+)
+def test_day_and_month_the_other_way_round_are_told_with_both_readings(
+    shop: Shop, said: str, right: str, clock: str
+) -> None:
+    shop.change('time = "at"', f'time = "at"\ntime_format = "{said}"')
+    days = [date(2025, 3, 1) + timedelta(number) for number in range(31)]
+    shop.table("orders.csv", [ORDER | {"at": f"{day:{said.split()[0]}}{clock}"} for day in days])
+    assert shop.prepare().card.rejected.get("orders: unreadable time", 0) == 0
+    later = [ORDER | {"at": f"{day:{right.split()[0]}}{clock}"} for day in days]
+    shop.table("orders_later.csv", [ORDER | {"at": "N/A"}, *later])
+    told = rf"orders_later.csv, column 'at'.* as '{said}' and 2025-03-\d\d as '{right}'.* write time_format = "
+    with pytest.raises(DataError, match=told):
+        shop.prepare()
+
+
+def test_dates_in_either_order_are_counted_as_the_spec_reads_them(shop: Shop) -> None:
+    shop.change('time = "at"', 'time = "at"\ntime_format = "%d/%m/%Y"')
+    shop.table("orders.csv", [ORDER | {"at": each} for each in ("01/02/2026", "13/02/2026", "02/13/2026", "someday")])
+    assert shop.prepare().card.rejected["orders: unreadable time"] == 2
+
+
+@pytest.mark.parametrize(("said", "ticks", "right"), [("unix_ms", 1, "unix"), ("unix", 1_000, "unix_ms")])
+def test_a_time_in_another_unit_than_the_rest_is_unreadable(shop: Shop, said: str, ticks: int, right: str) -> None:
+    shop.change('time = "at"', f'time = "at"\ntime_format = "{said}"')
+    rows = [ORDER | {"at": (SECONDS + number) * (1_000 // ticks)} for number in range(3)]
+    shop.table("orders.csv", [*rows, ORDER | {"at": SECONDS * ticks}])
+    done = shop.prepare()
+    assert done.card.rejected["orders: unreadable time"] == 1
+    assert done.card.first == date(2026, 1, 1)
+    assert f'time_format = "{right}" would read it' in [one.remedy for one in done.examples]
 
 
 @pytest.mark.parametrize("layout", ["%H:%M", "%d.%m.", "%Q", "yyyy-mm-dd", "ISO"])
@@ -250,6 +300,11 @@ def test_spellings_of_one_value_are_told(open_shop: Shop) -> None:
         (None, "(3.50)", -3.5),
         (None, "3.50-", -3.5),
         (None, "\u22123.5", -3.5),
+        (None, "5.-", 5.0),
+        (None, "-5.\u2013", -5.0),
+        (",", "1.234,--", 1234.0),
+        (",", "5,- €", 5.0),
+        (".", "CHF 1'234.\u2014", 1234.0),
         (",", "1.234,50", 1234.5),
         (",", "1.234", 1234.0),
         (",", "12,5 €", 12.5),
@@ -270,6 +325,7 @@ def test_numbers_are_read_as_they_are_meant(open_shop: Shop, decimal: str | None
     ("decimal", "written", "remedy"),
     [
         (None, "1.234,50", 'decimal = "," would read them'),
+        (None, "1.234,-", 'decimal = "," would read them'),
         (None, "12,50", 'decimal = "," would read them'),
         (None, "1,234.50", r'decimal = "\." would read them'),
         (",", "5.00", r'decimal = "\." would read them'),
