@@ -50,6 +50,12 @@ def identity(column: str, kind: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
     return pl.when(~lost).then(pl.when(whole).then(digits).otherwise(written)), lost.fill_null(False)
 
 
+def spelling(user: pl.Expr) -> pl.Expr:
+    """What an id has in common with its other spellings: 00001 and 1, u1, U1 and ="U1", one letter in two codes."""
+    plain = user.str.normalize("NFC").str.to_lowercase().str.replace(r"^[='\"]+", "").str.replace(r"['\"]+$", "")
+    return pl.coalesce(pl.when(plain != "").then(plain.str.replace(r"^0+(.)", "$1")), user)
+
+
 def number(column: str, decimal: str | None = None) -> pl.Expr:
     """A column as a finite number; null where it is none.
 

@@ -33,7 +33,7 @@ def read_users(
     listed = pl.concat([_listed(spec, table) for table in files.open(spec, _uses(spec))])
     user, consent = pl.col("user_id"), pl.col("consent")
     said_yes = consent.str.to_lowercase().is_in([value.lower() for value in spec.consent_values])
-    agreed = said_yes.fill_null(False).all().over("user_id") if spec.consent else pl.lit(True)
+    agreed = said_yes.fill_null(False).all().over(col.spelling(user)) if spec.consent else pl.lit(True)
     checks = [
         BROKEN,
         Check(pl.col("lost"), ROUNDED, spec.user_id, pl.col("raw_user"), ROUNDED_REMEDY),
@@ -43,6 +43,7 @@ def read_users(
     ]
     kept = tally.sift(listed.lazy(), "users", checks).collect()
     _check_consent(spec, listed, kept, tally)
+    files.notes.extend(_refused_elsewhere(spec, listed.select("user_id", said_yes.fill_null(False).alias("yes"))))
     columns = [_attribute(spec, name, kept, files.notes) for name in spec.attributes]
     files.notes.extend(_unusable_contacts(spec, kept))
     users = kept.select("user_id", *columns).lazy()
@@ -79,6 +80,21 @@ def _check_consent(spec: UsersSpec, listed: pl.DataFrame, kept: pl.DataFrame, ta
     if kept.is_empty() and listed.height:
         values = ", ".join(f"'{value}'" for value in spec.consent_values)
         raise DataError(f"Nobody consented: column '{spec.consent}' of the users is never one of {values}.")
+
+
+def _refused_elsewhere(spec: UsersSpec, said: pl.DataFrame) -> Iterator[str]:
+    """What is said of users who consented, but not in another spelling of their id."""
+    alike = pl.col("spelling")
+    users = said.drop_nulls().group_by("user_id").agg(pl.col("yes").all()).sort("user_id")
+    users = users.with_columns(col.spelling(pl.col("user_id")).alias("spelling"))
+    both = users.filter(pl.col("yes").any().over(alike) & (~pl.col("yes")).any().over(alike))
+    if spec.consent and both.height:
+        agreed = both.filter("yes")
+        other = both.filter(~pl.col("yes") & (alike == agreed["spelling"][0]))["user_id"][0]
+        yield (
+            f"{agreed.height:,} users consented, but not in another spelling of their id, such as "
+            f"'{agreed['user_id'][0]}' and '{other}', and are left out; write ids in one way"
+        )
 
 
 def _attribute(spec: UsersSpec, name: str, kept: pl.DataFrame, notes: list[str]) -> pl.Series:

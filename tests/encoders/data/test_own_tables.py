@@ -52,6 +52,16 @@ def test_one_refusal_outweighs_an_older_consent(shop: Shop) -> None:
     assert shop.prepare().card.rejected == {"orders: no consent": 1, "users: no consent": 2}
 
 
+@pytest.mark.parametrize(("yes", "no"), [("0001", "1"), ("U1", "u1"), ("1", "'1"), ("1", '="1"'), ("é1", "e\u03011")])
+def test_a_refusal_counts_for_every_spelling_of_an_id(shop: Shop, yes: str, no: str) -> None:
+    shop.table("customers.csv", [CUSTOMER | {"id": yes}, CUSTOMER | {"id": no, "agreed": "0"}, CUSTOMER | {"id": "10"}])
+    shop.table("orders.csv", [ORDER | {"customer": user} for user in (yes, no, "10")])
+    done = shop.prepare()
+    assert shop.read("users")["user_id"].to_list() == ["10"]
+    assert shop.read("events")["user_id"].to_list() == ["10"]
+    assert any(note.startswith("1 users consented, but not") and f"'{yes}' and '{no}'" in note for note in done.notes)
+
+
 def test_without_a_consent_column_unlisted_users_are_kept(shop: Shop) -> None:
     shop.change('consent = "agreed"\n', "")
     shop.table("orders.csv", [ORDER | {"customer": "7"}])
