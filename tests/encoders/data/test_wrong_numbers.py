@@ -149,6 +149,25 @@ def test_users_who_are_called_differently_are_told(open_shop: Shop, listed: str,
     assert any(f"such as '{listed}' and '{bought}'" in note for note in done.notes) == (bought != "x")
 
 
+@pytest.mark.parametrize(("one", "other"), [("00001", "1"), ("U1", "u1"), ("'U1", "U1"), ('="U1"', "U1")])
+@pytest.mark.parametrize("listed", [[], ["one", "other"]])
+def test_ids_that_two_tables_of_events_spell_differently_are_told(
+    open_shop: Shop, one: str, other: str, listed: list[str]
+) -> None:
+    if listed:
+        open_shop.table("customers.csv", [CUSTOMER | {"id": one}, CUSTOMER | {"id": other}])
+    else:
+        text = open_shop.spec.read_text()
+        open_shop.spec.write_text(text[: text.index("[users]")] + text[text.index("[[sources]]") :])
+    visits = open_shop.spec.read_text().partition("[[sources]]")[2].replace('"orders', '"visits')
+    open_shop.spec.write_text(f"{open_shop.spec.read_text()}\n[[sources]]{visits}")
+    open_shop.table("orders.csv", [ORDER | {"customer": user} for user in (one, "2", "3")])
+    open_shop.table("visits.csv", [ORDER | {"customer": user} for user in (other, "2", "30")])
+    [note] = open_shop.prepare().notes
+    first, second = sorted([one, other])
+    assert note.startswith(f"2 ids are 1 with other zeros, capital letters or quotes, such as '{first}' and '{second}'")
+
+
 # --- Rows that come again, and goods that come back --------------------------------------------------
 
 
