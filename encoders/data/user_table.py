@@ -26,7 +26,7 @@ def read_users(
     Whoever did not consent is in neither table.
 
     Raises:
-        DataError: a file cannot be used, nobody consented, or (strict) a row cannot be used.
+        DataError: a file or no row of it can be used, nobody consented, or (strict) a row cannot be used.
     """
     if spec is None:
         return pl.LazyFrame(schema={"user_id": pl.String}), None, pl.Series("user_id", [], pl.String)
@@ -42,7 +42,7 @@ def read_users(
         Check(~user.is_first_distinct(), "user listed twice", spec.user_id, user),
     ]
     kept = tally.sift(listed.lazy(), "users", checks).collect()
-    _check_consent(spec, listed, kept, tally)
+    _check_kept(spec, listed, kept, tally)
     files.notes.extend(_refused_elsewhere(spec, listed.select("user_id", said_yes.fill_null(False).alias("yes"))))
     columns = [_attribute(spec, name, kept, files.notes) for name in spec.attributes]
     files.notes.extend(_unusable_contacts(spec, kept))
@@ -67,12 +67,15 @@ def _listed(spec: UsersSpec, table: SourceTable) -> pl.DataFrame:
     return table.collect(table.frame.select(FILE, LINE, FLAW, user.alias("user_id"), lost.alias("lost"), *plain))
 
 
-def _check_consent(spec: UsersSpec, listed: pl.DataFrame, kept: pl.DataFrame, tally: Tally) -> None:
-    """See that somebody consented, and that no row that may hold a refusal is passed over.
+def _check_kept(spec: UsersSpec, listed: pl.DataFrame, kept: pl.DataFrame, tally: Tally) -> None:
+    """See that somebody is left, who consented, and that no row that may hold a refusal is passed over.
 
     Raises:
         DataError: it is not so.
     """
+    unread = tally.counts.get(f"users: {NO_CONSENT}", 0) == 0
+    if kept.is_empty() and listed.height and unread:
+        raise DataError(f"No row of the users table can be used. Left out: {tally.reasons('users')}.")
     if not spec.consent:
         return
     if broken := [each for each in tally.examples if (each.source, each.reason) == ("users", BROKEN.reason)]:

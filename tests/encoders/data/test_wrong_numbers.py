@@ -131,6 +131,14 @@ def test_an_id_that_lost_its_digits_is_refused(open_shop: Shop, user: str | floa
         open_shop.prepare(strict=True)
 
 
+@pytest.mark.parametrize("consent", ["", 'consent = "agreed"\n'])
+def test_a_users_table_of_lost_ids_is_refused(open_shop: Shop, consent: str) -> None:
+    open_shop.change("attributes =", f"{consent}attributes =")
+    open_shop.table("customers.csv", [CUSTOMER | {"id": f"1.2345678901234{n}E+16"} for n in range(3)])
+    with pytest.raises(DataError, match=r"No row of the users table.*3 for user id lost digits, such as .*ids as text"):
+        open_shop.prepare()
+
+
 @pytest.mark.parametrize("user", ["nan", "N/A", "NULL", "-", float("nan"), None, " "])
 def test_a_word_for_nobody_is_no_user(open_shop: Shop, user: str | float | None) -> None:
     open_shop.change('"orders*.csv"', '"*.parquet"')
