@@ -46,6 +46,8 @@ _LOOKED_AT = 1_024
 _CSVS, _PARQUETS, _PACKED_ENDINGS = (".csv", ".tsv", ".txt"), (".parquet", ".pq"), (".gz", ".bz2", ".xz")
 _TOLD_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _FALLBACK = "cp1252"
+_MOST_DIGITS = 40
+"""Numbers in the names of files are shorter."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Files:
     _numbers: Iterator[int] = field(default_factory=count)
 
     def open(self, spec: TableSpec, uses: Mapping[str, str]) -> list[SourceTable]:
-        """The files of a table, in the order of their names, each of them once.
+        """The files of a table, in the order of the patterns and of the names within each, each of them once.
 
         Args:
             spec: where they lie.
@@ -122,7 +124,8 @@ class Files:
         return self.scratch / f"{next(self._numbers)}.parquet"
 
     def _matching(self, pattern: str) -> list[Path]:
-        found = sorted(map(Path, glob.glob(str(self.base / pattern), recursive=True)))  # noqa: PTH207 - may be absolute
+        names = glob.glob(str(self.base / pattern), recursive=True)  # noqa: PTH207 - may be absolute
+        found = sorted(map(Path, names), key=_natural)
         if not found:
             raise DataError(f"No file matches '{pattern}' in {self.base}.")
         files = [path for path in found if not path.is_dir()]
@@ -375,6 +378,11 @@ def _encoding_of(begin: bytes) -> str:
     if begin and begin.count(0) * 4 > len(begin):  # ASCII in two bytes each, with no mark that says so
         return "utf-16-le" if begin[1::2].count(0) > begin[::2].count(0) else "utf-16-be"
     return "utf-8-sig"
+
+
+def _natural(path: Path) -> tuple[list[str], Path]:
+    """What files are sorted by, so that day-9.csv comes before day-10.csv."""
+    return [re.sub("[0-9]+", lambda digits: digits[0].zfill(_MOST_DIGITS), part) for part in path.parts], path
 
 
 def _broken(path: Path, error: Exception) -> DataError:

@@ -202,6 +202,26 @@ def test_the_spec_says_how_a_row_is_recognised(open_shop: Shop) -> None:
         open_shop.prepare()
 
 
+@pytest.mark.parametrize(
+    ("pattern", "files"),
+    [
+        ('"day*.csv"', ["day-9.csv", "day-10.csv", "day-011.csv"]),
+        ('"**/day.csv"', ["2025-2/day.csv", "2025-10/day.csv"]),
+        ('"b.csv", "a.csv"', ["b.csv", "a.csv"]),
+    ],
+)
+def test_the_last_file_is_the_one_with_the_highest_number_or_the_last_in_the_spec(
+    open_shop: Shop, pattern: str, files: list[str]
+) -> None:
+    open_shop.change('"orders*.csv"', pattern)
+    open_shop.change('value = "paid"', 'value = "paid"\nrow_key = ["product"]')
+    for paid, file in enumerate(files):
+        (open_shop.base / file).parent.mkdir(exist_ok=True)
+        open_shop.table(file, [ORDER | {"paid": paid}])
+    open_shop.prepare()
+    assert open_shop.read("events")["value"].to_list() == [len(files) - 1]
+
+
 def test_an_unusable_repetition_leaves_the_row_that_was_there(open_shop: Shop) -> None:
     open_shop.change('value = "paid"', 'value = "paid"\nrow_key = ["product"]')
     open_shop.table("orders.csv", [ORDER, ORDER | {"paid": "?!"}])
