@@ -61,10 +61,10 @@ def _listed(spec: UsersSpec, table: SourceTable) -> pl.DataFrame:
     """The users of one file; this table is small enough to be held at once."""
     user, lost = col.identity(spec.user_id, table.schema[spec.user_id])
     wanted = {"consent": spec.consent or spec.user_id, "raw_user": spec.user_id}
-    wanted |= {f"attribute {name}": column for name, column in spec.attributes.items()}
     wanted |= {f"contact {name}": column for name, column in spec.contacts.items()}
-    plain = (col.words(column).alias(name) for name, column in wanted.items())
-    return table.collect(table.frame.select(FILE, LINE, FLAW, user.alias("user_id"), lost.alias("lost"), *plain))
+    told = [col.words(column).alias(name) for name, column in wanted.items()]
+    told += [col.plain(column).alias(f"attribute {name}") for name, column in spec.attributes.items()]
+    return table.collect(table.frame.select(FILE, LINE, FLAW, user.alias("user_id"), lost.alias("lost"), *told))
 
 
 def _check_kept(spec: UsersSpec, listed: pl.DataFrame, kept: pl.DataFrame, tally: Tally) -> None:
@@ -104,7 +104,8 @@ def _attribute(spec: UsersSpec, name: str, kept: pl.DataFrame, notes: list[str])
     """An attribute with its values as the spec calls them; what stands for something unknown is null."""
     written = kept[f"attribute {name}"]
     names = spec.values.get(name, {})
-    exact = {" ".join(value.split()): meant for value, meant in names.items()}
+    called = pl.DataFrame({"value": list(names)}, {"value": pl.String}).select(col.plain("value")).to_series()
+    exact = dict(zip(called, names.values(), strict=True))
     any_case = {value.lower(): meant for value, meant in exact.items()}
     lower = written.str.to_lowercase()
     renamed = (

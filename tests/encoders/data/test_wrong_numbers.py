@@ -274,6 +274,21 @@ def test_a_value_is_called_as_the_spec_says(open_shop: Shop) -> None:
         open_shop.prepare()
 
 
+@pytest.mark.parametrize("name", ["34", "34.0"])
+def test_a_gap_among_whole_numbers_makes_no_decimals_of_them(open_shop: Shop, name: str) -> None:
+    open_shop.change('["customers.csv"]', '["customers.csv", "more.parquet"]')
+    open_shop.change("attributes =", f'values = {{ age = {{ "{name}" = "thirties" }} }}\nattributes =')
+    ages = ["34", "34.0", "35", "35.0", "35.5"]
+    open_shop.table("customers.csv", [CUSTOMER | {"id": str(n), "age_band": age} for n, age in enumerate(ages)])
+    more = [CUSTOMER | {"id": str(n), "age_band": age} for n, age in ((5, 34.0), (6, 35.0), (7, None))]
+    open_shop.table("more.parquet", more)
+    open_shop.table("orders.csv", [ORDER | {"product": "part 4711"}, ORDER | {"category": "4711.0"}])
+    open_shop.prepare()
+    expected = ["thirties", "thirties", "35", "35", "35.5", "thirties", "35", None]
+    assert open_shop.read("users").sort("user_id")["age"].to_list() == expected
+    assert open_shop.read("items")["text"].to_list() == ["4711: milk", "dairy: part 4711"]
+
+
 def test_spellings_of_one_value_are_told(open_shop: Shop) -> None:
     written = ["Germany", "germany", "Germany", "GERMANY", "France"]
     rows = [CUSTOMER | {"id": str(number), "age_band": value} for number, value in enumerate(written)]
