@@ -32,7 +32,8 @@ def read_users(
         return pl.LazyFrame(schema={"user_id": pl.String}), None, pl.Series("user_id", [], pl.String)
     listed = pl.concat([_listed(spec, table) for table in files.open(spec, _uses(spec))])
     user, consent = pl.col("user_id"), pl.col("consent")
-    said_yes = consent.str.to_lowercase().is_in([value.lower() for value in spec.consent_values])
+    yes = pl.DataFrame({"yes": spec.consent_values}).select(col.plain("yes").str.to_lowercase()).to_series()
+    said_yes = consent.str.to_lowercase().is_in(yes.implode())
     agreed = said_yes.fill_null(False).all().over(col.spelling(user)) if spec.consent else pl.lit(True)
     checks = [
         BROKEN,
@@ -60,9 +61,9 @@ def _uses(spec: UsersSpec) -> dict[str, str]:
 def _listed(spec: UsersSpec, table: SourceTable) -> pl.DataFrame:
     """The users of one file; this table is small enough to be held at once."""
     user, lost = col.identity(spec.user_id, table.schema[spec.user_id])
-    wanted = {"consent": spec.consent or spec.user_id, "raw_user": spec.user_id}
-    wanted |= {f"contact {name}": column for name, column in spec.contacts.items()}
+    wanted = {"raw_user": spec.user_id} | {f"contact {name}": column for name, column in spec.contacts.items()}
     told = [col.words(column).alias(name) for name, column in wanted.items()]
+    told.append(col.plain(spec.consent or spec.user_id).alias("consent"))
     told += [col.plain(column).alias(f"attribute {name}") for name, column in spec.attributes.items()]
     return table.collect(table.frame.select(FILE, LINE, FLAW, user.alias("user_id"), lost.alias("lost"), *told))
 

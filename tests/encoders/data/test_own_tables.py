@@ -46,6 +46,17 @@ def test_whoever_did_not_consent_is_nowhere(shop: Shop) -> None:
     assert shop.read("contacts")["email"].to_list() == ["ann@example.org"]
 
 
+@pytest.mark.parametrize("value", ["1", "1.0"])
+@pytest.mark.parametrize("name", ["customers.csv", "customers.parquet"])
+def test_consent_in_numbers_may_have_gaps(shop: Shop, name: str, value: str) -> None:
+    shop.change('"customers.csv"', f'"{name}"')
+    shop.change('consent = "agreed"', f'consent = "agreed"\nconsent_values = ["{value}"]')
+    said = [("1", 1.0), ("2", 0.0), ("3", None), ("4", 1.0)]
+    shop.table(name, [CUSTOMER | {"id": user, "agreed": agreed} for user, agreed in said])
+    shop.prepare()
+    assert shop.read("users")["user_id"].to_list() == ["1", "4"]
+
+
 def test_one_refusal_outweighs_an_older_consent(shop: Shop) -> None:
     shop.table("customers.csv", [CUSTOMER, CUSTOMER | {"agreed": ""}, CUSTOMER | {"id": "9"}])
     shop.table("orders.csv", [ORDER, ORDER | {"customer": "9"}])
