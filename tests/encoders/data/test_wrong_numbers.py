@@ -222,6 +222,13 @@ def test_the_last_file_is_the_one_with_the_highest_number_or_the_last_in_the_spe
     assert open_shop.read("events")["value"].to_list() == [len(files) - 1]
 
 
+def test_a_word_for_nothing_known_is_no_row_key(open_shop: Shop) -> None:
+    open_shop.change('value = "paid"', 'value = "paid"\nrow_key = ["order"]')
+    orders = ["N/A", "N/A", "null", "-", "-", "7", "7.0"]
+    open_shop.table("orders.csv", [ORDER | {"order": order} for order in orders])
+    assert open_shop.prepare().card.rejected == {"orders: repeated row": 1}
+
+
 def test_an_unusable_repetition_leaves_the_row_that_was_there(open_shop: Shop) -> None:
     open_shop.change('value = "paid"', 'value = "paid"\nrow_key = ["product"]')
     open_shop.table("orders.csv", [ORDER, ORDER | {"paid": "?!"}])
