@@ -30,7 +30,8 @@ def read_users(
     """
     if spec is None:
         return pl.LazyFrame(schema={"user_id": pl.String}), None, pl.Series("user_id", [], pl.String)
-    listed = pl.concat([_listed(spec, table) for table in files.open(spec, _uses(spec))])
+    newest_first = reversed(files.open(spec, _uses(spec)))
+    listed = pl.concat([_listed(spec, table) for table in newest_first])
     user, consent = pl.col("user_id"), pl.col("consent")
     yes = pl.DataFrame({"yes": spec.consent_values}).select(col.plain("yes").str.to_lowercase()).to_series()
     said_yes = consent.str.to_lowercase().is_in(yes.implode())

@@ -81,6 +81,16 @@ def test_without_a_consent_column_unlisted_users_are_kept(shop: Shop) -> None:
     assert shop.read("users").rows() == [("1", "25-34"), ("7", None)]
 
 
+def test_of_several_tables_of_users_the_newest_counts(shop: Shop) -> None:
+    shop.change('"customers.csv"', '"customers*.csv"')
+    shop.table("customers.csv", [CUSTOMER, CUSTOMER | {"id": "3"}, CUSTOMER | {"id": "4"}])
+    shop.table("customers-9.csv", [CUSTOMER | {"age_band": "35-44"}, CUSTOMER | {"id": "4", "agreed": "no"}])
+    shop.table("customers-10.csv", [CUSTOMER | {"age_band": age} for age in ("45-54", "55-64")])
+    (shop.base / "customers.csv").rename(shop.base / "customers-1.csv")
+    shop.prepare()
+    assert shop.read("users").rows() == [("1", "45-54"), ("3", "25-34")]
+
+
 def test_no_users_table_is_needed(shop: Shop) -> None:
     text = shop.spec.read_text()
     shop.spec.write_text(text[: text.index("[users]")] + text[text.index("[[sources]]") :])
