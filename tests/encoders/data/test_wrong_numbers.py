@@ -202,6 +202,23 @@ def test_the_spec_says_how_a_row_is_recognised(open_shop: Shop) -> None:
         open_shop.prepare()
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_delivery_comes_again_in_another_spelling(open_shop: Shop, ending: str) -> None:
+    open_shop.change('"orders*.csv"', f'"sold*.{ending}"')
+    open_shop.change('value = "paid"', 'value = "paid"\nreturns = "none"')
+    order = ORDER | {"at": "2026-01-05T10:00:00Z", "shop": 4, "line": 1}
+    rows = [order, order | {"line": 2}, order | {"customer": "2"}]
+    open_shop.table(f"sold1.{ending}", rows)
+    open_shop.table(f"sold2.{ending}", [dict(reversed(row.items())) for row in rows])
+    open_shop.table(f"sold3.{ending}", [row | {"shop": 4.0} for row in rows])
+    if ending == "csv":
+        open_shop.table("sold4.csv", [row | {"at": "2026-01-05T10:00:00+00:00"} for row in rows])
+        text = (open_shop.base / "sold1.csv").read_text()
+        (open_shop.base / "sold5.csv").write_text(text.replace(",", " , "))
+    again = 12 if ending == "csv" else 6
+    assert open_shop.prepare().card.rejected == {"orders: repeated row": again}
+
+
 @pytest.mark.parametrize(
     ("pattern", "files"),
     [
