@@ -19,6 +19,7 @@ BLANKS = ("n/a", "#n/a", "na", "<na>", "nan", "null", "(null)", "none", "nil", "
 _LONGEST_DIGITS = 15
 """Digits that a number with a decimal point surely keeps."""
 _FLOAT_ID, _ROUNDED_ID = r"^-?\d+\.0+$", r"^-?\d(?:\.\d+)?[eE]\+\d+$"
+_WHOLE = rf"^(-?\d{{1,{_LONGEST_DIGITS}}})\.0$"
 _SAFE_MARK = r"^'([-=+@\t\r].*)$"
 """How our own exports write an id that a spreadsheet would take for a formula."""
 
@@ -26,6 +27,11 @@ _SAFE_MARK = r"^'([-=+@\t\r].*)$"
 def words(column: str) -> pl.Expr:
     """A column as one line of text; null where it is blank."""
     return _one_line(pl.col(column).cast(pl.String, strict=False))
+
+
+def plain(column: str) -> pl.Expr:
+    """Words in which a whole number is written as one: programs make 34.0 of 34 where its column has a gap."""
+    return words(column).str.replace(_WHOLE, "$1")
 
 
 def known(text: pl.Expr, blanks: tuple[str, ...] = ()) -> pl.Expr:
@@ -49,6 +55,12 @@ def identity(column: str, kind: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
     digits = written.str.replace(r"\.0+$", "")
     lost = written.str.contains(_ROUNDED_ID) | (whole & (digits.str.len_chars() > _LONGEST_DIGITS))
     return pl.when(~lost).then(pl.when(whole).then(digits).otherwise(written)), lost.fill_null(False)
+
+
+def spelling(user: pl.Expr) -> pl.Expr:
+    """What an id has in common with its other spellings: 00001 and 1, u1, U1 and ="U1", one letter in two codes."""
+    plain = user.str.normalize("NFC").str.to_lowercase().str.replace(r"^[='\"]+", "").str.replace(r"['\"]+$", "")
+    return pl.coalesce(pl.when(plain != "").then(plain.str.replace(r"^0+(.)", "$1")), user)
 
 
 def number(column: str, decimal: str | None = None) -> pl.Expr:
@@ -77,7 +89,7 @@ def text(template: str) -> pl.Expr:
     for literal, column, _, _ in Formatter().parse(template):
         parts.append(pl.lit(literal))
         if column is not None:
-            parts.append(known(words(column)).fill_null(""))
+            parts.append(known(plain(column)).fill_null(""))
     filled = pl.any_horizontal(known(words(column)).is_not_null() for column in template_columns(template))
     return pl.when(filled).then(_one_line(pl.concat_str(parts).str.strip_chars(" ,;:/|-")))
 

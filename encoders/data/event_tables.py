@@ -120,8 +120,8 @@ def _row_key(source: SourceSpec) -> pl.Expr:
     """What rows share that are one and the same; null for a row that is like no other."""
     if source.row_key is None:
         return pl.col(ROW).cast(pl.String)
-    key = pl.concat_str(*(col.words(column) for column in source.row_key), separator="\x1f") if source.row_key else None
-    return (pl.lit(None, pl.String) if key is None else key).alias(ROW)
+    key = [col.known(col.plain(column)) for column in source.row_key]
+    return (pl.concat_str(key, separator="\x1f") if key else pl.lit(None, pl.String)).alias(ROW)
 
 
 def _checks(source: SourceSpec, rows: pl.LazyFrame) -> list[Check]:

@@ -32,7 +32,7 @@ FILE = "__file__"
 FLAW = "__flaw__"
 """What is wrong with the row itself, in words; null where nothing is."""
 ROW = "__row__"
-"""A number that rows share that are equal in every column."""
+"""A number that rows share that are equal in every column, in whatever order and spelling of numbers these come."""
 
 _SEPARATORS = (",", ";", "\t", "|")
 _BATCH = 50_000
@@ -46,6 +46,8 @@ _LOOKED_AT = 1_024
 _CSVS, _PARQUETS, _PACKED_ENDINGS = (".csv", ".tsv", ".txt"), (".parquet", ".pq"), (".gz", ".bz2", ".xz")
 _TOLD_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _FALLBACK = "cp1252"
+_MOST_DIGITS = 40
+"""Numbers in the names of files are shorter."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Files:
     _numbers: Iterator[int] = field(default_factory=count)
 
     def open(self, spec: TableSpec, uses: Mapping[str, str]) -> list[SourceTable]:
-        """The files of a table, in the order of their names, each of them once.
+        """The files of a table, in the order of the patterns and of the names within each, each of them once.
 
         Args:
             spec: where they lie.
@@ -122,7 +124,8 @@ class Files:
         return self.scratch / f"{next(self._numbers)}.parquet"
 
     def _matching(self, pattern: str) -> list[Path]:
-        found = sorted(map(Path, glob.glob(str(self.base / pattern), recursive=True)))  # noqa: PTH207 - may be absolute
+        names = glob.glob(str(self.base / pattern), recursive=True)  # noqa: PTH207 - may be absolute
+        found = sorted(map(Path, names), key=_natural)
         if not found:
             raise DataError(f"No file matches '{pattern}' in {self.base}.")
         files = [path for path in found if not path.is_dir()]
@@ -163,7 +166,7 @@ class Files:
                     "; write the part you mean into a column of its own."
                 )
         own = (pl.lit(self._name(path)).alias(FILE), LINE, pl.lit(None, pl.String).alias(FLAW))
-        row = pl.struct(names).hash().alias(ROW)
+        row = pl.struct(_same_in_all(name, schema[name]) for name in sorted(names, key=folded)).hash().alias(ROW)
         wanted = frame.select(*own, row, *(pl.col(name).alias(column) for column, name in chosen.items()))
         return SourceTable(path, wanted, wanted.collect_schema())
 
@@ -172,13 +175,13 @@ class Files:
         if heading is None:
             return None
         places = _places(path, heading, uses)
-        wanted = list(places.values())
+        wanted, order = list(places.values()), sorted(range(len(heading)), key=lambda place: folded(heading[place]))
         schema = {FILE: pl.String, LINE: pl.UInt32, FLAW: pl.String, ROW: pl.Int64} | dict.fromkeys(places, pl.String)
         name, parts = self._name(path), [self.new_file()]
         pl.DataFrame(schema=schema).write_parquet(parts[0])
         rows = lines.rows(len(heading))
         while batch := list(islice(rows, _BATCH)):
-            told = [(name, row.line, row.flaw, row.number, *row.of(wanted)) for row in batch]
+            told = [(name, row.line, row.flaw, row.number(order), *row.of(wanted)) for row in batch]
             parts.append(self.new_file())
             pl.DataFrame(told, schema, orient="row").write_parquet(parts[-1])
         if lines.other:
@@ -187,6 +190,20 @@ class Files:
                 f"{lines.other_line}; where that is wrong, name the encoding in the spec"
             )
         return SourceTable(path, pl.scan_parquet(parts), pl.Schema(schema))
+
+
+def _plain(field: str) -> str:
+    """A field for comparing rows: without blanks around it, 4 for 4.0 and +00:00 for Z."""
+    field = field.strip()
+    if field.endswith(".0") and field[:-2].isdecimal():
+        return field[:-2]
+    return field[:-1] + "+00:00" if field.endswith("Z") and field[-3:-1].isdecimal() else field
+
+
+def _same_in_all(name: str, kind: pl.DataType) -> pl.Expr:
+    """A column of a Parquet file for comparing rows: the same whole number in every kind of number."""
+    column = pl.col(name)
+    return column.cast(pl.String).str.replace(r"\.0$", "") if kind.is_numeric() else column
 
 
 def _places(path: Path, names: Sequence[str], uses: Mapping[str, str]) -> dict[str, int]:
@@ -216,10 +233,9 @@ class CsvRow:
     fields: list[str]
     flaw: str | None
 
-    @property
-    def number(self) -> int:
-        """What rows share whose fields are equal."""
-        return hash(tuple(self.fields))
+    def number(self, order: list[int]) -> int:
+        """What rows share whose fields are equal but for how programs write them, taken in some order."""
+        return hash(tuple(self.fields if self.flaw else [_plain(self.fields[place]) for place in order]))
 
     def of(self, places: list[int]) -> list[str | None]:
         """The fields at some places; nothing where the row itself is not to be trusted."""
@@ -375,6 +391,11 @@ def _encoding_of(begin: bytes) -> str:
     if begin and begin.count(0) * 4 > len(begin):  # ASCII in two bytes each, with no mark that says so
         return "utf-16-le" if begin[1::2].count(0) > begin[::2].count(0) else "utf-16-be"
     return "utf-8-sig"
+
+
+def _natural(path: Path) -> tuple[list[str], Path]:
+    """What files are sorted by, so that day-9.csv comes before day-10.csv."""
+    return [re.sub("[0-9]+", lambda digits: digits[0].zfill(_MOST_DIGITS), part) for part in path.parts], path
 
 
 def _broken(path: Path, error: Exception) -> DataError:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from encoders.data import columns as col
 from encoders.data.events import Dataset, DatasetCard
 
 
@@ -22,6 +23,21 @@ class Joined:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What is said where the same users seem to be called differently."""
+        told = self._between()
+        everybody = pl.concat([self.listed, self.seen]).unique().alias("user_id").to_frame()
+        spelling = col.spelling(pl.col("user_id"))
+        several = everybody.with_columns(spelling.alias("spelling")).filter(pl.len().over("spelling") > 1)
+        if told or several.is_empty():
+            return told
+        alike = several.group_by("spelling").agg(pl.col("user_id").sort()).sort(pl.col("user_id").list.first())
+        one, other, *_ = alike["user_id"][0]
+        return (
+            f"{several.height:,} ids are {alike.height:,} with other zeros, capital letters or quotes, such as '{one}' "
+            f"and '{other}'; write the ids of all tables in one way, for they are taken for different users",
+        )
+
+    def _between(self) -> tuple[str, ...]:
+        """What is said of users who are listed in one way and have events in another."""
         if self.listed.is_empty():
             return ()
         ours, theirs = (_loose(one, other) for one, other in ((self.listed, self.seen), (self.seen, self.listed)))

@@ -26,14 +26,16 @@ def read_users(
     Whoever did not consent is in neither table.
 
     Raises:
-        DataError: a file cannot be used, nobody consented, or (strict) a row cannot be used.
+        DataError: a file or no row of it can be used, nobody consented, or (strict) a row cannot be used.
     """
     if spec is None:
         return pl.LazyFrame(schema={"user_id": pl.String}), None, pl.Series("user_id", [], pl.String)
-    listed = pl.concat([_listed(spec, table) for table in files.open(spec, _uses(spec))])
+    newest_first = reversed(files.open(spec, _uses(spec)))
+    listed = pl.concat([_listed(spec, table) for table in newest_first])
     user, consent = pl.col("user_id"), pl.col("consent")
-    said_yes = consent.str.to_lowercase().is_in([value.lower() for value in spec.consent_values])
-    agreed = said_yes.fill_null(False).all().over("user_id") if spec.consent else pl.lit(True)
+    yes = pl.DataFrame({"yes": spec.consent_values}).select(col.plain("yes").str.to_lowercase()).to_series()
+    said_yes = consent.str.to_lowercase().is_in(yes.implode())
+    agreed = said_yes.fill_null(False).all().over(col.spelling(user)) if spec.consent else pl.lit(True)
     checks = [
         BROKEN,
         Check(pl.col("lost"), ROUNDED, spec.user_id, pl.col("raw_user"), ROUNDED_REMEDY),
@@ -42,7 +44,8 @@ def read_users(
         Check(~user.is_first_distinct(), "user listed twice", spec.user_id, user),
     ]
     kept = tally.sift(listed.lazy(), "users", checks).collect()
-    _check_consent(spec, listed, kept, tally)
+    _check_kept(spec, listed, kept, tally)
+    files.notes.extend(_refused_elsewhere(spec, listed.select("user_id", said_yes.fill_null(False).alias("yes"))))
     columns = [_attribute(spec, name, kept, files.notes) for name in spec.attributes]
     files.notes.extend(_unusable_contacts(spec, kept))
     users = kept.select("user_id", *columns).lazy()
@@ -59,19 +62,22 @@ def _uses(spec: UsersSpec) -> dict[str, str]:
 def _listed(spec: UsersSpec, table: SourceTable) -> pl.DataFrame:
     """The users of one file; this table is small enough to be held at once."""
     user, lost = col.identity(spec.user_id, table.schema[spec.user_id])
-    wanted = {"consent": spec.consent or spec.user_id, "raw_user": spec.user_id}
-    wanted |= {f"attribute {name}": column for name, column in spec.attributes.items()}
-    wanted |= {f"contact {name}": column for name, column in spec.contacts.items()}
-    plain = (col.words(column).alias(name) for name, column in wanted.items())
-    return table.collect(table.frame.select(FILE, LINE, FLAW, user.alias("user_id"), lost.alias("lost"), *plain))
+    wanted = {"raw_user": spec.user_id} | {f"contact {name}": column for name, column in spec.contacts.items()}
+    told = [col.words(column).alias(name) for name, column in wanted.items()]
+    told.append(col.plain(spec.consent or spec.user_id).alias("consent"))
+    told += [col.plain(column).alias(f"attribute {name}") for name, column in spec.attributes.items()]
+    return table.collect(table.frame.select(FILE, LINE, FLAW, user.alias("user_id"), lost.alias("lost"), *told))
 
 
-def _check_consent(spec: UsersSpec, listed: pl.DataFrame, kept: pl.DataFrame, tally: Tally) -> None:
-    """See that somebody consented, and that no row that may hold a refusal is passed over.
+def _check_kept(spec: UsersSpec, listed: pl.DataFrame, kept: pl.DataFrame, tally: Tally) -> None:
+    """See that somebody is left, who consented, and that no row that may hold a refusal is passed over.
 
     Raises:
         DataError: it is not so.
     """
+    unread = tally.counts.get(f"users: {NO_CONSENT}", 0) == 0
+    if kept.is_empty() and listed.height and unread:
+        raise DataError(f"No row of the users table can be used. Left out: {tally.reasons('users')}.")
     if not spec.consent:
         return
     if broken := [each for each in tally.examples if (each.source, each.reason) == ("users", BROKEN.reason)]:
@@ -81,11 +87,27 @@ def _check_consent(spec: UsersSpec, listed: pl.DataFrame, kept: pl.DataFrame, ta
         raise DataError(f"Nobody consented: column '{spec.consent}' of the users is never one of {values}.")
 
 
+def _refused_elsewhere(spec: UsersSpec, said: pl.DataFrame) -> Iterator[str]:
+    """What is said of users who consented, but not in another spelling of their id."""
+    alike = pl.col("spelling")
+    users = said.drop_nulls().group_by("user_id").agg(pl.col("yes").all()).sort("user_id")
+    users = users.with_columns(col.spelling(pl.col("user_id")).alias("spelling"))
+    both = users.filter(pl.col("yes").any().over(alike) & (~pl.col("yes")).any().over(alike))
+    if spec.consent and both.height:
+        agreed = both.filter("yes")
+        other = both.filter(~pl.col("yes") & (alike == agreed["spelling"][0]))["user_id"][0]
+        yield (
+            f"{agreed.height:,} users consented, but not in another spelling of their id, such as "
+            f"'{agreed['user_id'][0]}' and '{other}', and are left out; write ids in one way"
+        )
+
+
 def _attribute(spec: UsersSpec, name: str, kept: pl.DataFrame, notes: list[str]) -> pl.Series:
     """An attribute with its values as the spec calls them; what stands for something unknown is null."""
     written = kept[f"attribute {name}"]
     names = spec.values.get(name, {})
-    exact = {" ".join(value.split()): meant for value, meant in names.items()}
+    called = pl.DataFrame({"value": list(names)}, {"value": pl.String}).select(col.plain("value")).to_series()
+    exact = dict(zip(called, names.values(), strict=True))
     any_case = {value.lower(): meant for value, meant in exact.items()}
     lower = written.str.to_lowercase()
     renamed = (

@@ -46,10 +46,31 @@ def test_whoever_did_not_consent_is_nowhere(shop: Shop) -> None:
     assert shop.read("contacts")["email"].to_list() == ["ann@example.org"]
 
 
+@pytest.mark.parametrize("value", ["1", "1.0"])
+@pytest.mark.parametrize("name", ["customers.csv", "customers.parquet"])
+def test_consent_in_numbers_may_have_gaps(shop: Shop, name: str, value: str) -> None:
+    shop.change('"customers.csv"', f'"{name}"')
+    shop.change('consent = "agreed"', f'consent = "agreed"\nconsent_values = ["{value}"]')
+    said = [("1", 1.0), ("2", 0.0), ("3", None), ("4", 1.0)]
+    shop.table(name, [CUSTOMER | {"id": user, "agreed": agreed} for user, agreed in said])
+    shop.prepare()
+    assert shop.read("users")["user_id"].to_list() == ["1", "4"]
+
+
 def test_one_refusal_outweighs_an_older_consent(shop: Shop) -> None:
     shop.table("customers.csv", [CUSTOMER, CUSTOMER | {"agreed": ""}, CUSTOMER | {"id": "9"}])
     shop.table("orders.csv", [ORDER, ORDER | {"customer": "9"}])
     assert shop.prepare().card.rejected == {"orders: no consent": 1, "users: no consent": 2}
+
+
+@pytest.mark.parametrize(("yes", "no"), [("0001", "1"), ("U1", "u1"), ("1", "'1"), ("1", '="1"'), ("é1", "e\u03011")])
+def test_a_refusal_counts_for_every_spelling_of_an_id(shop: Shop, yes: str, no: str) -> None:
+    shop.table("customers.csv", [CUSTOMER | {"id": yes}, CUSTOMER | {"id": no, "agreed": "0"}, CUSTOMER | {"id": "10"}])
+    shop.table("orders.csv", [ORDER | {"customer": user} for user in (yes, no, "10")])
+    done = shop.prepare()
+    assert shop.read("users")["user_id"].to_list() == ["10"]
+    assert shop.read("events")["user_id"].to_list() == ["10"]
+    assert any(note.startswith("1 users consented, but not") and f"'{yes}' and '{no}'" in note for note in done.notes)
 
 
 def test_without_a_consent_column_unlisted_users_are_kept(shop: Shop) -> None:
@@ -58,6 +79,16 @@ def test_without_a_consent_column_unlisted_users_are_kept(shop: Shop) -> None:
     shop.table("customers.csv", [CUSTOMER, CUSTOMER])
     assert shop.prepare().card.rejected == {"users: user listed twice": 1}
     assert shop.read("users").rows() == [("1", "25-34"), ("7", None)]
+
+
+def test_of_several_tables_of_users_the_newest_counts(shop: Shop) -> None:
+    shop.change('"customers.csv"', '"customers*.csv"')
+    shop.table("customers.csv", [CUSTOMER, CUSTOMER | {"id": "3"}, CUSTOMER | {"id": "4"}])
+    shop.table("customers-9.csv", [CUSTOMER | {"age_band": "35-44"}, CUSTOMER | {"id": "4", "agreed": "no"}])
+    shop.table("customers-10.csv", [CUSTOMER | {"age_band": age} for age in ("45-54", "55-64")])
+    (shop.base / "customers.csv").rename(shop.base / "customers-1.csv")
+    shop.prepare()
+    assert shop.read("users").rows() == [("1", "45-54"), ("3", "25-34")]
 
 
 def test_no_users_table_is_needed(shop: Shop) -> None:

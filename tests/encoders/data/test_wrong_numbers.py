@@ -181,6 +181,14 @@ def test_an_id_that_lost_its_digits_is_refused(open_shop: Shop, user: str | floa
         open_shop.prepare(strict=True)
 
 
+@pytest.mark.parametrize("consent", ["", 'consent = "agreed"\n'])
+def test_a_users_table_of_lost_ids_is_refused(open_shop: Shop, consent: str) -> None:
+    open_shop.change("attributes =", f"{consent}attributes =")
+    open_shop.table("customers.csv", [CUSTOMER | {"id": f"1.2345678901234{n}E+16"} for n in range(3)])
+    with pytest.raises(DataError, match=r"No row of the users table.*3 for user id lost digits, such as .*ids as text"):
+        open_shop.prepare()
+
+
 @pytest.mark.parametrize("user", ["nan", "N/A", "NULL", "-", float("nan"), None, " "])
 def test_a_word_for_nobody_is_no_user(open_shop: Shop, user: str | float | None) -> None:
     open_shop.change('"orders*.csv"', '"*.parquet"')
@@ -197,6 +205,25 @@ def test_users_who_are_called_differently_are_told(open_shop: Shop, listed: str,
     found = done.summary
     assert (found.users_listed_with_events, found.users_listed, found.events_not_listed) == (0, 1, 2)
     assert any(f"such as '{listed}' and '{bought}'" in note for note in done.notes) == (bought != "x")
+
+
+@pytest.mark.parametrize(("one", "other"), [("00001", "1"), ("U1", "u1"), ("'U1", "U1"), ('="U1"', "U1")])
+@pytest.mark.parametrize("listed", [[], ["one", "other"]])
+def test_ids_that_two_tables_of_events_spell_differently_are_told(
+    open_shop: Shop, one: str, other: str, listed: list[str]
+) -> None:
+    if listed:
+        open_shop.table("customers.csv", [CUSTOMER | {"id": one}, CUSTOMER | {"id": other}])
+    else:
+        text = open_shop.spec.read_text()
+        open_shop.spec.write_text(text[: text.index("[users]")] + text[text.index("[[sources]]") :])
+    visits = open_shop.spec.read_text().partition("[[sources]]")[2].replace('"orders', '"visits')
+    open_shop.spec.write_text(f"{open_shop.spec.read_text()}\n[[sources]]{visits}")
+    open_shop.table("orders.csv", [ORDER | {"customer": user} for user in (one, "2", "3")])
+    open_shop.table("visits.csv", [ORDER | {"customer": user} for user in (other, "2", "30")])
+    [note] = open_shop.prepare().notes
+    first, second = sorted([one, other])
+    assert note.startswith(f"2 ids are 1 with other zeros, capital letters or quotes, such as '{first}' and '{second}'")
 
 
 # --- Rows that come again, and goods that come back --------------------------------------------------
@@ -223,6 +250,50 @@ def test_the_spec_says_how_a_row_is_recognised(open_shop: Shop) -> None:
     open_shop.change('"order", ', '"ordre", ')
     with pytest.raises(DataError, match="no column 'ordre' for row_key of source 'orders'; the nearest are 'order'"):
         open_shop.prepare()
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_delivery_comes_again_in_another_spelling(open_shop: Shop, ending: str) -> None:
+    open_shop.change('"orders*.csv"', f'"sold*.{ending}"')
+    open_shop.change('value = "paid"', 'value = "paid"\nreturns = "none"')
+    order = ORDER | {"at": "2026-01-05T10:00:00Z", "shop": 4, "line": 1}
+    rows = [order, order | {"line": 2}, order | {"customer": "2"}]
+    open_shop.table(f"sold1.{ending}", rows)
+    open_shop.table(f"sold2.{ending}", [dict(reversed(row.items())) for row in rows])
+    open_shop.table(f"sold3.{ending}", [row | {"shop": 4.0} for row in rows])
+    if ending == "csv":
+        open_shop.table("sold4.csv", [row | {"at": "2026-01-05T10:00:00+00:00"} for row in rows])
+        text = (open_shop.base / "sold1.csv").read_text()
+        (open_shop.base / "sold5.csv").write_text(text.replace(",", " , "))
+    again = 12 if ending == "csv" else 6
+    assert open_shop.prepare().card.rejected == {"orders: repeated row": again}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "files"),
+    [
+        ('"day*.csv"', ["day-9.csv", "day-10.csv", "day-011.csv"]),
+        ('"**/day.csv"', ["2025-2/day.csv", "2025-10/day.csv"]),
+        ('"b.csv", "a.csv"', ["b.csv", "a.csv"]),
+    ],
+)
+def test_the_last_file_is_the_one_with_the_highest_number_or_the_last_in_the_spec(
+    open_shop: Shop, pattern: str, files: list[str]
+) -> None:
+    open_shop.change('"orders*.csv"', pattern)
+    open_shop.change('value = "paid"', 'value = "paid"\nrow_key = ["product"]')
+    for paid, file in enumerate(files):
+        (open_shop.base / file).parent.mkdir(exist_ok=True)
+        open_shop.table(file, [ORDER | {"paid": paid}])
+    open_shop.prepare()
+    assert open_shop.read("events")["value"].to_list() == [len(files) - 1]
+
+
+def test_a_word_for_nothing_known_is_no_row_key(open_shop: Shop) -> None:
+    open_shop.change('value = "paid"', 'value = "paid"\nrow_key = ["order"]')
+    orders = ["N/A", "N/A", "null", "-", "-", "7", "7.0"]
+    open_shop.table("orders.csv", [ORDER | {"order": order} for order in orders])
+    assert open_shop.prepare().card.rejected == {"orders: repeated row": 1}
 
 
 def test_an_unusable_repetition_leaves_the_row_that_was_there(open_shop: Shop) -> None:
@@ -275,6 +346,21 @@ def test_a_value_is_called_as_the_spec_says(open_shop: Shop) -> None:
     open_shop.change("values = { age", "values = { aeg")
     with pytest.raises(DataError, match="values names the attribute 'aeg', which is none of the attributes"):
         open_shop.prepare()
+
+
+@pytest.mark.parametrize("name", ["34", "34.0"])
+def test_a_gap_among_whole_numbers_makes_no_decimals_of_them(open_shop: Shop, name: str) -> None:
+    open_shop.change('["customers.csv"]', '["customers.csv", "more.parquet"]')
+    open_shop.change("attributes =", f'values = {{ age = {{ "{name}" = "thirties" }} }}\nattributes =')
+    ages = ["34", "34.0", "35", "35.0", "35.5"]
+    open_shop.table("customers.csv", [CUSTOMER | {"id": str(n), "age_band": age} for n, age in enumerate(ages)])
+    more = [CUSTOMER | {"id": str(n), "age_band": age} for n, age in ((5, 34.0), (6, 35.0), (7, None))]
+    open_shop.table("more.parquet", more)
+    open_shop.table("orders.csv", [ORDER | {"product": "part 4711"}, ORDER | {"category": "4711.0"}])
+    open_shop.prepare()
+    expected = ["thirties", "thirties", "35", "35", "35.5", "thirties", "35", None]
+    assert open_shop.read("users").sort("user_id")["age"].to_list() == expected
+    assert open_shop.read("items")["text"].to_list() == ["4711: milk", "dairy: part 4711"]
 
 
 def test_spellings_of_one_value_are_told(open_shop: Shop) -> None:
