@@ -354,7 +354,8 @@ def test_a_gap_among_whole_numbers_makes_no_decimals_of_them(open_shop: Shop, na
     open_shop.change("attributes =", f'values = {{ age = {{ "{name}" = "thirties" }} }}\nattributes =')
     ages = ["34", "34.0", "35", "35.0", "35.5"]
     open_shop.table("customers.csv", [CUSTOMER | {"id": str(n), "age_band": age} for n, age in enumerate(ages)])
-    more = [CUSTOMER | {"id": str(n), "age_band": age} for n, age in ((5, 34.0), (6, 35.0), (7, None))]
+    ages_with_a_gap: tuple[tuple[int, float | None], ...] = ((5, 34.0), (6, 35.0), (7, None))
+    more: list[dict[str, object]] = [{**CUSTOMER, "id": str(n), "age_band": age} for n, age in ages_with_a_gap]
     open_shop.table("more.parquet", more)
     open_shop.table("orders.csv", [ORDER | {"product": "part 4711"}, ORDER | {"category": "4711.0"}])
     open_shop.prepare()
