@@ -102,11 +102,8 @@ class DemandReader:
         """Items of a source that a phrase means, best first, and whether the data has such things at all."""
         [belongs] = self.snapshot.of_source(np.array([source]))
         demand = Demand(words, self.read(words).parts[:1])
-        found = self.meaning(demand, source)
-        if found is not None and found.sure:
-            return GroundedItems(found.items)
-        parts = self.encode(demand, source)
-        [items] = self._meant(demand, parts, belongs[None])
+        parts, found = self.encode(demand, source), self.meaning(demand, source)
+        [items] = [found.items] if found is not None and found.sure else self._meant(demand, parts, belongs[None])
         near, there = self.model.encoder.nearness(self.placed, parts.apart()), np.flatnonzero(belongs)
         for phrase, text, group in zip(demand.parts[0].phrases, near.text.numpy(), near.group.numpy(), strict=True):
             nearness = np.maximum(text, group)[there]

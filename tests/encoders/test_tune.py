@@ -91,7 +91,8 @@ def test_the_steps_alone_turn_a_vague_sentence_to_the_habit(
     tuned = tune(forecaster, VAGUE, seeds)
     assert tuned.steps > 0
     assert not tuned.from_seeds
-    before = quality(forecaster, forecaster.forecast(VAGUE), world.did(habit), seeds)
+    vague = forecaster.read(VAGUE)
+    before = quality(forecaster, forecaster.compute(vague, forecaster.encode(vague, 0)), world.did(habit), seeds)
     assert quality(forecaster, forecast_tuned(forecaster, tuned), world.did(habit), seeds) > before + 0.003
 
 

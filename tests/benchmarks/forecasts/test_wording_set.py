@@ -24,7 +24,7 @@ FEWEST_OF_A_KIND: dict[Kind, int] = {
     "granularity": 30,
 }
 EDGE = 25
-WILD = Path(__file__).parents[3] / "benchmarks" / "wild.jsonl"
+SENTENCES = Path(__file__).parents[3] / "benchmarks" / "sentences"
 
 
 class Part(BaseModel):
@@ -97,9 +97,10 @@ def test_ids_and_sentences_are_told_apart(demands: list[Wording]) -> None:
 
 
 def test_no_sentence_is_one_of_those_in_the_benchmarks_folder(demands: list[Wording]) -> None:
-    wild = {json.loads(line)["demand"].lower() for line in WILD.read_text("utf-8").splitlines()}
-    assert wild
-    assert [demand.id for demand in demands if demand.sentence.lower() in wild] == []
+    lines = [line for file in SENTENCES.iterdir() for line in file.read_text("utf-8").splitlines()]
+    others = {json.loads(line)["sentence"].lower() for line in lines}
+    assert len(others) == 300
+    assert [demand.id for demand in demands if demand.sentence.lower() in others] == []
 
 
 def test_there_are_enough_of_every_kind(demands: list[Wording]) -> None:

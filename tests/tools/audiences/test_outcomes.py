@@ -301,13 +301,19 @@ def test_a_token_reads_no_note_about_the_file_of_the_owner(own: AudienceService,
 
 
 def test_no_note_says_how_many_responded_where_that_is_withheld(own: AudienceService, tmp_path: Path) -> None:
-    own.save(COFFEE, "coffee", "Ada", holdout=0.25)
-    nobody = own.outcomes.from_file("coffee", written(tmp_path, "out.csv", pl.DataFrame({"user_id": ["x"]})), "Ada")
+    saved = own.save(COFFEE, "coffee", "Ada", holdout=0.25)
+    members = set(own.tenant.registry.members(saved.id, saved.version)[0])
+    histories = own.forecaster.snapshot.histories
+    here = [user for user, inside in zip(histories.user_ids, histories.in_population, strict=True) if inside]
+    other = next(user for user in here if user not in members)
+    file = written(tmp_path, "out.csv", pl.DataFrame({"user_id": [other]}))
+    nobody = own.outcomes.from_file("coffee", file, "Ada")
     assert any("nobody responded" in note for note in nobody.notes)
     agent = own.of(AGENT).outcomes
     seen = present(agent.last("coffee"))
     assert (seen.contacted.responders, seen.held_out.responders) == (None, None)
-    brought = agent.from_file("coffee", written(tmp_path, "own.csv", pl.DataFrame({"user_id": ["y"]})), "Bo")
+    mask = own.population.people.masked(own.population.row_of[other])
+    brought = agent.from_file("coffee", written(tmp_path, "own.csv", pl.DataFrame({"user_id": [mask]})), "Bo")
     for each in (seen, brought):
         assert not any("nobody responded" in note for note in each.notes)
 
