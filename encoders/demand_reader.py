@@ -329,13 +329,12 @@ class DemandReader:
         alone = Demand(text, (Part((text,)),))
         near = self.model.encoder.nearness(self.placed, self.encode(alone, 0))
         groups = len(self.members)
-        called, shares = np.isin(np.arange(groups), list(reader.called(text))), reader.shares(text)
+        called = np.isin(np.arange(groups), list(reader.called(text)))
         return Heard(
-            shares[:groups],
+            reader.shares(text)[:groups],
             called,
             self._nearest_of_groups(near.group[0].numpy()),
             self._nearest_of_groups(near.text[0].numpy()),
-            float(shares[-1]),
         )
 
     def _nearest_of_groups(self, near: Matrix) -> Matrix:

@@ -49,14 +49,12 @@ class Heard(NamedTuple):
     """[G]: cosines with their names."""
     near_item: Matrix
     """[G]: cosines with the nearest item of each."""
-    nothing: float = 0.0
-    """The share of the reader that means nothing here."""
 
     @property
     def is_strange(self) -> bool:
-        """Whether nothing in the data is near, and the reader takes it for nothing or for anything."""
-        near, top = max(self.near_group.max(initial=0.0), self.near_item.max(initial=0.0)), self.shares.max(initial=0.0)
-        return bool((near < KNOWN and self.nothing >= top) or (near < _FAINT and top < _CLEAR))
+        """Whether nothing in the data is near, and the reader takes it for anything."""
+        near = max(self.near_group.max(initial=0.0), self.near_item.max(initial=0.0))
+        return bool(near < _FAINT and self.shares.max(initial=0.0) < _CLEAR)
 
 
 def features(heard: Heard) -> Vector:
