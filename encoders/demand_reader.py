@@ -15,7 +15,7 @@ from encoders.model.match import ItemEmbeddings
 from encoders.model.users import FeatureSnapshot
 from encoders.model_folder import TrainedModel
 from encoders.reader import Reader
-from encoders.reader.meaning import KNOWN, Heard, Meaning, meaning_of
+from encoders.reader.meaning import Heard, Meaning, meaning_of
 from encoders.reader.targets import Targets, Titles, dated_name, spoken_name
 from encoders.text.demand import Demand, Part, read_demand, without_witness
 from encoders.text.encoders import JoinedEncoders, RememberingEncoder, TextEncoder, embed_vocabulary, one_by_one
@@ -27,6 +27,8 @@ Items = npt.NDArray[np.int64]
 
 _FOREIGN = 0.15
 """How much nearer the data comes by the first encoder alone when the others do not know the words."""
+_KNOWN = 0.42
+"""A phrase that comes nowhere nearer than this (a cosine) to any item or group is no name of any."""
 _NEAREST_GROUPS = 3
 _AND = re.compile(r"\s+and\s+", re.IGNORECASE)
 _LISTING = frozenset({"and", "or", "other", "like"})
@@ -107,7 +109,7 @@ class DemandReader:
         near, there = self.model.encoder.nearness(self.placed, parts.apart()), np.flatnonzero(belongs)
         for phrase, text, group in zip(demand.parts[0].phrases, near.text.numpy(), near.group.numpy(), strict=True):
             nearness = np.maximum(text, group)[there]
-            if nearness.max() < KNOWN and not (self._named(phrase) & belongs).any():
+            if nearness.max() < _KNOWN and not (self._named(phrase) & belongs).any():
                 best = there[np.argsort(-nearness, kind="stable")]
                 groups = dict.fromkeys(self.snapshot.vocabulary.groups[item] for item in best)
                 return GroundedItems(items, phrase, tuple(groups)[:_NEAREST_GROUPS])

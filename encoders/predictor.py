@@ -106,7 +106,7 @@ class Forecaster(DemandReader):
         super().__init__(model, snapshot, encoder)
         self._indexed = vectors
         self._forecast = lru_cache(maxsize=256)(self._read)
-        self._forecast_named = lru_cache(maxsize=64)(self._of_named)
+        self._forecast_named = lru_cache(maxsize=64)(self.of_one_name)
         self._recent = lru_cache(maxsize=8)(self._done_within)
         self._returning = lru_cache(maxsize=8)(self._fit_returning)
         self._chance_of_anything = lru_cache(maxsize=32)(self._come_back)
@@ -140,7 +140,6 @@ class Forecaster(DemandReader):
         if reader is not self._reader:
             self._reader = reader
             self._forecast.cache_clear()
-            self._forecast_named.cache_clear()
 
     @property
     def user_vectors(self) -> Matrix:
@@ -294,7 +293,7 @@ class Forecaster(DemandReader):
         return self._with_each(self._mixed(read, self._as_written(demand, source)), found)
 
     def _as_written(self, demand: Demand, source: int) -> Forecast:
-        """By the text encoders alone."""
+        """By the text encoders alone; each of several parts as it is read by itself."""
         if len(demand.parts) > 1 or demand.parts[0].negated:
             return self._joined(demand, source)
         return self.compute(demand, self.encode(demand, source))
@@ -309,9 +308,11 @@ class Forecaster(DemandReader):
 
     # --- What words mean that are no names of the data
 
-    def _of_named(self, name: str, items: tuple[int, ...], days: int) -> Forecast:
+    def of_one_name(self, name: str, items: tuple[int, ...], days: int) -> Forecast:
         """What a demand for some items gives that go by one name; ``_forecast_named`` remembers it."""
         demand = self.read(self.alone(name, days))
+        if len(demand.parts) > 1:  # whatever else its words say, it is one name
+            demand = replace(demand, parts=(Part((name,)),))
         return self.compute(demand, self.encode(demand, 0), [np.array(items, np.int64)])
 
     def _of_groups(self, demand: Demand, found: Meaning) -> Forecast:

@@ -26,8 +26,6 @@ _SOME = 0.2
 """Where none is, the likeliest one is, from this probability on."""
 _SURE = 0.9
 """One of several alternatives is read by itself where it is as sure as that."""
-KNOWN = 0.42
-"""Words that come nowhere nearer than this (a cosine) to any item or group are no name of any."""
 _FAINT, _CLEAR = 0.3, 0.3
 """Where they come nowhere nearer than this, the reader must give some group so much."""
 _POSSIBLE = 0.05
@@ -148,12 +146,13 @@ def meaning_of(
         named: the groups that those name.
         of_name: of some groups, the items that go by a name it uses.
         sure: that name has two words or more, so that it speaks for itself.
-        members: [G], all items of each group.
+        members: [G], all items of each group that were done before; a group without any is not meant.
     """
     found = chances(whole)
     by_themselves = [chances(each) if each else None for each in alternatives]
     alone = [number for number, each in enumerate(by_themselves) if each is None or each.max(initial=0.0) >= _SURE]
     found = np.max([found, *(each for number in alone if (each := by_themselves[number]) is not None)], axis=0)
+    found = np.where([len(items) > 0 for items in members], found, 0.0)
     found[named] = 1.0
     meant = list(members)
     for group, items in of_name.items():

@@ -124,3 +124,16 @@ def test_an_alternative_that_is_sure_by_itself_counts() -> None:
     found = meaning_of(whole, [alone, heard([0.2, 0.2, 0.2, 0.2, 0.2], 1)], np.zeros(0, np.int64), {}, False, MEMBERS)
     assert set(found.meant.tolist()) == {0, 3}
     assert found.alone == (0,)
+
+
+def test_a_group_that_nobody_did_before_the_day_is_not_meant() -> None:
+    later = [np.zeros(0, np.int64), *MEMBERS[1:]]
+    found = meaning_of(heard([0.9, 0.05, 0.0, 0.0, 0.0], 0), [], np.zeros(0, np.int64), {}, False, later)
+    assert 0 not in found.meant
+    assert 0 not in found.possible
+
+
+def test_a_name_is_one_thing_whatever_its_words_say(forecaster: Forecaster) -> None:
+    coffee = forecaster.meant(buy("coffee"))[1][0]
+    found = forecaster.of_one_name("coffee but not tea", tuple(coffee.tolist()), 28)
+    assert found.items.tolist() == coffee.tolist()

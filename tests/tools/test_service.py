@@ -32,7 +32,6 @@ from tests.planted import (
 from tests.present import present
 from tests.tools.selecting import selected
 from tools.access.callers import Caller, Scope
-from tools.audiences.disclosure import Protected
 from tools.service import AudienceService
 from tools.types import AudienceSpec, Behaviour, Filter
 
@@ -472,21 +471,6 @@ def test_comparing_needs_two_audiences_that_are_there(own: AudienceService) -> N
         own.compare(["Dogs", "Dugs"])
     [overlap] = own.compare(["Dogs", DOGS]).overlaps
     assert overlap.jaccard == 1
-
-
-def test_a_ratio_of_a_count_that_is_withheld_is_withheld(own: AudienceService) -> None:
-    own.save(DOGS, "Dogs", "Ada")
-    few = DOGS.model_copy(update={"cut": 1e-6})
-    for service in (own, own.of(Caller(name="agent", scopes=frozenset({Scope.SIZE})))):
-        [overlap] = service.compare(["Dogs", few]).overlaps
-        assert (overlap.users_b, overlap.both, overlap.jaccard) == (None, None, None)
-
-
-@pytest.mark.parametrize("both", [0, 7, 60])
-def test_below_admin_a_share_says_nothing_of_an_overlap_that_is_withheld(both: int) -> None:
-    for number in range(40):
-        found = Protected(50, b"key", "data").common(both, (400, 300), f"question {number}")
-        assert (found.share is None) == (found.both is None)
 
 
 def test_the_export_holds_everybody_but_the_held_out(own: AudienceService, members: Callable[[str], set[str]]) -> None:

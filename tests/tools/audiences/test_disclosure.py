@@ -404,3 +404,19 @@ def test_another_version_of_a_part_is_another_question(own: AudienceService, mon
     figures = ["users", "users_now", "stayed", "came", "left", "moved", "forecast", "forecast_now"]
     assert len(figures) + len({"counted"}) == len(asked) - 2
     assert shown.keys() > set(figures)
+
+
+def test_a_ratio_of_a_count_that_is_withheld_is_withheld(own: AudienceService) -> None:
+    dogs = AudienceSpec(demand="Households that will buy dog food in the next 28 days")
+    own.save(dogs, "Dogs", "Ada")
+    few = dogs.model_copy(update={"cut": 1e-6})
+    for service in (own, own.of(Caller(name="agent", scopes=frozenset({Scope.SIZE})))):
+        [overlap] = service.compare(["Dogs", few]).overlaps
+        assert (overlap.users_b, overlap.both, overlap.jaccard) == (None, None, None)
+
+
+@pytest.mark.parametrize("both", [0, 7, 60])
+def test_below_admin_a_share_says_nothing_of_an_overlap_that_is_withheld(both: int) -> None:
+    for number in range(40):
+        found = Protected(50, b"key", "data").common(both, (400, 300), f"question {number}")
+        assert (found.share is None) == (found.both is None)
