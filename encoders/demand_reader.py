@@ -15,7 +15,7 @@ from encoders.model.match import ItemEmbeddings
 from encoders.model.users import FeatureSnapshot
 from encoders.model_folder import TrainedModel
 from encoders.reader import Reader
-from encoders.reader.meaning import Heard, Meaning, meaning_of
+from encoders.reader.meaning import MEANT, Heard, Meaning, chances, meaning_of
 from encoders.reader.targets import Targets, Titles, dated_name, spoken_name
 from encoders.text.demand import Demand, Part, read_demand, without_witness
 from encoders.text.encoders import JoinedEncoders, RememberingEncoder, TextEncoder, embed_vocabulary, one_by_one
@@ -273,11 +273,14 @@ class DemandReader:
             None if len(groups) else self.heard(reader, words)
             for words, groups in zip(part.phrases, named, strict=True)
         ]
-        if len(each) == 1:
-            words, items = self._item_called(part.phrases[0])
-            of_name, each = self._by_group(items), []
-        whole, sure = self.heard(reader, " or ".join(part.phrases)), len(part.phrases) > 1 or len(words) > 1
-        return meaning_of(whole, each, groups, of_name, sure, self.members)
+        whole = self.heard(reader, " or ".join(part.phrases))
+        if len(each) > 1:
+            others = [chances(heard) for heard, sort in zip(each, sorts, strict=True) if heard and not len(sort)]
+            # Sorts among other things of their group are examples of it: "tins of corn, green beans, peas".
+            of_name = {n: items for n, items in of_name.items() if all(other[n] < MEANT for other in others)}
+            return meaning_of(whole, each, groups, of_name, True, self.members)
+        words, items = self._item_called(part.phrases[0])
+        return meaning_of(whole, [], groups, self._by_group(items), len(words) > 1, self.members)
 
     def _by_group(self, items: Items) -> dict[int, Items]:
         """Items of the main source by the numbers of their groups."""
@@ -337,6 +340,7 @@ class DemandReader:
             called,
             self._nearest_of_groups(near.group[0].numpy()),
             self._nearest_of_groups(near.text[0].numpy()),
+            reader.made_up(text),
         )
 
     def _nearest_of_groups(self, near: Matrix) -> Matrix:

@@ -47,12 +47,14 @@ class Heard(NamedTuple):
     """[G]: cosines with their names."""
     near_item: Matrix
     """[G]: cosines with the nearest item of each."""
+    made_up: bool = False
+    """Half of its words are said nowhere else."""
 
     @property
     def is_strange(self) -> bool:
-        """Whether nothing in the data is near, and the reader takes it for anything."""
+        """Whether its words are made up, nothing in the data is near, and the reader takes it for anything."""
         near = max(self.near_group.max(initial=0.0), self.near_item.max(initial=0.0))
-        return bool(near < _FAINT and self.shares.max(initial=0.0) < _CLEAR)
+        return bool(self.made_up and near < _FAINT and self.shares.max(initial=0.0) < _CLEAR)
 
 
 def features(heard: Heard) -> Vector:

@@ -145,7 +145,7 @@ class Reader:
         titles = self._titles(text, shares)
         ranked = self._ranked(self._with_titles(shares, titles), titles, self._gathered(head, bool(titles)))
         chosen = self._chosen(ranked, float(shares[-1]), self.called(text), by_entry)
-        if chosen and chosen[0].share < _CLEAR and self._made_up(text):
+        if chosen and chosen[0].share < _CLEAR and self.made_up(text):
             chosen = []
         others = [each.name for each in ranked if each not in chosen and each.share >= OFFERED]
         return WholeReading(
@@ -171,7 +171,7 @@ class Reader:
         bounds = dict.fromkeys(known, of_entry) | dict.fromkeys(called, OFFERED)
         return [each for each in ranked[:MOST] if each.share >= bounds.get(each.number, max(least, beside * greatest))]
 
-    def _made_up(self, text: str) -> bool:
+    def made_up(self, text: str) -> bool:
         """Whether half of the words of a text are said nowhere else."""
         words = [word for word in stemmed(text) if not word.isdigit()]
         # In other alphabets a word may be a whole clause, or one of endless compounds.
