@@ -28,7 +28,9 @@ from torch import Tensor
 
 from benchmarks.cost_report import Cost, Encoding, Incremental, Scoring, Training, page
 from encoders.data.built_in import prepare_built_in
-from encoders.features import Factors, Rows, read_user_features, take_rows
+from encoders.features.counts import read_user_features
+from encoders.features.sparse import Rows, take_rows
+from encoders.features.structure import Factors
 from encoders.model.dual import encode_parts
 from encoders.model.users import FeatureSnapshot
 from encoders.predictor import Forecaster

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from agent.batch import Recorded, answer_file
 from agent.conversation import Conversation
 from benchmarks.forecasts.figures import figure
-from encoders.features import done_in
+from encoders.features.counts import done_in
 from encoders.metrics import auc
 from encoders.reader import WholeReading
 from encoders.settings import settings

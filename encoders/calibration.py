@@ -9,7 +9,7 @@ from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from encoders.features import level
+from encoders.features.counts import level
 from encoders.metrics import calibration_error
 from encoders.overdispersion import Counts, Overdispersion, count, coverage, fit_overdispersion
 from encoders.records import Record

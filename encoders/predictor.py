@@ -17,9 +17,9 @@ from encoders.calibration import all_of, at_rate, standardise
 from encoders.data.events import Dataset
 from encoders.demand_reader import DemandReader, Items, Matrix
 from encoders.errors import ModelError
-from encoders.features import did_any, done_in, level
+from encoders.features.counts import did_any, level
 from encoders.model.dual import EncodedParts
-from encoders.model.users import FeatureSnapshot, read_snapshot, read_vocabulary
+from encoders.model.users import FeatureSnapshot, open_snapshot, read_vocabulary
 from encoders.model_folder import TrainedModel, read_model
 from encoders.overdispersion import MOST_SPREAD
 from encoders.reader import Reader
@@ -107,7 +107,7 @@ class Forecaster(DemandReader):
         self._indexed = vectors
         self._forecast = lru_cache(maxsize=256)(self._read)
         self._forecast_named = lru_cache(maxsize=64)(self.of_one_name)
-        self._recent = lru_cache(maxsize=8)(self._done_within)
+        self._recent = lru_cache(maxsize=8)(snapshot.histories.done_within)
         self._returning = lru_cache(maxsize=8)(self._fit_returning)
         self._chance_of_anything = lru_cache(maxsize=32)(self._come_back)
 
@@ -124,7 +124,7 @@ class Forecaster(DemandReader):
         dataset = dataset or Dataset.current(workspace)
         encoder = text_encoder(trained.config.text_encoder)
         vocabulary = read_vocabulary(dataset, encoder, workspace)
-        forecaster = cls(trained, read_snapshot(dataset.before(as_of), vocabulary, encoder), encoder)
+        forecaster = cls(trained, open_snapshot(dataset.before(as_of), vocabulary, encoder), encoder)
         if trained.adapted is None:
             forecaster.remember_names(workspace)
         return forecaster
@@ -258,10 +258,6 @@ class Forecaster(DemandReader):
     def _come_back(self, source: int, days: int) -> Vector:
         """``_chance_of_anything`` remembers it: [N], the probability of any event of a source."""
         return self._returning(source).within(days)
-
-    def _done_within(self, days: int | None) -> sp.csr_matrix:
-        histories = self.snapshot.histories
-        return done_in(histories.past.events(days).collect(), histories.user_ids, len(self.snapshot.vocabulary.texts))
 
     def _read(self, sentence: str) -> Forecast:
         demand = self.read(sentence)

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 
 from encoders.calibration import Calibration, ItemGrounding, Observed, fit_calibration, standardise
-from encoders.data.events import HORIZON_DAYS, Dataset, Past
+from encoders.data.events import ACTIVE_DAYS, HORIZON_DAYS, Dataset, Past
 from encoders.errors import DataError
-from encoders.features import did_any, done_in
+from encoders.features.counts import did_any
 from encoders.model.dual import DualEncoder, EncodedParts
 from encoders.model.match import ItemVocabulary
 from encoders.model.users import FeatureSnapshot, read_vocabulary
@@ -75,10 +75,7 @@ def calibrate_model(
     meant = [
         np.unique(np.concatenate([of_phrases[row] for row in np.flatnonzero(owner == k)])) for k in range(len(parts))
     ]
-    recently = done_in(
-        histories.past.events(HORIZON_DAYS).collect(), histories.user_ids, len(snapshot.vocabulary.texts)
-    )
-    here = histories.in_population
+    recently, here = histories.done_within(HORIZON_DAYS), histories.in_population
     observed = Observed(
         standard=_standard_scores(model, snapshot, parts),
         doers=np.stack([did_any(recently[here], items) for items in meant], axis=1),
@@ -120,6 +117,8 @@ def _with_blurred(
 
 
 THREADS = 2
+MOST_USERS = 20_000
+"""Users that are learned from: of more, a sample that is drawn once (docs/scale.md has what more would add)."""
 
 
 def train(
@@ -149,12 +148,13 @@ def train(
     dataset = dataset or Dataset.current(workspace)
     past = dataset.before(as_of or dataset.card.default_as_of)
     recipe = recipe or Recipe()
+    past = past.sample(MOST_USERS, ACTIVE_DAYS + HORIZON_DAYS * recipe.windows)
     with workspace.lock("train"):
         version = version_of(settings, past, recipe)
         checkpoint = workspace.checkpoints / f"{version}.safetensors"
         encoder = text_encoder(settings.text_encoder)
         progress("Embedding item texts", None)
-        vocabulary = read_vocabulary(dataset, encoder, workspace)
+        vocabulary = read_vocabulary(past.dataset, encoder, workspace)
         examples = read_examples(past, vocabulary, encoder, recipe.windows, progress)
         model, report = fit_model(settings, examples, past, recipe, version, checkpoint, progress)
         folder = write_model(workspace.models_folder / version, model, report)
@@ -169,7 +169,8 @@ def version_of(settings: Settings, past: Past, recipe: Recipe) -> str:
     chosen = asdict(_as_set(recipe, settings))
     labels, share = chosen.pop("labels"), chosen.pop("labels_share")
     written = [file_digest(Path(labels)), share] if labels else []
-    digest = hashlib.sha256(json.dumps([*made_from, chosen, *written]).encode()).hexdigest()[:10]
+    sampled = [MOST_USERS] if past.is_sample else []
+    digest = hashlib.sha256(json.dumps([*made_from, chosen, *written, *sampled]).encode()).hexdigest()[:10]
     return f"{past.as_of.isoformat()}-{digest}"
 
 
@@ -262,6 +263,7 @@ def _report(config: ModelConfig, recipe: Recipe, examples: list[TrainingExample]
         "model_version": config.version,
         **config.model_dump(mode="json", include={"data_name", "data_version", "seed", "as_of", "text_encoder"}),
         "horizon_days": HORIZON_DAYS,
+        "users": len(examples[0].snapshot.histories.user_ids),
         "recipe": asdict(recipe),
         "windows": [example.snapshot.histories.past.as_of.isoformat() for example in examples],
     }

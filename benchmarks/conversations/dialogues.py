@@ -20,7 +20,7 @@ from benchmarks.forecasts.demands import GROUP_LEVEL, items_of, read_topics
 from benchmarks.forecasts.figures import Figure, difference, figure
 from encoders.data.events import Dataset
 from encoders.errors import DataError
-from encoders.features import did_any, done_in
+from encoders.features.counts import did_any, done_in
 from encoders.metrics import auc, lift
 from encoders.predictor import Forecaster
 from encoders.records import Record

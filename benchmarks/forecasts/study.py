@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from benchmarks.forecasts.demands import BenchmarkDemand, Items
 from encoders.data.events import HORIZON_DAYS, Dataset, Past
-from encoders.features import done_in
+from encoders.features.counts import done_in
 from encoders.model.dual import Addition
 from encoders.model.users import FeatureSnapshot
 from encoders.model_folder import TrainedModel

@@ -3,6 +3,7 @@
 import hmac
 import json
 import os
+import shutil
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from encoders.checksums import clear_checksums, has_checksums, write_checksums
 from encoders.data.contacts import KINDS, WITHHELD, ContactFormat
 from encoders.data.events import DatasetCard
 from encoders.data.folders import About, Tables, version_of_tables
-from encoders.data.versions import damaged_data
+from encoders.data.versions import COUNTS, damaged_data
 from encoders.errors import DataError, WorkspaceError
 from encoders.records import Record
 from encoders.workspace import Workspace, atomic_file, plain_faults
@@ -203,6 +204,7 @@ def erase_from_folder(folder: Path, users: Collection[str]) -> int:
         tables = [path for path in sorted(folder.glob("*.parquet")) if _USER in pl.read_parquet_schema(path)]
         mine = pl.col(_USER).cast(pl.String).is_in(gone)
         rows = {path.name: int(pl.scan_parquet(path).filter(mine).select(pl.len()).collect().item()) for path in tables}
+        shutil.rmtree(folder / COUNTS, ignore_errors=True)
         if not any(rows.values()) and has_checksums(folder):
             return 0
         with plain_faults(folder):
@@ -212,6 +214,7 @@ def erase_from_folder(folder: Path, users: Collection[str]) -> int:
                 pl.scan_parquet(path).filter(~mine.fill_null(False)).sink_parquet(part)
         _rewrite_version(folder)
         write_checksums(folder)
+        shutil.rmtree(folder / COUNTS, ignore_errors=True)  # what was being counted when this began
     except (pl.exceptions.PolarsError, ValueError) as error:
         raise DataError(f"{folder} cannot be read ({type(error).__name__}); prepare the data again.") from error
     return sum(rows.values())

@@ -20,6 +20,7 @@ and may hold topics.parquet, campaigns.parquet and campaign_items.parquet, which
 import os
 import weakref
 from collections.abc import Collection, Iterator
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -118,6 +119,23 @@ class Past:
         active = self.events(ACTIVE_DAYS).filter(pl.col("source") == self.dataset.card.main_source)
         return active.select("user_id").unique().sort("user_id").collect()["user_id"].to_list()
 
+    @property
+    def is_sample(self) -> bool:
+        """Whether this is of some users alone."""
+        return self.dataset.is_sample
+
+    def sample(self, most: int, days: int) -> "Past":
+        """The same of at most ``most`` users, drawn once from those active in the main source in the last ``days``.
+
+        Everybody where there are no more.
+        """
+        main = pl.col("source") == self.dataset.card.main_source
+        active = self.events(days).filter(main).select(pl.col("user_id").unique().sort()).collect(engine="streaming")
+        if len(active) <= most:
+            return self
+        chosen = np.random.default_rng(0).choice(len(active), most, replace=False)
+        return Past(self.dataset.of_users(active["user_id"].gather(np.sort(chosen)).to_list()), self.as_of)
+
     def windows(self, days: int = HORIZON_DAYS, count: int = 6, step: int = 28, margin: int = 28) -> Iterator[Window]:
         """Earlier windows whose future of ``days`` had ended by the as-of date, latest first.
 
@@ -142,6 +160,8 @@ class Dataset:
         """
         self.folder = Path(folder)
         self._checked: set[str] = set()
+        self._events: pl.LazyFrame | None = None
+        self._whole: Dataset | None = None
         try:
             weakref.finalize(self, os.close, hold(self.folder))
             self._check("dataset.json")
@@ -176,6 +196,12 @@ class Dataset:
     def items(self) -> pl.DataFrame:
         """The item vocabulary, sorted by item_id; item_id equals the row number."""
         return self._read("items.parquet")
+
+    @cached_property
+    def sources(self) -> list[str]:
+        """Names of the sources that items belong to, the main one first."""
+        main = self.card.main_source
+        return [main, *sorted(set(self.items["source"]) - {main})]
 
     @cached_property
     def groups(self) -> pl.DataFrame:
@@ -268,6 +294,20 @@ class Dataset:
                 raise self._unreadable("events.parquet", error) from error
         return found
 
+    @property
+    def is_sample(self) -> bool:
+        """Whether only the events of some users are there."""
+        return self._events is not None
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the folder still holds what was opened: erasing users gives it another version."""
+        try:
+            card = DatasetCard.model_validate_json((self.folder / "dataset.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return False
+        return card.version == self.card.version
+
     def before(self, as_of: date) -> Past:
         """The past as it was known on the morning of ``as_of``.
 
@@ -281,6 +321,14 @@ class Dataset:
             )
         return Past(self, as_of)
 
+    def of_users(self, users: Collection[str]) -> "Dataset":
+        """The same data with the events of some users alone, which are kept in memory."""
+        few = copy(self)
+        few._whole = self  # which has the folder
+        mine = self._scan("events.parquet").filter(pl.col("user_id").is_in(sorted(users)))
+        few._events = mine.collect(engine="streaming").lazy()
+        return few
+
     def outcome(self, as_of: date, days: int = HORIZON_DAYS) -> pl.DataFrame:
         """What users did in the ``days`` from ``as_of`` on: for measuring what then happened, never for scoring."""
         end = as_of + timedelta(days=days)
@@ -292,7 +340,8 @@ class Dataset:
         condition = pl.col("time") < datetime.combine(end, datetime.min.time())
         if start is not None:
             condition &= pl.col("time") >= datetime.combine(start, datetime.min.time())
-        return self._scan("events.parquet").filter(condition)
+        events = self._scan("events.parquet") if self._events is None else self._events
+        return events.filter(condition)
 
     def _check(self, name: str) -> None:
         """Compare a file with its checksum, once.

@@ -18,6 +18,8 @@ from encoders.checksums import CHECKSUMS, damaged_files, sha256_of
 from encoders.workspace import Workspace, make_folder, plain_faults, set_aside
 
 CARD = "dataset.json"
+COUNTS = "counts"
+"""The folder in a version where what was counted from it lies; whoever has that mapped keeps it when it is deleted."""
 _NEXT = ".next"
 _CARD_DIGITS = 8
 _VERSION = re.compile(rf".+-[0-9a-f]{{{_CARD_DIGITS}}}")
@@ -97,6 +99,7 @@ def drop_unread(workspace: Workspace) -> None:
         if folder != workspace.data:
             with _unread(folder) as unread:
                 if unread and folder == workspace.data_folder:
+                    shutil.rmtree(folder / COUNTS, ignore_errors=True)
                     for path in (*folder.glob("*.parquet"), folder / CHECKSUMS, folder / CARD):
                         path.unlink(missing_ok=True)
                 elif unread:

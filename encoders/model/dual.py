@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from encoders.features import ACTIVITY, Rows
+from encoders.features.counts import ACTIVITY
+from encoders.features.sparse import Rows
 from encoders.model.match import CHANNELS, Attention, ItemEmbeddings, Match, Similarities, channels
 from encoders.model.users import FeatureSnapshot, UserTower
 from encoders.text.demand import Demand, Part
@@ -183,10 +184,11 @@ class DualEncoder(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(_SCALE).log())
 
     def user_vectors(self, snapshot: FeatureSnapshot, rows: Rows | None = None) -> Tensor:
-        """Unit vectors of the snapshot's users (or of some ``rows``), [N, width]."""
-        inputs = snapshot.inputs if rows is None else snapshot.inputs.take(rows)
-        vectors: Tensor = self.users(torch.from_numpy(snapshot.vocabulary.text_vectors), inputs)
-        return vectors
+        """Unit vectors of the snapshot's users (or of some ``rows``), [N, width]; some of them at a time."""
+        texts = torch.from_numpy(snapshot.vocabulary.text_vectors)
+        rows = np.arange(len(snapshot.inputs)) if rows is None else rows
+        some = (rows[start : start + BLOCK] for start in range(0, max(1, len(rows)), BLOCK))
+        return torch.cat([self.users(texts, snapshot.inputs.take(few)) for few in some])
 
     def sentence_vectors(self, parts: EncodedParts) -> Tensor:
         """Unit vectors of the parts, [B, width]."""

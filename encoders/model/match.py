@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from encoders.features import GROUP_HALF_LIVES, HALF_LIVES, Counted, Factors, Structure
+from encoders.features.counts import GROUP_HALF_LIVES, HALF_LIVES
+from encoders.features.forms import Counted
+from encoders.features.structure import Factors, Structure
 
 _WIDE = 5
 """Columns of the dense matrix from which on bags of rows are faster."""

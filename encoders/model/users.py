@@ -13,22 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from encoders.data.events import Dataset, Past
-from encoders.features import (
-    ACTIVITY,
-    HALF_LIVES,
-    SLOTS,
-    Counted,
-    Factors,
-    Rows,
-    Structure,
-    UserFeatures,
-    count_all,
-    count_some,
-    ease,
-    factors,
-    read_user_features,
-    take_rows,
-)
+from encoders.features.counts import ACTIVITY, HALF_LIVES, SLOTS, UserFeatures, read_user_features
+from encoders.features.forms import Counted, count_all, count_some
+from encoders.features.shards import stored_features
+from encoders.features.sparse import Rows, take_rows
+from encoders.features.structure import Factors, Structure, Structures
 from encoders.model.match import ItemVocabulary, sparse_product
 from encoders.text.encoders import TextEncoder, embed_vocabulary
 from encoders.workspace import Workspace
@@ -71,11 +60,6 @@ class UserInputs:
         wide = (rows[:, None] * TIMES + np.arange(TIMES)).ravel()
         slots = tuple(take_rows((matrix,), wide)[0] for matrix in self.slots)
         return UserInputs(slots, self.attributes[rows], self.attribute_vectors, self.activity[rows])
-
-
-def split_by_source(slots: sp.csr_matrix, source_of: npt.NDArray[np.int64], sources: int) -> tuple[sp.csr_matrix, ...]:
-    """One matrix per source of the same shape, with the columns of that source only."""
-    return tuple(sp.csr_matrix(slots @ sp.diags_array((source_of == k).astype(np.float32))) for k in range(sources))
 
 
 def attribute_texts(users: pl.DataFrame, user_ids: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
@@ -198,8 +182,6 @@ class UserTower(nn.Module):
 
 
 _LATELY = HALF_LIVES.index(90.0)
-_ITEM_PENALTY = 300.0
-_GROUP_PENALTIES = (1000.0, 500.0)
 
 
 @dataclass(frozen=True)
@@ -262,8 +244,7 @@ class FeatureSnapshot:
 def read_vocabulary(dataset: Dataset, encoder: TextEncoder, workspace: Workspace) -> ItemVocabulary:
     """Embed the item vocabulary of ``dataset``, or take it from the workspace's cache."""
     items, groups = dataset.items, dataset.groups
-    main = dataset.card.main_source
-    sources = [main, *sorted(set(items["source"]) - {main})]
+    sources = dataset.sources
     number = {source: place for place, source in enumerate(sources)}
     texts = items["text"].to_list()
     names = groups["group"].to_list()
@@ -280,26 +261,35 @@ def read_vocabulary(dataset: Dataset, encoder: TextEncoder, workspace: Workspace
 
 
 def read_snapshot(past: Past, vocabulary: ItemVocabulary, encoder: TextEncoder) -> FeatureSnapshot:
-    """Count and structure everything that happened before the as-of date of ``past``."""
+    """Count and structure everything that happened before the as-of date of ``past``, in memory."""
     histories = read_user_features(past)
-    here = histories.in_population
     everyone = count_all(histories)
-    texts, attributes = attribute_texts(past.dataset.users, histories.user_ids)
-    activity = histories.activity
+    structures = Structures.of(everyone.logged, everyone.group_logged, histories.in_population)
+    return _snapshot(histories, structures, vocabulary, encoder)
+
+
+def open_snapshot(past: Past, vocabulary: ItemVocabulary, encoder: TextEncoder) -> FeatureSnapshot:
+    """The same, mapped from files beside the data; they are made first where they are missing."""
+    stored = stored_features(past)
+    return _snapshot(stored.features, stored.structures, vocabulary, encoder)
+
+
+def _snapshot(
+    histories: UserFeatures, structures: Structures, vocabulary: ItemVocabulary, encoder: TextEncoder
+) -> FeatureSnapshot:
+    texts, attributes = attribute_texts(histories.past.dataset.users, histories.user_ids)
+    activity, here = histories.activity, histories.in_population
     inputs = UserInputs(
-        slots=split_by_source(histories.slots, vocabulary.source_of, len(vocabulary.sources)),
+        slots=histories.slots,
         attributes=attributes,
         attribute_vectors=encoder.encode(texts),
         activity=(activity - activity[here].mean(0)) / (activity[here].std(0) + 0.05),
     )
-    ever, lately = (
-        ease(logged, here, penalty) for logged, penalty in zip(everyone.group_logged, _GROUP_PENALTIES, strict=True)
-    )
     return FeatureSnapshot(
         histories=histories,
         vocabulary=vocabulary,
-        structure=ease(everyone.logged, here, _ITEM_PENALTY),
-        group_structures=(ever, lately),
-        directions=factors(everyone.logged),
+        structure=structures.items,
+        group_structures=structures.groups,
+        directions=structures.directions,
         inputs=inputs,
     )

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from encoders.data.events import HORIZON_DAYS, DatasetCard, Past
 from encoders.errors import DataError
-from encoders.features import done_in
+from encoders.features.counts import done_in
 from encoders.model.dual import EncodedParts, encode_parts
 from encoders.model.match import ItemVocabulary
 from encoders.model.users import FeatureSnapshot, read_snapshot

@@ -14,7 +14,7 @@ from scipy.special import expit, logit
 from benchmarks.forecasts.demands import BenchmarkDemand, Items
 from benchmarks.forecasts.study import Scores
 from encoders.data.events import HORIZON_DAYS
-from encoders.features import did_any, done_in, level
+from encoders.features.counts import did_any, done_in, level
 from encoders.model.users import FeatureSnapshot
 
 

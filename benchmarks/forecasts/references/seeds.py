@@ -14,7 +14,7 @@ from sklearn.utils.extmath import randomized_svd
 from benchmarks.forecasts.demands import Items
 from benchmarks.forecasts.references.simple import item_vectors
 from benchmarks.forecasts.study import Study
-from encoders.features import done_in
+from encoders.features.counts import done_in
 
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from benchmarks.forecasts.demands import BenchmarkDemand, Items
 from benchmarks.forecasts.references.parts import by_parts, standardised
 from benchmarks.forecasts.study import Scores, Study
-from encoders.features import HALF_LIVES
+from encoders.features.counts import HALF_LIVES
 from encoders.model.users import FeatureSnapshot
 from encoders.text.encoders import text_encoder
 

@@ -16,7 +16,7 @@ from benchmarks.forecasts.references.seeds import SeedReferences
 from benchmarks.forecasts.report import Section
 from benchmarks.forecasts.study import DemandOutcome, Study, Told
 from encoders.data.events import HORIZON_DAYS
-from encoders.features import done_in
+from encoders.features.counts import done_in
 from encoders.metrics import auc, lift
 from encoders.predictor import Forecaster
 from encoders.tuning import forecast_tuned, tune

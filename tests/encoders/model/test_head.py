@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import encoders.model.dual
-from encoders.features import ACTIVITY
+from encoders.features.counts import ACTIVITY
 from encoders.model.dual import Addition, ScoreHead
 from encoders.model.match import CHANNELS, Family
 

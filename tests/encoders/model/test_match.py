@@ -4,7 +4,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.features import Counted, Factors, Structure, count_all, count_some, read_user_features
+from encoders.features.counts import read_user_features
+from encoders.features.forms import Counted, count_all, count_some
+from encoders.features.structure import Factors, Structure
 from encoders.model.match import CHANNELS, Attention, ItemVocabulary, Match, Similarities, TextTower, channels
 from tests.planted import AS_OF, World
 

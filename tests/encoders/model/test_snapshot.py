@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from encoders.features import ACTIVITY
+from encoders.features.counts import ACTIVITY
 from encoders.model.dual import DualEncoder
 from encoders.model.users import FeatureSnapshot, read_snapshot, read_vocabulary
 from encoders.text.encoders import text_encoder

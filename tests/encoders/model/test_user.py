@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from encoders.features import ACTIVITY
-from encoders.model.users import TIMES, UserInputs, UserTower, attribute_texts, split_by_source
+from encoders.features.counts import ACTIVITY
+from encoders.model.users import TIMES, UserInputs, UserTower, attribute_texts
 
 USERS, ITEMS, DIMENSION, WIDTH = 9, 6, 5, 8
 VECTORS = torch.nn.functional.normalize(
@@ -86,14 +86,6 @@ def test_users_without_attributes_at_all() -> None:
     texts, owned = attribute_texts(pl.DataFrame({"user_id": ["a"]}), ["a", "b"])
     assert texts == []
     assert owned.shape == (2, 0)
-
-
-def test_slots_are_split_by_source() -> None:
-    slots, source_of = some_slots(0.5, 3), np.array([0, 2, 0, 0, 2, 0])
-    parts = split_by_source(slots, source_of, 3)
-    assert [part.shape for part in parts] == [slots.shape] * 3
-    for number, part in enumerate(parts):
-        assert np.array_equal(part.toarray(), slots.toarray() * (source_of == number))
 
 
 def test_vectors_are_unit_vectors_even_of_a_user_nobody_knows_anything_of(encode: Encode) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from encoders.features import done_in, read_user_features
+from encoders.features.counts import done_in, read_user_features
 from encoders.model.match import ItemVocabulary
 from encoders.model.users import read_vocabulary
 from encoders.text.encoders import text_encoder

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from encoders.errors import DataError
-from encoders.features import done_in, read_user_features
+from encoders.features.counts import done_in, read_user_features
 from encoders.model.match import ItemVocabulary
 from encoders.model.users import read_vocabulary
 from encoders.text.encoders import text_encoder

@@ -1,86 +1,18 @@
-"""What each user did before the as-of date, as sparse counts, and what goes together in it."""
+"""What each user did before the as-of date, as sparse counts and overall activity."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
-import torch
-from sklearn.utils.extmath import randomized_svd
-from torch import Tensor
 
 from encoders.data.events import Past
 from encoders.errors import DataError
-
-# --- What goes together: how events with some things speak for others that a user has not touched yet
-
-
-MOST_THINGS = 4096
-"""So many things take part, the most common ones; the others keep no neighbours."""
-_RANK = 16
-
-
-@dataclass(frozen=True)
-class Structure:
-    """Weights between V things, for the K of them that take part."""
-
-    kept: Tensor
-    """[K]: which of the V things."""
-    weights: Tensor
-    """[K, K], zero on the diagonal: row i says what having done thing i adds to every other thing."""
-
-    def spread(self, attention: Tensor) -> Tensor:
-        """What having done each of V things adds to demands that attend to some of them, [B, V] -> [B, V]."""
-        return torch.zeros_like(attention).index_copy(1, self.kept, attention[:, self.kept] @ self.weights.T)
-
-
-@dataclass(frozen=True)
-class Factors:
-    """The main directions of what users do."""
-
-    users: Tensor
-    """[N, R]"""
-    things: Tensor
-    """[V, R]"""
-
-    def match(self, rows: npt.NDArray[np.int64] | None, attention: Tensor) -> Tensor:
-        """How much demands lie in the directions of users: attention [B, V] -> [N, B]."""
-        users = self.users if rows is None else self.users[torch.from_numpy(rows)]
-        return users @ (attention @ self.things).T
-
-
-def ease(logged: sp.csr_matrix, population: npt.NDArray[np.bool_], penalty: float) -> Structure:
-    """EASE: weights that predict one thing from the others (Steck 2019, arXiv 1905.03375).
-
-    Args:
-        logged: [N, V] log counts.
-        population: [N]; things that only one of them did are left out.
-        penalty: ridge penalty, in squared log counts.
-    """
-    reach = np.asarray(logged[population].getnnz(axis=0))
-    kept = np.sort(np.argsort(-reach, kind="stable")[:MOST_THINGS])
-    kept = kept[reach[kept] > 1]
-    columns = logged[:, kept].astype(np.float64)  # a sum over a million users needs the digits
-    gram = torch.from_numpy((columns.T @ columns).toarray().astype(np.float32))
-    gram.diagonal().add_(penalty)
-    inverse = torch.linalg.inv(gram)
-    weights = -inverse / inverse.diagonal()
-    weights.fill_diagonal_(0.0)
-    return Structure(torch.from_numpy(kept), weights)
-
-
-def factors(logged: sp.csr_matrix) -> Factors:
-    """A truncated singular value decomposition of log counts [N, V]."""
-    rank = min(_RANK, *logged.shape)
-    left, sizes, right = randomized_svd(logged, rank, random_state=0)
-    return Factors(torch.from_numpy(left * sizes), torch.from_numpy(np.ascontiguousarray(right.T)))
-
-
-# --- What each user did before the as-of date, as sparse counts and overall activity --------------
-
+from encoders.features.sparse import Family, with_values
 
 Matrix = npt.NDArray[np.float32]
 
@@ -149,12 +81,15 @@ class UserFeatures:
     """One [N, V] matrix per half-life, all with the same sparsity."""
     value: sp.csr_matrix
     """[N, V]: log of one plus the value of all events with the item; the same sparsity."""
+    age: sp.csr_matrix
+    """[N, V]: days since the last event with the item, 1 for yesterday; the same sparsity."""
     group_days: tuple[sp.csr_matrix, ...]
     """One [N, G] matrix per group half-life: days with anything of the group, all with the same sparsity."""
     group_last: sp.csr_matrix
     """[N, G]: one where the group was touched today, half of it after 30 days; the same sparsity."""
-    slots: sp.csr_matrix
-    """[N * (len(SLOTS) + 1), V]: log counts of each time slot of each user, latest first."""
+    slots: tuple[sp.csr_matrix, ...]
+    """One [N * (len(SLOTS) + 1), V] matrix per source, the main one first: log counts of each time slot of each user,
+    latest first."""
     activity: Matrix
     """[N, len(ACTIVITY)]"""
     in_population: npt.NDArray[np.bool_]
@@ -180,6 +115,13 @@ class UserFeatures:
         """Logarithm of one plus the never-forgetting count, [N, V]."""
         return log_counts(self.counts[-1])
 
+    def done_within(self, days: int | None) -> sp.csr_matrix:
+        """Which user did something with which item in the last ``days`` (None: ever): [N, V], ones."""
+        recent = self.age.data <= (np.inf if days is None else days)
+        ends = np.append(0, np.cumsum(recent))[self.age.indptr].astype(self.age.indptr.dtype)
+        ones = np.ones(int(ends[-1]), np.float32)
+        return sp.csr_matrix((ones, self.age.indices[recent], ends), shape=self.age.shape)
+
     def reach(self) -> npt.NDArray[np.int64]:
         """Users of the population per item, [V]."""
         return np.asarray(self.counts[-1][self.in_population].getnnz(axis=0), np.int64)
@@ -192,53 +134,96 @@ def log_counts(counts: sp.csr_matrix) -> sp.csr_matrix:
     return logged
 
 
+class CountedEvents(NamedTuple):
+    """What can be counted of some users without looking at any other; see ``UserFeatures`` for what it means."""
+
+    items: Family
+    """One [N, V] matrix per half-life, then the value, then the days since the last event."""
+    groups: Family
+    """One [N, G] matrix per group half-life, then how lately."""
+    slots: Family
+    activity: Matrix
+
+
 def read_user_features(past: Past) -> UserFeatures:
     """Count what every user did before the as-of date.
 
     Raises:
         DataError: nobody was active in the weeks before the as-of date.
     """
-    population = set(past.population)
-    if not population:
+    population = population_of(past)
+    lines = lines_of(past, past.events())
+    user_ids = lines["user_id"].unique(maintain_order=True).to_list()
+    here = set(population)
+    return features_of(past, user_ids, np.array([user in here for user in user_ids]), count_events(past, lines))
+
+
+def population_of(past: Past) -> list[str]:
+    """Ids of the users active shortly before the as-of date, sorted.
+
+    Raises:
+        DataError: there is nobody.
+    """
+    if not past.population:
         raise DataError(
             f"Nobody has an event of '{past.dataset.card.main_source}' in the weeks before {past.as_of}; "
             "choose another date."
         )
-    lines = _lines(past)
-    user_ids = lines["user_id"].unique(maintain_order=True).to_list()
-    users, items, groups = len(user_ids), len(past.dataset.items), len(past.dataset.groups)
-    lines = lines.with_columns(pl.col("user_id").rle_id().alias("row"))
-    value = pl.col("value").sum().clip(0).log1p()
-    *counts, spent = _matrices(lines, "item_id", [*_decays(HALF_LIVES), value], (users, items))
-    days = lines.select("row", "group_id", "age").unique().sort("row", "group_id", "age")
-    last = (2.0 ** (-pl.col("age").min() / _LAST_HALF_LIFE)).cast(pl.Float32)
-    *group_days, group_last = _matrices(days, "group_id", [*_decays(GROUP_HALF_LIVES), last], (users, groups))
-    since = pl.col("age") - pl.col("age").min().over("row")
-    slot = pl.sum_horizontal((since >= end).cast(pl.UInt32) for end in SLOTS)
-    slotted = lines.with_columns(row=pl.col("row") * (len(SLOTS) + 1) + slot).sort("row", "item_id")
-    (slots,) = _matrices(slotted, "item_id", [pl.len().log1p()], (users * (len(SLOTS) + 1), items))
-    main = lines.filter(pl.col("source") == past.dataset.card.main_source).sort("row", "age", "item_id")
+    return past.population
+
+
+def features_of(
+    past: Past, user_ids: list[str], in_population: npt.NDArray[np.bool_], counted: CountedEvents
+) -> UserFeatures:
+    """The features of N users, from what was counted of them."""
+    *counts, value, age = counted.items
+    *group_days, group_last = counted.groups
     return UserFeatures(
         past=past,
         user_ids=user_ids,
         counts=tuple(counts),
-        value=spent,
+        value=value,
+        age=age,
         group_days=tuple(group_days),
         group_last=group_last,
-        slots=slots,
-        activity=read_activity(main, users),
-        in_population=np.array([user in population for user in user_ids]),
+        slots=counted.slots,
+        activity=counted.activity,
+        in_population=in_population,
     )
 
 
-def _lines(past: Past) -> pl.DataFrame:
+def count_events(past: Past, lines: pl.DataFrame) -> CountedEvents:
+    """Count the events of the users who have any among ``lines``, in the order in which these come.
+
+    Args:
+        past: whose items and groups these are.
+        lines: as ``lines_of`` gives them, all that there are of each of the users.
+    """
+    lines = lines.with_columns(pl.col("user_id").rle_id().alias("row"))
+    users = lines["row"].n_unique()
+    items, groups = len(past.dataset.items), len(past.dataset.groups)
+    of_item = [pl.col("value").sum().clip(0).log1p(), pl.col("age").min()]
+    by_item = _matrices(lines, "item_id", [*_decays(HALF_LIVES), *of_item], (users, items))
+    days = lines.select("row", "group_id", "age").unique().sort("row", "group_id", "age")
+    last = (2.0 ** (-pl.col("age").min() / _LAST_HALF_LIFE)).cast(pl.Float32)
+    by_group = _matrices(days, "group_id", [*_decays(GROUP_HALF_LIVES), last], (users, groups))
+    since = pl.col("age") - pl.col("age").min().over("row")
+    slot = pl.sum_horizontal((since >= end).cast(pl.UInt32) for end in SLOTS)
+    slotted = lines.with_columns(row=pl.col("row") * (len(SLOTS) + 1) + slot).sort("row", "item_id")
+    shape = (users * (len(SLOTS) + 1), items)
+    by_source = (slotted.filter(pl.col("source") == source) for source in past.dataset.sources)
+    slots = tuple(_matrices(few, "item_id", [pl.len().log1p()], shape)[0] for few in by_source)
+    main = lines.filter(pl.col("source") == past.dataset.card.main_source).sort("row", "age", "item_id")
+    return CountedEvents(by_item, by_group, slots, read_activity(main, users))
+
+
+def lines_of(past: Past, events: pl.LazyFrame) -> pl.DataFrame:
     """One row per user, item and day, in a fixed order: the last bit of a sum depends on the order of its terms."""
     today = datetime.combine(past.as_of, datetime.min.time())
     age = (pl.lit(today) - pl.col("time").dt.truncate("1d")).dt.total_days().cast(pl.Float32).alias("age")
     groups = pl.LazyFrame({"item_id": past.dataset.items["item_id"], "group_id": past.dataset.group_of})
     return (
-        past.events()
-        .group_by("user_id", "source", "item_id", age, maintain_order=True)
+        events.group_by("user_id", "source", "item_id", age, maintain_order=True)
         .agg(pl.col("value").sum())
         .join(groups, on="item_id", maintain_order="left")
         .sort("user_id", "item_id", "age")
@@ -250,12 +235,14 @@ def _decays(half_lives: tuple[float | None, ...]) -> list[pl.Expr]:
     return [pl.len() if half is None else (2.0 ** (-pl.col("age") / half)).sum() for half in half_lives]
 
 
-def _matrices(table: pl.DataFrame, key: str, cells: list[pl.Expr], shape: tuple[int, int]) -> list[sp.csr_matrix]:
+def _matrices(table: pl.DataFrame, key: str, cells: list[pl.Expr], shape: tuple[int, int]) -> Family:
     """One matrix per expression over the rows of each (row, ``key``); all with the same sparsity."""
     named = [cell.cast(pl.Float32).alias(f"cell{number}") for number, cell in enumerate(cells)]
     found = table.group_by("row", key, maintain_order=True).agg(named)
     rows, columns = found["row"].to_numpy(), found[key].to_numpy()
-    return [sp.csr_matrix((found[f"cell{k}"].to_numpy(), (rows, columns)), shape=shape) for k in range(len(cells))]
+    places = sp.csr_matrix((np.arange(len(found)), (rows, columns)), shape=shape)
+    cells_of = (found[f"cell{k}"].to_numpy()[places.data] for k in range(len(cells)))
+    return tuple(with_values(places, cell) for cell in cells_of)
 
 
 def done_in(future: pl.DataFrame, user_ids: list[str], items: int) -> sp.csr_matrix:
@@ -277,65 +264,3 @@ def did_any(done: sp.csr_matrix, items: npt.NDArray[np.int64]) -> npt.NDArray[np
 def level(doers: npt.NDArray[np.bool_]) -> float:
     """Share of [N] users who did it, pulled slightly off zero."""
     return float((doers.sum() + 0.5) / (len(doers) + 1))
-
-
-Rows = npt.NDArray[np.int64]
-Family = tuple[sp.csr_matrix, ...]
-"""Matrices with the same sparsity."""
-
-
-@dataclass(frozen=True)
-class Counted:
-    """Counts of N users over V items in G groups; see ``UserFeatures`` for what they mean."""
-
-    rows: Rows | None
-    """[N]: which users of the histories; None for all."""
-    counts: Family
-    logged: sp.csr_matrix
-    kinds: sp.csr_matrix
-    """[N, V]: one where the user did anything with the item."""
-    value: sp.csr_matrix
-    group_days: Family
-    group_last: sp.csr_matrix
-    group_logged: Family
-    """[N, G] twice: logs of one plus the days with a group, ever and lately."""
-
-
-def count_all(histories: UserFeatures) -> Counted:
-    """The forms of all users."""
-    return _forms(None, (*histories.counts, histories.value), (*histories.group_days, histories.group_last))
-
-
-def count_some(everything: Counted, rows: Rows) -> Counted:
-    """The forms of some users, in the order of ``rows``."""
-    items = take_rows((*everything.counts, everything.value), rows)
-    return _forms(rows, items, take_rows((*everything.group_days, everything.group_last), rows))
-
-
-def take_rows(family: Family, rows: Rows) -> Family:
-    """Some rows of matrices with the same sparsity; their places are looked up once for all of them."""
-    first = family[0]
-    numbered = sp.csr_matrix((np.arange(first.nnz), first.indices, first.indptr), shape=first.shape)[rows]
-    places, shape = numbered.data, numbered.shape
-    return tuple(
-        sp.csr_matrix((matrix.data[places], numbered.indices, numbered.indptr), shape=shape) for matrix in family
-    )
-
-
-def _forms(rows: Rows | None, items: Family, groups: Family) -> Counted:
-    *counts, value = items
-    *days, last = groups
-    return Counted(
-        rows=rows,
-        counts=tuple(counts),
-        logged=_with(counts[-1], np.log1p(counts[-1].data)),
-        kinds=_with(counts[-1], np.ones_like(counts[-1].data)),
-        value=value,
-        group_days=tuple(days),
-        group_last=last,
-        group_logged=tuple(_with(matrix, np.log1p(matrix.data)) for matrix in (days[-1], days[-2])),
-    )
-
-
-def _with(matrix: sp.csr_matrix, data: npt.NDArray[np.float32]) -> sp.csr_matrix:
-    return sp.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -5,8 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import encoders.features
-from encoders.features import Structure, UserFeatures, ease, factors, read_user_features
+import encoders.features.structure
+from encoders.features.counts import UserFeatures, read_user_features
+from encoders.features.structure import Structure, ease, factors
 from tests.planted import AS_OF, World
 
 
@@ -49,7 +50,7 @@ def test_ease_equals_itself_on_a_dense_table(histories: UserFeatures) -> None:
 
 
 def test_only_the_most_common_things_take_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoders.features, "MOST_THINGS", 2)
+    monkeypatch.setattr(encoders.features.structure, "MOST_THINGS", 2)
     logged = sp.csr_matrix(np.array([[1, 0, 1, 1], [1, 0, 1, 1], [1, 0, 0, 1], [0, 1, 1, 0]], np.float32))
     assert ease(logged, np.ones(4, bool), 1.0).kept.tolist() == [0, 2]
     assert ease(logged, np.array([True, False, False, True]), 1.0).kept.tolist() == [2], "others do not count"

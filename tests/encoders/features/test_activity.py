@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.features import ACTIVITY, read_activity, read_user_features
+from encoders.features.counts import ACTIVITY, read_activity, read_user_features
 from tests.planted import AS_OF, World
 
 USERS = 5

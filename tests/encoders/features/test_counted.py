@@ -4,7 +4,9 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.features import Counted, UserFeatures, count_all, count_some, read_user_features, take_rows
+from encoders.features.counts import UserFeatures, read_user_features
+from encoders.features.forms import Counted, count_all, count_some
+from encoders.features.sparse import take_rows
 from tests.planted import AS_OF, World
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from encoders.data.events import ACTIVE_DAYS, Dataset
 from encoders.errors import DataError
-from encoders.features import (
+from encoders.features.counts import (
     GROUP_HALF_LIVES,
     HALF_LIVES,
     SLOTS,
@@ -113,9 +113,10 @@ def test_slots_count_from_the_last_event_of_the_user(
         for age in ages:
             slot = bisect_right(SLOTS, age - last[user])
             by_hand[histories.row_of[user] * (len(SLOTS) + 1) + slot, item] += 1
-    assert histories.slots.shape == (len(histories.user_ids) * (len(SLOTS) + 1), histories.counts[-1].shape[1])
-    assert histories.slots.nnz == len(by_hand)
-    found = histories.slots.todok()
+    together = sum(histories.slots[1:], histories.slots[0])
+    assert together.shape == (len(histories.user_ids) * (len(SLOTS) + 1), histories.counts[-1].shape[1])
+    assert together.nnz == sum(slots.nnz for slots in histories.slots) == len(by_hand)
+    found = together.todok()
     assert {place: found[place] for place in by_hand} == pytest.approx(
         {place: np.log1p(count) for place, count in by_hand.items()}, rel=1e-5
     )
@@ -128,11 +129,28 @@ def test_slots_stay_while_their_user_does_nothing(world: World, histories: UserF
     away = [user for user in histories.user_ids if user not in between]
     assert len(away) > 15
     for user in away:
-        mine, same = (
-            each.slots[each.row_of[user] * (len(SLOTS) + 1) :][: len(SLOTS) + 1] for each in (histories, later)
-        )
-        assert np.array_equal(mine.toarray(), same.toarray())
-    assert (histories.slots != later.slots[: histories.slots.shape[0]]).nnz, "others did something"
+        for before, after in zip(histories.slots, later.slots, strict=True):
+            mine = before[histories.row_of[user] * (len(SLOTS) + 1) :][: len(SLOTS) + 1]
+            same = after[later.row_of[user] * (len(SLOTS) + 1) :][: len(SLOTS) + 1]
+            assert np.array_equal(mine.toarray(), same.toarray())
+    main, main_later = histories.slots[0], later.slots[0]
+    assert (main != main_later[: main.shape[0]]).nnz, "others did something"
+
+
+def test_slots_of_a_source_hold_its_items_alone(world: World, histories: UserFeatures) -> None:
+    assert len(histories.slots) == len(set(world.dataset.items["source"]))
+    for source, slots in zip(world.dataset.sources, histories.slots, strict=True):
+        touched = world.dataset.items["source"].to_numpy()[np.unique(slots.indices)]
+        assert set(touched) == {source}
+
+
+@pytest.mark.parametrize("days", [1, 7, 28, None])
+def test_who_did_what_lately_is_what_the_events_say(world: World, histories: UserFeatures, days: int | None) -> None:
+    events = world.dataset.before(AS_OF).events(days).collect()
+    by_hand = done_in(events, histories.user_ids, histories.age.shape[1])
+    found = histories.done_within(days)
+    assert found.nnz == by_hand.nnz
+    assert not (found != by_hand).nnz
 
 
 def test_the_population_came_in_the_last_weeks(world: World, histories: UserFeatures) -> None:

@@ -1,0 +1,1 @@
+"""What each user did before the as-of date, as sparse counts, and what goes together in it."""
