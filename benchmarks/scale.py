@@ -192,7 +192,7 @@ def run(name: str, command: list[str], workspace: Path) -> Step:
         cpu_seconds=used.ru_utime + used.ru_stime,
         peak_gigabytes=used.ru_maxrss / 1e6,  # Linux counts in kilobytes
     )
-    print(f"  {step.name}: {step.seconds:.1f} s, {step.cpu_seconds:.1f} s of CPU, {step.peak_gigabytes:.2f} GB")
+    _say(step)
     return step
 
 
@@ -254,7 +254,14 @@ def ask(out: Path) -> None:
     service.close()
     out.write_text(json.dumps([step.model_dump() for step in steps]), "utf-8")
     for step in steps:
-        print(f"  {step.name}: {step.seconds:.2f} s, {step.cpu_seconds:.2f} s of CPU, {step.peak_gigabytes:.2f} GB")
+        _say(step)
+
+
+def _say(step: Step) -> None:
+    sys.stdout.write(
+        f"  {step.name}: {step.seconds:.2f} s, {step.cpu_seconds:.2f} s of CPU, {step.peak_gigabytes:.2f} GB\n"
+    )
+    sys.stdout.flush()
 
 
 def _step(name: str, began: tuple[float, float]) -> Step:

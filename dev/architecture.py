@@ -20,7 +20,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "encoders": (
         *("errors", "records", "settings", "tensors", "workspace", "checksums", "data", "text", "features", "metrics"),
         *("model", "reader", "training", "overdispersion", "calibration", "returning", "model_folder"),
-        *("demand_reader", "predictor"),
+        *("user_vectors", "demand_reader", "predictor"),
         *("train", "tuning", "score"),
     ),
     "tools": (

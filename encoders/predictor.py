@@ -28,7 +28,8 @@ from encoders.returning import ReturnForecast, fit_returning
 from encoders.settings import Settings
 from encoders.text.demand import Demand, Part
 from encoders.text.encoders import TextEncoder, text_encoder
-from encoders.workspace import Workspace
+from encoders.user_vectors import UserVectors, fingerprints, stored_vectors
+from encoders.workspace import Progress, Workspace, silent
 
 Vector = npt.NDArray[np.float64]
 
@@ -83,7 +84,12 @@ class Forecaster(DemandReader):
     """Scores, probabilities and evidence for any sentence. Reading it is safe from several threads."""
 
     def __init__(
-        self, model: TrainedModel, snapshot: FeatureSnapshot, encoder: TextEncoder, vectors: Matrix | None = None
+        self,
+        model: TrainedModel,
+        snapshot: FeatureSnapshot,
+        encoder: TextEncoder,
+        vectors: Matrix | None = None,
+        workspace: Workspace | None = None,
     ) -> None:
         """Put a model in front of a snapshot.
 
@@ -91,7 +97,8 @@ class Forecaster(DemandReader):
             model: trained on no event on or after the snapshot's date.
             snapshot: the users.
             encoder: the text encoder the model was trained with.
-            vectors: [N, width] user vectors from an index; None to compute them here.
+            vectors: [N, width] user vectors; None to compute them.
+            workspace: where they are kept; None to compute them in memory.
 
         Raises:
             ModelError: the model has seen the future of the snapshot. A model of another data set has not: its calendar
@@ -104,7 +111,7 @@ class Forecaster(DemandReader):
                 f"{snapshot.histories.past.as_of}; train one with --as-of {snapshot.histories.past.as_of}."
             )
         super().__init__(model, snapshot, encoder)
-        self._indexed = vectors
+        self._vectors, self._workspace = vectors, workspace
         self._forecast = lru_cache(maxsize=256)(self._read)
         self._forecast_named = lru_cache(maxsize=64)(self.of_one_name)
         self._recent = lru_cache(maxsize=8)(snapshot.histories.done_within)
@@ -124,16 +131,10 @@ class Forecaster(DemandReader):
         dataset = dataset or Dataset.current(workspace)
         encoder = text_encoder(trained.config.text_encoder)
         vocabulary = read_vocabulary(dataset, encoder, workspace)
-        forecaster = cls(trained, open_snapshot(dataset.before(as_of), vocabulary, encoder), encoder)
+        forecaster = cls(trained, open_snapshot(dataset.before(as_of), vocabulary, encoder), encoder, None, workspace)
         if trained.adapted is None:
             forecaster.remember_names(workspace)
         return forecaster
-
-    def index_with(self, vectors: Matrix) -> "Forecaster":
-        """The same forecaster over user vectors that an index holds, [N, width]."""
-        indexed = Forecaster(self.model, self.snapshot, self.encoder, vectors)
-        indexed._reader, indexed._texts = self._reader, self._texts
-        return indexed
 
     def read_with(self, reader: Reader) -> None:
         """Read words that are no names of the data with ``reader`` from now on."""
@@ -143,11 +144,18 @@ class Forecaster(DemandReader):
 
     @property
     def user_vectors(self) -> Matrix:
-        """Unit vectors of the users, [N, width]; computed once where no index gave them."""
-        if self._indexed is None:
-            with torch.no_grad():
-                self._indexed = self.model.encoder.user_vectors(self.snapshot).numpy()
-        return self._indexed
+        """Unit vectors of the users, [N, width]; computed where they are neither given nor kept."""
+        if self._vectors is None:
+            self._vectors = self.stored_vectors().vectors
+        return self._vectors
+
+    def stored_vectors(self, progress: Progress = silent) -> UserVectors:
+        """The vectors with what they were made from, brought up to date in the workspace where there is one."""
+        if self._workspace is not None:
+            return stored_vectors(self._workspace, self.model, self.snapshot, progress)
+        with torch.no_grad():
+            vectors = self.model.encoder.user_vectors(self.snapshot).numpy()
+        return UserVectors(vectors, fingerprints(self.model, self.snapshot), len(vectors))
 
     def forecast(self, sentence: str) -> Forecast:
         """Score every user against one sentence; repeated sentences come from memory."""

@@ -3,7 +3,8 @@
     data/<version>/     the prepared data set, a folder for each version that somebody still reads
     data/current        which of them the next one to open the workspace gets
     models/<version>/   config.json, model.safetensors, report.json, checksums.json
-    chroma/             the users' vectors, unless a Chroma server holds them
+    vectors/            the users' vectors, as the newest models see them
+    chroma/             the same with their attributes, to find the nearest; unless a Chroma server holds them
     checkpoints/        what an interrupted run continues from
     cache/              embedded vocabularies
     tuned/              demands that were fitted to known users

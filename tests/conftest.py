@@ -13,10 +13,12 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 import encoders.train
 from agent.cli import data
+from encoders.data.versions import COUNTS
 from encoders.settings import settings
 from encoders.text import encoders as text_encoders
 from encoders.text.encoders import Matrix
 from encoders.train import train
+from encoders.user_vectors import FOLDER
 from encoders.workspace import Workspace
 from tests.planted import MASK_KEY, SMALL_RECIPE, World, make_world, world_settings
 from tests.readers import know_little, learn_from_few
@@ -133,7 +135,11 @@ def _made_once(name: str, factory: pytest.TempPathFactory, make: Callable[[Path]
 @pytest.fixture
 def own_workspace(world_workspace: Workspace, tmp_path: Path) -> Workspace:
     """A copy of the trained planted world that a test may change."""
-    shutil.copytree(world_workspace.path, tmp_path / "workspace", ignore=shutil.ignore_patterns("locks", "registry.db"))
+    shutil.copytree(
+        world_workspace.path,
+        tmp_path / "workspace",
+        ignore=shutil.ignore_patterns("locks", "registry.db", FOLDER, COUNTS),
+    )
     return Workspace(tmp_path / "workspace")
 
 

@@ -13,7 +13,7 @@ from tools.audiences.population import Population
 from tools.operation_types import Refreshed
 from tools.queries import checked_words
 from tools.saved_audiences import SavedAudiences
-from tools.storage.indexing import open_forecaster, read_index
+from tools.storage.indexing import open_forecaster
 from tools.tenants import Tenant, Tenants
 from tools.types import DataCard
 
@@ -42,7 +42,8 @@ class AudienceService(SavedAudiences):
         """
         workspace = Workspace(settings.workspace)
         forecaster = open_forecaster(workspace, settings, as_of)
-        service = cls(settings, workspace, forecaster.index_with(read_index(workspace, settings, forecaster)))
+        _ = forecaster.user_vectors  # mapped, or computed before anybody asks
+        service = cls(settings, workspace, forecaster)
         service._reading.load()
         return service
 

@@ -100,10 +100,10 @@ def _terms(head: ScoreHead, loss: MaskedInfoNCE, inputs: _Inputs, rng: np.random
     rows = torch.from_numpy(np.sort(rng.choice(users, min(_USERS, users), replace=False)))
     chosen = torch.from_numpy(rng.choice(labels, min(_LABELS, labels), replace=False))
     everyone = np.ones(len(rows), bool)
-    found = inputs.found[rows][:, chosen].float()
-    aligned, activity = inputs.aligned[rows][:, chosen], inputs.activity[rows]
+    pairs = rows[:, None], chosen[None]  # both at once: all labels of the users are many times as much
+    found, aligned, activity = inputs.found[pairs].float(), inputs.aligned[pairs], inputs.activity[rows]
     scores = head(found, inputs.nearest[chosen], aligned, activity, everyone)
-    return torch.stack(list(loss(scores, inputs.truth[rows][:, chosen]).values())).sum()
+    return torch.stack(list(loss(scores, inputs.truth[pairs]).values())).sum()
 
 
 @torch.no_grad()

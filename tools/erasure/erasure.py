@@ -14,6 +14,7 @@ from encoders.data.erasing import MASK, Forgotten, erase_from_folder, forget, pr
 from encoders.data.events import Dataset
 from encoders.errors import NotThereError, RequestError
 from encoders.settings import Settings
+from encoders.user_vectors import erase_vectors
 from encoders.workspace import Progress, Workspace, atomic_file, silent
 from tools.audiences.population import is_mask, masks_of
 from tools.delivery.exports import FILE, drop
@@ -106,8 +107,8 @@ def conversations(workspace: Workspace) -> Path:
 # then the receipt. Whoever calls it again goes on, and what is done already is found done.
 
 
-_PASSED_OVER = frozenset({"data", "chroma", "llm", "locks", "erasures"})
-"""Data and index have ways of their own; the others hold no user."""
+_PASSED_OVER = frozenset({"data", "chroma", "vectors", "llm", "locks", "erasures"})
+"""Data, index and vectors have ways of their own; the others hold no user."""
 _KEYS = frozenset({"mask.key", "forgotten.json"})
 _MADE_AGAIN = frozenset({"cache", "checkpoints", "gradio"})
 """Copies, and what is computed anew where it is missing."""
@@ -196,6 +197,8 @@ def _erase_places(
     progress("Erasing them from the index", 0.1)
     if found := erase_from_index(workspace, settings, traces.users):
         yield ErasedPlace(path="chroma", changes=found)
+    if found := erase_vectors(workspace, traces.users):
+        yield ErasedPlace(path="vectors", changes=found)
     files = list(_files(workspace.path))
     for number, path in enumerate(files):
         progress("Erasing them from files", 0.3 + 0.5 * number / len(files))
@@ -208,6 +211,7 @@ def _erase_places(
     for folder in prepared_folders(workspace.path / "data"):
         if found := erase_from_folder(folder, traces.users):
             yield ErasedPlace(path=_shown(folder, workspace.path), changes=found)
+    erase_vectors(workspace, traces.users)  # what was being made when this began
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -147,7 +147,7 @@ def test_a_model_folder_keeps_the_adapter(learned: Workspace) -> None:
     assert read_config(folder).lora_rank == RECIPE.lora_rank
     assert np.array_equal(forecaster.forecast(wine).scores, again.forecast(wine).scores)
     assert not np.allclose(forecaster.forecast(wine).scores, without.forecast(wine).scores, atol=1e-3)
-    assert isinstance(forecaster.index_with(forecaster.user_vectors).encoder, AdaptedEncoder)
+    assert isinstance(forecaster.encoder, AdaptedEncoder)
     expected = load_file(folder / "lora.safetensors")
     assert forecaster.model.adapted is not None
     assert all(torch.equal(expected[name], kept) for name, kept in forecaster.model.adapted.state_dict().items())

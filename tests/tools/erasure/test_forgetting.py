@@ -90,6 +90,7 @@ def prepared_once(world_workspace: Workspace, tmp_path_factory: pytest.TempPathF
         talk_about(service)
         tune(service)
     jobs_and_labels(own_workspace)
+    build_index(own_workspace, settings)
     return own_workspace
 
 

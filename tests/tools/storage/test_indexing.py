@@ -1,12 +1,12 @@
 import dataclasses
 import json
 import shutil
-from contextlib import closing
 from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -15,16 +15,15 @@ import tools.storage.vectors_process
 from encoders.checksums import write_checksums
 from encoders.data.events import Dataset
 from encoders.data.folders import About, Tables, write_folder
-from encoders.errors import DiskError, WorkspaceError
+from encoders.errors import BrokenIndexError, WorkspaceError
 from encoders.model.dual import DualEncoder
 from encoders.model.users import FeatureSnapshot
 from encoders.predictor import Forecaster
 from encoders.workspace import Workspace
 from tests.faulty import truncate
 from tests.planted import AS_OF, world_settings
-from tests.present import present
 from tools.service import AudienceService
-from tools.storage.indexing import build_index, index_name, open_forecaster, read_index
+from tools.storage.indexing import build_index, index_name, open_forecaster
 from tools.storage.vectors import VectorStore
 from tools.types import AudienceSpec, Filter
 
@@ -48,8 +47,10 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def assert_the_index_is_as_if_made_anew(workspace: Workspace, forecaster: Forecaster) -> None:
     """Vectors, attributes and neighbours; and there is no other index."""
-    vectors = read_index(workspace, world_settings(workspace.path), forecaster)
-    np.testing.assert_allclose(vectors, forecaster.user_vectors, rtol=0, atol=ROUNDING)
+    vectors = forecaster.user_vectors
+    with torch.no_grad():
+        made_anew = forecaster.model.encoder.user_vectors(forecaster.snapshot).numpy()
+    np.testing.assert_allclose(vectors, made_anew, rtol=0, atol=ROUNDING)
     ids, name = forecaster.snapshot.histories.user_ids, index_name(forecaster)
     regions = dict(forecaster.dataset.users.select("user_id", "region").iter_rows())
     with VectorStore(workspace) as store:
@@ -151,7 +152,7 @@ def test_what_is_scored_carries_the_version_of_the_data_it_was_scored_on(own_wor
 
 
 @pytest.mark.parametrize("change", ["version", "weights"])
-def test_another_model_encodes_everybody(own_workspace: Workspace, encoded: list[str], change: str) -> None:
+def test_other_weights_encode_everybody(own_workspace: Workspace, encoded: list[str], change: str) -> None:
     chosen = world_settings(own_workspace.path)
     build_index(own_workspace, chosen)
     encoded.clear()
@@ -169,11 +170,12 @@ def test_another_model_encodes_everybody(own_workspace: Workspace, encoded: list
         write_checksums(model)
     forecaster = open_forecaster(own_workspace, chosen, None)
     build_index(own_workspace, chosen)
-    assert encoded == forecaster.snapshot.histories.user_ids
+    same_weights = change == "version"
+    assert encoded == ([] if same_weights else forecaster.snapshot.histories.user_ids)
     assert_the_index_is_as_if_made_anew(own_workspace, forecaster)
 
 
-def test_opening_brings_the_index_up_to_date(own_workspace: Workspace, encoded: list[str]) -> None:
+def test_opening_brings_the_vectors_up_to_date(own_workspace: Workspace, encoded: list[str]) -> None:
     chosen = world_settings(own_workspace.path)
     later = AS_OF + timedelta(days=1)
     AudienceService.open(chosen).close()
@@ -181,15 +183,19 @@ def test_opening_brings_the_index_up_to_date(own_workspace: Workspace, encoded: 
     AudienceService.open(chosen, later).close()
     forecaster = open_forecaster(own_workspace, chosen, later)
     assert set(encoded[everybody:]) == set(forecaster.snapshot.histories.past.events(1).collect()["user_id"])
-    assert_the_index_is_as_if_made_anew(own_workspace, forecaster)
     encoded.clear()
     AudienceService.open(chosen, later).close()
     assert encoded == []
+    build_index(own_workspace, chosen, later)
+    assert_the_index_is_as_if_made_anew(own_workspace, forecaster)
 
 
-def test_a_store_in_use_elsewhere_is_told(own_workspace: Workspace) -> None:
-    with own_workspace.lock("chroma"), pytest.raises(WorkspaceError, match="in use for 'chroma'"):
-        AudienceService.open(world_settings(own_workspace.path))
+def test_nobody_waits_for_an_index_that_another_process_has(own_workspace: Workspace) -> None:
+    chosen = world_settings(own_workspace.path)
+    with own_workspace.lock("chroma"):
+        AudienceService.open(chosen).close()
+        with pytest.raises(WorkspaceError, match="in use for 'chroma'"):
+            build_index(own_workspace, chosen)
 
 
 CRASHES = """
@@ -205,29 +211,11 @@ answer_all(int(__import__("sys").argv[1]))
 """
 
 
-@pytest.mark.parametrize("trouble", ["crash", "full disk"])
-def test_a_service_does_without_an_index_that_cannot_be_used(
-    own_workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, trouble: str
-) -> None:
-    chosen = world_settings(own_workspace.path)
-    spec = AudienceSpec(demand="households that will buy tea", cut=0.3)
-    with closing(AudienceService.open(chosen)) as service:
-        expected = service.size(spec)
-    if trouble == "crash":
-        tools.storage.vectors_process.helper.end()
-        monkeypatch.setattr(tools.storage.vectors_process, "CODE", CRASHES)
-    else:
-
-        def full(*_: object) -> None:
-            raise DiskError("the disk is full.")
-
-        monkeypatch.setattr(tools.storage.indexing, "read_apart", full)
-    with closing(AudienceService.open(chosen)) as service:
-        found = service.size(spec)
-    assert (found.users, found.cut) == (expected.users, expected.cut)
-    assert present(found.responders).mid == pytest.approx(present(expected.responders).mid, rel=1e-4)
-    assert "Meanwhile the vectors of all users are computed without an index." in caplog.text
-    assert ("crashed (SIGSEGV)" if trouble == "crash" else "disk is full") in caplog.text
+def test_a_crash_of_the_index_is_said(own_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools.storage.vectors_process.helper.end()
+    monkeypatch.setattr(tools.storage.vectors_process, "CODE", CRASHES)
+    with pytest.raises(BrokenIndexError, match=r"crashed \(SIGSEGV\)"):
+        build_index(own_workspace, world_settings(own_workspace.path))
     tools.storage.vectors_process.helper.end()
 
 
@@ -243,7 +231,7 @@ def test_a_damaged_index_is_set_aside_and_built_again(
     monkeypatch.undo()
     for path in own_workspace.chroma.glob(pattern):
         truncate(path, 0.3)
-    forecaster = open_forecaster(own_workspace, chosen, None)
-    assert_the_index_is_as_if_made_anew(own_workspace, forecaster)
+    build_index(own_workspace, chosen)
+    assert_the_index_is_as_if_made_anew(own_workspace, open_forecaster(own_workspace, chosen, None))
     assert "the index is built again from the model" in caplog.text
     assert len(list((own_workspace.path / "damaged").glob("chroma-*.txt"))) == 1

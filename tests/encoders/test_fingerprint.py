@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from encoders import user_vectors
 from encoders.model.users import TIMES, FeatureSnapshot, UserInputs, read_snapshot
 from encoders.predictor import Forecaster
+from encoders.user_vectors import fingerprints, hash_inputs
 from encoders.workspace import Workspace
 from tests.planted import AS_OF, World, world_settings
-from tools.storage import indexing
-from tools.storage.indexing import fingerprints, hash_inputs
 
 pytestmark = pytest.mark.slow
 
@@ -90,7 +90,7 @@ def test_a_user_is_hashed_alone(users: list[User], data: st.DataObject) -> None:
     everyone = hash_inputs(inputs, ITEMS, TEXTS)
     assert (hash_inputs(inputs.take(rows), ITEMS, TEXTS) == everyone[rows]).all()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(indexing, "BLOCK", 2)
+        patch.setattr(user_vectors, "BLOCK", 2)
         assert (hash_inputs(inputs, ITEMS, TEXTS) == everyone).all()
 
 
@@ -116,7 +116,7 @@ def test_without_items_done_and_attributes_all_are_alike() -> None:
 
 def test_every_process_gives_the_same() -> None:
     code = (
-        "import numpy as np, scipy.sparse as sp\nfrom tools.storage.indexing import hash_inputs\n"
+        "import numpy as np, scipy.sparse as sp\nfrom encoders.user_vectors import hash_inputs\n"
         "from encoders.model.users import TIMES, UserInputs\n"
         "slots = sp.csr_matrix(np.eye(2 * TIMES, 3, dtype=np.float32))\n"
         "inputs = UserInputs((slots,), np.array([[0], [1]]), np.zeros((2, 2)), np.zeros((2, 4)))\n"
