@@ -261,7 +261,8 @@ class Forecaster(DemandReader):
     def _fit_returning(self, source: int) -> ReturnForecast:
         histories = self.snapshot.histories
         name = self.snapshot.vocabulary.sources[source]
-        return fit_returning(histories.past, histories.user_ids, histories.in_population, name)
+        known = dict(zip(self.snapshot.vocabulary.sources, histories.regularity, strict=False))
+        return fit_returning(histories.past, histories.user_ids, histories.in_population, name, known)
 
     def _come_back(self, source: int, days: int) -> Vector:
         """``_chance_of_anything`` remembers it: [N], the probability of any event of a source."""

@@ -92,6 +92,8 @@ class UserFeatures:
     latest first."""
     activity: Matrix
     """[N, len(ACTIVITY)]"""
+    regularity: tuple[Matrix, ...]
+    """One [N, FEATURES] matrix per source, the main one first, see ``read_regularity``; none where nobody asked."""
     in_population: npt.NDArray[np.bool_]
     """[N]: active in the main source shortly before the as-of date."""
 
@@ -173,7 +175,11 @@ def population_of(past: Past) -> list[str]:
 
 
 def features_of(
-    past: Past, user_ids: list[str], in_population: npt.NDArray[np.bool_], counted: CountedEvents
+    past: Past,
+    user_ids: list[str],
+    in_population: npt.NDArray[np.bool_],
+    counted: CountedEvents,
+    regularity: tuple[Matrix, ...] = (),
 ) -> UserFeatures:
     """The features of N users, from what was counted of them."""
     *counts, value, age = counted.items
@@ -188,6 +194,7 @@ def features_of(
         group_last=group_last,
         slots=counted.slots,
         activity=counted.activity,
+        regularity=regularity,
         in_population=in_population,
     )
 

@@ -1,8 +1,9 @@
 """Counted histories on disk: counted block by block of users, once per data version and date, and mapped by who asks.
 
-    data/<version>/counts/<as-of>-<version>/
+    data/<version>/counts/<as-of>-<version>-<format>/
         users.parquet             user_id, in_population: the N rows of all matrices
         activity.f32              [N, len(ACTIVITY)]
+        regularity-<source>.f32   [N, FEATURES]
         items.*, groups.*         places (indptr, indices) and the values of each matrix that has these places
         slots-<source>.*          the same of the time slots of a source
         structure.safetensors     what goes together
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,7 @@ from encoders.errors import WorkspaceError
 from encoders.features.counts import (
     ACTIVITY,
     CountedEvents,
+    Matrix,
     UserFeatures,
     count_events,
     features_of,
@@ -40,6 +42,7 @@ from encoders.features.counts import (
     population_of,
 )
 from encoders.features.forms import count_all
+from encoders.features.regularity import FEATURES, reach_of, read_regularity
 from encoders.features.sparse import Family
 from encoders.features.structure import Structures
 from encoders.tensors import load_tensors, save_tensors
@@ -47,6 +50,8 @@ from encoders.workspace import atomic_folder, scratch_folder
 
 Number = TypeVar("Number", np.float32, np.int32, np.int64)
 
+FORMAT = 1
+"""Counts in other files, or that are counted in another way, have another number."""
 BLOCK = 20_000
 """Users counted at a time."""
 KEPT = 3
@@ -70,7 +75,7 @@ def stored_features(past: Past) -> Stored:
         DataError: nobody was active in the weeks before the as-of date.
     """
     kept, version = past.dataset.folder / COUNTS, past.dataset.card.version
-    folder = kept / f"{past.as_of.isoformat()}-{version}"
+    folder = kept / f"{past.as_of.isoformat()}-{version}-{FORMAT}"
     if folder.is_dir() and not damaged_files(folder, always=True):
         with suppress(OSError):
             os.utime(folder)
@@ -137,13 +142,15 @@ def _write(folder: Path, past: Past) -> None:
         items, groups = len(past.dataset.items), len(past.dataset.groups)
         by_item, by_group = _Appended(building, "items", items), _Appended(building, "groups", groups)
         by_source = [_Appended(building, f"slots-{k}", items) for k in range(len(past.dataset.sources))]
-        with (building / "activity.f32").open("wb") as activity:
-            for counted in _blocks(past, users, building):
-                by_item.add(counted.items)
-                by_group.add(counted.groups)
-                for appended, slots in zip(by_source, counted.slots, strict=True):
+        with ExitStack() as files:
+            activity, *regular = (files.enter_context((building / name).open("wb")) for name in _dense(past))
+            for block in _blocks(past, users, building):
+                by_item.add(block.counted.items)
+                by_group.add(block.counted.groups)
+                for appended, slots in zip(by_source, block.counted.slots, strict=True):
                     appended.add((slots,))
-                activity.write(np.ascontiguousarray(counted.activity, np.float32).data)
+                for file, values in zip((activity, *regular), (block.counted.activity, *block.regularity), strict=True):
+                    file.write(np.ascontiguousarray(values, np.float32).data)
         for appended in (by_item, by_group, *by_source):
             appended.close()
         features = _map(building, past)
@@ -153,10 +160,22 @@ def _write(folder: Path, past: Past) -> None:
         write_checksums(building)
 
 
-def _blocks(past: Past, users: pl.Series, beside: Path) -> Iterator[CountedEvents]:
+def _dense(past: Past) -> list[str]:
+    """Files with one row of numbers per user: activity, and then regularity by source."""
+    return ["activity.f32", *(f"regularity-{k}.f32" for k in range(len(past.dataset.sources)))]
+
+
+class _Block(NamedTuple):
+    """What was counted of some users."""
+
+    counted: CountedEvents
+    regularity: tuple[Matrix, ...]
+
+
+def _blocks(past: Past, users: pl.Series, beside: Path) -> Iterator[_Block]:
     """Everybody's events, counted for one block of users after the other."""
     if len(users) <= BLOCK:
-        yield count_events(past, lines_of(past, past.events()))
+        yield _count(past, past.events(), users.to_list())
         return
     with scratch_folder(beside / "events") as scratch:
         number = pl.DataFrame({"user_id": users}).with_row_index("block").with_columns(pl.col("block") // BLOCK)
@@ -165,7 +184,14 @@ def _blocks(past: Past, users: pl.Series, beside: Path) -> Iterator[CountedEvent
             pl.PartitionBy(scratch, key="block", include_key=False), compression="lz4", mkdir=True
         )
         for block in range(-(-len(users) // BLOCK)):
-            yield count_events(past, lines_of(past, pl.scan_parquet(scratch / f"block={block}" / "*.parquet")))
+            events = pl.scan_parquet(scratch / f"block={block}" / "*.parquet")
+            yield _count(past, events, users[block * BLOCK : (block + 1) * BLOCK].to_list())
+
+
+def _count(past: Past, events: pl.LazyFrame, users: list[str]) -> _Block:
+    back = reach_of(past).back
+    regularity = tuple(read_regularity(past, events, users, source, back) for source in past.dataset.sources)
+    return _Block(count_events(past, lines_of(past, events)), regularity)
 
 
 # --- Reading ---------------------------------------------------------------------------------------
@@ -185,7 +211,9 @@ def _map(folder: Path, past: Past) -> UserFeatures:
         slots=tuple(_family(folder, f"slots-{k}", items)[0] for k in range(len(past.dataset.sources))),
         activity=_mapped(folder / "activity.f32", np.float32).reshape(-1, len(ACTIVITY)),
     )
-    return features_of(past, users["user_id"].to_list(), users["in_population"].to_numpy(), counted)
+    _, *regular = _dense(past)
+    regularity = tuple(_mapped(folder / name, np.float32).reshape(-1, FEATURES) for name in regular)
+    return features_of(past, users["user_id"].to_list(), users["in_population"].to_numpy(), counted, regularity)
 
 
 def _family(folder: Path, name: str, columns: int) -> Family:
