@@ -94,6 +94,8 @@ class UserFeatures:
     """[N, len(ACTIVITY)]"""
     regularity: tuple[Matrix, ...]
     """One [N, FEATURES] matrix per source, the main one first, see ``read_regularity``; none where nobody asked."""
+    totals: pl.DataFrame | None
+    """``source_totals``; None where nobody asked."""
     in_population: npt.NDArray[np.bool_]
     """[N]: active in the main source shortly before the as-of date."""
 
@@ -160,6 +162,23 @@ def read_user_features(past: Past) -> UserFeatures:
     return features_of(past, user_ids, np.array([user in here for user in user_ids]), count_events(past, lines))
 
 
+def source_totals(past: Past) -> pl.DataFrame:
+    """Per source: its actions, its events, the first and the last day, and whether any event has a value."""
+    return (
+        past.events()
+        .group_by("source")
+        .agg(
+            pl.col("action").unique().sort().alias("actions"),
+            pl.len().alias("events"),
+            pl.col("time").min().dt.date().alias("first"),
+            pl.col("time").max().dt.date().alias("last"),
+            (pl.col("value").fill_null(0.0) != 0.0).any().alias("valued"),
+        )
+        .sort("events", "source", descending=[True, False])
+        .collect(engine="streaming")
+    )
+
+
 def population_of(past: Past) -> list[str]:
     """Ids of the users active shortly before the as-of date, sorted.
 
@@ -180,6 +199,7 @@ def features_of(
     in_population: npt.NDArray[np.bool_],
     counted: CountedEvents,
     regularity: tuple[Matrix, ...] = (),
+    totals: pl.DataFrame | None = None,
 ) -> UserFeatures:
     """The features of N users, from what was counted of them."""
     *counts, value, age = counted.items
@@ -195,6 +215,7 @@ def features_of(
         slots=counted.slots,
         activity=counted.activity,
         regularity=regularity,
+        totals=totals,
         in_population=in_population,
     )
 

@@ -2,6 +2,7 @@
 
     data/<version>/counts/<as-of>-<version>-<format>/
         users.parquet             user_id, in_population: the N rows of all matrices
+        totals.parquet            ``source_totals``
         activity.f32              [N, len(ACTIVITY)]
         regularity-<source>.f32   [N, FEATURES]
         items.*, groups.*         places (indptr, indices) and the values of each matrix that has these places
@@ -40,6 +41,7 @@ from encoders.features.counts import (
     features_of,
     lines_of,
     population_of,
+    source_totals,
 )
 from encoders.features.forms import count_all
 from encoders.features.regularity import FEATURES, reach_of, read_regularity
@@ -139,6 +141,7 @@ def _write(folder: Path, past: Past) -> None:
     with atomic_folder(folder) as building:
         here = users.is_in(list(population))
         pl.DataFrame({"user_id": users, "in_population": here}).write_parquet(building / "users.parquet")
+        source_totals(past).write_parquet(building / "totals.parquet")
         items, groups = len(past.dataset.items), len(past.dataset.groups)
         by_item, by_group = _Appended(building, "items", items), _Appended(building, "groups", groups)
         by_source = [_Appended(building, f"slots-{k}", items) for k in range(len(past.dataset.sources))]
@@ -211,9 +214,10 @@ def _map(folder: Path, past: Past) -> UserFeatures:
         slots=tuple(_family(folder, f"slots-{k}", items)[0] for k in range(len(past.dataset.sources))),
         activity=_mapped(folder / "activity.f32", np.float32).reshape(-1, len(ACTIVITY)),
     )
+    totals = pl.read_parquet(folder / "totals.parquet")
     _, *regular = _dense(past)
     regularity = tuple(_mapped(folder / name, np.float32).reshape(-1, FEATURES) for name in regular)
-    return features_of(past, users["user_id"].to_list(), users["in_population"].to_numpy(), counted, regularity)
+    return features_of(past, users["user_id"].to_list(), users["in_population"].to_numpy(), counted, regularity, totals)
 
 
 def _family(folder: Path, name: str, columns: int) -> Family:

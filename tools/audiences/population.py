@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from encoders.data.erasing import Forgotten, changed_at
 from encoders.data.events import ACTIVE_DAYS, HORIZON_DAYS
-from encoders.features.counts import SLOTS
+from encoders.features.counts import SLOTS, source_totals
 from encoders.predictor import Forecast, Forecaster, Reason
 from encoders.workspace import Workspace
 from tools.audiences.catalogue import Catalogue, CatalogueSearch, lately
@@ -141,25 +141,13 @@ def describe(
 
 
 def _sources(forecaster: Forecaster, disclosure: Disclosure) -> tuple[SourceCard, ...]:
-    counted = (
-        forecaster.snapshot.histories.past.events()
-        .group_by("source")
-        .agg(
-            pl.col("action").unique().sort().alias("actions"),
-            pl.len().alias("events"),
-            pl.col("time").min().dt.date().alias("first"),
-            pl.col("time").max().dt.date().alias("last"),
-            (pl.col("value").fill_null(0.0) != 0.0).any().alias("valued"),
-        )
-        .sort("events", descending=True)
-        .collect(engine="streaming")
-    )
+    histories = forecaster.snapshot.histories
+    counted = source_totals(histories.past) if histories.totals is None else histories.totals
     cards = []
-    slots = dict(zip(forecaster.snapshot.vocabulary.sources, forecaster.snapshot.histories.slots, strict=True))
-    everybody = len(forecaster.snapshot.histories.user_ids)
+    slots = dict(zip(forecaster.snapshot.vocabulary.sources, histories.slots, strict=True))
     for row in counted.to_dicts():
         places = slots[row["source"]].indptr[:: len(SLOTS) + 1]
-        row["users"] = int((places[1:] > places[:-1]).sum()) if everybody else 0
+        row["users"] = int((places[1:] > places[:-1]).sum())
         row["items"] = len(np.unique(slots[row["source"]].indices))
         users = disclosure.count(row["users"], "source", row["source"])
         shown = {"actions": tuple(row["actions"]), "users": users, "events": disclosure.events(row["events"], users)}
