@@ -24,6 +24,7 @@ from tools.audiences.population import Population
 from tools.audiences.profile import Profile, skew_report
 from tools.audiences.sizing import MOST_READ, Selection, reach_goal, select, size_estimate
 from tools.operation_types import CataloguePage, Goal, GoalReached, GroupCard
+from tools.storage.nearest import neighbours
 from tools.tenants import Tenant
 from tools.types import (
     AudienceSpec,
@@ -36,6 +37,7 @@ from tools.types import (
     Overlap,
     ProfileRow,
     SampleUser,
+    SimilarUsers,
     SizeEstimate,
     SkewReport,
     TunedSummary,
@@ -226,6 +228,41 @@ class AudienceQueries:
             reasons=tuple(reasons),
             evidence=people.evidence(found),
             text=f"{text} {people.why(found)}",
+        )
+
+    def similar(self, user_id: str, spec: AudienceSpec, count: int = 5) -> SimilarUsers:
+        """Users of an audience who are most like one of its users, by the cosine of their vectors.
+
+        Args:
+            user_id: a mask, as ``preview`` shows it; from the owner and admins an id as well.
+            spec: the audience.
+            count: how many, 20 at most.
+
+        Raises:
+            TooSmallError: the audience is below the minimum size.
+            RequestError: there is no such user in the audience.
+        """
+        spec = self.stated(spec)
+        selection = self._large_enough(self._select(spec))
+        row, people = self._row_of(user_id), self._population.people
+        if row is None or not selection.inside[row]:
+            raise RequestError(f"There is no {self._population.card.unit} '{user_id[:60]}' in this audience.")
+        exact = [each for each in spec.filters if each.op != "is unknown"]
+        near, found_by = neighbours(
+            self._tenant.workspace,
+            self.settings,
+            self._forecaster,
+            row,
+            selection.inside,
+            exact,
+            max(1, min(count, 20)),
+        )
+        vectors = self._forecaster.user_vectors
+        return SimilarUsers(
+            user_id=people.masked(row),
+            users=tuple(people.sample(selection.forecast, int(each), self._digits) for each in near),
+            similarities=tuple(round(float(each), 2) for each in vectors[near] @ vectors[row]),
+            found_by=found_by,
         )
 
     def demand_vector(self, demand: str) -> npt.NDArray[np.float32]:

@@ -283,6 +283,17 @@ class SampleUser(Record):
     why: str = Field(description="one sentence made from the evidence")
 
 
+class SimilarUsers(Record):
+    """Users of an audience who are most like one of its users."""
+
+    user_id: str = Field(description="the mask of the user they are like")
+    users: tuple[SampleUser, ...] = Field(description="the most similar first")
+    similarities: tuple[float, ...] = Field(description="cosine of each with that user, -1..1, in the same order")
+    found_by: Literal["index", "scan"] = Field(
+        description="'index': the nearest in the vector store, which may miss one; 'scan': everybody was compared"
+    )
+
+
 class ProfileRow(Record):
     """How much more common something is inside the audience than among everyone."""
 

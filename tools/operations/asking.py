@@ -27,6 +27,7 @@ from tools.types import (
     ProfileRow,
     SampleUser,
     SavedAudience,
+    SimilarUsers,
     SizeEstimate,
     SkewReport,
     TunedSummary,
@@ -131,6 +132,16 @@ def skew(service: "AudienceService", spec: inputs.Spec) -> SkewReport:
 def explain(service: "AudienceService", user_id: inputs.UserId, spec: inputs.Spec) -> Explanation:
     """Why one user is in an audience, or why not, from the user's own past events."""
     return service.explain(user_id, spec)
+
+
+def similar(
+    service: "AudienceService", user_id: inputs.UserId, spec: inputs.Spec, count: inputs.Users = 5
+) -> SimilarUsers:
+    """Users of an audience who do most what one of its users does, masked, with the events that put them there.
+
+    Take the user from 'preview'. Audiences below the minimum size are not shown.
+    """
+    return service.similar(user_id, spec, count)
 
 
 def compare(service: "AudienceService", audiences: inputs.Specs) -> Comparison:

@@ -53,6 +53,10 @@ OPERATIONS: tuple[Operation, ...] = (
         {"user_id": "1001", "spec": _SPEC},
     ),
     Operation(
+        asking.similar, "Find users like one", Scope.PREVIEW, Http("POST", "/neighbours"),
+        {"user_id": "1001", "spec": _SPEC, "count": 5},
+    ),
+    Operation(
         asking.compare, "Compare audiences", Scope.SIZE, Http("POST", "/comparisons"), {"audiences": ["Coffee", _SPEC]},
     ),
     Operation(asking.combined_users, "Size a combination", Scope.SIZE, Http("POST", "/combinations/sizes"), _BOTH),

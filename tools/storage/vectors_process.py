@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from encoders.errors import AudienceError, BrokenIndexError, require
 from encoders.workspace import Progress, Workspace, silent
 from tools.storage.vectors import CollectionCopy, UserRecords, Vectors, VectorStore
+from tools.types import Filter
 
 PATIENCE = 2.0
 """Seconds to wait for a process that is ending to let go of the folder."""
@@ -35,8 +36,6 @@ _OVERWRITTEN = {"MALLOC_PERTURB_": "85"}
 
 CODE = "import sys; from tools.storage.vectors_process import answer_all; answer_all(int(sys.argv[1]))"
 """What the other process runs."""
-
-Snapshot = tuple[list[str], Vectors]
 
 
 class _Helper:
@@ -128,10 +127,17 @@ def write_apart(
     return int(helper.ask(("write", workspace.path, url, name, _sent(users), only), users, progress))
 
 
-def read_apart(workspace: Workspace, url: str, name: str, users: UserRecords, progress: Progress) -> Snapshot:
-    """``VectorStore.write`` and then ``snapshot`` in the other process."""
-    answer: Snapshot = helper.ask(("read", workspace.path, url, name, _sent(users)), users, progress)
-    return answer
+def nearest_apart(
+    workspace: Workspace, url: str, name: str, vector: Vectors, k: int, filters: tuple[Filter, ...]
+) -> list[str]:
+    """The ids that ``VectorStore.nearest`` finds, in the other process.
+
+    Raises:
+        BrokenIndexError: it crashed, or the folder is damaged.
+        WorkspaceError: the collection is not there or not complete, or another process owns the folder.
+    """
+    found: list[str] = helper.ask(("nearest", workspace.path, url, name, vector, k, filters))
+    return found
 
 
 def contents_apart(workspace: Workspace) -> list[CollectionCopy]:
@@ -204,7 +210,14 @@ def _answer(pipe: Connection, kind: str, *question: Any) -> Any:
     if kind == "contents":
         with VectorStore(Workspace(*question), patience=PATIENCE) as store:
             return list(store.contents())
-    return _rewrite(*question) if kind == "rewrite" else _write(pipe, kind, *question)
+    if kind == "nearest":
+        return _nearest(*question)
+    return _rewrite(*question) if kind == "rewrite" else _write(pipe, *question)
+
+
+def _nearest(path: Path, url: str, name: str, vector: Vectors, k: int, filters: tuple[Filter, ...]) -> list[str]:
+    with VectorStore(Workspace(path), url, PATIENCE) as store:
+        return store.nearest(name, vector, k, filters)[0]
 
 
 def _rewrite(path: Path, folder: Path, collection: CollectionCopy) -> int:
@@ -215,7 +228,7 @@ def _rewrite(path: Path, folder: Path, collection: CollectionCopy) -> int:
     return len(collection.ids)
 
 
-def _write(pipe: Connection, kind: str, path: Path, url: str, name: str, users: UserRecords, only: bool = False) -> Any:
+def _write(pipe: Connection, path: Path, url: str, name: str, users: UserRecords, only: bool) -> int:
     def encode(rows: NDArray[np.int64]) -> Vectors:
         pipe.send(("encode", rows))
         answer: Vectors = pipe.recv()
@@ -228,4 +241,4 @@ def _write(pipe: Connection, kind: str, path: Path, url: str, name: str, users: 
         written = store.write(name, replace(users, encode=encode), progress)
         if only:
             store.drop_others([name])
-        return store.snapshot(name) if kind == "read" else written
+        return written
