@@ -79,7 +79,7 @@ class SourceTable:
             DataError: the file cannot be read to its end.
         """
         try:
-            frame.sink_parquet(target)
+            frame.sink_parquet(target, compression="lz4")  # read a few times and thrown away
         except (OSError, pl.exceptions.PolarsError) as error:
             raise _broken(self.path, error) from error
         return pl.scan_parquet(target)

@@ -86,3 +86,18 @@ def test_a_broken_table_is_one_sentence(world: World, tmp_path: Path, name: str,
     with pytest.raises(DataError, match=f"{name} cannot be read .*; prepare the data again") as caught:
         read[name]()
     assert "\n" not in str(caught.value)
+
+
+def test_a_sample_has_all_events_of_some_active_users_and_none_of_others(world: World) -> None:
+    past = world.dataset.before(AS_OF)
+    few, again = past.sample(50, 200), past.sample(50, 200)
+    events = few.events().collect()
+    chosen = set(events["user_id"])
+    assert (len(chosen), past.is_sample, few.is_sample) == (50, False, True)
+    assert chosen == set(again.events().collect()["user_id"])
+    assert events.sort(pl.all()).equals(past.events().filter(pl.col("user_id").is_in(chosen)).collect().sort(pl.all()))
+    main = past.events(200).filter(pl.col("source") == world.dataset.card.main_source)
+    assert chosen <= set(main.collect()["user_id"])
+    for window in few.windows():
+        assert set(window.past.population) | set(window.future["user_id"]) <= chosen
+    assert past.sample(10_000, 200) is past, "everybody, where there are no more"

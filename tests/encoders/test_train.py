@@ -180,6 +180,21 @@ def test_data_with_one_source_and_no_attributes_trains(world: World, tmp_path: P
 
 
 @pytest.mark.usefixtures("few_labels")
+@pytest.mark.slow
+def test_of_many_users_a_sample_is_learned_from(untrained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = world_settings(untrained.path)
+    usual = train(untrained, chosen, recipe=TINY_RECIPE)
+    monkeypatch.setattr(encoders.train, "MOST_USERS", 150)
+    sampled = train(untrained, chosen, recipe=TINY_RECIPE)
+    users = [json.loads((model / "report.json").read_text())["users"] for model in (usual, sampled)]
+    assert users[1] <= 150 < users[0]
+    assert sampled.name != usual.name
+    assert not same_weights(sampled, usual)
+    first = sampled.rename(untrained.path / "first")
+    assert same_weights(train(untrained, chosen, recipe=TINY_RECIPE), first)
+
+
+@pytest.mark.usefixtures("few_labels")
 def test_a_full_disk_loses_nothing(own_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     before = own_workspace.newest_model()
     chosen = world_settings(own_workspace.path)

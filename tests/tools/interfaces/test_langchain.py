@@ -114,6 +114,7 @@ def test_nothing_gets_past_the_check(own: AudienceService) -> None:
         "profile": {},
         "skew": {},
         "explain": {"user_id": "h100"},
+        "similar": {"user_id": "h100"},
         "save": {"name": "Dogs", "approved_by": "Robin"},
     }
     for name, given in more.items():

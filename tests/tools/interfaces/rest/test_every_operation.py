@@ -78,6 +78,9 @@ class Shop:
         there |= {"responders_csv": "user_id\nh100\nh104\n", "url": f"https://example.com/{self.calls}"}
         given |= {name: value for name, value in there.items() if name in given}
         match operation.name:
+            case "similar":
+                best = self.service.preview(AudienceSpec.model_validate(given["spec"]), 1)
+                given["user_id"] = best[0].masked_id
             case "save" | "combine" | "tune":
                 given["name"] = f"{operation.name} anew"
             case "delete_audience" | "refresh":
