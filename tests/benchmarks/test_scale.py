@@ -12,7 +12,7 @@ from encoders.data.events import Dataset
 from encoders.data.tables import prepare
 
 COUNT = """
-import resource, sys
+import sys
 from pathlib import Path
 import encoders.features.shards
 from encoders.data.events import Dataset
@@ -25,7 +25,8 @@ if sys.argv[2] == "in memory":
     read_user_features(past)
 else:
     encoders.features.shards.stored_features(past)
-sys.stdout.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+[peak] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+sys.stdout.write(peak.split()[1])  # in kilobytes; that of 'resource' begins with the memory of the parent
 """
 
 
