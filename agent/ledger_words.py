@@ -28,14 +28,24 @@ def summary_lines(page: LedgerPage) -> list[str]:
     if whole.share is None:
         lines = [reply("ledger_none_due")]
     else:
-        held = {"percent": percent(whole.share.mid), "level": percent(page.level)}
-        bounds = {"low": decimal(100 * whole.share.low, 0), "high": decimal(100 * whole.share.high, 0)}
-        lines = [reply("ledger_held", kept=count(whole.kept), counted=count(whole.counted), **held, **bounds)]
+        lines = [
+            reply(
+                "ledger_held",
+                kept=count(whole.kept),
+                counted=count(whole.counted),
+                percent=percent(whole.share.mid),
+                low=decimal(100 * whole.share.low, 0),
+                high=decimal(100 * whole.share.high, 0),
+                level=percent(page.level),
+            )
+        ]
     if whole.ratio is not None:
         lines.append(reply("ledger_ratio", ratio=decimal(whole.ratio, 2)))
     others = whole.forecasts - whole.open - whole.counted
-    if whole.open or others:
-        lines.append(reply("ledger_waiting", open=count(whole.open), others=count(others)))
+    if whole.open:
+        lines.append(reply("ledger_open", open=count(whole.open)))
+    if others:
+        lines.append(reply("ledger_others", others=count(others)))
     if page.deleted:
         lines.append(reply("ledger_deleted", deleted=count(page.deleted)))
     return lines
@@ -43,6 +53,12 @@ def summary_lines(page: LedgerPage) -> list[str]:
 
 def _missed(each: ForecastRecord) -> str:
     assert each.forecast is not None
-    low, high = count(each.forecast.low), count(each.forecast.high)
-    told = {"name": plain(each.name), "version": each.version, "as_of": each.as_of}
-    return reply("ledger_missed_line", **told, low=low, high=high, responders=count(each.responders or 0))
+    return reply(
+        "ledger_missed_line",
+        name=plain(each.name),
+        version=each.version,
+        as_of=each.as_of,
+        low=count(each.forecast.low),
+        high=count(each.forecast.high),
+        responders=count(each.responders or 0),
+    )

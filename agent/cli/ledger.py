@@ -85,7 +85,7 @@ def _table(page: "LedgerPage") -> "Table":
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("Audience", ratio=1, overflow="fold")
-    for name in ("As of", "Users", "Forecast", "Came", "Lift", "Result"):
+    for name in ("As of", "Users", "Forecast", "Did it", "Lift", "Result"):
         table.add_column(name, justify="left" if name in ("As of", "Result") else "right", no_wrap=True)
     for each in page.forecasts:
         name = f"{each.name} (v{each.version})"

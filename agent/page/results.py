@@ -23,7 +23,7 @@ def forecast_told(record: ForecastRecord | None) -> str:
         return f"{expected} <small>open until {day(record.until)}</small>"
     if record.responders is None:
         return f"{expected} <small>{escape(record.status)}</small>"
-    return f"{expected} <small>{count(record.responders)} came: {escape(record.status)}</small>"
+    return f"{expected} <small>{count(record.responders)} did it: {escape(record.status)}</small>"
 
 
 def results_head(page: LedgerPage) -> str:
@@ -32,10 +32,10 @@ def results_head(page: LedgerPage) -> str:
     if whole.share is None:
         return ""
     within = f"{100 * whole.share.low:.0f} to {100 * whole.share.high:.0f} %"
-    held = f"{count(whole.kept)} of {count(whole.counted)} forecasts held what then happened"
+    held = f"For {count(whole.kept)} of {count(whole.counted)} forecasts, what then happened lay in the range"
     return (
-        f'<h3>Results</h3><p class="quiet">{held} (95 % interval {within}); {100 * page.level:.0f} % of such ranges '
-        "should. On the line, as many came as expected.</p>"
+        f'<h3>Results</h3><p class="quiet">{held} (95 % interval {within}); {100 * page.level:.0f} % of such '
+        "ranges should hold. On the line, as many did it as expected.</p>"
     )
 
 
@@ -65,7 +65,7 @@ def results_figure(records: Sequence[ForecastRecord]) -> go.Figure:
         dragmode=False,
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
         xaxis=axis | {"title": {"text": "expected", "standoff": 10}, "tickformat": ",d"},
-        yaxis=axis | {"title": {"text": "came", "standoff": 10}, "tickformat": ",d"},
+        yaxis=axis | {"title": {"text": "did it", "standoff": 10}, "tickformat": ",d"},
     )
     return figure
 
@@ -93,4 +93,4 @@ def _add_forecasts(figure: go.Figure, records: Sequence[ForecastRecord], status:
 def _said(record: ForecastRecord) -> str:
     assert record.forecast is not None
     low, high = count(record.forecast.low), count(record.forecast.high)
-    return f"{low} to {high} expected, {count(record.responders or 0)} came"
+    return f"{low} to {high} expected, {count(record.responders or 0)} did it"

@@ -167,7 +167,7 @@ def test_what_was_counted_is_kept_until_the_data_moves(
     first, kept = ledger_of(registry, world.dataset).page(), KeptCounts(registry.database)
     found = kept.counted(world.dataset.card.version)[saved.id, 1]
     assert (found.members, found.responders) == (400, did)
-    changed = found._replace(responders=did - 7)
+    changed = Counted(400, found.gone, did - 7, found.population, found.population_responders, found.events)
     kept.keep((saved.id, 1), world.dataset.card.version, changed)
     assert ledger_of(registry, world.dataset).page().forecasts[0].responders == did - 7, "nothing was counted again"
     fewer = pl.read_parquet(world.folder / "events.parquet").filter(pl.col("user_id") != min(world.did("coffee")))
