@@ -22,6 +22,7 @@ from agent.page import cards, controls, details, layout
 from agent.page.details import reach_curve
 from agent.page.events import PageEvents
 from agent.page.layout import ContentSecurityPolicy, Layout
+from agent.page.results import results_figure, results_head
 from agent.page.state import AppState, LazyService, Line, Transcript, Uploads, following, sentence
 from agent.state import AudienceDraft, Reply
 from encoders.errors import AudienceError, NotThereError, RequestError
@@ -451,4 +452,12 @@ class Page(Layout):
         except Exception as error:
             yield {self.notice: cards.notice(sentence(error), "alert")}
             return
-        yield {self.profile: found.profile, self.skew: found.skew, self.samples: found.samples, self.saved: found.saved}
+        yield {
+            self.profile: found.profile,
+            self.skew: found.skew,
+            self.samples: found.samples,
+            self.saved: found.saved,
+            self.results: gr.update(visible=found.ledger.overall.counted > 0),
+            self.results_head: results_head(found.ledger),
+            self.results_figure: results_figure(found.ledger.forecasts) if found.ledger.overall.counted else None,
+        }

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Goal,
         GoalReached,
         GroupCard,
+        LedgerPage,
     )
     from tools.service import AudienceService
     from tools.types import (
@@ -285,6 +286,12 @@ class Client:
         from tools.operation_types import CampaignOutcome
 
         return self._get(CampaignOutcome, f"/audiences/{_part(audience)}/outcome")
+
+    def ledger(self, limit: int = 20, cursor: str = "") -> "LedgerPage":
+        """What was forecast for saved audiences beside what then happened, a page at a time, and how many held."""
+        from tools.operation_types import LedgerPage
+
+        return self._get(LedgerPage, "/ledger", limit=limit, cursor=cursor)
 
     def record_outcome(
         self, audience: str, approved_by: str, key: str, responders_csv: str | None = None, version: int | None = None

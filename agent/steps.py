@@ -18,7 +18,7 @@ Action = Literal[
 Topic = Literal[
     "meaning", "horizon", "newness", "exclusion", "data", "help", "hello", "unknown", "accuracy", "lift", "cost",
     "size", "people", "saved", "difference", "unclear", "none", "decide", "chatter", "segment",
-    "contacts", "anyway", "delete", "approval", "places", "unanswered", "no_draft",
+    "contacts", "anyway", "delete", "forecasts", "approval", "places", "unanswered", "no_draft",
 ]  # fmt: skip
 
 

@@ -36,6 +36,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
             "reading",
             "labelling",
             "numbers",
+            "ledger_words",
             "outcome_words",
             "state",
             "context",

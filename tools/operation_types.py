@@ -1,8 +1,8 @@
 """What operations take and answer beyond the types of an audience: goals, catalogue, campaigns, webhooks, pages."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import Field, model_validator
 
@@ -108,6 +108,70 @@ class DriftReport(Record):
 
     audiences: tuple[Drift, ...]
     unchecked: tuple[UncheckedAudience, ...]
+
+
+# --- What was forecast for saved audiences, beside what then happened -----------------------------
+
+
+Kind = Literal[
+    "one thing", "several things", "first time", "attributes", "history", "spending", "known users", "combination"
+]  # fmt: skip
+Standing = Literal["open", "kept", "missed", "not counted", "withheld"]
+
+
+class ForecastRecord(Record):
+    """What was forecast for one version of a saved audience, and what then happened."""
+
+    audience_id: str
+    name: str
+    version: int
+    definition: str = Field(description="the audience in words")
+    approved_by: str
+    kind: Kind = Field(
+        description="what was asked for: 'several things' at once; 'attributes' alone, whatever they do; with "
+        "conditions on the 'history' or the 'spending'; like 'known users'; or a 'combination' of saved audiences"
+    )
+    as_of: date = Field(description="the day it was forecast on")
+    until: date | None = Field(description="the first day after its horizon; null for a combination")
+    users: Count
+    forecast: Interval | None = Field(description="responders expected among its users when it was saved")
+    status: Standing = Field(
+        description="'open': the data ends before the horizon does; 'kept' and 'missed': whether the responders lie in "
+        "the interval; 'not counted': 'note' says why; 'withheld': too few to be shown"
+    )
+    responders: Count = Field(description="users of it who did it within the horizon, by the events of the data")
+    lift: float | None = Field(description="their share over the share among everyone who was active before that day")
+    ratio: float | None = Field(description="responders over those expected")
+    uplift: Estimate | None = Field(
+        description="by the outcome that was brought as a file: rate contacted minus rate held out"
+    )
+    note: str = Field(description="why nothing was counted, or what to know about the count; may be empty")
+
+
+class ForecastScore(Record):
+    """How many of some forecasts held."""
+
+    by: Literal["all", "kind", "approved_by", "month"] = Field(description="what they have in common; 'month' of as_of")
+    value: str
+    forecasts: int
+    open: int
+    counted: int = Field(description="those whose outcome is known: kept or missed")
+    kept: int
+    share: Estimate | None = Field(description="kept over counted, with its 95 % interval (Wilson)")
+    ratio: float | None = Field(description="median of responders over those expected; 1 is right on the whole")
+
+
+class LedgerPage(Record):
+    """A part of the forecasts of all saved audiences, and how many of all held."""
+
+    level: float = Field(description="share of intervals that should hold what then happens")
+    data_version: str
+    data_ends: date
+    overall: ForecastScore
+    groups: tuple[ForecastScore, ...] = Field(description="the same by kind, by who approved it, and by month")
+    deleted: int = Field(description="audiences that were deleted since; nothing of them is counted here")
+    forecasts: tuple[ForecastRecord, ...] = Field(description="the latest first")
+    next_cursor: str = Field(description="what gives the next page; empty on the last")
 
 
 # --- What operations take and answer beyond the types of an audience: goals, catalogue, destinations,
@@ -320,16 +384,32 @@ def download(file: ExportFile, root: str) -> Exported:
     return Exported(name=name, href=f"{root}/exports/{name}", **file.model_dump(exclude={"path"}))
 
 
-def audience_page(audiences: Sequence[SavedAudience], limit: int, cursor: str) -> AudiencePage:
-    """One page of a list; what is saved meanwhile neither repeats nor hides what was there.
+Listed = TypeVar("Listed")
+
+
+def paged(
+    entries: Sequence[Listed], name: Callable[[Listed], str], limit: int, cursor: str
+) -> tuple[tuple[Listed, ...], str]:
+    """One page of a list, and what gives the next; what is saved meanwhile neither repeats nor hides what was there.
+
+    Args:
+        entries: the whole list.
+        name: what tells an entry from all others.
+        limit: entries of a page.
+        cursor: empty for the first page.
 
     Raises:
         RequestError: the cursor is none of a page before.
     """
-    ids = ["", *(each.id for each in audiences)]
-    if cursor not in ids:
+    names = ["", *map(name, entries)]
+    if cursor not in names:
         raise RequestError("There is no such page; begin again without a cursor.")
-    start = ids.index(cursor)
-    page = tuple(audiences[start : start + limit])
-    more = start + limit < len(audiences)
-    return AudiencePage(audiences=page, next_cursor=page[-1].id if more else "")
+    start = names.index(cursor)
+    page = tuple(entries[start : start + limit])
+    return page, name(page[-1]) if start + limit < len(entries) else ""
+
+
+def audience_page(audiences: Sequence[SavedAudience], limit: int, cursor: str) -> AudiencePage:
+    """One page of the saved audiences; raises like ``paged``."""
+    page, following = paged(audiences, lambda each: each.id, limit, cursor)
+    return AudiencePage(audiences=page, next_cursor=following)

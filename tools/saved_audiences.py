@@ -12,6 +12,7 @@ from tools.access.callers import Scope
 from tools.access.names import Names
 from tools.audiences.changes import compared, refresh_day, shown_audience
 from tools.audiences.drift import DRIFT_COUNTS, DriftChecks
+from tools.audiences.ledger import ForecastLedger
 from tools.audiences.outcomes import Outcomes
 from tools.audiences.sizing import Selection, curve_point
 from tools.delivery.destinations import Destinations
@@ -197,6 +198,12 @@ class SavedAudiences(AudienceQueries):
         return Outcomes(self._registry, dataset, self._disclosure, self._ids, lambda: (self._forecaster, self._tuned))
 
     @property
+    def ledger(self) -> ForecastLedger:
+        """What was forecast for saved audiences, beside what then happened."""
+        dataset = self._forecaster.dataset
+        return ForecastLedger(self._registry, dataset, self._disclosure, self.outcomes, self._shown)
+
+    @property
     def deployments(self) -> Deployments:
         """Where saved audiences are in use, and what other agents were answered."""
         return Deployments(self._registry)
@@ -263,7 +270,9 @@ class SavedAudiences(AudienceQueries):
         held_out = {user for each in parts for user in self._registry.members(each.id, each.version)[1]}
         members = {users[row] for row in selection.members}
         words = self._population.sentence(fixed, self._disclosure)
-        return self._save(name, fixed, words, members, approved_by, key, share, forecast, refreshes, held_out)
+        saved = self._save(name, fixed, words, members, approved_by, key, share, forecast, refreshes, held_out)
+        self.outcomes.keep_meaning(saved)
+        return saved
 
     def _save(
         self,

@@ -6,6 +6,7 @@ from agent import replies
 from agent.actions.saved import ask_save
 from agent.context import Context
 from agent.guard.verdict import check
+from agent.ledger_words import ledger_text
 from agent.reading.grounding import shares, short_first
 from agent.reading.wording import listed, plain
 from agent.reply_builder import KEPT_FOR_UNDO, Outcome, ReplyBuilder
@@ -184,6 +185,10 @@ def _saved(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
     return "\n".join((reply("saved_list", number=len(there)), *lines, *more))
 
 
+def _forecasts(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
+    return ledger_text(speaker.service.ledger.page())
+
+
 def _difference(speaker: ReplyBuilder, context: Context, memory: Memory) -> str:
     if memory.question is None:
         return reply("help", unit_plural=speaker.card.unit_plural, unit=speaker.card.unit)
@@ -304,6 +309,7 @@ _ABOUT: dict[Topic | None, Callable[[ReplyBuilder, Context, Memory], str]] = {
     "contacts": _contacts,
     "anyway": _anyway,
     "delete": _delete,
+    "forecasts": _forecasts,
     "places": _places,
     "unanswered": _unanswered,
     "no_draft": _no_draft,

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from agent.cli import data, demands, destination, erase, models, saved, serve, token, webhook
+from agent.cli import data, demands, destination, erase, ledger, models, saved, serve, token, webhook
 from agent.cli.console import PlainGroup, choose_workspace, says
 
 app = typer.Typer(cls=PlainGroup, add_completion=False, pretty_exceptions_enable=False)
@@ -51,6 +51,7 @@ COMMANDS: dict[Callable[..., None], Shown] = {
     ),
     saved.list_: Shown("audience list"),
     saved.outcome: Shown('audience outcome "Autumn launch" responders.csv'),
+    ledger.ledger: Shown("audience ledger", "ledger"),
     saved.refresh: Shown('audience refresh "Autumn launch" --as-of 2017-11-01', "refresh"),
     saved.export: Shown('audience export "Autumn launch" --to meta', "export"),
     saved.drift: Shown('audience drift "Autumn launch"', "drift"),

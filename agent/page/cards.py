@@ -197,15 +197,22 @@ def samples(users: Sequence[SampleUser], units: Units) -> str:
     return f'<section class="samples">{head}<ul>{"".join(_sample(user) for user in users)}</ul></section>'
 
 
-def saved(audiences: Sequence[tuple[SavedAudience, Overlap]], units: Units) -> str:
-    """The saved audiences, and how many of the present one (the ``a`` of each overlap) are already in each."""
+def saved(audiences: Sequence[tuple[SavedAudience, Overlap]], forecasts: Sequence[str], units: Units) -> str:
+    """The saved audiences, what became of their forecasts, and how many of the present one are already in each.
+
+    Args:
+        audiences: each with its overlap with the present one, which is the ``a`` of it.
+        forecasts: of each, the forecast and what became of it, as HTML.
+        units: what users are called.
+    """
     if not audiences:
         return ""
-    rows = "".join(_saved_row(one, shared, units) for one, shared in audiences)
+    pairs = zip(audiences, forecasts, strict=True)
+    rows = "".join(_saved_row(one, shared, told, units) for (one, shared), told in pairs)
     head = _head("Saved audiences", f"And how many of the present {escape(units.many)} are already in each.")
     return (
         f'<section class="saved">{head}<table><thead><tr><th scope="col">Name</th><th scope="col">Size</th>'
-        '<th scope="col">Also in the present one</th></tr></thead>'
+        '<th scope="col">Expected to do it</th><th scope="col">Also in the present one</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></section>"
     )
 
@@ -287,9 +294,9 @@ def _sample(user: SampleUser) -> str:
     )
 
 
-def _saved_row(one: SavedAudience, shared: Overlap, units: Units) -> str:
+def _saved_row(one: SavedAudience, shared: Overlap, forecast: str, units: Units) -> str:
     also = f"{units.number(shared.both)} of {units.number(shared.users_a)}"
     return (
         f'<tr><th scope="row">{escape(one.name)} <small>version {one.version}, as of {day(one.as_of)}</small></th>'
-        f"<td>{units.number(one.users)}</td><td>{also}</td></tr>"
+        f"<td>{units.number(one.users)}</td><td>{forecast}</td><td>{also}</td></tr>"
     )

@@ -7,9 +7,11 @@ import plotly.graph_objects as go
 
 from agent.page import cards
 from agent.page.cards import Units, count, percent, times
+from agent.page.results import forecast_told
 from agent.state import AudienceDraft
 from encoders.errors import TooSmallError
 from tools.audiences.profile import FOUR_FIFTHS
+from tools.operation_types import LedgerPage
 from tools.types import CurvePoint, SizeEstimate, SkewField, SkewReport, SkewRow
 
 if TYPE_CHECKING:
@@ -194,6 +196,8 @@ class Details(NamedTuple):
     skew: str
     samples: str
     saved: str
+    ledger: LedgerPage
+    """What became of the forecasts of the saved audiences."""
 
 
 def units(service: "AudienceService") -> Units:
@@ -215,4 +219,7 @@ def details(service: "AudienceService", draft: AudienceDraft) -> Details:
         shown = cards.apart("Who they are", str(error)), "", ""
     latest = sorted(service.list_audiences(), key=lambda one: one.created, reverse=True)[:SAVED_SHOWN]
     overlaps = service.compare([draft.spec, *(one.id for one in latest)]).overlaps if latest else ()
-    return Details(*shown, cards.saved(list(zip(latest, overlaps, strict=False)), words))
+    found = service.ledger.page()
+    records = {(each.audience_id, each.version): each for each in found.forecasts}
+    told = [forecast_told(records.get((one.id, one.version))) for one in latest]
+    return Details(*shown, cards.saved(list(zip(latest, overlaps, strict=False)), told, words), found)

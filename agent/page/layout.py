@@ -178,6 +178,12 @@ class Layout:
         self.skew = _html(elem_classes="card")
         self.samples = _html(elem_classes="card")
         self.saved = _html(elem_classes="card")
+        with gr.Column(elem_classes="card", elem_id="results", visible=False) as self.results:
+            self.results_head = _html()
+            self.results_figure = gr.Plot(label="Results", show_label=False, container=False, elem_id="results-figure")
+        self._lay_out_keep()
+
+    def _lay_out_keep(self) -> None:
         with gr.Column(elem_classes="card", elem_id="keep"):
             self.kept = _html()
             with gr.Row():

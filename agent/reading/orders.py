@@ -92,12 +92,14 @@ def name_in(text: str) -> str | None:
 
 
 def asked_about(text: str) -> Topic | None:
-    """What a message asks that no audience answers: people's names, what they would do anyway, to delete something."""
+    """What a message asks that no audience answers: people's names, what they would do anyway, old forecasts."""
     asked = table("commands")["asked"]
     if re.search(asked["delete"], text, re.IGNORECASE):
         return "delete"
     if re.search(asked["contacts"], text, re.IGNORECASE):
         return "contacts"
+    if re.search(asked["forecasts"], text, re.IGNORECASE):
+        return "forecasts"
     return "anyway" if asks(text) and re.search(asked["anyway"], text, re.IGNORECASE) else None
 
 

@@ -15,9 +15,12 @@ from agent.conversation import Conversation
 from agent.page.state import AppState
 from agent.state import AudienceDraft, Clarification, Pending, Reply, Thing
 from encoders.errors import NotThereError, RequestError, TooSmallError
+from encoders.workspace import Progress, silent
 from tests.present import present
 from tools.access.callers import Caller
 from tools.audiences.catalogue import Learning
+from tools.audiences.ledger import LEVEL, ForecastLedger, score
+from tools.operation_types import ForecastRecord, LedgerPage, Standing
 from tools.service import AudienceService
 from tools.types import (
     AudienceSpec,
@@ -62,6 +65,47 @@ def point(cut: float, eligible: int) -> CurvePoint:
     )
 
 
+class PlantedLedger(ForecastLedger):
+    """A ledger of forecasts that were written down."""
+
+    def __init__(self, records: Sequence[ForecastRecord]) -> None:
+        self.records = tuple(records)
+
+    def page(self, limit: int = 100, cursor: str = "", progress: Progress = silent) -> LedgerPage:
+        return LedgerPage(
+            level=LEVEL,
+            data_version="d1",
+            data_ends=date(2017, 12, 31),
+            overall=score("all", "", self.records),
+            groups=(),
+            deleted=0,
+            forecasts=self.records,
+            next_cursor="",
+        )
+
+
+def record(name: str, status: Standing, responders: int | None = None, id: str = "a1") -> ForecastRecord:
+    """A forecast of 62 to 89 responders, and what became of it."""
+    return ForecastRecord(
+        audience_id=id,
+        name=name,
+        version=2,
+        definition=DEMAND,
+        approved_by="Ada",
+        kind="one thing",
+        as_of=AS_OF,
+        until=date(2017, 10, 29),
+        users=232,
+        forecast=Interval(low=62, mid=76, high=89),
+        status=status,
+        responders=responders,
+        lift=None,
+        ratio=responders and responders / 76,
+        uplift=None,
+        note="",
+    )
+
+
 class Service(AudienceService):
     """The audience service over an imagined population."""
 
@@ -71,6 +115,7 @@ class Service(AudienceService):
         """Keep its files in ``exports``, and have no workspace."""
         self.exports = exports
         self.kept: list[SavedAudience] = []
+        self.records: list[ForecastRecord] = []
         self.closed = False
         self.brought: list[str] = []
 
@@ -195,6 +240,10 @@ class Service(AudienceService):
 
     def list_audiences(self) -> tuple[SavedAudience, ...]:
         return tuple(self.kept)
+
+    @property
+    def ledger(self) -> ForecastLedger:
+        return PlantedLedger(self.records)
 
     def of(self, caller: Caller) -> Service:
         return self

@@ -6,8 +6,9 @@ import pytest
 from agent.page import cards, details
 from agent.page.cards import Units
 from agent.page.details import judgement, skew
+from agent.page.results import forecast_told, results_figure, results_head
 from agent.state import AudienceDraft
-from tests.app.page_doubles import AS_OF, HOSTILE, POPULATION, Service
+from tests.app.page_doubles import AS_OF, HOSTILE, POPULATION, PlantedLedger, Service, record
 from tools.types import AudienceSpec, Behaviour, ExportFile, Interval, Overlap, SavedAudience
 
 HOUSEHOLDS = Units("household", "households", 50)
@@ -101,7 +102,9 @@ def test_texts_from_the_data_never_become_markup(service: Service) -> None:
         cards.headline(service.size(SPEC), HOUSEHOLDS),
         cards.profile(service.profile(SPEC), Units(HOSTILE, HOSTILE, 50)),
         cards.samples(service.preview(SPEC), Units(HOSTILE, HOSTILE, 50)),
-        cards.saved([(saved(HOSTILE), overlap)], Units(HOSTILE, HOSTILE, 50)),
+        cards.saved(
+            [(saved(HOSTILE), overlap)], [forecast_told(record(HOSTILE, "kept", 80))], Units(HOSTILE, HOSTILE, 50)
+        ),
         cards.keep_head(saved(HOSTILE), HOUSEHOLDS),
         cards.download(file),
     ]
@@ -162,6 +165,34 @@ def test_overlaps_belong_to_the_saved_audience_beside_them(service: Service) -> 
     html = details.details(service, DRAFT).saved
     assert html.index("Bread") < html.index("Milk")
     assert html.count("90 of 232") == 2
+
+
+def test_a_saved_audience_says_what_became_of_its_forecast(service: Service) -> None:
+    kinds = (("Milk", "open", None), ("Bread", "kept", 80), ("Tea", "missed", 120), ("Few", "withheld", None))
+    service.kept = [saved(name).model_copy(update={"id": name}) for name, *_ in kinds]
+    service.records = [record(name, status, came, name) for name, status, came in kinds]
+    found = details.details(service, DRAFT)
+    for told in ("open until 29 October 2017", "80 did it: kept", "120 did it: missed", "withheld"):
+        assert f"<td>76 (62 to 89) <small>{told}</small></td>" in found.saved, told
+    service.records = []
+    assert "<td>–</td>" in details.details(service, DRAFT).saved
+
+
+def test_the_results_say_how_many_held_and_show_each_against_the_line(service: Service) -> None:
+    service.records = [record(HOSTILE, "kept", 80), record("Tea", "missed", 120), record("Milk", "open")]
+    page = service.ledger.page()
+    assert "For 1 of 2 forecasts, what then happened lay in the range (95 % interval 9 to 91 %); 80 %" in results_head(
+        page
+    )
+    line, kept, missed = results_figure(page.forecasts).data
+    assert (line.x, line.y) == ((1, 156), (1, 156))
+    assert [(each.name, each.x, each.y) for each in (kept, missed)] == [
+        ("kept", (76,), (80,)),
+        ("missed", (76,), (120,)),
+    ]
+    assert (missed.error_x.array, missed.error_x.arrayminus) == ((13,), (14,))
+    assert HOSTILE not in kept.text[0]
+    assert results_head(PlantedLedger([record("Milk", "open")]).page()) == ""
 
 
 def test_the_masthead_names_data_date_and_who_is_talking(service: Service) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import polars as pl
 from scipy.stats import binomtest
@@ -17,13 +17,15 @@ from scipy.stats.contingency import relative_risk
 from encoders.data.columns import identity, iso_time, number
 from encoders.data.events import HORIZON_DAYS, Dataset
 from encoders.errors import RequestError
-from encoders.text.demand import read_demand
+from encoders.text.demand import Demand, read_demand
 from tools.audiences.changes import saved_question
 from tools.audiences.disclosure import UNKNOWN, Disclosure, Question, number_text
+from tools.audiences.meaning import Items, Meaning, meaning_of
 from tools.operation_types import CampaignOutcome, Estimate, Side
+from tools.storage.kept_counts import KeptCounts
 from tools.storage.registry import Registry
 from tools.storage.table_file import read_columns
-from tools.types import Interval, SavedAudience
+from tools.types import AudienceSpec, Interval, SavedAudience
 
 if TYPE_CHECKING:  # a file is counted without a model, and its libraries take seconds to import
     from encoders.predictor import Forecaster
@@ -156,7 +158,9 @@ def needs_model() -> NoReturn:
     Raises:
         RequestError: always.
     """
-    raise RequestError("What the data says of an outcome needs the model.")
+    raise RequestError(
+        "It was saved without a note of what its words mean in the data; 'audience ledger --with-model' counts it."
+    )
 
 
 class Outcomes:
@@ -168,7 +172,7 @@ class Outcomes:
         dataset: Dataset,
         disclosure: Disclosure,
         ids: Ids,
-        meaning: "Callable[[], tuple[Forecaster, TunedDemands]]",
+        model: "Callable[[], tuple[Forecaster, TunedDemands]]",
     ) -> None:
         """Read nothing yet.
 
@@ -177,9 +181,10 @@ class Outcomes:
             dataset: whose users they are of.
             disclosure: how counts are shown to the caller.
             ids: the ids of users as the caller names them.
-            meaning: gives the model, and the demands that were fitted to known users, for outcomes from the data.
+            model: gives the model, and the demands that were fitted to known users: asked what a demand means where
+                that was not kept when the audience was saved.
         """
-        self._registry, self._dataset, self._meaning = registry, dataset, meaning
+        self._registry, self._dataset, self._model = registry, dataset, model
         self._disclosure, self._ids = disclosure, ids
 
     def from_file(self, audience: str, path: Path, by: str, version: int | None = None) -> CampaignOutcome:
@@ -248,24 +253,51 @@ class Outcomes:
             RequestError: its demand cannot be read off events.
             DataError: the horizon is not over in this data.
         """
+        from encoders.metrics import responders
+
+        demand, items = self.meant(saved)
+        return responders(self._dataset, saved.as_of, demand, items)
+
+    def meant(self, saved: SavedAudience) -> tuple[Demand, list[Items]]:
+        """The demand of a saved audience, and per part the items of this data that it meant when it was saved.
+
+        Where that was not kept, the model is asked, and its answer is kept from then on.
+
+        Raises:
+            RequestError: it has no demand, or there is nothing of the kind in the data.
+        """
         if saved.spec is None:
             raise RequestError(
                 f"'{saved.name}' was combined from others and has no demand; bring its outcome as a file."
             )
-        from encoders.metrics import responders
-
-        forecaster, tuned = self._meaning()
-        demand, items = tuned.meant(saved.spec) if saved.spec.like else forecaster.meant(saved.spec.demand)
+        demand, items = self._meaning(saved, saved.spec).in_data(self._dataset)
         if not all(map(len, items)):
             raise RequestError(
                 f"Nothing in the data is what '{saved.name}' asks for, so its events cannot tell; bring a "
                 "file of responders."
             )
-        return responders(self._dataset, saved.as_of, demand, items)
+        return demand, items
 
-    def last(self, audience: str, version: int | None = None) -> CampaignOutcome | None:
-        """What was recorded last, as it is shown to the caller; None where nothing was."""
-        found = self._registry.outcome(audience, version)
+    def keep_meaning(self, saved: SavedAudience) -> None:
+        """Keep what the demand of a saved audience means, so that its outcome can be counted without the model."""
+        if saved.spec is not None:
+            self._meaning(saved, saved.spec)
+
+    def _meaning(self, saved: SavedAudience, spec: AudienceSpec) -> Meaning:
+        kept, place = KeptCounts(self._registry.database), (saved.id, saved.version)
+        if known := kept.meaning(place):
+            return Meaning.model_validate_json(known)
+        forecaster, tuned = self._model()
+        demand, items = tuned.meant(spec) if spec.like else forecaster.meant(spec.demand)
+        meaning = meaning_of(demand, items, self._dataset)
+        kept.keep_meaning(place, meaning.model_dump_json())
+        return meaning
+
+    def last(
+        self, audience: str, version: int | None = None, source: Literal["file", "data"] | None = None
+    ) -> CampaignOutcome | None:
+        """What was recorded last, from one source or either, as it is shown to the caller; None where nothing was."""
+        found = self._registry.outcome(audience, version, source)
         return None if found is None else self._shown(found, [_NO_HOLDOUT, _NO_RATIO])
 
     def _record(

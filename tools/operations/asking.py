@@ -14,6 +14,7 @@ from tools.operation_types import (
     Goal,
     GoalReached,
     GroupCard,
+    LedgerPage,
     RefreshDay,
     audience_page,
 )
@@ -189,6 +190,16 @@ def outcome(
     Null where nothing was recorded; 'record_outcome' does that.
     """
     return service.outcomes.last(audience, version)
+
+
+def ledger(service: "AudienceService", limit: inputs.Limit = 20, cursor: inputs.Cursor = "") -> LedgerPage:
+    """What was forecast for saved audiences, what then happened by the events, and how many of the forecasts held.
+
+    The forecasts of all versions, a page at a time: open until the data reaches past their horizon, then kept or
+    missed. Use it where somebody asks how good the forecasts were. 'next_cursor' gives the next page; it is empty on
+    the last. It takes a while where the data is new.
+    """
+    return service.ledger.page(limit, cursor)
 
 
 def refresh_day(service: "AudienceService", audience: inputs.AudienceName, as_of: inputs.Day = None) -> RefreshDay:

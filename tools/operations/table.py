@@ -83,6 +83,10 @@ OPERATIONS: tuple[Operation, ...] = (
         absent="No outcome of '{audience}' was recorded yet; bring one."), _COFFEE,
     ),
     Operation(
+        asking.ledger, "Show how good the forecasts were", Scope.READ, Http("GET", "/ledger", cached=True, tag="Keep"),
+        {"limit": 20},
+    ),
+    Operation(
         asking.refresh_day, "Show the day of a refresh", Scope.READ,
         Http("GET", "/audiences/{audience}/refresh-day", tag="Work"), _COFFEE | {"as_of": "2017-11-01"},
     ),

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel
 
@@ -26,6 +26,10 @@ from tools.storage.sqlite import Database, digest
 from tools.types import AudienceSpec, Interval, SavedAudience
 
 NAME_LENGTH = 120
+_OF_AN_AUDIENCE = (
+    "members", "outcomes", "meanings", "counts", "deployments", "deliveries", "pushes", "keys", "versions"
+)  # fmt: skip
+"""Tables with rows of an audience, in the order in which they are deleted."""
 
 
 class SavedVersion(NamedTuple):
@@ -185,6 +189,11 @@ class Registry:
         with self._db.reading():
             return tuple(self._versions(f"{newest} ORDER BY folded"))
 
+    def versions(self) -> tuple[SavedAudience, ...]:
+        """Every version of every audience, the latest day first, and of one day by name."""
+        with self._db.reading():
+            return tuple(self._versions("ORDER BY as_of DESC, folded, version DESC"))
+
     def members(self, id_or_name: str, version: int | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Ids of everybody in the audience, and of those among them that are held out; both sorted."""
         with self._db.reading():
@@ -237,7 +246,7 @@ class Registry:
         with self._db.transaction():
             self._db.run("PRAGMA secure_delete = ON")
             saved = self.get(id_or_name)
-            for table in ("members", "outcomes", "deployments", "deliveries", "pushes", "keys", "versions"):
+            for table in _OF_AN_AUDIENCE:
                 self._db.run(f"DELETE FROM {table} WHERE audience = ?", (saved.id,))
             self._db.run("DELETE FROM audiences WHERE id = ?", (saved.id,))
             self._write_audit(actor, "delete", saved.id, saved.version, {"name": saved.name})
@@ -270,15 +279,24 @@ class Registry:
             self._write_audit(actor, "outcome", *place, details | {"held out": outcome.held_out.responders})
             return outcome
 
-    def outcome(self, id_or_name: str, version: int | None = None) -> CampaignOutcome | None:
+    def outcome(
+        self, id_or_name: str, version: int | None = None, source: Literal["file", "data"] | None = None
+    ) -> CampaignOutcome | None:
         """How an audience did, as it was recorded last; of its latest version that has an outcome unless one is named.
+
+        Args:
+            id_or_name: the audience.
+            version: None for the latest that has an outcome.
+            source: only what was brought as a file, or counted in the data; None for either.
 
         Raises:
             RequestError: there is no such audience or version.
         """
         with self._db.reading():
             saved = self.get(id_or_name, version)
-            where, values = ("", ()) if version is None else (" AND version = ?", (version,))
+            given = {"version": version, "json_extract(outcome, '$.source')": source}
+            wanted = {name: value for name, value in given.items() if value is not None}
+            where, values = "".join(f" AND {name} = ?" for name in wanted), tuple(wanted.values())
             rows = self._db.run(
                 f"SELECT outcome FROM outcomes WHERE audience = ?{where} ORDER BY version DESC, id DESC LIMIT 1",
                 (saved.id, *values),

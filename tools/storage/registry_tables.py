@@ -155,7 +155,31 @@ UPDATE pushes SET key = sha256(key) WHERE key <> '';
 """
 """Callers write into keys what they like, users too, and no erasure knows one inside of a word."""
 
-TABLES = (_AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS, _REACHING, _ANSWERS, _HASHED_KEYS)
+_LEDGER = """
+CREATE TABLE meanings (
+    audience TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    meaning TEXT NOT NULL,
+    PRIMARY KEY (audience, version),
+    FOREIGN KEY (audience, version) REFERENCES versions (audience, version)
+);
+CREATE TABLE counts (
+    audience TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    data_version TEXT NOT NULL,
+    members INTEGER NOT NULL,
+    gone INTEGER NOT NULL,
+    responders INTEGER NOT NULL,
+    population INTEGER NOT NULL,
+    population_responders INTEGER NOT NULL,
+    events INTEGER NOT NULL,
+    PRIMARY KEY (audience, version),
+    FOREIGN KEY (audience, version) REFERENCES versions (audience, version)
+);
+"""
+"""What a demand meant when it was saved, and what was counted for it last: numbers alone, and of nobody by name."""
+
+TABLES = (_AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS, _REACHING, _ANSWERS, _HASHED_KEYS, _LEDGER)
 """One script a format; a change is a new script at the end, never an edit of an old one."""
 
 

@@ -66,6 +66,12 @@ def test_what_needs_no_model_opens_none(run: Run, tmp_path: Path, monkeypatch: p
     for command in (("outcome", "Coffee", str(tmp_path / "out.csv")), ("outcome", "Coffee"), ("export", "Coffee")):
         done = run(*command)
         assert done.exit_code == 0, done.output
+    told = run("ledger")
+    assert told.exit_code == 0, told.output
+    assert "Coffee (v1)" in told.stdout
+    page = json.loads(run("ledger", "--json").stdout)
+    assert (page["overall"]["counted"], page["forecasts"][0]["name"]) == (1, "Coffee")
+    assert run("ledger", "--tenant", "nobody").stdout == "No audience is saved yet.\n"
     listed = run("list")
     assert listed.stdout.startswith("Coffee (version 1, as of ")
     assert [each["name"] for each in json.loads(run("list", "--json").stdout)] == ["Coffee"]

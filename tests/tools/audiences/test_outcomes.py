@@ -16,6 +16,7 @@ from tests.present import present
 from tools.access.callers import Caller, Scope
 from tools.audiences.outcomes import read_outcome
 from tools.service import AudienceService
+from tools.storage.kept_counts import KeptCounts
 from tools.types import AudienceSpec, Filter
 
 COFFEE = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.3)
@@ -192,6 +193,49 @@ def test_the_data_tells_what_happened(own: AudienceService, world: World) -> Non
     members = set(own.tenant.registry.members("both")[0])
     expected = members & world.did("coffee") & world.did("tea")
     assert own.outcomes.from_data("both", "Ada").responders == len(expected)
+
+
+def test_the_ledger_says_what_the_data_tells(own: AudienceService, world: World) -> None:
+    for name, demand in {
+        "coffee": COFFEE.demand,
+        "new": "Households that will buy coffee for the first time in the next 28 days",
+        "both": "Households that will buy both coffee and tea in the next 28 days",
+        "neither": "Households that will buy coffee but not tea in the next 28 days",
+        "anything": "Households that will buy anything in the next 28 days",
+    }.items():
+        own.save(COFFEE.model_copy(update={"demand": demand}), name, "Ada")
+    page = own.ledger.page()
+    assert page.overall.counted == 5
+    for each in page.forecasts:
+        told = own.outcomes.from_data(each.name, "Ada")
+        assert (each.responders, each.status == "kept") == (told.responders, told.forecast_held), each.name
+    found = {each.name: each for each in page.forecasts}
+    members = set(own.tenant.registry.members("coffee")[0])
+    assert found["coffee"].responders == len(members & world.did("coffee"))
+    assert page.forecasts == own.ledger.page().forecasts
+
+
+def test_what_was_saved_without_its_meaning_is_read_by_the_model_once(own: AudienceService) -> None:
+    saved = own.save(COFFEE, "coffee", "Ada")
+    kept, registry = KeptCounts(own.tenant.registry.database), own.tenant.registry
+    meaning = kept.meaning((saved.id, 1))
+    with registry.database.transaction():
+        registry.database.run("DELETE FROM meanings")
+    assert own.ledger.page().overall.counted == 1
+    assert kept.meaning((saved.id, 1)) == meaning
+
+
+def test_the_ledger_shows_the_uplift_that_a_file_brought(own: AudienceService, tmp_path: Path) -> None:
+    own.save(COFFEE, "coffee", "Ada", holdout=0.25)
+    members = own.tenant.registry.members("coffee")[0]
+    path = written(tmp_path, "out.csv", pl.DataFrame({"user_id": members[::3]}))
+    brought = own.outcomes.from_file("coffee", path, "Ada")
+    own.outcomes.from_data("coffee", "Ada")
+    [found] = own.ledger.page().forecasts
+    assert found.uplift == brought.uplift
+    agent = own.of(AGENT).ledger.page()
+    assert agent.forecasts[0].users != found.users
+    assert present(agent.forecasts[0].responders) % 5 == 0
 
 
 def test_what_the_data_cannot_tell(own: AudienceService) -> None:

@@ -22,6 +22,7 @@ from encoders.reader.knowledge import GLOSSARY, GROUNDED
 from encoders.workspace import Workspace
 from tests.naming import files_that_name
 from tests.planted import USERS, world_settings
+from tests.present import present
 from tests.tools.selecting import selected
 from tools.access.callers import Caller, Scope
 from tools.audiences.population import masks_of
@@ -89,6 +90,7 @@ def prepared_once(world_workspace: Workspace, tmp_path_factory: pytest.TempPathF
             mine.tenant.registry.record("Ada", "note", details={"said": f"{USER} called", "to": [EMAIL]})
         talk_about(service)
         tune(service)
+        assert service.ledger.page().overall.counted
     jobs_and_labels(own_workspace)
     build_index(own_workspace, settings)
     return own_workspace
@@ -257,6 +259,19 @@ def still_tuned(workspace: Workspace) -> None:
             assert each.spec
             assert service.size(each.spec).users == each.users
             assert service.saved(each.name).id == each.id
+
+
+def test_the_ledger_counts_again_without_whom_was_erased(everywhere: Workspace) -> None:
+    settings = world_settings(everywhere.path)
+    with closing(AudienceService.open(settings)) as service:
+        before = {each.name: each for each in service.ledger.page().forecasts}
+    erase(everywhere, settings, [USER], "Ada")
+    with closing(AudienceService.open(settings)) as service:
+        after = {each.name: each for each in service.ledger.page().forecasts}
+        told = service.outcomes.from_data("Coffee", "Ada")
+    assert after["Coffee"].users == present(before["Coffee"].users) - 1
+    assert after["Coffee"].responders == told.responders
+    assert 0 <= present(before["Coffee"].responders) - present(after["Coffee"].responders) <= 1
 
 
 def test_files_that_are_brought_after_an_erasure_are_kept_without_the_user(everywhere: Workspace) -> None:

@@ -84,6 +84,9 @@ def test_what_an_earlier_version_saved_is_listed_exported_and_refreshed(earlier:
         assert (saved.name, saved.version, saved.users, saved.holdout) == ("Coffee", 1, 60, 5)
         assert service.size(SPEC).users
         assert service.export("Coffee").rows == 55
+        [forecast] = service.ledger.page().forecasts
+        assert (forecast.status, forecast.note) == ("not counted", "No forecast was kept when it was saved.")
+        assert forecast.responders
         assert service.refresh("Coffee", "Ann", AS_OF + timedelta(days=7)).saved.version == 2
         assert service.save(SPEC, "Anew", "Ann").users
         actions = [line.action for line in service.tenant.registry.audit()]
