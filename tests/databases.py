@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,9 @@ class Postgres:
         """A table with the columns and rows of a frame."""
         with closing(dbapi.connect(self.url())) as db, closing(db.cursor()) as cursor:
             cursor.adbc_ingest(table, frame.to_arrow(compat_level=pl.CompatLevel.oldest()), mode="create")
+            for name, kind in frame.schema.items():
+                if isinstance(kind, pl.Decimal):
+                    cursor.execute(f'ALTER TABLE "{table}" ALTER "{name}" TYPE numeric({kind.precision}, {kind.scale})')
             db.commit()
 
 
@@ -98,7 +103,12 @@ def put_sqlite(path: Path, table: str, frame: pl.DataFrame, kinds: dict[str, str
         columns = ", ".join(f'"{name}" {kinds.get(name, "TEXT")}' for name in frame.columns)
         db.execute(f'CREATE TABLE "{table}" ({columns})')
         marks = ", ".join("?" * frame.width)
-        db.executemany(f'INSERT INTO "{table}" VALUES ({marks})', frame.rows())
+        db.executemany(f'INSERT INTO "{table}" VALUES ({marks})', (tuple(map(_plain, row)) for row in frame.rows()))
+
+
+def _plain(value: Any) -> Any:
+    """A value as programs write it into SQLite, which knows numbers and texts alone."""
+    return value.isoformat() if isinstance(value, date) else str(value) if isinstance(value, Decimal) else value
 
 
 def put_duckdb(path: Path, table: str, frame: pl.DataFrame) -> None:

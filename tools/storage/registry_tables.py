@@ -155,7 +155,17 @@ UPDATE pushes SET key = sha256(key) WHERE key <> '';
 """
 """Callers write into keys what they like, users too, and no erasure knows one inside of a word."""
 
-TABLES = (_AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS, _REACHING, _ANSWERS, _HASHED_KEYS)
+_MEMBER_TABLES = """
+CREATE TABLE member_tables (
+    name TEXT PRIMARY KEY,
+    connection TEXT NOT NULL,
+    place TEXT NOT NULL,
+    user_ids INTEGER NOT NULL,
+    created TEXT NOT NULL
+);
+"""
+
+TABLES = (_AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS, _REACHING, _ANSWERS, _HASHED_KEYS, _MEMBER_TABLES)
 """One script a format; a change is a new script at the end, never an edit of an old one."""
 
 

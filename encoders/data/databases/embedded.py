@@ -13,7 +13,7 @@ from encoders.data.databases.frames import BATCH, frames, texts
 from encoders.data.databases.sql import identifier, quoted
 from encoders.errors import DataError, named_extra
 
-_WAIT = 10.0
+WAIT = 10.0
 """Seconds in which another program may finish what it writes."""
 _QUERY = "audience_query"
 
@@ -25,7 +25,7 @@ def open_sqlite(path: str, writing: bool = False) -> sqlite3.Connection:
         sqlite3.Error: it cannot be opened.
     """
     mode = "rwc" if writing else "ro"
-    return sqlite3.connect(f"file:{quote(path)}?mode={mode}", uri=True, timeout=_WAIT, isolation_level=None)
+    return sqlite3.connect(f"file:{quote(path)}?mode={mode}", uri=True, timeout=WAIT, isolation_level=None)
 
 
 class SqliteReader:

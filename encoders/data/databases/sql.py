@@ -38,8 +38,12 @@ def sorts(query: str) -> bool:
 
 def quoted(table: str, sign: str = '"') -> str:
     """The name of a table as SQL takes it: shop.orders, where a part with a point in it stands in double quotes."""
-    parts = (part[1:-1].replace('""', '"') if part.startswith('"') else part.strip() for part in _NAME.findall(table))
-    return ".".join(identifier(part, sign) for part in parts)
+    return ".".join(identifier(part, sign) for part in names_in(table))
+
+
+def names_in(table: str) -> list[str]:
+    """The parts of the name of a table: of its schema, and its own."""
+    return [part[1:-1].replace('""', '"') if part.startswith('"') else part.strip() for part in _NAME.findall(table)]
 
 
 def identifier(name: str, sign: str = '"') -> str:
@@ -48,5 +52,5 @@ def identifier(name: str, sign: str = '"') -> str:
 
 
 def _bare(query: str) -> str:
-    """A query with blanks in place of all in which words mean nothing."""
-    return _OPAQUE.sub(lambda found: " " * len(found[0]), query)
+    """A query with blanks in place of remarks, and signs that mean nothing in place of texts and quoted names."""
+    return _OPAQUE.sub(lambda found: (" " if found[0].startswith(("--", "/*")) else "_") * len(found[0]), query)
