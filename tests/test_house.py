@@ -43,9 +43,9 @@ def test_interfaces_stand_on_operations_and_nothing_on_them(path: Path) -> None:
     assert not [each for each in modules(path) if each.startswith(higher)]
 
 
-def test_one_room_opens_sqlite_files() -> None:
+def test_our_own_sqlite_files_are_opened_in_one_room_and_those_of_others_in_another() -> None:
     opening = [path for path in FILES if "sqlite3.connect(" in (ROOT / path).read_text("utf-8")]
-    assert {path.parent for path in opening} == {Path("tools/storage")}
+    assert {path.parent for path in opening} == {Path("tools/storage"), Path("encoders/data/databases")}
 
 
 def test_one_file_knows_chroma() -> None:

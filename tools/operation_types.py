@@ -300,8 +300,11 @@ class DestinationCard(Record):
 
     key: str = Field(description="what 'export' calls it")
     name: str
-    kind: Literal["file", "webhook", "plugin"] = Field(description="'file': written here for a person to upload")
+    kind: Literal["file", "webhook", "plugin", "table"] = Field(
+        description="'file': written here for a person to upload; 'table': rows in a database of the owner"
+    )
     url: str = Field("", description="where a webhook sends to")
+    table: str = Field("", description="the name of the table in the database")
     problem: str = Field("", description="why it cannot be used; empty where it can")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.console import Json, PlainGroup, Tenant, opened_registry, says, sends_inside, show
+from encoders.errors import RequestError
 
 if TYPE_CHECKING:
     from tools.delivery.destinations import Destinations
@@ -20,13 +21,28 @@ Name = Annotated[str, typer.Argument(help="What 'audience export --to' calls it,
 @app.command(epilog="Example: audience destination add crm https://example.com/audiences")
 def add(
     name: Name,
-    url: Annotated[str, typer.Argument(help="Where batches are sent.")],
+    to: Annotated[str, typer.Argument(help="The URL that batches are sent to; with --table, the name of the table.")],
+    table: Annotated[
+        str, typer.Option("--table", help="Write rows to a table of this database, such as env:SHOP_DB.")
+    ] = "",
+    user_ids: Annotated[
+        bool, typer.Option("--user-ids", help="Write users to the table by their ids, not by the hashes of these.")
+    ] = False,
     tenant: Tenant = "",
     as_json: Json = False,
 ) -> None:
-    """Add a system of your own, and print the secret its batches are signed with, which is shown this once."""
+    """Add a system of your own, and print the secret its batches are signed with, which is shown this once; or a table.
+
+    A table of PostgreSQL, DuckDB or SQLite gets a row per user, and those who are held out are marked as such.
+    """
+    if user_ids and not table:
+        raise RequestError("--user-ids is for a table; a system that is sent batches gets hashes alone.")
     with _destinations(tenant) as destinations:
-        made = destinations.add(name, url)
+        if table:
+            card = destinations.add_table(name, table, to, user_ids)
+            show(card, as_json, lambda: f"Export with --to {card.key}; rows are written to {card.table}.")
+            return
+        made = destinations.add(name, to)
     show(made, as_json, lambda: f"Export with --to {made.key}.\nSecret: {made.secret}")
 
 
@@ -40,7 +56,7 @@ def list_(tenant: Tenant = "", as_json: Json = False) -> None:
 
 @app.command(epilog="Example: audience destination remove crm")
 def remove(name: Name, tenant: Tenant = "", as_json: Json = False) -> None:
-    """Forget a system of your own."""
+    """Forget a system or a table of your own; the rows in a table stay there."""
     with _destinations(tenant) as destinations:
         destinations.remove(name)
     show({"removed": name}, as_json, lambda: f"Removed: {name}")
@@ -55,5 +71,7 @@ def _destinations(tenant: str) -> "Iterator[Destinations]":
 
 
 def _card(each: "DestinationCard") -> str:
-    where = {"file": "a file to upload", "webhook": each.url, "plugin": "a plugin"}[each.kind]
+    where = {
+        "file": "a file to upload", "webhook": each.url, "plugin": "a plugin", "table": f"the table {each.table}"
+    }[each.kind]  # fmt: skip
     return f"{each.key}: {each.problem or f'{each.name}, {where}'}"

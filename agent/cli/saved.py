@@ -172,7 +172,7 @@ def drift(
 
 
 def _exported(done: "ExportFile") -> str:
-    sent = f", sent to {done.platform} in {done.batches} batches" if done.batches else ""
+    sent = f", sent to {done.platform} in {done.batches} batch{'es' * (done.batches > 1)}" if done.batches else ""
     return f"{done.path}: {done.rows:,} rows, {done.held_out:,} held out{sent}"
 
 

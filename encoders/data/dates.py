@@ -8,7 +8,7 @@ import polars as pl
 
 from encoders.data import columns as col
 from encoders.data.events import ACTIVE_DAYS
-from encoders.data.files import FLAW, SourceTable
+from encoders.data.source_tables import FLAW, SourceTable
 from encoders.data.spec import UNIX, SourceSpec
 from encoders.errors import DataError
 
@@ -47,7 +47,7 @@ def check_unit(source: SourceSpec, table: SourceTable) -> None:
     if right and source.time_format not in right:
         said = read[source.time_format] or "beyond every calendar"
         raise DataError(
-            f"{table.path}, column '{source.time}': {median:.0f} is {said} as '{source.time_format}' and "
+            f"{table.name}, column '{source.time}': {median:.0f} is {said} as '{source.time_format}' and "
             f"{read[right[0]]} as '{right[0]}'; write time_format = \"{right[0]}\" for source '{source.name}'."
         )
 
@@ -89,7 +89,7 @@ def check_order(source: SourceSpec, table: SourceTable, rows: pl.LazyFrame) -> N
     if reads_more and misread and missed:
         shown = [pl.Series([misread]).str.to_datetime(each).dt.date()[0] for each in (said, order)]
         raise DataError(
-            f"{table.path}, column '{source.time}': '{missed}' is no '{said}', and '{misread}' is {shown[0]} as "
+            f"{table.name}, column '{source.time}': '{missed}' is no '{said}', and '{misread}' is {shown[0]} as "
             f"'{said}' and {shown[1]} as '{order}', which reads more; write time_format = \"{order}\" for source "
             f"'{source.name}', or mend the file."
         )

@@ -8,8 +8,9 @@ import polars as pl
 from encoders.data import columns as col
 from encoders.data.contacts import NO_CONSENT, NO_USER
 from encoders.data.dates import check_order, check_unit, in_other_unit, layouts_of, usual_days
-from encoders.data.files import FILE, FLAW, LINE, ROW, Files, SourceTable
+from encoders.data.files import Files
 from encoders.data.rejections import Check, Tally
+from encoders.data.source_tables import FILE, FLAW, LINE, ROW, SourceTable
 from encoders.data.spec import SourceSpec, returns_of, template_columns
 
 BROKEN = Check(

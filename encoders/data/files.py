@@ -1,7 +1,8 @@
-"""The files of one's own tables: Parquet, and CSV in whatever way it was written.
+"""The tables of one's own: Parquet files, CSV in whatever way it was written, and what databases hold.
 
-A CSV file is read once, line by line, into Parquet files that are thrown away afterwards. So a row that cannot be read
-is one row with its line, in place of a file that is refused or a row that is lost.
+What a database gives is kept in Parquet files, batch by batch, until it has been read. A CSV file is read once, line by
+line, into such files, too. So a row that cannot be read is one row with its line, in place of a file that is refused or
+a row that is lost.
 """
 
 import bz2
@@ -12,7 +13,7 @@ import gzip
 import lzma
 import re
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from io import BytesIO, TextIOWrapper
@@ -22,17 +23,21 @@ from typing import IO, Any, cast
 
 import polars as pl
 
-from encoders.data.spec import TableSpec, folded, nearest
+from encoders.data.databases.reading import Databases
+from encoders.data.source_tables import (
+    CSV_ENDINGS,
+    FILE,
+    FLAW,
+    LINE,
+    ROW,
+    SourceTable,
+    broken,
+    kind_of,
+    places_of,
+    wanted_columns,
+)
+from encoders.data.spec import DatabaseTable, TableSpec, folded
 from encoders.errors import DataError
-
-LINE = "__line__"
-"""Where a row stands in its file: the line of a CSV file it begins on (1 is the first), the row of a Parquet file."""
-FILE = "__file__"
-"""The file a row comes from, as seen from the spec."""
-FLAW = "__flaw__"
-"""What is wrong with the row itself, in words; null where nothing is."""
-ROW = "__row__"
-"""A number that rows share that are equal in every column, in whatever order and spelling of numbers these come."""
 
 _SEPARATORS = (",", ";", "\t", "|")
 _BATCH = 50_000
@@ -43,56 +48,23 @@ _PARQUET, _ZIP = b"PAR1", b"PK\x03\x04"
 _MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16"}
 _MARKS |= {codecs.BOM_UTF16_BE: "utf-16"}
 _LOOKED_AT = 1_024
-_CSVS, _PARQUETS, _PACKED_ENDINGS = (".csv", ".tsv", ".txt"), (".parquet", ".pq"), (".gz", ".bz2", ".xz")
+_PARQUETS = (".parquet", ".pq")
 _TOLD_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _FALLBACK = "cp1252"
 _MOST_DIGITS = 40
 """Numbers in the names of files are shorter."""
 
 
-@dataclass(frozen=True)
-class SourceTable:
-    """One file, read lazily: ``FILE``, ``LINE``, ``FLAW``, ``ROW``, and the columns that are wanted.
-
-    They are called as the spec calls them; CSV columns are all text.
-    """
-
-    path: Path
-    frame: pl.LazyFrame
-    schema: pl.Schema
-
-    def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
-        """Run a query over this file alone, so that a broken file is named.
-
-        Raises:
-            DataError: the file cannot be read to its end.
-        """
-        try:
-            return frame.collect(engine="streaming")
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise _broken(self.path, error) from error
-
-    def write(self, frame: pl.LazyFrame, target: Path) -> pl.LazyFrame:
-        """Run a query over this file alone and keep what comes of it.
-
-        Raises:
-            DataError: the file cannot be read to its end.
-        """
-        try:
-            frame.sink_parquet(target, compression="lz4")  # read a few times and thrown away
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise _broken(self.path, error) from error
-        return pl.scan_parquet(target)
-
-
 @dataclass
 class Files:
-    """Opens the files of a data set."""
+    """Opens the tables of a data set."""
 
     base: Path
     """Patterns are relative to this folder."""
     scratch: Path
     """An empty folder for what lasts as long as the tables are read."""
+    databases: Databases
+    """Those that tables are read from; whoever made them closes them."""
     notes: list[str] = field(default_factory=list)
     """What is worth knowing about how files were read."""
     _numbers: Iterator[int] = field(default_factory=count)
@@ -100,13 +72,18 @@ class Files:
     def open(self, spec: TableSpec, uses: Mapping[str, str]) -> list[SourceTable]:
         """The files of a table, in the order of the patterns and of the names within each, each of them once.
 
+        What lies in a database is one more file, whose name is that of the table.
+
         Args:
             spec: where they lie.
             uses: the columns that are wanted, and what for, in words.
 
         Raises:
-            DataError: no file matches, one is of another kind, broken or lacks a column, or all are empty.
+            DataError: no file matches, one is of another kind, broken or lacks a column, or all are empty; or the
+                database cannot be used.
         """
+        if spec.database is not None:
+            return [self._read_database(spec.database, spec, uses)]
         paths = [path for pattern in spec.files for path in self._matching(pattern)]
         paths = list({path.resolve(): path for path in paths}.values())
         opened = {path: self._open(path, spec, uses) for path in paths}
@@ -116,7 +93,7 @@ class Files:
         empty = (path for path, table in opened.items() if table is None)
         self.notes += (f"{self._name(path)} is empty and was passed over" for path in empty)
         if not any(table.collect(table.frame.select(pl.len())).item() for table in tables):
-            raise DataError(f"{', '.join(spec.files)} has no rows; nothing can be prepared from an empty table.")
+            raise _without_rows(", ".join(spec.files))
         return tables
 
     def new_file(self) -> Path:
@@ -138,8 +115,7 @@ class Files:
 
     def _open(self, path: Path, spec: TableSpec, uses: Mapping[str, str]) -> SourceTable | None:
         """None for a file without a single byte."""
-        endings = [ending.lower() for ending in path.suffixes]
-        kind = next((ending for ending in reversed(endings) if ending not in _PACKED_ENDINGS), "")
+        kind = kind_of(path)
         try:
             with path.open("rb") as file:
                 begin = file.read(_LOOKED_AT)
@@ -147,34 +123,38 @@ class Files:
                 return self._open_parquet(path, uses) if begin else None
             if begin.startswith(_ZIP):
                 raise DataError(f"{path} is a ZIP archive or an Excel workbook; unpack it, or save it as CSV.")
-            if kind not in _CSVS:
+            if kind not in CSV_ENDINGS:
                 raise DataError(f"{path} is neither a .parquet nor a .csv file; save it as one of these.")
             with closing(csv_lines(path, spec.encoding)) as lines:
                 return self._read_csv(path, lines, spec, uses)
         except (OSError, EOFError, UnicodeError, lzma.LZMAError, pl.exceptions.PolarsError) as error:
-            raise _broken(path, error) from error
+            raise broken(str(path), error) from error
 
     def _open_parquet(self, path: Path, uses: Mapping[str, str]) -> SourceTable:
         frame = pl.scan_parquet(path, row_index_name=LINE, row_index_offset=1)
-        schema = frame.collect_schema()
-        names = [name for name in schema.names() if name != LINE]
-        chosen = {column: names[place] for column, place in _places(path, names, uses).items()}
-        for column, name in chosen.items():
-            if schema[name].is_nested() or schema[name] == pl.Duration:
-                raise DataError(
-                    f"Column '{name}' of {path} holds {schema[name].base_type()!s} values, which are no {uses[column]}"
-                    "; write the part you mean into a column of its own."
-                )
-        own = (pl.lit(self._name(path)).alias(FILE), LINE, pl.lit(None, pl.String).alias(FLAW))
-        row = pl.struct(_same_in_all(name, schema[name]) for name in sorted(names, key=folded)).hash().alias(ROW)
-        wanted = frame.select(*own, row, *(pl.col(name).alias(column) for column, name in chosen.items()))
-        return SourceTable(path, wanted, wanted.collect_schema())
+        wanted = wanted_columns(frame, self._name(path), str(path), uses)
+        return SourceTable(str(path), wanted, wanted.collect_schema())
+
+    def _read_database(self, table: DatabaseTable, spec: TableSpec, uses: Mapping[str, str]) -> SourceTable:
+        name = table.table or f"query of {spec.called}"
+        parts, rows = [], 0
+        for batch in self.databases.batches(table):
+            numbered = batch.lazy().with_row_index(LINE, offset=rows + 1)
+            parts.append(self.new_file())
+            wanted_columns(numbered, name, name, uses).collect().write_parquet(parts[-1])
+            rows += batch.height
+        if not rows:
+            raise _without_rows(name)
+        frame = pl.scan_parquet(parts)
+        if spec.order_counts and not table.sorted:
+            frame = frame.sort(*uses)  # a database gives its rows in any order
+        return SourceTable(name, frame, frame.collect_schema())
 
     def _read_csv(self, path: Path, lines: "CsvLines", spec: TableSpec, uses: Mapping[str, str]) -> SourceTable | None:
         heading = lines.heading(spec.separator, uses)
         if heading is None:
             return None
-        places = _places(path, heading, uses)
+        places = places_of(str(path), heading, uses)
         wanted, order = list(places.values()), sorted(range(len(heading)), key=lambda place: folded(heading[place]))
         schema = {FILE: pl.String, LINE: pl.UInt32, FLAW: pl.String, ROW: pl.Int64} | dict.fromkeys(places, pl.String)
         name, parts = self._name(path), [self.new_file()]
@@ -189,7 +169,7 @@ class Files:
                 f"{lines.other:,} lines of {name} are no UTF-8 and were read as Windows-1252, such as line "
                 f"{lines.other_line}; where that is wrong, name the encoding in the spec"
             )
-        return SourceTable(path, pl.scan_parquet(parts), pl.Schema(schema))
+        return SourceTable(str(path), pl.scan_parquet(parts), pl.Schema(schema))
 
 
 def _plain(field: str) -> str:
@@ -198,31 +178,6 @@ def _plain(field: str) -> str:
     if field.endswith(".0") and field[:-2].isdecimal():
         return field[:-2]
     return field[:-1] + "+00:00" if field.endswith("Z") and field[-3:-1].isdecimal() else field
-
-
-def _same_in_all(name: str, kind: pl.DataType) -> pl.Expr:
-    """A column of a Parquet file for comparing rows: the same whole number in every kind of number."""
-    column = pl.col(name)
-    return column.cast(pl.String).str.replace(r"\.0$", "") if kind.is_numeric() else column
-
-
-def _places(path: Path, names: Sequence[str], uses: Mapping[str, str]) -> dict[str, int]:
-    """Where the wanted columns stand, by their exact names, or else in any case and with any blanks.
-
-    Raises:
-        DataError: one is missing, or there are several of it.
-    """
-    places = {}
-    for column, use in uses.items():
-        exact = [place for place, name in enumerate(names) if name.strip() == column]
-        found = exact or [place for place, name in enumerate(names) if folded(name) == folded(column)]
-        if not found:
-            near = nearest(column, [name for name in names if name.strip()])
-            raise DataError(f"{path} has no column '{column}' for {use}; the nearest are {near}.")
-        if len(found) > 1:
-            raise DataError(f"{path} has {len(found)} columns '{column}'; give each column a name of its own.")
-        places[column] = found[0]
-    return places
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,10 +353,5 @@ def _natural(path: Path) -> tuple[list[str], Path]:
     return [re.sub("[0-9]+", lambda digits: digits[0].zfill(_MOST_DIGITS), part) for part in path.parts], path
 
 
-def _broken(path: Path, error: Exception) -> DataError:
-    first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    if isinstance(error, UnicodeError):
-        return DataError(
-            f'{path} cannot be decoded ({first_line}); name the encoding in the spec, such as encoding = "cp1252".'
-        )
-    return DataError(f"{path} is broken and cannot be read ({first_line}); replace it with a whole copy.")
+def _without_rows(name: str) -> DataError:
+    return DataError(f"{name} has no rows; nothing can be prepared from an empty table.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from encoders.data.files import FILE, LINE
+from encoders.data.source_tables import FILE, LINE, has_lines
 from encoders.errors import DataError
 
 EXAMPLES = 3
@@ -44,7 +44,8 @@ class Rejection:
     def __str__(self) -> str:
         """Say where it is and what is wrong."""
         place = f", column '{self.column}'" if self.column else ""
-        return f"{self.file}, line {self.line}{place}: {self.reason} ({self.value!r})"
+        counted = "line" if has_lines(self.file) else "row"
+        return f"{self.file}, {counted} {self.line}{place}: {self.reason} ({self.value!r})"
 
 
 @dataclass

@@ -14,6 +14,8 @@ import polars as pl
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from encoders.data.contacts import WITHHELD
+from encoders.data.databases.connections import checked_connection
+from encoders.data.databases.sql import checked_query, sorts
 from encoders.errors import DataError
 from encoders.records import Record
 
@@ -96,15 +98,54 @@ Template = Annotated[str, AfterValidator(_template)]
 Zone = Annotated[str, AfterValidator(_zone)]
 
 
-class TableSpec(Record):
-    """Where a table lies: Parquet or CSV files, or patterns of them, relative to the spec."""
+class DatabaseTable(Record):
+    """Where a table lies in a database: under its name, or as what a query finds there."""
 
-    files: tuple[Name, ...] = Field(min_length=1)
+    connection: Annotated[Name, AfterValidator(checked_connection)]
+    """A URL without a password, or ``env:NAME`` for one that stands in the environment."""
+    table: Name | None = None
+    query: Annotated[Name, AfterValidator(checked_query)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "DatabaseTable":
+        if (self.table is None) == (self.query is None):
+            raise ValueError("name either a table or a query")
+        return self
+
+    @property
+    def sorted(self) -> bool:
+        """Whether the order of the rows is the one that was asked for."""
+        return self.query is not None and sorts(self.query)
+
+
+class TableSpec(Record):
+    """Where a table lies: Parquet or CSV files, or patterns of them, relative to the spec; or in a database."""
+
+    files: tuple[Name, ...] = ()
+    database: DatabaseTable | None = Field(None, alias="from")
     separator: str | None = Field(None, min_length=1, max_length=1)
     """Between the columns of a CSV file; None: the one that its heading has."""
     encoding: Annotated[str, AfterValidator(_encoding)] | None = None
     """Of a CSV file; None: UTF-8 or UTF-16, and Windows-1252 where a line is no UTF-8."""
     user_id: Name
+
+    @model_validator(mode="after")
+    def _lies_somewhere(self) -> "TableSpec":
+        if bool(self.files) == (self.database is not None):
+            raise ValueError("name either files or, in 'from', a table of a database")
+        if self.database is not None and (self.separator or self.encoding):
+            raise ValueError("separator and encoding are those of files, and a database has none")
+        return self
+
+    @property
+    def called(self) -> str:
+        """What a message calls it."""
+        return "users"
+
+    @property
+    def order_counts(self) -> bool:
+        """Whether it matters which of two rows comes first."""
+        return True
 
 
 class UsersSpec(TableSpec):
@@ -170,6 +211,16 @@ class SourceSpec(TableSpec):
     last_day: date | None = None
     """Events before the one or after the other are left out; without them, those far from the rest are."""
 
+    @property
+    def called(self) -> str:
+        """What a message calls it."""
+        return self.name
+
+    @property
+    def order_counts(self) -> bool:
+        """Whether it matters which of two rows comes first: where one of them is the newer one."""
+        return bool(self.row_key)
+
 
 def returns_of(source: str) -> str:
     """The source that the returns of a source are events of."""
@@ -225,7 +276,7 @@ def read_spec(path: Path) -> DataSpec:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path} cannot be read as TOML ({error}).") from error
     except ValidationError as error:
-        raise DataError(f"{path}: {_first_fault(error)}.") from error
+        raise DataError(f"{path}: {_first_fault(error)}.") from None  # its text quotes what is written there
 
 
 def folded(column: str) -> str:
@@ -253,5 +304,5 @@ def _first_fault(error: ValidationError) -> str:
 
 
 def _entries() -> list[str]:
-    models: list[Any] = [DataSpec, UsersSpec, SourceSpec]
-    return sorted({name for model in models for name in model.model_fields})
+    models: list[Any] = [DataSpec, UsersSpec, SourceSpec, DatabaseTable]
+    return sorted({field.alias or name for model in models for name, field in model.model_fields.items()})

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from encoders.data.databases.reading import Databases
 from encoders.data.erasing import Forgotten, without_forgotten
 from encoders.data.event_tables import SourceEvents, read_events
 from encoders.data.events import DatasetCard
@@ -48,13 +49,14 @@ def prepare(
         forgotten: users who were erased and are left out again; None for nobody.
 
     Raises:
-        DataError: the spec, a file, a column or (strict) a row cannot be used.
+        DataError: the spec, a file or database, a column or (strict) a row cannot be used.
         WorkspaceError: the folder cannot be written.
     """
     spec = read_spec(spec_path)
     tally = Tally(strict)
-    with scratch_folder(folder) as scratch:
-        files = Files(spec_path.parent, scratch)
+    base = spec_path.parent
+    with scratch_folder(folder) as scratch, Databases(base) as databases:
+        files = Files(base, scratch, databases)
         progress("Reading the users", 0.0)
         users, contacts, listed = read_users(spec.users, files, tally, forgotten)
         agreed = users if spec.users and spec.users.consent else None

@@ -8,8 +8,9 @@ from encoders.data import columns as col
 from encoders.data.contacts import KINDS, NO_CONSENT, NO_USER, ContactFormat
 from encoders.data.erasing import Forgotten, without_contacts_of
 from encoders.data.event_tables import BROKEN, ROUNDED, ROUNDED_REMEDY
-from encoders.data.files import FILE, FLAW, LINE, Files, SourceTable
+from encoders.data.files import Files
 from encoders.data.rejections import Check, Tally
+from encoders.data.source_tables import FILE, FLAW, LINE, SourceTable
 from encoders.data.spec import UsersSpec
 from encoders.errors import DataError
 

@@ -15,6 +15,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attem
 from encoders.data.contacts import PLAIN, ContactFormat
 from encoders.errors import DestinationError, RequestError
 from encoders.records import Record
+from tools.delivery.member_tables import MemberTable, checked_table
 from tools.delivery.posting import PostResult, checked_url, new_secret, post
 from tools.operation_types import DestinationCard, NewDestination
 from tools.storage.sqlite import Database
@@ -229,6 +230,14 @@ def _last(state: RetryCallState) -> PostResult:
 
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_OWN = "SELECT name FROM receivers UNION ALL SELECT name FROM member_tables"
+
+
+def _checked_name(name: str) -> str:
+    key = name.strip().lower()
+    if not _NAME.fullmatch(key):
+        raise RequestError(f"'{name[:40]}' cannot be a name; use up to 40 letters, digits and hyphens, such as crm.")
+    return key
 
 
 class Destinations:
@@ -244,7 +253,7 @@ class Destinations:
         self._db, self._private = db, private
 
     def list(self) -> tuple[DestinationCard, ...]:
-        """All of them: platforms, plugins, webhooks."""
+        """All of them: platforms, plugins, webhooks, tables."""
         found = [DestinationCard(key=key, name=each.name, kind="file") for key, each in platforms().items()]
         for key, plugin in plugins().items():
             if key in platforms():
@@ -255,10 +264,16 @@ class Destinations:
                 found.append(DestinationCard(key=key, name=key, kind="plugin", problem=str(error)))
         with self._db.reading():
             rows = self._db.run("SELECT name, url FROM receivers ORDER BY name")
-        webhooks = [DestinationCard(key=row["name"], name=row["name"], kind="webhook", url=row["url"]) for row in rows]
-        return (*found, *webhooks)
+            webhooks = [
+                DestinationCard(key=each["name"], name=each["name"], kind="webhook", url=each["url"]) for each in rows
+            ]
+            rows = self._db.run("SELECT name, place FROM member_tables ORDER BY name")
+        tables = [
+            DestinationCard(key=each["name"], name=each["name"], kind="table", table=each["place"]) for each in rows
+        ]
+        return (*found, *webhooks, *tables)
 
-    def named(self, name: str) -> Platform | Destination:
+    def named(self, name: str) -> Platform | Destination | MemberTable:
         """The destination of that name.
 
         Raises:
@@ -271,10 +286,12 @@ class Destinations:
         with self._db.reading():
             for row in self._db.run("SELECT name, url, secret FROM receivers WHERE name = ?", (key,)):
                 return WebhookDestination(row["name"], row["url"], row["secret"], self._private)
+            for row in self._db.run("SELECT * FROM member_tables WHERE name = ?", (key,)):
+                return MemberTable(row["name"], row["connection"], row["place"], bool(row["user_ids"]))
         if key in plugins():
             return load(plugins()[key])
         with self._db.reading():
-            own = [row["name"] for row in self._db.run("SELECT name FROM receivers ORDER BY name")]
+            own = [row["name"] for row in self._db.run(f"{_OWN} ORDER BY name")]
         names = ", ".join([*(each.name for each in platforms().values()), *plugins(), *own])
         raise RequestError(f"There is no platform '{name[:40]}' here; export for {names}, or without a platform.")
 
@@ -284,26 +301,46 @@ class Destinations:
         Raises:
             RequestError: the name is taken or cannot be one, or the URL cannot be.
         """
-        key, url = name.strip().lower(), checked_url(url, self._private)
-        if not _NAME.fullmatch(key):
-            raise RequestError(
-                f"'{name[:40]}' cannot be a name; use up to 40 letters, digits and hyphens, such as crm."
-            )
-        secret = new_secret()
+        key, url, secret = _checked_name(name), checked_url(url, self._private), new_secret()
         with self._db.transaction():
-            there = self._db.run("SELECT 1 FROM receivers WHERE name = ?", (key,))
-            if there or key in platforms() or key in plugins():
-                raise RequestError(f"There is a destination '{key}' already; remove it first, or take another name.")
+            self._check_free(key)
             values = (key, url, secret, datetime.now(UTC).isoformat())
             self._db.run("INSERT INTO receivers VALUES (?, ?, ?, ?)", values)
         return NewDestination(key=key, name=key, kind="webhook", url=url, secret=secret)
 
+    def add_table(self, name: str, connection: str, table: str, user_ids: bool = False) -> DestinationCard:
+        """Add a table of a database of the owner's, who alone may do so.
+
+        Args:
+            name: what 'export' calls it.
+            connection: which database, as in a spec.
+            table: its name there.
+            user_ids: whether users are written by their ids, and not by the hashes of these.
+
+        Raises:
+            RequestError: the name is taken or cannot be one, or the connection or the table cannot be used.
+        """
+        key, (connection, table) = _checked_name(name), checked_table(connection, table)
+        with self._db.transaction():
+            self._check_free(key)
+            values = (key, connection, table, int(user_ids), datetime.now(UTC).isoformat())
+            self._db.run("INSERT INTO member_tables VALUES (?, ?, ?, ?, ?)", values)
+        return DestinationCard(key=key, name=key, kind="table", table=table)
+
+    def _check_free(self, key: str) -> None:
+        there = self._db.run(f"SELECT 1 FROM ({_OWN}) WHERE name = ?", (key,))
+        if there or key in platforms() or key in plugins():
+            raise RequestError(f"There is a destination '{key}' already; remove it first, or take another name.")
+
     def remove(self, name: str) -> None:
-        """Forget a system of one's own.
+        """Forget a system or a table of one's own; what is in the table stays there.
 
         Raises:
             RequestError: none of that name was added.
         """
+        key = (name.strip().lower(),)
         with self._db.transaction():
-            if not self._db.run("DELETE FROM receivers WHERE name = ? RETURNING name", (name.strip().lower(),)):
+            found = self._db.run("DELETE FROM receivers WHERE name = ? RETURNING name", key)
+            found += self._db.run("DELETE FROM member_tables WHERE name = ? RETURNING name", key)
+            if not found:
                 raise RequestError(f"No destination '{name[:40]}' was added here, so there is none to remove.")

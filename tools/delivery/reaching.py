@@ -134,6 +134,11 @@ class Reachability:
             format=self.format,
         )
 
+    def controls(self, saved: SavedAudience) -> tuple[str, ...]:
+        """Who is held out of a version, sorted; without those who were erased or are no longer in the data."""
+        own = frozenset(self._registry.members(saved.id, saved.version)[1])
+        return tuple(sorted(own - self._forgotten.among(own) - self._absent(own)))
+
     def kept(self, users: Collection[str], name: str) -> EligibleMembers:
         """Who of some users may be in a new audience called ``name``, and what to say about the others.
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from math import ceil
 from pathlib import Path
 from secrets import token_hex
@@ -18,6 +19,7 @@ from encoders.workspace import Workspace
 from tools.audiences.disclosure import Disclosure
 from tools.delivery.destinations import Batch, Destination, Destinations, Person, Platform, Receiver, platforms
 from tools.delivery.exports import FILE, export_audience, exported, may_leave_by, note_reach, why_outdated
+from tools.delivery.member_tables import MemberTable
 from tools.delivery.reaching import Reachability
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import Answers
@@ -132,9 +134,7 @@ def push(db: Database, to: str, destination: Destination, saved: SavedAudience, 
         DamagedError: the file is not what was exported; nothing was sent.
         DestinationError: a batch was not taken; the text says how far it came and what to do.
     """
-    if sha256_of(Path(file.path)) != file.sha256:
-        raise DamagedError(f"{file.path} is damaged: it is not what was written; export the audience again.")
-    people = _people(Path(file.path), file.format)
+    people = _whole(file)
     size = destination.batch_size
     begun = _begun(db, to, saved, f"{file.sha256} {size}", key, ceil(len(people) / size))
     for number in range(begun.sent, begun.batches):
@@ -156,6 +156,37 @@ def push(db: Database, to: str, destination: Destination, saved: SavedAudience, 
         with db.transaction():
             db.run("UPDATE pushes SET sent = max(sent, ?) WHERE id = ?", (number + 1, begun.id))
     return begun.batches
+
+
+def write_members(
+    to: MemberTable, saved: SavedAudience, file: ExportFile, users: Sequence[str], held_out: Sequence[str]
+) -> None:
+    """Write everybody of a file, and whoever is held out, to a table.
+
+    Args:
+        to: the table.
+        saved: the version that is in the file.
+        file: what was exported for it, with the hashes of ids.
+        users: the ids of everybody in the file, and maybe others.
+        held_out: the ids of those who are held out.
+
+    Raises:
+        DamagedError: the file is not what was exported; nothing was written.
+        DestinationError: the table did not take it; nothing was written.
+    """
+    hashes = [person.user_sha256 for person in _whole(file)]
+    if to.user_ids:
+        known = {sha256(user.encode()).hexdigest(): user for user in users}
+        to.write(saved, [known[each] for each in hashes], held_out, datetime.now(UTC))
+    else:
+        to.write(saved, hashes, [sha256(user.encode()).hexdigest() for user in held_out], datetime.now(UTC))
+
+
+def _whole(file: ExportFile) -> tuple[Person, ...]:
+    """Everybody in a file, if it is what was exported."""
+    if sha256_of(Path(file.path)) != file.sha256:
+        raise DamagedError(f"{file.path} is damaged: it is not what was written; export the audience again.")
+    return _people(Path(file.path), file.format)
 
 
 def _send(destination: Destination, batch: Batch) -> None:
@@ -234,13 +265,19 @@ class Exports:
         reaching = Reachability(self._workspace, self._registry)
         reach, leaving = reaching.digest(saved), reaching.leaving(saved)
         name = to.strip().lower()
-        wanted = Receiver(key=name, name=destination.name) if isinstance(destination, Destination) else destination
+        sends = isinstance(destination, Destination | MemberTable)
+        wanted = Receiver(key=name, name=destination.name) if sends else destination
         file = export_audience(self._workspace, saved, leaving, reaching.has_contacts, format, wanted, self._disclosure)
         note_reach(Path(file.path), reach)
         self._record(saved, file, key)
-        if not isinstance(destination, Destination):
+        if not sends:
             return file
-        sent = file.model_copy(update={"batches": push(self._registry.database, name, destination, saved, file, key)})
+        if isinstance(destination, MemberTable):
+            write_members(destination, saved, file, leaving.users, reaching.controls(saved))
+            batches = 1
+        else:
+            batches = push(self._registry.database, name, destination, saved, file, key)
+        sent = file.model_copy(update={"batches": batches})
         self._registry.record(
             saved.approved_by, "sent", saved.id, saved.version, {"platform": sent.platform, "batches": sent.batches},
             f"{key}-sent" if key else "",

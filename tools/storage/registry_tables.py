@@ -179,7 +179,17 @@ CREATE TABLE counts (
 """
 """What a demand meant when it was saved, and what was counted for it last: numbers alone, and of nobody by name."""
 
-TABLES = (_AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS, _REACHING, _ANSWERS, _HASHED_KEYS, _LEDGER)
+_MEMBER_TABLES = """
+CREATE TABLE member_tables (
+    name TEXT PRIMARY KEY,
+    connection TEXT NOT NULL,
+    place TEXT NOT NULL,
+    user_ids INTEGER NOT NULL,
+    created TEXT NOT NULL
+);
+"""
+
+TABLES = (_AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS, _REACHING, _ANSWERS, _HASHED_KEYS, _LEDGER, _MEMBER_TABLES)
 """One script a format; a change is a new script at the end, never an edit of an old one."""
 
 

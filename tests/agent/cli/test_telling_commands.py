@@ -59,7 +59,7 @@ def test_from_a_webhook_to_its_delivery_and_an_export(run: Run, own_workspace: W
         assert signed(heard, made["secret"])
         assert ": delivered (1 try, answered 204)" in run("webhook", "deliveries").stdout
         done = run("export", "coffee", "--to", "crm", "--parquet")
-        assert "90 rows, 22 held out, sent to crm in 1 batches" in done.stdout
+        assert "90 rows, 22 held out, sent to crm in 1 batch" in done.stdout
         assert len(listener.heard[-1].data["people"]) == 90
     assert "is told nothing more" in run("webhook", "remove", made["id"]).stdout
     assert f"crm: crm, {listener.url}" in run("destination", "list").stdout
