@@ -187,6 +187,7 @@ class _Duckdb:
 
     def __init__(self, db: Any) -> None:
         self._db = db
+        self.run("SET enable_progress_bar = false")
         self.run("BEGIN TRANSACTION")
 
     def run(self, statement: str) -> None:

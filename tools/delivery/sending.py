@@ -265,12 +265,14 @@ class Exports:
         reaching = Reachability(self._workspace, self._registry)
         reach, leaving = reaching.digest(saved), reaching.leaving(saved)
         name = to.strip().lower()
-        sends = isinstance(destination, Destination | MemberTable)
-        wanted = Receiver(key=name, name=destination.name) if sends else destination
+        if destination is None or isinstance(destination, Platform):
+            wanted: Platform | Receiver | None = destination
+        else:
+            wanted = Receiver(key=name, name=destination.name)
         file = export_audience(self._workspace, saved, leaving, reaching.has_contacts, format, wanted, self._disclosure)
         note_reach(Path(file.path), reach)
         self._record(saved, file, key)
-        if not sends:
+        if destination is None or isinstance(destination, Platform):
             return file
         if isinstance(destination, MemberTable):
             batches = self._write(destination, saved, file, leaving.users, reaching.controls(saved))
