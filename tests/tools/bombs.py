@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tools.bounds import TABLE_COLUMNS, TABLE_ROWS
 

@@ -22,6 +22,8 @@ from tools.types import SavedAudience
 
 HASH, ID = "user_sha256", "user_id"
 """What a user is called there: by the hash of their id, or where the owner wants it by the id."""
+WITH_HELD_OUT = " with held out"
+"""Ends the content of a push that has those who are held out as well."""
 _STAGED = "audience_staged"
 _MOST_PARTS = 3
 """Database, schema and table."""
@@ -185,6 +187,7 @@ class _Duckdb:
 
     def __init__(self, db: Any) -> None:
         self._db = db
+        self.run("SET enable_progress_bar = false")
         self.run("BEGIN TRANSACTION")
 
     def run(self, statement: str) -> None:

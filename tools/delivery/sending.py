@@ -19,7 +19,7 @@ from encoders.workspace import Workspace
 from tools.audiences.disclosure import Disclosure
 from tools.delivery.destinations import Batch, Destination, Destinations, Person, Platform, Receiver, platforms
 from tools.delivery.exports import FILE, export_audience, exported, may_leave_by, note_reach, why_outdated
-from tools.delivery.member_tables import MemberTable
+from tools.delivery.member_tables import WITH_HELD_OUT, MemberTable
 from tools.delivery.reaching import Reachability
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import Answers
@@ -265,16 +265,17 @@ class Exports:
         reaching = Reachability(self._workspace, self._registry)
         reach, leaving = reaching.digest(saved), reaching.leaving(saved)
         name = to.strip().lower()
-        sends = isinstance(destination, Destination | MemberTable)
-        wanted = Receiver(key=name, name=destination.name) if sends else destination
+        if destination is None or isinstance(destination, Platform):
+            wanted: Platform | Receiver | None = destination
+        else:
+            wanted = Receiver(key=name, name=destination.name)
         file = export_audience(self._workspace, saved, leaving, reaching.has_contacts, format, wanted, self._disclosure)
         note_reach(Path(file.path), reach)
         self._record(saved, file, key)
-        if not sends:
+        if destination is None or isinstance(destination, Platform):
             return file
         if isinstance(destination, MemberTable):
-            write_members(destination, saved, file, leaving.users, reaching.controls(saved))
-            batches = 1
+            batches = self._write(destination, saved, file, leaving.users, reaching.controls(saved))
         else:
             batches = push(self._registry.database, name, destination, saved, file, key)
         sent = file.model_copy(update={"batches": batches})
@@ -283,6 +284,17 @@ class Exports:
             f"{key}-sent" if key else "",
         )  # fmt: skip
         return sent
+
+    def _write(
+        self, to: MemberTable, saved: SavedAudience, file: ExportFile, users: Sequence[str], held_out: Sequence[str]
+    ) -> int:
+        """Write to a table; that it may have been is noted before, so that the receipt of an erasure names it."""
+        db = self._registry.database
+        begun = _begun(db, to.name, saved, f"{file.sha256}{WITH_HELD_OUT}", "", 1)
+        with db.transaction():
+            db.run("UPDATE pushes SET sent = 1 WHERE id = ?", (begun.id,))
+        write_members(to, saved, file, users, held_out)
+        return begun.batches
 
     def exported(self, name: str) -> Path:
         """The file that an export wrote under a name, to be given out: everybody in it may be reached now.

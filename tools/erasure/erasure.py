@@ -18,6 +18,7 @@ from encoders.user_vectors import erase_vectors
 from encoders.workspace import Progress, Workspace, atomic_file, silent
 from tools.audiences.population import is_mask, masks_of
 from tools.delivery.exports import FILE, drop
+from tools.delivery.member_tables import WITH_HELD_OUT
 from tools.erasure.databases import erase_from_index
 from tools.erasure.files import erase_from_file, ids_of_others, rename_tuned
 from tools.erasure.traces import Traces, traces_of
@@ -308,7 +309,7 @@ def destinations_sent_to(workspace: Workspace, traces: Traces) -> tuple[str, ...
         with closing(Database(path, TABLES)) as db, db.reading():
             rows = db.run(
                 "SELECT DISTINCT destination FROM pushes JOIN members USING (audience, version) "
-                f"WHERE sent > 0 AND NOT held_out AND user_id IN ({marks})",
+                f"WHERE sent > 0 AND (NOT held_out OR content LIKE '%{WITH_HELD_OUT}') AND user_id IN ({marks})",
                 sorted(traces.users),
             )
             found |= {str(row["destination"]) for row in rows}

@@ -216,5 +216,5 @@ def drift(service: "AudienceService", audience: inputs.AudienceName) -> Drift:
 
 
 def destinations(service: "AudienceService") -> tuple[DestinationCard, ...]:
-    """Where 'export' can send or write an audience for: ad platforms, systems of one's own, plugins."""
+    """Where 'export' can send or write an audience for: ad platforms, systems and tables of one's own, plugins."""
     return service.destinations.list()

@@ -86,6 +86,7 @@ class DuckdbReader:
             import duckdb
         self._db = duckdb.connect(_there(connection), read_only=True)
         try:
+            self._db.execute("SET enable_progress_bar = false")
             self._db.execute("BEGIN TRANSACTION READ ONLY")
         except BaseException:
             self._db.close()

@@ -296,7 +296,8 @@ def test_kinds_that_files_do_not_have_come_as_text(postgres: Postgres, tmp_path:
         "CREATE TABLE kinds (id uuid, mood mood, price money, home inet, told json, wait interval, at timetz, "
         "big numeric, code char(3), many int[])",
         "INSERT INTO kinds VALUES ('A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'happy', 12.5, '10.0.0.1', '{\"a\": 1}', "
-        "'1 day', '10:00+02', 12345678901234567890.5, 'ab', '{1,2}'), (null, null, null, null, null, null, null, null, null, null)",
+        "'1 day', '10:00+02', 12345678901234567890.5, 'ab', '{1,2}')",
+        "INSERT INTO kinds (id) VALUES (NULL)",
     )
     first, second = read("env:SHOP_DB", tmp_path, table="kinds").rows()
     texts = (

@@ -52,4 +52,4 @@ def test_a_missing_spec_is_told(tmp_path: Path) -> None:
 
 def test_the_example_in_the_docs_is_a_good_spec() -> None:
     spec = read_spec(Path(__file__).parents[3] / "docs" / "example-spec.toml")
-    assert {source.name for source in spec.sources} == {"purchases", "visits"}
+    assert {source.name for source in spec.sources} == {"purchases", "visits", "newsletters"}

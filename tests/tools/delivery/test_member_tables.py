@@ -9,13 +9,19 @@ from typing import Any
 
 import duckdb
 import pytest
+from typer.testing import CliRunner, Result
 
+from agent.cli.main import app
+from encoders import settings as config
+from encoders.data.contacts import ContactFormat
 from encoders.data.databases.embedded import open_sqlite
 from encoders.data.erasing import forget
 from encoders.errors import DestinationError, RequestError
 from tests.databases import PASSWORD, Postgres, held_by_another, running_postgres
 from tests.tools.delivery.test_destinations import USERS, House
 from tests.tools.reach_doubles import prepared
+from tools.erasure.erasure import destinations_sent_to
+from tools.erasure.traces import Traces
 
 KINDS = ("sqlite", "duckdb", "postgres")
 
@@ -112,6 +118,16 @@ def test_who_may_not_be_reached_any_more_is_not_written_and_goes(house: House, w
     assert warehouse.members(user="user_id") == {(1, user): user in held_out for user in left}
 
 
+def test_the_receipt_of_an_erasure_names_the_table(house: House, tmp_path: Path) -> None:
+    house.save()
+    house.destinations.add_table("dwh", f"sqlite:{tmp_path / 'own.db'}", "members")
+    house.export("dwh")
+    members, held_out = house.registry.members("Tea")
+    for user in (sorted(set(members) - set(held_out))[0], sorted(held_out)[0]):
+        traces = Traces(frozenset({user}), {}, frozenset(), frozenset(), ContactFormat())
+        assert destinations_sent_to(house.workspace, traces) == ("dwh",)
+
+
 def test_what_is_in_the_way_writes_nothing(house: House, warehouse: Warehouse) -> None:
     house.save()
     warehouse.run("CREATE TABLE members (audience_id TEXT)", "SELECT 1")
@@ -155,6 +171,30 @@ def test_a_database_that_is_not_there_or_held(house: House, tmp_path: Path, monk
     monkeypatch.setenv("WAREHOUSE", f"duckdb:{file}")
     with held_by_another(file), pytest.raises(DestinationError, match="Could not set lock on file"):
         house.export("dwh")
+
+
+def test_the_command_adds_shows_and_removes_a_table(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUDIENCE_WORKSPACE", str(house.workspace.path))
+    monkeypatch.chdir(tmp_path)
+    config.settings.cache_clear()
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["destination", *arguments], prog_name="audience")
+
+    made = run("add", "dwh", "members", "--table", "sqlite:own.db", "--user-ids")
+    assert (made.exit_code, made.stdout) == (0, "Export with --to dwh; rows are written to members.\n")
+    assert "dwh: dwh, the table members\n" in run("list").stdout
+    for wrong, why in (
+        (("members", "--table", "postgresql://ann:s3cret@db/shop"), "a password may not stand here"),
+        (("https://example.com/in", "--user-ids"), "--user-ids is for a table"),
+    ):
+        refused = run("add", "other", *wrong)
+        assert (refused.exit_code, refused.stdout, len(refused.stderr.splitlines())) == (2, "", 1)
+        assert why in refused.stderr
+        assert "s3cret" not in refused.stderr
+    assert run("remove", "dwh").stdout == "Removed: dwh\n"
 
 
 def test_destinations_that_are_tables(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
