@@ -6,6 +6,10 @@ JSON_DEPTH = 64
 """Levels of lists and objects inside one another in a JSON body."""
 JSON_FIELDS = 20_000
 """Fields of all objects of a JSON body together; each that nobody knows would leave an error."""
+JSON_LISTS = 20_000
+"""Lists and objects of a JSON body together: each costs the reader an object that Python's garbage collector visits."""
+JSON_ELEMENTS = 1_020_000
+"""Elements of all lists, and fields, of a JSON body together: as many as SEEDS, and the fields beside them."""
 UPLOAD_BYTES = 200_000_000
 """Of an uploaded file."""
 UPLOAD_FILES = 16

@@ -1,5 +1,6 @@
 """What a name may hold: those of audiences and tuned demands, and of the people who approve something."""
 
+import re
 from unicodedata import bidirectional, category
 
 from encoders.errors import RequestError
@@ -7,6 +8,7 @@ from encoders.errors import RequestError
 _TURNS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 """Marks that turn the direction of what stands around them, so that a line of the audit shows something else."""
 _UNSEEN = frozenset({"Cc", "Cs"})
+_AUDIENCE_ID = re.compile(r"aud-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def one_line(name: str) -> str:
@@ -38,6 +40,11 @@ def checked_name(name: str, of: str) -> str:
         return one_line(name)
     except ValueError as error:
         raise RequestError(f"This needs the name of {of}: {error}.") from None
+
+
+def is_audience_id(text: str) -> bool:
+    """Whether a text has the form of the id of a saved audience, so that it never stands for a name."""
+    return bool(_AUDIENCE_ID.fullmatch(text))
 
 
 def checked_approval(by: str) -> str:

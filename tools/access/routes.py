@@ -16,7 +16,9 @@ from tools.bounds import (
     BODY_SECONDS,
     JSON_BYTES,
     JSON_DEPTH,
+    JSON_ELEMENTS,
     JSON_FIELDS,
+    JSON_LISTS,
     UPLOAD_BYTES,
     UPLOAD_OVERHEAD,
     UPLOAD_SECONDS,
@@ -217,6 +219,12 @@ _ESCAPES = re.compile(
 """Escapes of JSON; ``half`` is one half of a character without the other."""
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_COUNTED = (
+    ((b"[", b"{"), JSON_LISTS, "lists and objects"),
+    ((b":",), JSON_FIELDS, "fields"),
+    ((b",",), JSON_ELEMENTS, "elements"),
+)
+"""What is counted in JSON without its strings before it is parsed: marks, how many at most, and what they stand for."""
 
 
 class Body:
@@ -272,10 +280,11 @@ class Body:
                 400, "The JSON holds what is no text in UTF-8, such as half a character; send whole ones."
             )
         bare = _STRINGS.sub(b"", self._whole)
+        for marks, most, called in _COUNTED:
+            if sum(map(bare.count, marks)) > most:
+                raise RefusedError(400, f"The JSON has more than {most:,} {called}; send less.")
         if is_deep(bare):
             raise RefusedError(400, f"The JSON is nested more than {JSON_DEPTH} levels deep; send it flatter.")
-        if bare.count(b":") > JSON_FIELDS:
-            raise RefusedError(400, f"The JSON has more than {JSON_FIELDS:,} fields; send less.")
 
     async def _next(self) -> Message:
         left = self._until - asyncio.get_running_loop().time()

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from encoders.errors import NotThereError, RequestError
 from encoders.records import Record
 from encoders.text.words import as_it_was_saved
-from tools.naming import checked_approval, checked_name
+from tools.naming import checked_approval, checked_name, is_audience_id
 from tools.operation_types import CampaignOutcome
 from tools.storage.registry_tables import TABLES
 from tools.storage.sqlite import Database, digest
@@ -140,7 +140,7 @@ class Registry:
         Raises:
             RequestError: the name or the approval is missing, or the key was used for something else.
         """
-        name, approved_by = _checked(name, approved_by)
+        name, approved_by = _checked(name, approved_by, keeps_its_name=refreshes)
         texts = {"spec": _json(spec), "forecast": _json(forecast), "notes": json.dumps(list(notes))}
         versions = {"as_of": as_of.isoformat(), "model_version": model_version, "data_version": data_version}
         said = {"definition": definition, "approved_by": approved_by, "created": datetime.now(UTC).isoformat()}
@@ -355,9 +355,9 @@ class Registry:
     def _find(self, id_or_name: str) -> str:
         rows = self._db.run("SELECT id, name, folded FROM audiences ORDER BY folded")
         wanted = " ".join(id_or_name.split())
-        for column, value in (("id", wanted), ("folded", wanted.casefold())):
+        for column in ("id",) if is_audience_id(wanted) else ("id", "folded"):
             for row in rows:
-                if row[column] == value:
+                if row[column] == wanted.casefold():
                     return str(row["id"])
         names = {row["folded"]: f"'{row['name']}'" for row in rows}
         near = get_close_matches(wanted.casefold(), names, n=3, cutoff=0.4) or list(names)[:3]
@@ -453,8 +453,10 @@ def _digest(*content: object) -> str:
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _checked(name: str, approved_by: str) -> tuple[str, str]:
+def _checked(name: str, approved_by: str, keeps_its_name: bool = False) -> tuple[str, str]:
     name = " ".join(name.split())
+    if is_audience_id(name) and not keeps_its_name:
+        raise RequestError(f"'{name}' has the form of an audience's id, and so cannot name one; take another name.")
     if not 0 < len(name) <= NAME_LENGTH:
         raise RequestError(f"An audience needs a name of 1 to {NAME_LENGTH} characters; this one has {len(name)}.")
     return checked_name(name, "the audience"), checked_approval(approved_by)

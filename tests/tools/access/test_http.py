@@ -20,7 +20,7 @@ from tools.access.gate import CallLimits, Details, RequestAudit
 from tools.access.http import HttpGate
 from tools.access.names import Names, is_public, read_origin
 from tools.access.routes import Body, BodyKind
-from tools.bounds import JSON_BYTES, JSON_FIELDS
+from tools.bounds import JSON_BYTES, JSON_ELEMENTS, JSON_FIELDS, JSON_LISTS, SEEDS
 from tools.storage.registry import Registry
 
 HERE = "http://127.0.0.1:7860"
@@ -122,6 +122,8 @@ def test_a_name_of_others_that_leads_here_is_answered_nowhere(tokens: Tokens, li
         "127.0.0.1@evil.test",
         "",
         "127.1",
+        "localhost:99999",
+        "127.0.0.1:65536",
     ]
     for host in others:
         for headers in ({}, bearer(token), basic(token)):
@@ -232,6 +234,14 @@ def test_a_body_is_bounded_by_what_is_declared_by_what_comes_and_by_its_depth(to
     assert {line[2]["status"] for line in lines.written} == {400, 405, 413}
 
 
+def test_a_request_of_two_lengths_is_refused_and_nothing_behind_it_is_read(tokens: Tokens) -> None:
+    both = {"Content-Length": "2", "Transfer-Encoding": "chunked"}
+    for method, path in (("POST", "/mcp"), ("POST", "/api/sizes"), ("GET", "/healthz")):
+        refused = client(tokens).request(method, path, content=b"{}", headers=both)
+        assert (refused.status_code, refused.headers["connection"]) == (400, "close"), path
+        assert "both Content-Length and Transfer-Encoding" in refused.text
+
+
 def test_half_a_character_is_refused_in_one_sentence_wherever_it_stands(tokens: Tokens) -> None:
     here = client(tokens)
     halves = [
@@ -260,6 +270,19 @@ def test_the_fields_of_a_body_are_bounded_in_one_object_or_many(tokens: Tokens) 
     for many in (b"{%s}" % b",".join(fields), b"[%s]" % b",".join(b"{%s}" % each for each in fields)):
         assert here.post("/mcp", content=many).status_code == 400
     for few in (b"{%s}" % b",".join(fields[1:]), b"[%s]" % b",".join([b'"a:b"'] * 2 * JSON_FIELDS)):
+        assert here.post("/mcp", content=few).status_code == 200
+
+
+def test_lists_and_elements_of_a_body_are_counted_before_it_is_parsed(tokens: Tokens) -> None:
+    here = client(tokens)
+    whole = JSON_BYTES - 100
+    for part, called in ((b"[],", "lists and objects"), (b"{},", "lists and objects"), (b"1,", "elements")):
+        refused = here.post("/api/sizes", content=b'{"filters":[%s1]}' % (part * (whole // len(part))))
+        assert (refused.status_code, called in refused.json()["detail"]) == (400, True), part
+    lists = b"[%s]" % b",".join([b"[]"] * (JSON_LISTS - 1))
+    users = b'{"users":[%s]}' % b",".join([b'"1"'] * (SEEDS - 10))
+    quoted = b'["%s"]' % (b"[,{" * JSON_ELEMENTS)
+    for few in (lists, users, quoted):
         assert here.post("/mcp", content=few).status_code == 200
 
 

@@ -53,6 +53,22 @@ def test_a_saved_audience_comes_back_as_it_was(registry: Registry) -> None:
     assert list(holdout) == hold_out(USERS, 0.1, saved.id)
 
 
+def test_an_id_never_stands_for_the_name_of_another_audience(registry: Registry) -> None:
+    first, second = save(registry, "Coffee"), save(registry, "Tea")
+    for shaped in (first.id, first.id.upper(), f" {first.id} ", "aud-0123456789ab"):
+        with pytest.raises(RequestError, match="has the form of an audience's id"):
+            save(registry, shaped)
+        with pytest.raises(RequestError, match="has the form of an audience's id"):
+            registry.rename(second.id, shaped, "Ada")
+    registry.database.run("UPDATE audiences SET name = :id, folded = :id WHERE name = 'Tea'", {"id": first.id})
+    assert registry.get(first.id).name == registry.get(first.id.upper()).name == "Coffee"
+    registry.delete(first.id, "Ada")
+    with pytest.raises(RequestError, match="There is no saved audience"):
+        registry.get(first.id)  # a name of an earlier version
+    assert save(registry, first.id, refreshes=True).id == registry.get(second.id).id
+    assert registry.rename(second.id, "Green tea", "Ada").id == registry.get("green tea").id == second.id
+
+
 def test_months_of_a_saved_demand_stay_as_long_as_they_were_when_it_was_saved(registry: Registry) -> None:
     said = "Households that will buy tea"
     for text, days in (("next month", 28), ("within two months", 56), ("in the next 30 days", 30), ("next week", None)):
@@ -141,12 +157,6 @@ def test_an_unknown_version_names_those_there_are(registry: Registry) -> None:
     save(registry)
     with pytest.raises(RequestError, match="'Baby food' has the versions 1 to 1, not 7"):
         registry.get("Baby food", 7)
-
-
-def test_an_id_wins_over_an_audience_that_is_named_like_it(registry: Registry) -> None:
-    real = save(registry, "Real")
-    save(registry, real.id, members=USERS[:3])
-    assert registry.get(real.id) == real
 
 
 def test_names_are_data_and_never_sql(registry: Registry) -> None:

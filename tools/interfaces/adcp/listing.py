@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from encoders.errors import ModelError, RequestError
 from tools.interfaces.adcp.accounts import RateCard
 from tools.interfaces.adcp.protocol import LONGEST_SPEC, Form
+from tools.naming import is_audience_id
 from tools.service import AudienceService
 from tools.storage.registry import NAME_LENGTH
 from tools.types import AudienceSpec, DataCard, Interval, SavedAudience, SizeEstimate
@@ -80,7 +81,8 @@ class Segments:
         """Look up what is saved, once."""
         self._service = service
         self.saved = tuple(of_saved(each) for each in service.list_audiences())
-        self._by_id = {each.saved.name.casefold(): each for each in self.saved if each.saved}
+        named = (each for each in self.saved if not is_audience_id(each.name))
+        self._by_id = {each.name.casefold(): each for each in named}
         self._by_id |= {each.saved.id: each for each in self.saved if each.saved}
 
     def find(self, id_: str) -> Segment | None:
