@@ -109,8 +109,8 @@ def conversations(workspace: Workspace) -> Path:
 
 
 _PASSED_OVER = frozenset({"data", "chroma", "vectors", "models", "llm", "locks", "erasures"})
-"""Data, index and vectors have ways of their own; the others hold no user: models have settings, figures, weights, digests,
-and names of sources and attributes, never a value of one."""
+"""Data, index and vectors have ways of their own; the others hold no user: models have settings, figures, weights and
+digests, never an id or a value of anybody."""
 _ANY_WORD = re.compile(r"[^\W\d_]+(?:[ _-][^\W\d_]+)*")
 """What nobody can tell from the words of a text."""
 _KEYS = frozenset({"mask.key", "forgotten.json"})

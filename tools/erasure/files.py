@@ -200,18 +200,20 @@ def _from_bytes(ending: str, data: bytes, traces: Traces) -> tuple[int, bytes]:
     if ending == ".toml":
         with suppress(ValueError):  # what is no TOML is a text like any other
             rows, left = without_named_tables(data.decode("utf-8-sig"), traces)
-            data = left.encode() if rows else data
+            return rows, left.encode() if rows else data
     redacted = traces.in_file(data)
     return rows + (redacted != data), redacted
 
 
 def _without_words(text: str, traces: Traces, is_table: bool) -> str:
-    """A table or JSON lines without the users it named, where one is called by a word of the product: of a line of
-    several columns, and of a first line, which may name them, a word of the product stays."""
+    """A table or JSON lines without the users it named, where one of them is called by a word of the product.
+
+    In a line of several columns, and in a first line, which may be the names of columns, such a word stays.
+    """
     lines = text.splitlines(keepends=True)
     if not is_table:
         return "".join(_without_word(line, traces) for line in lines)
-    if any(sign in lines[0] for sign in _SEPARATORS) if lines else False:
+    if lines and any(sign in lines[0] for sign in _SEPARATORS):
         return str(traces.in_word(text))
     return "".join(traces.in_word(line) if not number else traces.in_text(line) for number, line in enumerate(lines))
 

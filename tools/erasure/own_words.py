@@ -43,6 +43,8 @@ def own_words(workspace: Workspace, users: Collection[str]) -> Callable[[str], b
     @cache
     def is_own(word: str) -> bool:
         folded = word.strip().casefold()
+        if folded.isdecimal():  # a number is no word
+            return False
         return bool(_DAY.fullmatch(folded)) or folded in here or _in_code(folded)
 
     return is_own

@@ -5,8 +5,8 @@ the value of an id in JSON, after a word for a user ("household 12", "user12", "
 is nothing else ("cust-7f3a") counts wherever it stands by itself, also in the name of a file ("export_cust-7f3a.csv").
 A line about "household 12" goes as a whole, with what it says. What another user is called stays, whatever is in it.
 
-An id that is a word of the product ("held_out") counts in columns and values of users and in what people wrote, never as
-a key or a value by itself: it is what the product reads there.
+An id that is a word of the product ("held_out") counts in columns and values of users and in what people wrote, never
+as a key or a value by itself: it is what the product reads there.
 """
 
 import json
@@ -33,9 +33,13 @@ ERASED = "[erased]"
 _ERASED_NAME = "erased"
 """And in a name, which may not have brackets."""
 
-_USER_VALUES = re.compile(r"(?:masked|user|customer|client|household|member)[_ ]?ids?|user|customer|household|seeds|users")
+_USER_VALUES = re.compile(
+    r"(?:masked|user|customer|client|household|member)[_ ]?ids?|user|customer|household|seeds|users"
+)
 """What values are called that can be nothing but users."""
-_WRITTEN = frozenset({"text", "demand", "sentence", "definition", "said", "question", "note", "notes", "message", "why"})
+_WRITTEN = frozenset(
+    {"text", "demand", "sentence", "definition", "said", "question", "note", "notes", "message", "why"}
+)
 """What values are called that people wrote, or that are written for them."""
 _ID_NAMES = re.compile(r"(?:^|[_ ])(?:user|customer|client|household|member)?[_ ]?ids?$|^(?:user|customer|household)$")
 _NEVER = "(?!)"
@@ -378,7 +382,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _typed(inside: Any) -> tuple[list[Any], Any]:
-    """The module and the name of a type of ours, which nobody wrote, and what follows them; no head where there is none."""
+    """The module and the name of a type, which nobody wrote, and what follows them; no head where there is none."""
     is_typed = isinstance(inside, list) and len(inside) > 2 and all(isinstance(each, str) for each in inside[:2])
     return (inside[:2], inside[2:]) if is_typed else ([], inside)
 
