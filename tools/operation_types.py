@@ -371,6 +371,9 @@ class Receipt(Record):
     places: tuple[ErasedPlace, ...]
     sent_to: tuple[str, ...] = Field(description="destinations that were sent audiences with them before")
     not_ours: tuple[str, ...] = Field(description="what was not changed, and who has to change it")
+    kept: tuple[str, ...] = Field(
+        (), description="places that keep what a user is called, as it is a word of the product or of the data there"
+    )
     unknown: tuple[str, ...] = Field(
         (), description="those given who are no users of the data, now or before; kept in no receipt"
     )

@@ -87,7 +87,9 @@ def _in_words(done: "Receipt") -> str:
     head = f"Erased: {len(done.users):,} users, from {len(places):,} places. Receipt: {done.id}"
     listed = ", ".join(done.unknown)
     unknown = [f"No users of the data, so look at how they are written: {listed}. Traces of them were erased."]
-    return "\n".join([head, *(unknown if done.unknown else []), *places, *sent, *done.not_ours])
+    own = "These keep the id of a user, which is a word of the product or of the data there:"
+    kept = [own, *(f"  {each}" for each in done.kept)] if done.kept else []
+    return "\n".join([head, *(unknown if done.unknown else []), *places, *kept, *sent, *done.not_ours])
 
 
 def restore(as_json: Json = False) -> None:

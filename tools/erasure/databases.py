@@ -7,13 +7,12 @@ from pathlib import Path
 
 from encoders.settings import Settings
 from encoders.workspace import Workspace, atomic_folder
+from tools.erasure.columns import Holds, holds
 from tools.erasure.traces import ERASED, Traces
-from tools.storage.sqlite import overwriting_sqlite, whole_transaction
+from tools.storage.sqlite import overwriting_sqlite, reading_sqlite, whole_transaction
 from tools.storage.vectors import VectorStore
 from tools.storage.vectors_process import contents_apart, rewrite_apart
 
-_USER, _SUBJECT = "user_id", "subject"
-"""Columns: whose row it is, and what a job is done to, which holds a name."""
 _MOST_ALIKE = 100
 """So many names that are alike without the users in them are told apart by numbers."""
 
@@ -69,15 +68,15 @@ def _erase(db: sqlite3.Connection, traces: Traces) -> int:
 
 def _from_table(db: sqlite3.Connection, table: str, traces: Traces) -> int:
     columns = db.execute(f'PRAGMA table_info("{table}")').fetchall()
-    names = [each[1] for each in columns]
+    names = {each[1]: holds(table, each[1]) for each in columns}
     found = 0
-    if _USER in names:
+    for name in (each for each in names if names[each] is Holds.USER):
         marks = ", ".join("?" * len(traces.users))
-        done = db.execute(f'DELETE FROM "{table}" WHERE CAST({_USER} AS TEXT) IN ({marks})', sorted(traces.users))
+        done = db.execute(f'DELETE FROM "{table}" WHERE CAST("{name}" AS TEXT) IN ({marks})', sorted(traces.users))
         found += done.rowcount
     keys = [each[1] for each in sorted(columns, key=lambda each: each[5]) if each[5]] or ["rowid"]
     for name in names:
-        if name != _USER:
+        if names[name] not in (Holds.USER, Holds.OWN):
             found += _from_column(db, table, name, keys, traces)
     return found
 
@@ -90,7 +89,7 @@ def _from_column(db: sqlite3.Connection, table: str, name: str, keys: list[str],
         data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
         if not traces.mentioned(data):
             continue
-        cleaned = traces.in_name(value).encode() if name == _SUBJECT else traces.in_bytes(data)
+        cleaned = _cleaned(data, holds(table, name), traces)
         if cleaned != data:
             changed.append((cleaned.decode() if isinstance(value, str) else cleaned, *place))
     where = " AND ".join(f'"{each}" = ?' if each != "rowid" else "rowid = ?" for each in keys)
@@ -103,6 +102,27 @@ def _from_column(db: sqlite3.Connection, table: str, name: str, keys: list[str],
         else:
             db.execute(f"UPDATE OR REPLACE {written}", (cleaned, *place))
     return len(changed)
+
+
+def _cleaned(data: bytes, kind: Holds, traces: Traces) -> bytes:
+    """A value of a column without the users it named."""
+    if kind in (Holds.NAME, Holds.WORD):
+        with suppress(UnicodeDecodeError):
+            text = data.decode()
+            return (traces.in_name(text) if kind is Holds.NAME else traces.in_word(text)).encode()
+    return traces.in_bytes(data)
+
+
+def columns_that_keep(path: Path, traces: Traces) -> list[str]:
+    """Columns of a SQLite file that have a word of the product by which one of the users is called; sorted."""
+    found = set()
+    with suppress(sqlite3.DatabaseError), reading_sqlite(path) as db:
+        for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            for _, column, *_ in db.execute(f'PRAGMA table_info("{table}")').fetchall():
+                values = db.execute(f'SELECT DISTINCT CAST("{column}" AS BLOB) FROM "{table}"')
+                if any(value is not None and traces.keeps(value) for (value,) in values):
+                    found.add(f"{table}.{column}")
+    return sorted(found)
 
 
 def _numbered(text: str | bytes, number: int) -> str | bytes:

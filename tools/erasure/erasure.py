@@ -19,15 +19,16 @@ from encoders.workspace import Progress, Workspace, atomic_file, silent
 from tools.audiences.population import is_mask, masks_of
 from tools.delivery.exports import FILE, drop
 from tools.delivery.member_tables import WITH_HELD_OUT
-from tools.erasure.databases import erase_from_index
+from tools.erasure.databases import columns_that_keep, erase_from_index
 from tools.erasure.files import erase_from_file, ids_of_others, rename_tuned
+from tools.erasure.own_words import own_words, words_of_data
 from tools.erasure.traces import Traces, traces_of
 from tools.jobs import Ledger
 from tools.naming import checked_approval
 from tools.operation_types import ErasedPlace, Receipt
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import TABLES
-from tools.storage.sqlite import Database, overwriting_sqlite, reading_sqlite, whole_transaction
+from tools.storage.sqlite import DATABASE, Database, overwriting_sqlite, reading_sqlite, whole_transaction
 from tools.types import SavedAudience
 
 # --- Deleting what is kept: an audience, a file of an export, a conversation ----------------------
@@ -108,8 +109,11 @@ def conversations(workspace: Workspace) -> Path:
 # then the receipt. Whoever calls it again goes on, and what is done already is found done.
 
 
-_PASSED_OVER = frozenset({"data", "chroma", "vectors", "llm", "locks", "erasures"})
-"""Data, index and vectors have ways of their own; the others hold no user."""
+_PASSED_OVER = frozenset({"data", "chroma", "vectors", "models", "llm", "locks", "erasures"})
+"""Data, index and vectors have ways of their own; the others hold no user: models have settings, figures, weights and
+digests, never an id or a value of anybody."""
+_ANY_WORD = re.compile(r"[^\W\d_]+(?:[ _-][^\W\d_]+)*")
+"""What nobody can tell from the words of a text."""
 _KEYS = frozenset({"mask.key", "forgotten.json"})
 _MADE_AGAIN = frozenset({"cache", "checkpoints", "gradio"})
 """Copies, and what is computed anew where it is missing."""
@@ -150,7 +154,7 @@ def erase(
         if (jobs := whole.path / "jobs.db").is_file():
             Ledger(jobs).close()  # an older file keeps keys as they were written; registries were opened just now
         progress("Putting them on the list of those who are forgotten", 0.0)
-        traces = _traces(whole, wanted)
+        traces = _traces(whole, wanted, unknown)
         hashes = forget(whole, wanted, _never_again(whole, wanted) | _masks(whole, wanted))
         sent_to = destinations_sent_to(whole, traces)
         places = list(_erase_places(whole, settings, traces, progress))
@@ -162,6 +166,7 @@ def erase(
             places=tuple(places),
             sent_to=sent_to,
             not_ours=(*_NOT_OURS, *([_CHROMA_SERVER] if settings.chroma_url else [])),
+            kept=_places_that_keep(whole, traces),
             unknown=unknown,
         )
         target = whole.receipts / f"{receipt.time:%Y%m%dT%H%M%S}-{receipt.id}.json"
@@ -206,7 +211,7 @@ def _erase_places(
         inside = path.relative_to(workspace.path)
         if path.is_file() and (found := _erase_place(path, inside, traces)):
             named = [*inside.parent.parts, inside.stem]  # what somebody called a file may name a user
-            shown = "/".join(traces.in_name(each) for each in named) + inside.suffix
+            shown = "/".join(each if traces.is_own(each) else traces.in_name(each) for each in named) + inside.suffix
             yield ErasedPlace(path=shown, changes=found)
     progress("Erasing them from the prepared data", 0.8)
     for folder in prepared_folders(workspace.path / "data"):
@@ -240,8 +245,10 @@ def _shown(folder: Path, root: Path) -> str:
     return str(folder.relative_to(root.resolve())) if folder.is_relative_to(root.resolve()) else str(folder)
 
 
-def _traces(workspace: Workspace, users: list[str]) -> Traces:
+def _traces(workspace: Workspace, users: list[str], unknown: Collection[str]) -> Traces:
     """How the users are recognised, by what every prepared version of the data knows of them."""
+    is_own = own_words(workspace, users)
+    doubtful = [user for user in unknown if is_own(user) or _ANY_WORD.fullmatch(user)]
     contacts: dict[str, set[tuple[str, str]]] = {kind: set() for kind in KINDS}
     form, units = ContactFormat(), set[str]()
     for folder in prepared_folders(workspace.path / "data"):
@@ -252,7 +259,23 @@ def _traces(workspace: Workspace, users: list[str]) -> Traces:
         for kind, found in _contacts(data.contacts, users, form).items():
             contacts[kind] |= found
     masks = [mask for user in users for mask in masks_of(workspace.mask_key(), user)]
-    return traces_of(users, contacts, form, masks, units, ids_of_others(workspace, users))
+    return traces_of(users, contacts, form, masks, units, ids_of_others(workspace, users), is_own, doubtful)
+
+
+def _places_that_keep(workspace: Workspace, traces: Traces) -> tuple[str, ...]:
+    """Places where a word that one of the users is called by stays, because it is a word of the product or the data."""
+    if not (own := traces.own - traces.doubtful):
+        return ()
+    root = workspace.path
+    found = [_shown(each, root) for each in prepared_folders(root / "data") if words_of_data(each, own)]
+    models = [path for path in workspace.models_folder.rglob("*.json") if path.is_file()]
+    for path in [*_files(root), *models]:
+        inside = path.relative_to(root)
+        if path.suffix == DATABASE:
+            found += [f"{inside}: {column}" for column in columns_that_keep(path, traces)]
+        elif inside.parts[0] not in _MADE_AGAIN and traces.keeps(path.read_bytes()):
+            found.append(str(inside))
+    return tuple(sorted(found))
 
 
 def _never_again(workspace: Workspace, users: list[str]) -> set[tuple[str, str]]:

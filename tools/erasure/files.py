@@ -75,7 +75,12 @@ def _says(statement: str) -> bool:
 
 
 def _named(statement: str, traces: Traces) -> bool:
-    return traces.in_text(statement) != statement
+    said = _KEY.sub("", statement)
+    return traces.in_text(said) != said
+
+
+_KEY = re.compile(r"^\s*(?:\[+[\w. -]*\]+|[\w.-]+\s*=)", re.MULTILINE)
+"""What the program calls a value or a table, outside of quotes; it names nobody."""
 
 
 # --- Erasing users from files, and leaving them out of files that would bring them back -----------
@@ -180,20 +185,42 @@ def _as_utf8(data: bytes) -> bytes:
 
 def _from_bytes(ending: str, data: bytes, traces: Traces) -> tuple[int, bytes]:
     rows = 0
-    if ending.lower() in (*_LINES, ".jsonl", ".ndjson"):
+    ending = ending.lower()
+    if ending in (*_LINES, ".jsonl", ".ndjson"):
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
             text = data.decode("latin-1")
-        by_lines = _without_objects if ending.lower() in (".jsonl", ".ndjson") else _without_rows
+        by_lines = _without_rows if ending in _LINES else _without_objects
         rows, left = by_lines(text, traces)
         data = left.encode() if rows else data
-    if ending.lower() == ".toml":
+        if traces.own:
+            cleaned = _without_words(left, traces, ending in _LINES)
+            return rows + (cleaned != left), cleaned.encode() if cleaned != left else data
+    if ending == ".toml":
         with suppress(ValueError):  # what is no TOML is a text like any other
             rows, left = without_named_tables(data.decode("utf-8-sig"), traces)
-            data = left.encode() if rows else data
+            return rows, left.encode() if rows else data
     redacted = traces.in_file(data)
     return rows + (redacted != data), redacted
+
+
+def _without_words(text: str, traces: Traces, is_table: bool) -> str:
+    """A table or JSON lines without the users it named, where one of them is called by a word of the product.
+
+    In a line of several columns, and in a first line, which may be the names of columns, such a word stays.
+    """
+    lines = text.splitlines(keepends=True)
+    if not is_table:
+        return "".join(_without_word(line, traces) for line in lines)
+    if lines and any(sign in lines[0] for sign in _SEPARATORS):
+        return str(traces.in_word(text))
+    return "".join(traces.in_word(line) if not number else traces.in_text(line) for number, line in enumerate(lines))
+
+
+def _without_word(line: str, traces: Traces) -> str:
+    said = line.rstrip("\r\n")
+    return traces.in_file(said.encode()).decode() + line[len(said) :]
 
 
 def _without_rows(text: str, traces: Traces) -> tuple[int, str]:
@@ -209,7 +236,10 @@ def _without_rows(text: str, traces: Traces) -> tuple[int, str]:
             if start == 0:
                 columns = row
             names = columns if len(columns) == len(row) else [""] * len(row)
-            hit = any(traces.is_user(cell, name, len(row) == 1) for cell, name in zip(row, names, strict=True))
+            if start == 0:  # the names of columns, or a user where there are none
+                names = ["" if traces.is_own(cell) else name for cell, name in zip(row, names, strict=True)]
+            alone = len(row) == 1 and not (start == 0 and traces.is_own(row[0]))
+            hit = any(traces.is_user(cell, name, alone) for cell, name in zip(row, names, strict=True))
             kept += [] if hit else lines[start : reader.line_num]
             taken, start = taken + hit, reader.line_num
     except csv.Error:

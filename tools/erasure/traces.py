@@ -4,13 +4,16 @@ An id is a whole value, never a part of one. An id that could be any number or w
 the value of an id in JSON, after a word for a user ("household 12", "user12", "id=12") and in a list of ids; one that
 is nothing else ("cust-7f3a") counts wherever it stands by itself, also in the name of a file ("export_cust-7f3a.csv").
 A line about "household 12" goes as a whole, with what it says. What another user is called stays, whatever is in it.
+
+An id that is a word of the product ("held_out") counts in columns and values of users and in what people wrote, never
+as a key or a value by itself: it is what the product reads there.
 """
 
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from hashlib import sha256
 from typing import Any
@@ -30,6 +33,14 @@ ERASED = "[erased]"
 _ERASED_NAME = "erased"
 """And in a name, which may not have brackets."""
 
+_USER_VALUES = re.compile(
+    r"(?:masked|user|customer|client|household|member)[_ ]?ids?|user|customer|household|seeds|users"
+)
+"""What values are called that can be nothing but users."""
+_WRITTEN = frozenset(
+    {"text", "demand", "sentence", "definition", "said", "question", "note", "notes", "message", "why"}
+)
+"""What values are called that people wrote, or that are written for them."""
 _ID_NAMES = re.compile(r"(?:^|[_ ])(?:user|customer|client|household|member)?[_ ]?ids?$|^(?:user|customer|household)$")
 _NEVER = "(?!)"
 _USER_WORDS = ("users?", "customers?", "clients?", "households?", "viewers?", "members?", "ids?")
@@ -42,7 +53,11 @@ _BEFORE, _BEHIND = re.compile(r"[\w@.-]*\Z"), re.compile(r"[\w@.-]*")
 _NAMES = ("like", "name", "subject")
 """Values and columns that hold what somebody called something."""
 _GMAIL = re.compile(r"(?P<name>[^@+]+)@gmail\.com")
-_LIST = re.compile(r"(?:[\w-]+\s*[,;\n]\s*){4,}[\w-]+")
+_LIST = re.compile(r"(?<![\w.@-])(?:[\w-]+\s*[,;\n]\s*){4,}[\w-]+(?!\.?\w)")
+_COUNTS = ("users", "seeds")
+_CONDITIONS = ("filters", "behaviours", "life_cycle", "memberships")
+"""What is written in words of the data."""
+_SPACE = re.compile(r"\s")
 _ABOUT = {"evidence": [], "why": ERASED, "text": ERASED}
 """What an answer says about one user beside the id."""
 
@@ -67,6 +82,19 @@ class Traces:
     """What one user is called in the data."""
     is_other: Callable[[str], bool] = lambda _: False
     """Whether a word is the id of another user."""
+    is_own: Callable[[str], bool] = lambda _: False
+    """Whether a word is one of the product itself."""
+    doubtful: frozenset[str] = frozenset()
+    """Those of the users who are nobody's and may be any word: they count only where users stand."""
+
+    @cached_property
+    def own(self) -> frozenset[str]:
+        """Those of the users who are called by a word of the product."""
+        return frozenset(user for user in self.users if self.is_own(user))
+
+    def keeps(self, data: bytes) -> bool:
+        """Whether bytes have a word of the product that one of the users is called by; nobody's ids do not count."""
+        return bool(self._kept.search(data))
 
     @cached_property
     def hashes(self) -> frozenset[str]:
@@ -90,7 +118,7 @@ class Traces:
         """
         value = cell.strip().removeprefix("'")
         for user in {value, value.removesuffix(".0")} & self.users:
-            if alone or _distinctive(user) or _ID_NAMES.search(column.strip().lower()):
+            if alone or user in self._plain - self.own or _ID_NAMES.search(column.strip().lower()):
                 return True
         if value.lower() in self.hashes or value in self.spellings:
             return True
@@ -118,20 +146,17 @@ class Traces:
 
     def in_value(self, value: Any, name: str = "") -> Any:
         """A value of JSON or MessagePack without the users it named; ``name`` is what it is called there."""
-        listed = _ID_NAMES.search(name) or name in ("seeds", "users")
-        if isinstance(value, int | float) and listed and str(value).removesuffix(".0") in self.users:
-            return ERASED
-        if isinstance(value, str) and name in _NAMES:
-            return self.in_name(value)
+        if isinstance(value, int | float) and name not in _COUNTS:  # "users" is how many, where it is a number
+            return ERASED if self._is_listed(str(value).removesuffix(".0"), name) else value
         if isinstance(value, str):
-            return ERASED if listed and value.strip() in self.users else self._in_string(value)
+            return self._in_named(value, name)
         if isinstance(value, list | tuple):
-            return [self.in_value(each, name) for each in value]
+            return [self._in_element(each, name) for each in value]
         if isinstance(value, _Extension):
             return self._in_extension(value)
         if not isinstance(value, dict):
             return value
-        made = {self.in_value(key): self.in_value(each, str(key)) for key, each in value.items()}
+        made = {self._in_word(key): self._below(key).in_value(each, str(key)) for key, each in value.items()}
         named = any(made.get(key) != value.get(key) for key in ("masked_id", "user_id"))
         return made | {key: about for key, about in _ABOUT.items() if named and key in made}
 
@@ -142,7 +167,7 @@ class Traces:
         except (ValueError, TypeError):
             return self.in_file(data)
         pieces = self._pieces("\n".join(_texts(_unpacked(data))))
-        return _packed(_without(_unpacked(cleaned), pieces)) if pieces else cleaned
+        return _packed(_without(_unpacked(cleaned), pieces, self.is_own)) if pieces else cleaned
 
     def in_file(self, data: bytes) -> bytes:
         """The content of a file of text without the users it named; of any other ``overwritten``."""
@@ -159,7 +184,40 @@ class Traces:
         """Whether bytes may name one of the users: true for all that do, and for some that do not."""
         return bool(self._needles.search(data))
 
+    def in_word(self, value: Any) -> Any:
+        """A value of one word, such as an address, without the users in it who are called by no word of the product."""
+        return self._without_own.in_text(value) if isinstance(value, str) else value
+
     # --- inside -----------------------------------------------------------------------------------
+
+    def _is_listed(self, value: str, name: str) -> bool:
+        """Whether a value stands for one of the users by what it is called."""
+        if value not in self.users:
+            return False
+        return bool(_USER_VALUES.fullmatch(name) or (_ID_NAMES.search(name) and not self.is_own(value)))
+
+    def _below(self, key: Any) -> "Traces":
+        return self._without_own if key in _CONDITIONS else self
+
+    def _in_element(self, value: Any, name: str) -> Any:
+        if isinstance(value, int | float) and name in _COUNTS:
+            return ERASED if str(value).removesuffix(".0") in self.users else value
+        return self.in_value(value, name)
+
+    def _in_named(self, value: str, name: str) -> str:
+        if self._is_listed(value.strip(), name):
+            return ERASED
+        if name in _NAMES:
+            return self.in_name(value)
+        return self._in_string(value) if name in _WRITTEN else self._in_word(value)
+
+    def _in_word(self, value: Any) -> Any:
+        """A key, or a value that is called nothing in particular: a single word of the product stays."""
+        if not isinstance(value, str):
+            return self.in_value(value)
+        if self.own and (_SPACE.search(value) is None or self.is_own(value)):
+            return self._without_own._in_string(value)
+        return self._in_string(value)
 
     def _in_string(self, text: str) -> str:
         if text[:1] in ("{", "["):
@@ -179,7 +237,7 @@ class Traces:
         value = _unpacked(data)
         if _packed(value) != data:
             raise ValueError("There is more in it, or it was written by something else.")
-        return _packed(self.in_value(value))
+        return _packed(self._in_string(value) if isinstance(value, str) else self.in_value(value))
 
     def _pieces(self, text: str) -> re.Pattern[str] | None:
         """What a message that was taken apart may keep of the addresses in it; None where it names none of theirs.
@@ -197,13 +255,31 @@ class Traces:
 
     def _in_extension(self, value: "_Extension") -> "_Extension":
         try:
-            return _Extension(value.code, self._in_msgpack(value.data))
+            inside = _unpacked(value.data)
+            if _packed(inside) != value.data:
+                raise ValueError("There is more in it.")
+            head, rest = _typed(inside)
+            return _Extension(value.code, _packed([*head, *self.in_value(rest)] if head else self.in_value(inside)))
         except (ValueError, TypeError):
             return _Extension(value.code, self.overwritten(value.data))
 
     @cached_property
     def _short(self) -> frozenset[str]:
-        return frozenset(user for user in self.users if not _distinctive(user))
+        return self.users - self._plain
+
+    @cached_property
+    def _plain(self) -> frozenset[str]:
+        """Those who are recognised wherever their ids stand as one word of a text."""
+        return frozenset(user for user in self.users - self.doubtful if _distinctive(user))
+
+    @cached_property
+    def _without_own(self) -> "Traces":
+        return replace(self, users=self.users - self.own) if self.own else self
+
+    @cached_property
+    def _kept(self) -> re.Pattern[bytes]:
+        words = "|".join(map(re.escape, _longest_first(self.own - self.doubtful))) or _NEVER
+        return re.compile(rf"(?<![\w-])(?:{words})(?![\w-])".encode())
 
     @cached_property
     def _anywhere(self) -> re.Pattern[str]:
@@ -274,7 +350,8 @@ class Traces:
 
     @cached_property
     def _same_length(self) -> re.Pattern[bytes]:
-        sure = [re.escape(each.encode()) for each in self._tokens if each not in self._short and len(each) >= _SURE]
+        unsure = self._short | self.own
+        sure = [re.escape(each.encode()) for each in self._tokens if each not in unsure and len(each) >= _SURE]
         sure += self._patterns
         return re.compile(rb"(?<![\w@-])(?:" + b"|".join(sure or [_NEVER.encode()]) + rb")(?![\w@-])", re.IGNORECASE)
 
@@ -304,21 +381,25 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(_unpacked(value.data))
 
 
-def _without(value: Any, pieces: re.Pattern[str]) -> Any:
-    """A value of MessagePack whose texts have lost what fits ``pieces``."""
+def _typed(inside: Any) -> tuple[list[Any], Any]:
+    """The module and the name of a type, which nobody wrote, and what follows them; no head where there is none."""
+    is_typed = isinstance(inside, list) and len(inside) > 2 and all(isinstance(each, str) for each in inside[:2])
+    return (inside[:2], inside[2:]) if is_typed else ([], inside)
+
+
+def _without(value: Any, pieces: re.Pattern[str], is_own: Callable[[str], bool]) -> Any:
+    """A value of MessagePack whose texts have lost what fits ``pieces``; a word of the product stays."""
     if isinstance(value, str):
-        return pieces.sub(ERASED, value)
+        return value if is_own(value) else pieces.sub(ERASED, value)
     if isinstance(value, dict):
-        return {key: _without(each, pieces) for key, each in value.items()}
+        return {key: _without(each, pieces, is_own) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_without(each, pieces) for each in value]
+        return [_without(each, pieces, is_own) for each in value]
     if isinstance(value, _Extension):
         with suppress(ValueError, TypeError):
-            inside = _unpacked(value.data)
-            # A value of a type of ours begins with the module and the name of the type, which nobody wrote.
-            head = inside[:2] if isinstance(inside, list) and len(inside) > 2 else []
-            left = [*head, *_without(inside[2:], pieces)] if head else _without(inside, pieces)
-            return _Extension(value.code, _packed(left))
+            head, rest = _typed(_unpacked(value.data))
+            left = _without(rest, pieces, is_own)
+            return _Extension(value.code, _packed([*head, *left] if head else left))
     return value
 
 
@@ -366,6 +447,8 @@ def traces_of(
     masks: Iterable[str],
     units: Iterable[str],
     is_other: Callable[[str], bool] = lambda _: False,
+    is_own: Callable[[str], bool] = lambda _: False,
+    doubtful: Collection[str] = (),
 ) -> Traces:
     """The traces of some users.
 
@@ -376,6 +459,8 @@ def traces_of(
         masks: what was shown in place of the ids.
         units: what one user is called.
         is_other: whether a word is the id of another user.
+        is_own: whether a word is one of the product itself.
+        doubtful: those of the users who are nobody's and may be any word.
     """
     pairs = {kind: list(each) for kind, each in contacts.items()}
     return Traces(
@@ -386,4 +471,6 @@ def traces_of(
         form=form,
         units=frozenset(units),
         is_other=is_other,
+        is_own=is_own,
+        doubtful=frozenset(doubtful),
     )

@@ -75,3 +75,20 @@ def test_what_is_no_toml_loses_the_names_as_texts_do(tmp_path: Path, traces: Tra
     path.write_text("says = [cust-7f\n")
     assert erase_from_file(path, traces) == 1
     assert path.read_text() == "says = [[erased]\n"
+
+
+def test_what_the_program_calls_things_is_no_user(tmp_path: Path) -> None:
+    traces = traces_of(["things", "entry", "user_id", "source"], {}, ContactFormat(), [], [], is_own=lambda _: True)
+    path = tmp_path / GLOSSARY
+    text = '[[entry]]\nname = "tea time"\nthings = ["tea"]\n'
+    path.write_text(text + '[[entry]]\nname = "a"\nsays = ["all things"]\n')
+    assert erase_from_file(path, traces) == 1
+    assert path.read_text() == text
+    table = tmp_path / "table.csv"
+    table.write_text("user_id,source\nh1,source\nsource,x\n")
+    assert erase_from_file(table, traces) == 1
+    assert table.read_text() == "user_id,source\nh1,source\n"
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text('{"user_id": "h1", "source": "source"}\n{"user_id": "source"}\n')
+    assert erase_from_file(lines, traces) == 1
+    assert lines.read_text() == '{"user_id": "h1", "source": "source"}\n'

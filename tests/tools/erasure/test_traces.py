@@ -233,3 +233,42 @@ def test_an_address_goes_in_pieces_too_where_a_message_was_taken_apart() -> None
     # Elsewhere, they are words like others: nobody can tell whose they are.
     assert traces.in_bytes(kept := ormsgpack.packb({"wants": ["mailhost.org"], "text": "about mailhost.org"})) == kept
     assert traces.in_bytes(left) == left
+
+
+def called(*users: str, doubtful: tuple[str, ...] = ()) -> Traces:
+    """Traces of users who are called by words of the product."""
+    return traces_of(users, {}, ContactFormat(), [], ["household"], is_own=set(users).__contains__, doubtful=doubtful)
+
+
+def test_a_word_of_the_product_stays_as_a_key_and_as_a_value_by_itself() -> None:
+    given = {
+        "held_out": 3, "state": "held_out", "kinds": ["held_out", "other"], "seeds": 12, "audience_id": "held_out",
+        "href": "/audiences/held_out", "filters": [{"field": "x", "values": ["held_out or so"]}],
+    }  # fmt: skip
+    named = {"user_id": "held_out", "users": ["held_out", "h1"], "name": "held_out", "demand": "held_out"}
+    said = {"other": "held_out called", "notes": ["about user held_out"]}
+    left = json.loads(called("held_out", "12").in_bytes(json.dumps(given | named | said).encode()))
+    assert {key: left[key] for key in given} == given
+    assert {key: left[key] for key in named} == {
+        "user_id": "[erased]", "users": ["[erased]", "h1"], "name": "erased", "demand": "[erased]",
+    }  # fmt: skip
+    assert {key: left[key] for key in said} == {"other": "[erased] called", "notes": ["[erased]"]}
+
+
+def test_types_in_a_conversation_stay() -> None:
+    inner = ormsgpack.packb(["agent.state", "Memory", {"text": "Memory called", "step": "memory"}, "model_validate"])
+    traces = called("Memory", "agent.state", "memory", "model_validate")
+    left = traces.in_bytes(ormsgpack.packb({"memory": ormsgpack.Ext(5, inner)}))
+    [(key, made)] = ormsgpack.unpackb(left, ext_hook=lambda _, data: ormsgpack.unpackb(data)).items()
+    assert (key, made) == (
+        "memory",
+        ["agent.state", "Memory", {"text": "[erased] called", "step": "memory"}, "model_validate"],
+    )
+
+
+def test_an_id_that_is_nobodys_and_may_be_any_word_counts_only_as_a_user() -> None:
+    traces = called("people", doubtful=("people",))
+    assert traces.in_text("people who buy tea\nabout user people") == "people who buy tea\n[erased]"
+    assert traces.in_value({"said": "people", "user_id": "people"}) == {"said": "people", "user_id": "[erased]"}
+    assert not traces.is_user("people", "source")
+    assert traces.is_user("people", "user_id")
