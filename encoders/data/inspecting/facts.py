@@ -32,7 +32,7 @@ def source_of(column: str, layout: str) -> SourceSpec:
     """A source of which nothing matters but its time."""
     return SourceSpec(
         name="sample", action="sample", files=("sample",), user_id=column, time=column, time_format=layout,
-        item=f"{{{column}}}" if not set(column) & set("{}") else "{item}",
+        item="{item}",
     )  # fmt: skip
 
 

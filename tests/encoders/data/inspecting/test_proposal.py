@@ -136,10 +136,17 @@ def test_a_table_without_events_is_refused() -> None:
 
 @pytest.mark.parametrize("heading", ['a "quoted" name', "two\nlines", "Größe = x", "back\\slash"])
 def test_any_heading_gives_valid_toml(heading: str, tmp_path: Path) -> None:
-    frame = orders(**{f"{heading} category": ["tea", "tea", "milk", "bread"] * 10})
+    frame = orders(40, **{f"{heading} category": ["tea", "tea", "milk", "bread"] * 10})
     spec = tmp_path / "shop.toml"
     spec.write_text(spec_text(proposed(frame), tmp_path), "utf-8")
     assert f"{heading} category" in read_spec(spec).sources[0].item
+
+
+@pytest.mark.parametrize("heading", ["item:name", "category{0}", "product!r", "order[0]"])
+def test_a_heading_that_no_template_can_hold_is_passed_over(heading: str, tmp_path: Path) -> None:
+    spec = tmp_path / "shop.toml"
+    spec.write_text(spec_text(proposed(orders(40, **{heading: ["1700919785", "1700919999"] * 20})), tmp_path), "utf-8")
+    assert read_spec(spec).sources[0].item == "{product_name}"
 
 
 @pytest.mark.parametrize(
