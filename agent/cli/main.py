@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from agent.cli import data, demands, destination, erase, ledger, models, saved, serve, token, webhook
+from agent.cli import data, demands, destination, erase, inspecting, ledger, models, saved, serve, token, webhook
 from agent.cli.console import PlainGroup, choose_workspace, says
 
 app = typer.Typer(cls=PlainGroup, add_completion=False, pretty_exceptions_enable=False)
@@ -39,6 +39,7 @@ class Shown(NamedTuple):
 
 COMMANDS: dict[Callable[..., None], Shown] = {
     data.demo: Shown("audience demo"),
+    inspecting.inspect: Shown("audience inspect customers.csv orders-*.csv --out shop.toml"),
     data.prepare: Shown("audience prepare shop.toml --strict"),
     models.label: Shown("audience label spring --users 2000 --dry-run"),
     data.train: Shown("audience train --as-of 2017-10-01"),

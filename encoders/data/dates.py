@@ -12,7 +12,7 @@ from encoders.data.source_tables import FLAW, SourceTable
 from encoders.data.spec import UNIX, SourceSpec
 from encoders.errors import DataError
 
-_PLAUSIBLE = (date(1980, 1, 1), date(2100, 1, 1))
+PLAUSIBLE = (date(1980, 1, 1), date(2100, 1, 1))
 """A column of times whose middle lies outside is read in a wrong unit."""
 _BACK_DAYS = 2 * 365
 """After a silence longer than ACTIVE_DAYS, the population would be the few who come after it; what lies before a
@@ -27,7 +27,12 @@ _DAYS = (
     *("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%y", "%m/%d/%y"),
     *("%d/%m/%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d-%b-%y"),
 )
-_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S%.f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", ", %H:%M", ", %H:%M:%S")
+_CLOCKS = (
+    *("", " %H:%M", " %H:%M:%S", " %H:%M:%S%.f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", ", %H:%M", ", %H:%M:%S"),
+    *(", %I:%M %p", ", %I:%M:%S %p"),
+)
+LAYOUTS = tuple(day + clock for day in _DAYS for clock in _CLOCKS)
+"""Patterns that times are written in, beside ISO 8601 and those counted from 1970 on."""
 _MOST_SUGGESTED = 2
 _DAY_OR_MONTH = re.compile(r"%[-_0]?[dem]")
 
@@ -43,7 +48,7 @@ def check_unit(source: SourceSpec, table: SourceTable) -> None:
     number = pl.col(source.time).cast(pl.String, strict=False).cast(pl.Float64, strict=False)
     median = table.collect(table.frame.select(number.filter(number.is_finite()).median())).item()
     read = {unit: _day(median, unit) for unit in UNIX} if median is not None else {}
-    right = [unit for unit, day in read.items() if day and _PLAUSIBLE[0] <= day < _PLAUSIBLE[1]]
+    right = [unit for unit, day in read.items() if day and PLAUSIBLE[0] <= day < PLAUSIBLE[1]]
     if right and source.time_format not in right:
         said = read[source.time_format] or "beyond every calendar"
         raise DataError(
@@ -57,7 +62,7 @@ def in_other_unit(source: SourceSpec, kind: pl.DataType) -> pl.Expr:
     if source.time_format not in UNIX or kind.is_temporal():
         return pl.lit(False)
     days = {unit: col.from_unix(pl.col(source.time), unit).dt.date() for unit in UNIX}
-    right = {unit: day.is_between(*_PLAUSIBLE, closed="left").fill_null(False) for unit, day in days.items()}
+    right = {unit: day.is_between(*PLAUSIBLE, closed="left").fill_null(False) for unit, day in days.items()}
     return ~right.pop(source.time_format) & pl.any_horizontal(right.values())
 
 
@@ -79,7 +84,7 @@ def check_order(source: SourceSpec, table: SourceTable, rows: pl.LazyFrame) -> N
     order = _DAY_OR_MONTH.sub(lambda _: parts.pop(), said)
     written = pl.col("raw_time")
     as_said, as_ordered = (written.str.to_datetime(each, strict=False).dt.date() for each in (said, order))
-    reads, right = as_said.is_not_null(), as_ordered.is_between(*_PLAUSIBLE, closed="left").fill_null(False)
+    reads, right = as_said.is_not_null(), as_ordered.is_between(*PLAUSIBLE, closed="left").fill_null(False)
     found = rows.filter(pl.col(FLAW).is_null()).select(
         written.filter(reads & (as_said != as_ordered)).first().alias("misread"),
         written.filter(~reads & right).first().alias("missed"),
@@ -120,7 +125,7 @@ def layouts_of(written: pl.Series) -> list[str]:
 
 def _all_plausible(times: pl.Series) -> bool:
     days = times.dt.date()
-    return not days.null_count() and bool(days.is_between(*_PLAUSIBLE, closed="left").all())
+    return not days.null_count() and bool(days.is_between(*PLAUSIBLE, closed="left").all())
 
 
 def usual_days(counted: pl.DataFrame) -> tuple[date, date]:

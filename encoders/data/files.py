@@ -14,12 +14,12 @@ import lzma
 import re
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO, TextIOWrapper
 from itertools import count, islice
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Literal, cast
 
 import polars as pl
 
@@ -115,20 +115,14 @@ class Files:
 
     def _open(self, path: Path, spec: TableSpec, uses: Mapping[str, str]) -> SourceTable | None:
         """None for a file without a single byte."""
-        kind = kind_of(path)
-        try:
-            with path.open("rb") as file:
-                begin = file.read(_LOOKED_AT)
-            if begin.startswith(_PARQUET) or kind in _PARQUETS:
-                return self._open_parquet(path, uses) if begin else None
-            if begin.startswith(_ZIP):
-                raise DataError(f"{path} is a ZIP archive or an Excel workbook; unpack it, or save it as CSV.")
-            if kind not in CSV_ENDINGS:
-                raise DataError(f"{path} is neither a .parquet nor a .csv file; save it as one of these.")
+        with plain_faults_of(path):
+            form = form_of(path)
+            if form == "empty":
+                return None
+            if form == "parquet":
+                return self._open_parquet(path, uses)
             with closing(csv_lines(path, spec.encoding)) as lines:
                 return self._read_csv(path, lines, spec, uses)
-        except (OSError, EOFError, UnicodeError, lzma.LZMAError, pl.exceptions.PolarsError) as error:
-            raise broken(str(path), error) from error
 
     def _open_parquet(self, path: Path, uses: Mapping[str, str]) -> SourceTable:
         frame = pl.scan_parquet(path, row_index_name=LINE, row_index_offset=1)
@@ -172,6 +166,38 @@ class Files:
         return SourceTable(str(path), pl.scan_parquet(parts), pl.Schema(schema))
 
 
+def form_of(path: Path) -> Literal["parquet", "csv", "empty"]:
+    """What a file is, by its first bytes and its ending; a file without a single byte is empty.
+
+    Raises:
+        DataError: it is nothing that can be read.
+        OSError: it cannot be opened.
+    """
+    ending = kind_of(path)
+    with path.open("rb") as file:
+        begin = file.read(_LOOKED_AT)
+    if begin.startswith(_PARQUET) or ending in _PARQUETS:
+        return "parquet" if begin else "empty"
+    if begin.startswith(_ZIP):
+        raise DataError(f"{path} is a ZIP archive or an Excel workbook; unpack it, or save it as CSV.")
+    if ending not in CSV_ENDINGS:
+        raise DataError(f"{path} is neither a .parquet nor a .csv file; save it as one of these.")
+    return "csv"
+
+
+@contextmanager
+def plain_faults_of(path: Path) -> Iterator[None]:
+    """Say in one sentence what is wrong with a file that cannot be read to its end.
+
+    Raises:
+        DataError: it cannot.
+    """
+    try:
+        yield
+    except (OSError, EOFError, UnicodeError, lzma.LZMAError, pl.exceptions.PolarsError) as error:
+        raise broken(str(path), error) from error
+
+
 def _plain(field: str) -> str:
     """A field for comparing rows: without blanks around it, 4 for 4.0 and +00:00 for Z."""
     field = field.strip()
@@ -200,11 +226,11 @@ class CsvRow:
 class CsvLines:
     """The lines of a CSV file, as rows."""
 
-    def __init__(self, file: TextIOWrapper, guessing: bool) -> None:
+    def __init__(self, file: TextIOWrapper, guessing: bool, separator: str = ",") -> None:
         """Read nothing yet; with ``guessing``, a line that cannot be decoded may be Windows-1252."""
         self._file, self._guessing = file, guessing
         self._ahead: deque[str] = deque()
-        self._line, self._separator = 0, ","
+        self.line, self.separator = 0, separator
         self.other, self.other_line = 0, 0
 
     def close(self) -> None:
@@ -227,7 +253,7 @@ class CsvLines:
             names = _strict(first, each) or _tolerant(first, each)
             return len(known & {folded(name) for name in names}), len(names)
 
-        self._separator = separator or max(_SEPARATORS, key=hits)
+        self.separator = separator or max(_SEPARATORS, key=hits)
         if self._peek(0) is None:
             return None
         names, _ = self._record()
@@ -238,7 +264,7 @@ class CsvLines:
     def rows(self, width: int) -> Iterator[CsvRow]:
         """The rows behind the heading; lines with nothing on them are passed over."""
         while (line := self._peek(0)) is not None:
-            start = self._line + 1
+            start = self.line + 1
             if line.isspace():
                 self._take(1)
                 continue
@@ -255,17 +281,17 @@ class CsvLines:
         first, readable = self._decoded(self._peek(0) or "")
         if '"' not in first:
             self._take(1)
-            return first.rstrip("\n").split(self._separator), readable
+            return _split(first, self.separator), readable
         record, lines = first, 1
         while True:
-            fields = _strict(record, self._separator)
+            fields = _strict(record, self.separator)
             if fields is not None and (lines == 1 or width in (None, len(fields))):
                 self._take(lines)
                 return fields, readable
             following = self._peek(lines)
             if record.count('"') % 2 == 0 or lines == _MOST_LINES or following is None:
                 self._take(1)  # a quote that belongs to the text
-                return _tolerant(first, self._separator), readable
+                return _tolerant(first, self.separator), readable
             more, too = self._decoded(following)
             record, readable, lines = record + more, readable and too, lines + 1
 
@@ -282,7 +308,7 @@ class CsvLines:
             read = line.encode(errors="surrogateescape").decode(_FALLBACK)
         except UnicodeDecodeError:
             return line.encode(errors="replace").decode(), False
-        self.other, self.other_line = self.other + 1, self.other_line or self._line + 1
+        self.other, self.other_line = self.other + 1, self.other_line or self.line + 1
         return read, True
 
     def _peek(self, place: int) -> str | None:
@@ -295,7 +321,12 @@ class CsvLines:
     def _take(self, lines: int) -> None:
         for _ in range(lines):
             self._ahead.popleft()
-        self._line += lines
+        self.line += lines
+
+
+def _split(line: str, separator: str) -> list[str]:
+    """The fields of a line without quotes; blanks between columns may be several, and stand before the first one."""
+    return line.split() if separator == " " else line.rstrip("\n").split(separator)
 
 
 def _strict(record: str, separator: str) -> list[str] | None:
@@ -327,6 +358,15 @@ def csv_lines(path: Path, encoding: str | None = None) -> CsvLines:
     Raises:
         OSError: the file cannot be read.
     """
+    return CsvLines(*csv_text(path, encoding))
+
+
+def csv_text(path: Path, encoding: str | None = None) -> tuple[TextIOWrapper, bool]:
+    """A CSV file, unpacked and decoded, and whether a line that cannot be decoded may be Windows-1252.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     with path.open("rb") as first:
         begin = first.read(_LOOKED_AT)
     opened = next((opener for sign, opener in _PACKED.items() if begin.startswith(sign)), None)
@@ -336,7 +376,7 @@ def csv_lines(path: Path, encoding: str | None = None) -> CsvLines:
         binary.seek(0)
     named = encoding or _encoding_of(begin)
     file = TextIOWrapper(cast(BytesIO, binary), named, "surrogateescape")
-    return CsvLines(file, guessing=encoding is None and named.startswith("utf-8"))
+    return file, encoding is None and named.startswith("utf-8")
 
 
 def _encoding_of(begin: bytes) -> str:

@@ -3,6 +3,7 @@
 import codecs
 import difflib
 import tomllib
+from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 from string import Formatter
@@ -92,6 +93,9 @@ def _time_format(layout: str) -> str:
 
 UNIX = {"unix": 1, "unix_ms": 1_000, "unix_us": 1_000_000, "unix_ns": 1_000_000_000}
 """Layouts of times that are counted from 1970 on, and how many of each make a second."""
+
+CHOOSE = "CHOOSE"
+"""Stands in a spec that ``audience inspect`` wrote for what somebody has to choose."""
 
 Name = Annotated[str, Field(min_length=1)]
 Template = Annotated[str, AfterValidator(_template)]
@@ -270,13 +274,30 @@ def read_spec(path: Path) -> DataSpec:
         DataError: it is missing, is no TOML, or one of its entries is unknown, absent or wrong.
     """
     try:
-        return DataSpec.model_validate(tomllib.loads(path.read_text("utf-8")))
+        told = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise DataError(f"There is no spec {path}; docs/own-data.md shows how to write one.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path} cannot be read as TOML ({error}).") from error
+    if open_entries := list(_to_choose(told)):
+        more = f", and {len(open_entries) - 1} more" if len(open_entries) > 1 else ""
+        raise DataError(
+            f"{path}: '{open_entries[0]}' is not chosen yet{more}; "
+            "the remarks '# CHOOSE:' in the file say between what."
+        )
+    try:
+        return DataSpec.model_validate(told)
     except ValidationError as error:
         raise DataError(f"{path}: {_first_fault(error)}.") from None  # its text quotes what is written there
+
+
+def _to_choose(told: Any, place: str = "") -> Iterator[str]:
+    """The entries of a spec that somebody has to choose, by their place in it."""
+    inside = told.items() if isinstance(told, dict) else enumerate(told, 1) if isinstance(told, list) else ()
+    for name, each in inside:
+        yield from _to_choose(each, f"{place}.{name}" if place else str(name))
+    if told == CHOOSE:
+        yield place
 
 
 def folded(column: str) -> str:

@@ -1,6 +1,6 @@
 """What a prepared data set comes to, in numbers, for whoever prepared it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +9,9 @@ import polars as pl
 
 from encoders.data import columns as col
 from encoders.data.events import Dataset, DatasetCard
+
+USERS = "users"
+"""What the users table is called among the reasons why rows are left out."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,17 @@ def _loose(ids: pl.Series, known: pl.Series) -> pl.DataFrame:
 
 
 @dataclass(frozen=True)
+class SourceSummary:
+    """The numbers of one source."""
+
+    source: str
+    events: int
+    users: int
+    first: date
+    last: date
+
+
+@dataclass(frozen=True)
 class Summary:
     """The numbers of a prepared data set."""
 
@@ -80,6 +94,17 @@ class Summary:
     as_of: date
     population: int
     """Users with an event of the main source shortly before the as-of date."""
+    sources: tuple[SourceSummary, ...]
+
+
+def summarise_prepared(folder: Path, card: DatasetCard) -> Summary:
+    """Count what a prepared folder holds, some time after it was written.
+
+    Every row that was read is an event, or is counted on the card by the reason why it is none.
+    """
+    found = summarise(folder, card)
+    left_out = sum(rows for key, rows in card.rejected.items() if not key.startswith(f"{USERS}: "))
+    return replace(found, rows=found.events + left_out, left_out=left_out)
 
 
 def summarise(folder: Path, card: DatasetCard, rows: int | None = None, joined: Joined | None = None) -> Summary:
@@ -112,4 +137,15 @@ def summarise(folder: Path, card: DatasetCard, rows: int | None = None, joined: 
         days=(card.last - card.first).days + 1,
         as_of=card.default_as_of,
         population=len(dataset.before(card.default_as_of).population),
+        sources=_sources(folder),
     )
+
+
+def _sources(folder: Path) -> tuple[SourceSummary, ...]:
+    counted = pl.scan_parquet(folder / "events.parquet").group_by("source").agg(
+        pl.len().alias("events"),
+        pl.col("user_id").n_unique().alias("users"),
+        pl.col("time").min().dt.date().alias("first"),
+        pl.col("time").max().dt.date().alias("last"),
+    ).sort("events", "source", descending=[True, False]).collect(engine="streaming")  # fmt: skip
+    return tuple(SourceSummary(**row) for row in counted.iter_rows(named=True))

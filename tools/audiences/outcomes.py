@@ -86,10 +86,10 @@ def read_outcome(path: Path, start: date, end: date) -> Responses:
             notes.append(f"{left.height:,} rows {what}{example} and were left out.")
         usable = usable.filter(~bad)
     inside = usable.filter(pl.col("day").is_between(start, end, closed="left"))
-    outside = usable.filter(~pl.col("day").is_between(start, end, closed="left"))["day"]
-    if outside.len():
+    outside = usable.filter(~pl.col("day").is_between(start, end, closed="left"))["day"].sort().to_list()
+    if outside:
         notes.append(
-            f"{outside.len():,} rows lie outside {start} to before {end}, from {outside.min()} to {outside.max()}, and "
+            f"{len(outside):,} rows lie outside {start} to before {end}, from {outside[0]} to {outside[-1]}, and "
             "were left out."
         )
     if inside.height < read.height - usable.height:  # those outside are no fault: a file may hold a whole year
