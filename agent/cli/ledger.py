@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tools.operation_types import ForecastRecord, ForecastScore, LedgerPage
 
 _WIDTH = 100
+_NAMED = 3
 _GROUPS = {"kind": "By kind", "approved_by": "By who approved it", "month": "By month"}
 
 
@@ -68,16 +69,21 @@ def _in_words(page: "LedgerPage") -> str:
     if not page.overall.forecasts:
         return NOTHING_SAVED
     said = [each.replace("**", "") for each in summary_lines(page)]
-    notes = dict.fromkeys(f"{each.name}, version {each.version}: {each.note}" for each in page.forecasts if _told(each))
+    notes: dict[str, list[str]] = {}
+    for each in page.forecasts:
+        if each.note and each.status != "open":
+            notes.setdefault(each.note, []).append(f"{each.name}, version {each.version}")
+    lines = [f"{_some(names)}: {note}" for note, names in notes.items()]
     left = page.overall.forecasts - len(page.forecasts)
-    more = [f"{left:,} earlier forecasts are not listed; --limit {page.overall.forecasts} lists all."] if left else []
+    more = [f"{left:,} earlier forecasts are not listed; --limit lists more."] if left else []
     tables = (_drawn(_table(page)), _drawn(_scores(page)) if page.overall.counted else "")
-    return "\n\n".join(filter(None, ("\n".join(said), tables[0], "\n".join([*notes, *more]), tables[1])))
+    return "\n\n".join(filter(None, ("\n".join(said), tables[0], "\n".join([*lines, *more]), tables[1])))
 
 
-def _told(each: "ForecastRecord") -> bool:
-    """Whether a note says more than the table does."""
-    return bool(each.note) and each.status != "open"
+def _some(names: list[str]) -> str:
+    """The first few names, and how many more there are."""
+    left = len(names) - _NAMED
+    return "; ".join(names[:_NAMED]) + (f"; and {left:,} more" if left > 0 else "")
 
 
 def _table(page: "LedgerPage") -> "Table":

@@ -9,6 +9,7 @@ from agent.page.details import judgement, skew
 from agent.page.results import forecast_told, results_figure, results_head
 from agent.state import AudienceDraft
 from tests.app.page_doubles import AS_OF, HOSTILE, POPULATION, PlantedLedger, Service, record
+from tools.operation_types import Standing
 from tools.types import AudienceSpec, Behaviour, ExportFile, Interval, Overlap, SavedAudience
 
 HOUSEHOLDS = Units("household", "households", 50)
@@ -168,7 +169,12 @@ def test_overlaps_belong_to_the_saved_audience_beside_them(service: Service) -> 
 
 
 def test_a_saved_audience_says_what_became_of_its_forecast(service: Service) -> None:
-    kinds = (("Milk", "open", None), ("Bread", "kept", 80), ("Tea", "missed", 120), ("Few", "withheld", None))
+    kinds: tuple[tuple[str, Standing, int | None], ...] = (
+        ("Milk", "open", None),
+        ("Bread", "kept", 80),
+        ("Tea", "missed", 120),
+        ("Few", "withheld", None),
+    )
     service.kept = [saved(name).model_copy(update={"id": name}) for name, *_ in kinds]
     service.records = [record(name, status, came, name) for name, status, came in kinds]
     found = details.details(service, DRAFT)

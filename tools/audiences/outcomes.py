@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -16,7 +17,7 @@ from scipy.stats.contingency import relative_risk
 
 from encoders.data.columns import identity, iso_time, number
 from encoders.data.events import HORIZON_DAYS, Dataset
-from encoders.errors import RequestError
+from encoders.errors import AudienceError, RequestError, WorkspaceError
 from encoders.text.demand import Demand, read_demand
 from tools.audiences.changes import saved_question
 from tools.audiences.disclosure import UNKNOWN, Disclosure, Question, number_text
@@ -286,9 +287,13 @@ class Outcomes:
         return demand, items
 
     def keep_meaning(self, saved: SavedAudience) -> None:
-        """Keep what the demand of a saved audience means, so that its outcome can be counted without the model."""
-        if saved.spec is not None:
-            self._meaning(saved, saved.spec)
+        """Keep what the demand of a saved audience means, so that its outcome can be counted without the model.
+
+        It is saved already: where this fails, it is asked for again once the outcome is counted.
+        """
+        with suppress(AudienceError):
+            if saved.spec is not None:
+                self._meaning(saved, saved.spec)
 
     def _meaning(self, saved: SavedAudience, spec: AudienceSpec) -> Meaning:
         kept, place = KeptCounts(self._registry.database), (saved.id, saved.version)
@@ -297,7 +302,8 @@ class Outcomes:
         forecaster, tuned = self._model()
         demand, items = tuned.meant(spec) if spec.like else forecaster.meant(spec.demand)
         meaning = meaning_of(demand, items, self._dataset)
-        kept.keep_meaning(place, meaning.model_dump_json())
+        with suppress(WorkspaceError):  # on a disk that is only read, the model is asked again
+            kept.keep_meaning(place, meaning.model_dump_json())
         return meaning
 
     def last(
