@@ -22,6 +22,7 @@ from tools.erasure.erasure import delete_audience, delete_conversation, delete_e
 from tools.operation_types import MOST_HELD_OUT, Receipt, Refreshed
 from tools.queries import AudienceQueries
 from tools.sentences.sentence import write
+from tools.stopping import go_on_unless_stopped
 from tools.types import AudienceSpec, ExportFile, Interval, SampleUser, SavedAudience
 from tools.uploads import keep_upload, uploaded
 
@@ -279,6 +280,7 @@ class SavedAudiences(AudienceQueries):
         inherited: Collection[str] = (),
     ) -> SavedAudience:
         kept = self._reaching().kept(members, name)
+        go_on_unless_stopped()
         return self._registry.save_version(
             name,
             spec=spec,

@@ -21,6 +21,7 @@ from encoders.text.demand import read_demand
 from tools.audiences.changes import saved_question
 from tools.audiences.disclosure import UNKNOWN, Disclosure, Question, number_text
 from tools.operation_types import CampaignOutcome, Estimate, Side
+from tools.stopping import go_on_unless_stopped
 from tools.storage.registry import Registry
 from tools.storage.table_file import read_columns
 from tools.types import Interval, SavedAudience
@@ -294,6 +295,7 @@ class Outcomes:
             recorded_by=by,
         )
         content = sha256(json.dumps([source, sorted(values.items()), notes]).encode()).hexdigest()
+        go_on_unless_stopped()
         return self._shown(self._registry.record_outcome(outcome, content, by), notes)
 
     def _shown(self, outcome: CampaignOutcome, notes: Sequence[str]) -> CampaignOutcome:

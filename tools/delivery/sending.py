@@ -19,6 +19,7 @@ from tools.audiences.disclosure import Disclosure
 from tools.delivery.destinations import Batch, Destination, Destinations, Person, Platform, Receiver, platforms
 from tools.delivery.exports import FILE, export_audience, exported, may_leave_by, note_reach, why_outdated
 from tools.delivery.reaching import Reachability
+from tools.stopping import go_on_unless_stopped
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import Answers
 from tools.storage.sqlite import Database, digest
@@ -235,6 +236,7 @@ class Exports:
         reach, leaving = reaching.digest(saved), reaching.leaving(saved)
         name = to.strip().lower()
         wanted = Receiver(key=name, name=destination.name) if isinstance(destination, Destination) else destination
+        go_on_unless_stopped()
         file = export_audience(self._workspace, saved, leaving, reaching.has_contacts, format, wanted, self._disclosure)
         note_reach(Path(file.path), reach)
         self._record(saved, file, key)
