@@ -106,6 +106,12 @@ def test_the_words_hold_what_is_needed_to_go_on(own: AudienceService) -> None:
         assert missing == [], (name, said)
 
 
+def test_no_number_is_written_out_whole_in_words(own: AudienceService) -> None:
+    own.save(SPEC.model_copy(update={"cut": 1 / 3}), "Third", "Ada", "k")
+    assert "33.33333" in own.saved("Third").definition
+    assert "the likeliest 33.33 %" in text(ask(lambda: own, "saved", {"audience": "Third"}))
+
+
 def test_a_sentence_is_enough_wherever_a_spec_is_taken(own: AudienceService) -> None:
     takes = [each for each in offered(Interface.MCP) if "spec" in each.input.model_fields]
     assert {each.name for each in takes} >= {"size", "reach_goal", "preview", "profile", "skew", "explain", "save"}

@@ -64,6 +64,18 @@ def test_what_leaves_or_is_deleted_is_asked_about_and_what_only_looks_is_not(own
     ]
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_yes_to_a_question_without_fields_may_come_without_content(own: AudienceService, mode: str) -> None:
+    own.save(SPEC, "Coffee", "Ada", "k")
+
+    async def yes(context: Any, params: ElicitRequestParams) -> ElicitResult:
+        return ElicitResult(action="accept")
+
+    found = ask(lambda: own, "delete_audience", {"audience": "Coffee"}, mode=mode, elicitation_callback=yes)
+    assert not found.is_error, found.content
+    assert own.list_audiences() == ()
+
+
 def test_a_client_that_shows_no_questions_is_asked_none(own: AudienceService) -> None:
     assert not ask(lambda: own, "save", SAVE).is_error
 

@@ -47,7 +47,7 @@ def test_the_example_of_an_error_can_be_sent_as_it_is(own: AudienceService, save
     ("name", "arguments", "words"),
     [
         ("size", {}, "spec: Field required."),
-        ("size", {"spec": 5}, "spec: "),
+        ("size", {"spec": 5}, "spec: give one sentence, or an object with it as 'demand'."),
         ("size", {"spec": ""}, "spec.demand: String should have at least 1 character."),
         (
             "size",

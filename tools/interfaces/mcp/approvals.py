@@ -4,7 +4,7 @@ import json
 from hashlib import sha256
 from typing import Any
 
-from mcp.server.elicitation import AcceptedElicitation, render_elicitation_schema
+from mcp.server.elicitation import render_elicitation_schema
 from mcp.server.mcpserver import Context
 from mcp_types import (
     ElicitRequest,
@@ -51,16 +51,18 @@ async def approved(
     if context is None or operation.effect not in _ASKED_FIRST or not _can_ask(context):
         return given
     form, question = _form(given), _question(operation, given)
+    schema = render_elicitation_schema(form)
+    reply: Any = None
     if not is_version_at_least(context.protocol_version or "", _ASKS_IN_ANSWERS):
-        said = await context.elicit(question, form)
-        answer = said.data if isinstance(said, AcceptedElicitation) else None
+        reply = await context.session.elicit_form(question, schema, context.request_context.request_id)
     else:
-        state, replies = _state(operation, question), context.input_responses or {}
-        reply = replies.get(_QUESTION)
-        if not isinstance(reply, ElicitResult) or context.request_state != state:
-            params = ElicitRequestFormParams(message=question, requested_schema=render_elicitation_schema(form))
+        state = _state(operation, question)
+        if context.request_state == state:
+            reply = (context.input_responses or {}).get(_QUESTION)
+        if not isinstance(reply, ElicitResult):
+            params = ElicitRequestFormParams(message=question, requested_schema=schema)
             return InputRequiredResult(input_requests={_QUESTION: ElicitRequest(params=params)}, request_state=state)
-        answer = _filled_in(form, reply)
+    answer = _filled_in(form, reply)
     if answer is None:
         raise RequestError(f"The person was asked and said no to this, so '{operation.name}' did nothing.")
     return given.model_copy(update=answer.model_dump(exclude_unset=True))

@@ -18,6 +18,7 @@ from tools.operations.operation import Opened, misfit
 from tools.operations.table import BY_NAME
 
 _JSON, _TEXT = "application/json", "text/plain"
+_AUDIENCE = BY_NAME["saved"].says("audience")
 
 
 class _Reader:
@@ -88,6 +89,6 @@ def add_prompts(server: MCPServer[Any]) -> None:
         return fill("mcp_brief", brief=brief)
 
     @server.prompt(name="message_angles", title="From an audience to message angles")
-    def message_angles(audience: Annotated[str, Field(description="A saved audience, by name or id.")]) -> str:
+    def message_angles(audience: Annotated[str, Field(description=_AUDIENCE)]) -> str:
         """Suggest angles for a message to a saved audience, each resting on what its users do."""
         return fill("mcp_angles", audience=audience)

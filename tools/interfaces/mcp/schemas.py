@@ -20,7 +20,7 @@ _TYPES = ("type", "enum", "const")
 
 def input_schema(operation: Operation) -> Schema:
     """What a tool takes: the arguments of the operation, and the parts of the answer that are given on request."""
-    schema = short(operation.input.model_json_schema())
+    schema = short(operation.input.model_json_schema()) | {"additionalProperties": False}
     if more := parts(operation.output):
         schema["properties"][INCLUDE] = {
             "type": "array",

@@ -1,5 +1,6 @@
 """Answers in words: one paragraph that a person can read, with everything that is needed to go on."""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import singledispatch
 from typing import Any
@@ -18,6 +19,8 @@ from tools.types import (
     SizeEstimate,
 )
 
+_LONG = re.compile(r"\d+\.\d{5,}")
+"""A number that was written out whole, as the cut of an audience is in its definition."""
 _NOTHING: tuple[Any, ...] = (None, "", (), [])
 
 
@@ -29,12 +32,8 @@ def in_words(answer: Any, include: Sequence[str] = ()) -> str:
         include: parts that are given on request, which follow in lines of their own.
     """
     said = sentence(answer)
-    more = [
-        f"{_label(each).capitalize()}: {_value(getattr(answer, each))}"
-        for each in include
-        if isinstance(answer, BaseModel)
-    ]
-    return "\n".join([said, *more])
+    more = [f"{_label(each).capitalize()}: {_value(getattr(answer, each))}" for each in include]
+    return _LONG.sub(lambda found: _number(float(found[0])), "\n".join([said, *more]))
 
 
 @singledispatch
