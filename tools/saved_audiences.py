@@ -8,7 +8,7 @@ from typing import Literal
 
 from encoders.errors import NotAllowedError, RequestError
 from encoders.workspace import Progress
-from tools.access.callers import Scope
+from tools.access.callers import OWNER, Scope
 from tools.access.names import Names
 from tools.audiences.changes import compared, refresh_day, shown_audience
 from tools.audiences.drift import DRIFT_COUNTS, DriftChecks
@@ -146,6 +146,18 @@ class SavedAudiences(AudienceQueries):
     def reachable(self, audience: str) -> int:
         """How many users of a saved audience may be reached now; raises like ``export``."""
         return len(self._reaching().leaving(self._registry.get(audience)).users)
+
+    def check_may_approve(self) -> None:
+        """Let the name of a person be enough of an approval.
+
+        Raises:
+            NotAllowedError: the settings ask for the person, and a token cannot say yes for them.
+        """
+        if self.settings.approval == "person" and self._caller != OWNER:
+            raise NotAllowedError(
+                "Here a person has to say yes, and a token cannot say it for them; use an MCP client that shows "
+                "questions, or have the owner do it on the page."
+            )
 
     def delete(self, audience: str) -> SavedAudience:
         """Delete a saved audience with all its versions, and its files; its audit lines stay, without members.

@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 from mcp_types import ElicitRequestParams, ElicitResult
 
-from tests.tools.interfaces.mcp_asking import DEMAND, SPEC, ask, text
+from encoders.errors import NotAllowedError
+from tests.tools.interfaces.mcp_asking import DEMAND, SPEC, anything_goes, ask, text
+from tools.access.callers import Caller, Scope, current
+from tools.operations.table import OPERATIONS
 from tools.service import AudienceService
 
 SAVE = {"spec": SPEC, "name": "Coffee", "approved_by": "Ada", "key": "once"}
@@ -74,6 +77,45 @@ def test_a_yes_to_a_question_without_fields_may_come_without_content(own: Audien
     found = ask(lambda: own, "delete_audience", {"audience": "Coffee"}, mode=mode, elicitation_callback=yes)
     assert not found.is_error, found.content
     assert own.list_audiences() == ()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_where_a_person_is_asked_for_a_token_cannot_say_yes_for_them(own: AudienceService, mode: str) -> None:
+    caller = Caller(name="agent", scopes=frozenset({Scope.ADMIN}))
+    own.save(SPEC, "There", "Ada", "k")
+    own.settings = own.settings.model_copy(update={"approval": "person"})
+
+    def seen() -> AudienceService:
+        return own.of(current())
+
+    for name, arguments in (("save", SAVE), ("export", {"audience": "There", "key": "e"})):
+        alone = ask(seen, name, arguments, caller=caller, mode=mode)
+        assert text(alone).startswith("Here a person has to say yes, and a token cannot say it for them;")
+        person = Person("accept", **{"approved_by": "Robin"} if name == "save" else {})
+        assert not ask(seen, name, arguments, caller=caller, mode=mode, elicitation_callback=person).is_error
+    assert [each.approved_by for each in own.list_audiences()] == ["Robin", "Ada"]
+    assert not ask(seen, "size", {"spec": DEMAND}, caller=caller, mode=mode).is_error
+    assert not ask(seen, "save", SAVE | {"name": "Owner", "key": "o"}, mode=mode).is_error
+
+
+def test_over_other_interfaces_a_token_cannot_say_yes_either(own: AudienceService) -> None:
+    own.settings = own.settings.model_copy(update={"approval": "person"})
+    seen = own.of(Caller(name="agent", scopes=frozenset({Scope.ADMIN})))
+    asked_about = {each.name for each in OPERATIONS if each.needs_approval}
+    assert asked_about >= {"save", "combine", "export", "record_outcome", "refresh", "delete_audience", "forget"}
+    assert not asked_about & {"size", "tune", "cancel", "add_webhook"}
+    for each in OPERATIONS:
+        given = each.input.model_validate(each.example)
+        if each.needs_approval:
+            with pytest.raises(NotAllowedError, match="a token cannot say it"):
+                each.allowed(given, anything_goes, lambda: seen)
+        else:
+            assert each.allowed(given, anything_goes, lambda: seen) is seen
+    signal = {"signal_agent_segment_id": "x", "destinations": [{"type": "platform", "platform": "google"}]}
+    signal |= {"idempotency_key": "k" * 16, "pricing_option_id": "p"}
+    found = ask(lambda: seen, "activate_signal", signal)
+    assert found.structured_content
+    assert found.structured_content["adcp_error"]["code"] == "PERMISSION_DENIED"
 
 
 def test_a_client_that_shows_no_questions_is_asked_none(own: AudienceService) -> None:

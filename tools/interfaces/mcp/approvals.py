@@ -18,14 +18,13 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 from encoders.errors import RequestError
 from tools.access.callers import current
 from tools.operations.inputs import ApprovedBy
-from tools.operations.operation import Effect, Operation
+from tools.operations.operation import Operation
 from tools.types import AudienceSpec
 
 _APPROVED_BY = "approved_by"
 _QUESTION = "approval"
 _ASKS_IN_ANSWERS = "2026-07-28"
 """From this version of the protocol on, a question is an answer, and the call is sent again with what was said."""
-_ASKED_FIRST = frozenset({Effect.ADD, Effect.SEND, Effect.DELETE})
 
 
 class _Yes(BaseModel):
@@ -48,7 +47,7 @@ async def approved(
     Raises:
         RequestError: the person said no.
     """
-    if context is None or operation.effect not in _ASKED_FIRST or not _can_ask(context):
+    if context is None or not asks(operation, context):
         return given
     form, question = _form(given), _question(operation, given)
     schema = render_elicitation_schema(form)
@@ -68,8 +67,10 @@ async def approved(
     return given.model_copy(update=answer.model_dump(exclude_unset=True))
 
 
-def _can_ask(context: Context[Any, Any]) -> bool:
-    """Whether the client shows forms to a person, and can be reached while the call goes on."""
+def asks(operation: Operation, context: Context[Any, Any] | None) -> bool:
+    """Whether a person is asked: it needs their yes, the client shows forms, and it can be reached meanwhile."""
+    if context is None or not operation.needs_approval:
+        return False
     capabilities = context.client_capabilities
     shows = capabilities.elicitation if capabilities is not None else None
     if shows is None or (shows.form is None and shows.url is not None):

@@ -33,7 +33,7 @@ from tools.access.callers import current
 from tools.access.gate import Gate
 from tools.interfaces.adcp.tasks import TASKS, Protocol
 from tools.interfaces.mcp.answers import INCLUDE, content, parts
-from tools.interfaces.mcp.approvals import approved
+from tools.interfaces.mcp.approvals import approved, asks
 from tools.interfaces.mcp.examples import with_example
 from tools.interfaces.mcp.resources import add_prompts, add_resources
 from tools.interfaces.mcp.schemas import input_schema, output_schema, short
@@ -143,7 +143,8 @@ class AudienceServer(MCPServer[Any]):
         except RequestError as error:
             raise RequestError(await self._with_example(str(error), operation)) from error
 
-        await at_work(None, operation.title, lambda _: operation.allowed(given, self._check, self._opened))
+        asking = asks(operation, context)
+        await at_work(None, operation.title, lambda _: operation.allowed(given, self._check, self._opened, asking))
         asked = await approved(operation, given, context)
         if isinstance(asked, InputRequiredResult):
             return asked
