@@ -33,7 +33,8 @@ from tools.access.gate import FOLDED_SECONDS, CallLimits, Gate, RequestAudit
 from tools.access.http import HttpGate
 from tools.access.names import Names
 from tools.bounds import UPLOAD_BYTES
-from tools.interfaces.mcp import OverHttp, make_server
+from tools.interfaces.mcp.server import OverHttp, make_server
+from tools.interfaces.mcp.toolsets import toolsets
 from tools.interfaces.rest.api import make_api
 from tools.problems import problem_of
 from tools.storage.registry import Registry
@@ -90,7 +91,8 @@ def create_app(opener: Callable[[], AppState] = open_desk) -> FastAPI:
         return opening.at_once().service.of(current())
 
     gate = Gate(lambda: trail, limits)
-    tools, api = OverHttp(lambda: make_server(service, permit, gate)), make_api(service, permit, gate)
+    shown = toolsets(here.toolsets)
+    tools, api = OverHttp(lambda: make_server(service, permit, gate, shown)), make_api(service, permit, gate)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

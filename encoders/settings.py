@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -48,6 +49,16 @@ class Settings(BaseSettings):
     trace: str = Field("", description="OTLP address (gRPC) that traces are sent to, such as http://127.0.0.1:4317")
     trace_texts: bool = Field(False, description="whether traces hold the texts of people and the ids of users")
     host: str = Field("127.0.0.1", description="address the app listens on")
+    approval: Literal["named", "person"] = Field(
+        "named",
+        description="what a token needs to save, record, send or delete: 'named', the name of who said yes; 'person', "
+        "that person's own yes, which a client asks for over MCP",
+    )
+    toolsets: str = Field(
+        "all",
+        description="the tools that agents are shown over MCP unless they ask for others: 'core', 'campaign', 'adcp', "
+        "several with commas between, or 'all'",
+    )
     hosts: str = Field(
         "",
         description="further names this app is reached by, on a public address or through a proxy, with commas "

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from encoders.errors import RequestError
 from encoders.records import Record
-from tools.types import Count, ExportFile, Interval, LeftOut, SampleUser, SavedAudience
+from tools.types import ON_REQUEST, Count, ExportFile, Interval, LeftOut, SampleUser, SavedAudience
 
 # --- What is known of a saved audience after it was saved: how it did, and who came and left when it was
 #     refreshed ---
@@ -64,8 +64,10 @@ class Refreshed(Record):
     stayed: Count
     came: Count
     left: Count
-    came_samples: tuple[SampleUser, ...] = Field(description="a few of those who came, masked")
-    left_samples: tuple[SampleUser, ...] = Field(description="a few of those who left, masked, as of the new date")
+    came_samples: Annotated[tuple[SampleUser, ...], ON_REQUEST] = Field(description="a few of those who came, masked")
+    left_samples: Annotated[tuple[SampleUser, ...], ON_REQUEST] = Field(
+        description="a few of those who left, masked, as of the new date"
+    )
 
 
 class Drift(Record):

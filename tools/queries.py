@@ -24,6 +24,7 @@ from tools.audiences.population import Population
 from tools.audiences.profile import Profile, skew_report
 from tools.audiences.sizing import MOST_READ, Selection, reach_goal, select, size_estimate
 from tools.operation_types import CataloguePage, Goal, GoalReached, GroupCard
+from tools.stopping import go_on_unless_stopped
 from tools.storage.nearest import neighbours
 from tools.tenants import Tenant
 from tools.types import (
@@ -326,6 +327,7 @@ class AudienceQueries:
     # --- inside -----------------------------------------------------------------------------------
 
     def _select(self, spec: AudienceSpec) -> Selection:
+        go_on_unless_stopped()
         self._population.leave_out_erased(self._tenant.workspace)
         self._asks_what_is_usual(spec.life_cycle)
         forecast = self._tuned.forecast(spec) if spec.like else self._forecaster.forecast(spec.demand)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from encoders.errors import NotAllowedError, RequestError
 from encoders.workspace import Progress
-from tools.access.callers import Scope
+from tools.access.callers import OWNER, Scope
 from tools.access.names import Names
 from tools.audiences.changes import compared, refresh_day, shown_audience
 from tools.audiences.drift import DRIFT_COUNTS, DriftChecks
@@ -23,6 +23,7 @@ from tools.erasure.erasure import delete_audience, delete_conversation, delete_e
 from tools.operation_types import MOST_HELD_OUT, Receipt, Refreshed
 from tools.queries import AudienceQueries
 from tools.sentences.sentence import write
+from tools.stopping import go_on_unless_stopped
 from tools.types import AudienceSpec, ExportFile, Interval, SampleUser, SavedAudience
 from tools.uploads import keep_upload, uploaded
 
@@ -146,6 +147,18 @@ class SavedAudiences(AudienceQueries):
     def reachable(self, audience: str) -> int:
         """How many users of a saved audience may be reached now; raises like ``export``."""
         return len(self._reaching().leaving(self._registry.get(audience)).users)
+
+    def check_may_approve(self) -> None:
+        """Let the name of a person be enough of an approval.
+
+        Raises:
+            NotAllowedError: the settings ask for the person, and a token cannot say yes for them.
+        """
+        if self.settings.approval == "person" and self._caller != OWNER:
+            raise NotAllowedError(
+                "Here a person has to say yes, and a token cannot say it for them; use an MCP client that shows "
+                "questions, or have the owner do it on the page."
+            )
 
     def delete(self, audience: str) -> SavedAudience:
         """Delete a saved audience with all its versions, and its files; its audit lines stay, without members.
@@ -288,6 +301,7 @@ class SavedAudiences(AudienceQueries):
         inherited: Collection[str] = (),
     ) -> SavedAudience:
         kept = self._reaching().kept(members, name)
+        go_on_unless_stopped()
         return self._registry.save_version(
             name,
             spec=spec,

@@ -10,6 +10,7 @@ from encoders.workspace import Progress, Workspace, silent
 from tools.access.callers import Caller
 from tools.audiences.catalogue import Learning, ReaderService
 from tools.audiences.population import Population
+from tools.audiences.quality import quality
 from tools.operation_types import Refreshed
 from tools.queries import checked_words
 from tools.saved_audiences import SavedAudiences
@@ -57,6 +58,15 @@ class AudienceService(SavedAudiences):
     def describe_data(self) -> DataCard:
         """What the data has; the notice says so where newer data was prepared since it was opened."""
         return super().describe_data().model_copy(update={"notice": self._newer_data()})
+
+    def quality(self) -> str:
+        """How good the forecasts are: what was measured when the model was trained, in words.
+
+        Raises:
+            NotThereError: the model has no report.
+        """
+        card = self.describe_data()
+        return quality(self._workspace.models_folder / card.model_version, card.unit)
 
     def read(self, text: str) -> WholeReading | None:
         """What a whole request means in the data: groups, single items, and the knowledge they were found by.

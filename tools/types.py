@@ -15,6 +15,12 @@ Count = Annotated[int | None, Field(description="null: withheld, for it is below
 """A count of users as it may be shown, see ``tools.audiences.disclosure``."""
 
 
+class OnRequest:
+    """Marks a long part of an answer, which interfaces for language models leave out unless it is asked for."""
+
+
+ON_REQUEST = OnRequest()
+
 MOST_CONDITIONS = 20
 """Conditions of one kind in a spec: each is looked up in all of the data."""
 
@@ -34,12 +40,12 @@ elements leaves errors before the length of the list is looked at."""
 
 
 class Filter(Record):
-    """A hard condition on one attribute. A user whose value is unknown passes neither ``is`` nor ``is not``."""
+    """A condition on an attribute. A user whose value is unknown passes neither ``is`` nor ``is not``."""
 
     field: str
     op: Literal["is", "is not", "is unknown", "is known"] = "is"
     values: Annotated[tuple[Annotated[str, Field(max_length=500)], ...], FAIL_FAST] = Field(
-        (), max_length=200, description="at least one for 'is' and 'is not'; none for 'is unknown' and 'is known'"
+        (), max_length=200, description="none for 'is unknown' and 'is known'"
     )
 
     @model_validator(mode="after")
@@ -51,26 +57,24 @@ class Filter(Record):
 
 
 class Behaviour(Record):
-    """A hard condition on the past: did (or did not) do what the words name within the last ``days``."""
+    """A condition on the past: did, or did not, what the words name within the last ``days``."""
 
     did: bool = Field(False, strict=True)
     what: str = Field(
         min_length=1,
         max_length=500,
-        description="plain words, grounded in the items of the data; 'anything' for every item of the source",
+        description="plain words; 'anything' for every item",
     )
-    days: int | None = Field(None, ge=1, le=36_500, strict=True, description="None: at any time before the as-of date")
-    source: str = Field("", max_length=200, description="the source of events that is looked at; empty: the main one")
-    ago: bool = Field(
-        False, strict=True, description="did it, and for the last time more than 'days' ago; needs 'did' and 'days'"
-    )
+    days: int | None = Field(None, ge=1, le=36_500, strict=True, description="null: at any time")
+    source: str = Field("", max_length=200, description="of events; empty: the main one")
+    ago: bool = Field(False, strict=True, description="for the last time more than 'days' ago")
     times: int | None = Field(None, ge=1, le=10_000, strict=True, description="on at least so many days")
     amount: float | None = Field(
         None,
         gt=0,
         le=1e9,
         allow_inf_nan=False,
-        description="events worth at least so much in all, where they have values",
+        description="worth at least so much in all",
     )
 
     @model_validator(mode="after")
@@ -89,29 +93,27 @@ Stage = Literal[
 
 
 class LifeCycle(Record):
-    """A hard condition on where users stand, by thresholds from the data's own distribution.
+    """A condition on where users stand.
 
-    The size of an audience says in its conditions which thresholds those are.
+    Thresholds come from the data's own distribution. The size of an audience says in its conditions which those are.
     """
 
     stage: Stage
-    holds: bool = Field(True, strict=True, description="false: users of whom it does not hold")
+    holds: bool = Field(True, strict=True, description="false: of whom it does not hold")
     what: str = Field(ANYTHING, min_length=1, max_length=500, description="as in a behaviour")
     source: str = Field("", max_length=200, description="as in a behaviour")
-    days: int | None = Field(
-        None, ge=1, le=36_500, strict=True, description="the days looked back at, where the stage looks at a window"
-    )
+    days: int | None = Field(None, ge=1, le=36_500, strict=True, description="the days looked back at")
 
 
 class Membership(Record):
-    """A hard condition: in, or not in, the newest version of a saved audience of the caller's tenant."""
+    """A condition: in a saved audience, or not in it. Its newest version is looked at, of the caller's tenant."""
 
     audience: str = Field(min_length=1, max_length=200, description="its name or id")
     member: bool = Field(True, strict=True)
 
 
 class AudienceSpec(Record):
-    """Everything that decides who is in: the demand, the hard conditions and the cut."""
+    """Who is in: a demand, hard conditions and a cut."""
 
     demand: str = Field(min_length=1, max_length=2000, description="one precise sentence, its horizon included")
     filters: Annotated[tuple[Filter, ...], FAIL_FAST] = Field((), max_length=MOST_CONDITIONS)
@@ -119,9 +121,9 @@ class AudienceSpec(Record):
     life_cycle: Annotated[tuple[LifeCycle, ...], FAIL_FAST] = Field((), max_length=MOST_CONDITIONS)
     memberships: Annotated[tuple[Membership, ...], FAIL_FAST] = Field((), max_length=MOST_CONDITIONS)
     cut: float | None = Field(
-        None, ge=0, le=1, strict=True, description="share of eligible users to keep; None: as recommended"
+        None, ge=0, le=1, strict=True, description="share of eligible users to keep; null: as recommended"
     )
-    like: str = Field("", max_length=60, description="name of the tuned demand that ranks the users; else the sentence")
+    like: str = Field("", max_length=60, description="a tuned demand that ranks the users")
 
 
 def named(name: str) -> tuple[AudienceSpec, ...]:
@@ -256,8 +258,8 @@ class SizeEstimate(Record):
     all_responders: Interval | None = Field(description="expected responders among all eligible users")
     precision: Interval | None
     lift: float | None
-    curve: tuple[CurvePoint, ...] = Field(description="points of at least the minimum size")
-    histogram: tuple[Bucket, ...] = Field(
+    curve: Annotated[tuple[CurvePoint, ...], ON_REQUEST] = Field(description="points of at least the minimum size")
+    histogram: Annotated[tuple[Bucket, ...], ON_REQUEST] = Field(
         description="eligible users by probability, 20 buckets; the last one is open to the top"
     )
     conditions: tuple[Dropped, ...]

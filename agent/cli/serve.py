@@ -18,6 +18,7 @@ from encoders.workspace import Workspace
 if TYPE_CHECKING:
     from agent.state import Clarification, Reply
     from encoders.settings import Settings
+    from tools.interfaces.mcp.toolsets import Toolset
     from tools.service import AudienceService
 
 
@@ -60,6 +61,7 @@ def serve() -> None:
     """
     workspace, settings = open_workspace()
     _tokens_where_needed(workspace, settings)
+    _shown(settings.toolsets)
     try:
         listening = create_server((settings.host, settings.port))
     except OSError as error:
@@ -117,12 +119,25 @@ def _in_words(questions: "list[Clarification]", reply: "Reply") -> str:
     return "\n".join([*asked, reply.text, *(f"  - {option}" for option in reply.options)])
 
 
-def mcp() -> None:
+def _shown(text: str) -> "frozenset[Toolset]":
+    """The toolsets that a text names; raises a sentence where there is no such toolset."""
+    from tools.interfaces.mcp.toolsets import toolsets
+
+    return toolsets(text)
+
+
+def mcp(
+    toolsets: Annotated[
+        str | None,
+        typer.Option(help="Tools it shows: core, campaign, adcp, with commas between, or all [AUDIENCE_TOOLSETS]."),
+    ] = None,
+) -> None:
     """Offer everything to another agent as tools (Model Context Protocol), over standard input and output."""
     workspace, settings = open_workspace()
+    shown = _shown(settings.toolsets if toolsets is None else toolsets)
     from agent.guard.verdict import permit
     from tools.access.gate import Gate, RequestAudit
-    from tools.interfaces.mcp import make_server
+    from tools.interfaces.mcp.server import make_server
     from tools.storage.registry import Registry
 
     service, trail = (
@@ -131,7 +146,7 @@ def mcp() -> None:
     )
     Thread(target=service.warm_up, daemon=True).start()
     try:
-        make_server(service, permit, Gate(lambda: trail)).run("stdio")
+        make_server(service, permit, Gate(lambda: trail), shown).run("stdio")
     finally:
         service.close()
         trail.close()

@@ -115,7 +115,7 @@ def test_what_is_not_yours_is_not_there(door: Door) -> None:
 def test_what_is_no_call_of_a_tool_is_written_down(door: Door) -> None:
     agent = door.tokens.create("agent", [Scope.READ], tenant="shop", per_minute=2)
     for _ in range(2):
-        assert "There is no 'aud_secret' here" in text(door.call(agent, "aud_secret"))
+        assert "There is no tool 'aud_secret' here" in text(door.call(agent, "aud_secret"))
     assert "2 times a minute" in text(door.call(agent, "describe_data"))
     headers = {"Authorization": f"Bearer {agent}"}
     for body in (b"{", b'{"aud_secret": 1}'):

@@ -19,10 +19,11 @@ from tests.app.browsing import Serve
 from tests.app.page_doubles import PlantedDesk, make_desk
 from tests.planted import world_settings
 from tools.interfaces.adcp.tasks import TASKS
+from tools.interfaces.mcp.answers import content
 from tools.operations.operation import Interface
 from tools.operations.table import offered
 from tools.service import AudienceService
-from tools.types import AudienceSpec
+from tools.types import AudienceSpec, SavedAudience, SizeEstimate
 
 pytestmark = [
     pytest.mark.slow,
@@ -55,9 +56,9 @@ def test_another_agent_sizes_and_saves_over_http(
             *TASKS,
         ]
         sized = await client.call_tool("size", {"spec": save["spec"]})
-        assert sized.structured_content == to_jsonable_python(service.size(SPEC))
+        assert sized.structured_content == content(service.size(SPEC), SizeEstimate)
         again = [(await client.call_tool("save", save)).structured_content for _ in range(2)]
-        assert again == [to_jsonable_python(each) for each in service.list_audiences()] * 2
+        assert again == [content(each, SavedAudience) for each in service.list_audiences()] * 2
         declined = await client.call_tool("size", {"spec": {"demand": "Households that are pregnant"}})
         assert declined.is_error
 

@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -194,6 +195,9 @@ class Gate:
             yield
         except AudienceError as error:
             audited.record_call(operation, "refused" if isinstance(error, AccessError) else "declined")
+            raise
+        except CancelledError:
+            audited.record_call(operation, "cancelled")
             raise
         except BaseException:
             audited.record_call(operation, "failed")

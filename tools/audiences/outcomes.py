@@ -23,6 +23,7 @@ from tools.audiences.changes import saved_question
 from tools.audiences.disclosure import UNKNOWN, Disclosure, Question, number_text
 from tools.audiences.meaning import Items, Meaning, meaning_of
 from tools.operation_types import CampaignOutcome, Estimate, Side
+from tools.stopping import go_on_unless_stopped
 from tools.storage.kept_counts import KeptCounts
 from tools.storage.registry import Registry
 from tools.storage.table_file import read_columns
@@ -339,6 +340,7 @@ class Outcomes:
             recorded_by=by,
         )
         content = sha256(json.dumps([source, sorted(values.items()), notes]).encode()).hexdigest()
+        go_on_unless_stopped()
         return self._shown(self._registry.record_outcome(outcome, content, by), notes)
 
     def _shown(self, outcome: CampaignOutcome, notes: Sequence[str]) -> CampaignOutcome:

@@ -21,6 +21,7 @@ from tools.delivery.destinations import Batch, Destination, Destinations, Person
 from tools.delivery.exports import FILE, export_audience, exported, may_leave_by, note_reach, why_outdated
 from tools.delivery.member_tables import WITH_HELD_OUT, MemberTable
 from tools.delivery.reaching import Reachability
+from tools.stopping import go_on_unless_stopped
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import Answers
 from tools.storage.sqlite import Database, digest
@@ -269,6 +270,7 @@ class Exports:
             wanted: Platform | Receiver | None = destination
         else:
             wanted = Receiver(key=name, name=destination.name)
+        go_on_unless_stopped()
         file = export_audience(self._workspace, saved, leaving, reaching.has_contacts, format, wanted, self._disclosure)
         note_reach(Path(file.path), reach)
         self._record(saved, file, key)

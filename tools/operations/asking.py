@@ -94,8 +94,8 @@ def describe_group(service: "AudienceService", group: inputs.GroupName) -> Group
 def size(service: "AudienceService", spec: inputs.Spec) -> SizeEstimate:
     """Users and expected responders of an audience, and other cuts.
 
-    Every expectation comes with its 80 % interval; 'reads_as' lists the item groups the sentence was understood
-    as, so check them; 'warnings' is worth passing on. Nothing is saved.
+    Expectations come with their 80 % interval. Check 'reads_as', the item groups that the sentence was understood as,
+    and pass 'warnings' on. Nothing is saved.
     """
     return service.size(spec)
 

@@ -1,10 +1,12 @@
 """What operations take in, with the words a person or a model reads about it."""
 
+from contextlib import suppress
 from datetime import date
 from enum import Enum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError, from_json
 
 from tools.bounds import SEEDS
 from tools.naming import one_line
@@ -19,14 +21,31 @@ class Guarded(Enum):
     NAME = "name"
 
 
+Sentence = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+def as_spec(given: object) -> object:
+    """What a caller gives as an audience, as the parts of a spec: a sentence alone is its demand.
+
+    Raises:
+        PydanticCustomError: it is neither a sentence nor an object.
+    """
+    if not isinstance(given, str | dict | AudienceSpec):
+        raise PydanticCustomError("spec", "give one sentence, or an object with it as 'demand'")
+    if not isinstance(given, str):
+        return given
+    if given.lstrip().startswith("{"):  # models send objects as text, too
+        with suppress(ValueError):
+            return from_json(given)
+    return {"demand": given}
+
+
 Spec = Annotated[
     AudienceSpec,
+    BeforeValidator(as_spec, json_schema_input_type=AudienceSpec | Sentence),
     Field(
-        description="The audience. 'demand' is one precise sentence about what users will do next, its horizon "
-        "included: 'Households that will buy coffee in the next 28 days'. It may go on with conditions ('who bought "
-        "tea in the last 30 days'); filters, behaviours, life_cycle and memberships are hard conditions on attributes, "
-        "on the past, on where users stand and on saved audiences. 'cut' is the share of the eligible users to keep, "
-        "0 to 1."
+        description="One sentence, such as 'Households that will buy coffee in the next 28 days, who bought tea in the "
+        "last 30 days', or an object with such a 'demand'."
     ),
 ]
 Specs = Annotated[
@@ -88,8 +107,7 @@ Key = Annotated[
     Field(
         min_length=1,
         max_length=255,
-        description="An idempotency key, a new one for each thing to be done. Repeat a call whose answer was lost with "
-        "the same key: it is done once.",
+        description="A new one for each thing to be done; what is repeated with its key is done once.",
     ),
 ]
 Holdout = Annotated[

@@ -155,6 +155,12 @@ class Operation:
         return "progress" in signature(self.run).parameters
 
     @cached_property
+    def needs_approval(self) -> bool:
+        """Whether a person has to say yes to it: it keeps what others rely on, or something leaves or is deleted."""
+        deletes = self.effect is Effect.DELETE and not self.watches_jobs
+        return "approved_by" in self.input.model_fields or self.effect is Effect.SEND or deletes
+
+    @cached_property
     def watches_jobs(self) -> bool:
         """Whether it is about jobs, which the interface that runs them hands in."""
         return "jobs" in signature(self.run).parameters
@@ -163,15 +169,24 @@ class Operation:
         """How a function looks that takes the arguments, and ``more`` of the interface."""
         return Signature([*more, *self.parameters], return_annotation=self.output)
 
-    def allowed(self, given: BaseModel, check: Check, opened: Opened) -> "AudienceService":
+    def allowed(self, given: BaseModel, check: Check, opened: Opened, asks_a_person: bool = False) -> "AudienceService":
         """The service, once every audience in the input, and every text that others will read, is seen to be allowed.
+
+        Args:
+            given: the input.
+            check: raises where an audience may not be asked for.
+            opened: gives the service.
+            asks_a_person: whether the interface puts the question to a person before anything is done.
 
         Raises:
             AudienceError: one of them is not, or the service is not there.
         """
         for spec in self._specs(given):
             check(spec)
-        return opened()
+        service = opened()
+        if self.needs_approval and not asks_a_person:
+            service.check_may_approve()
+        return service
 
     def answer(self, service: "AudienceService", given: BaseModel, **handed: Any) -> Any:
         """What the service answers to an input."""

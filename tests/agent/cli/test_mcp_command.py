@@ -6,21 +6,20 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from subprocess import PIPE, Popen
-from typing import Any
 
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp_types import CallToolResult
-from pydantic_core import to_jsonable_python
 
 from encoders.workspace import Workspace
 from tests import apart
 from tests.planted import world_settings
 from tools.interfaces.adcp.tasks import TASKS
+from tools.interfaces.mcp.answers import content
 from tools.operations.operation import Interface
 from tools.operations.table import offered
 from tools.service import AudienceService
-from tools.types import AudienceSpec
+from tools.types import AudienceSpec, SavedAudience, SizeEstimate
 
 SPEC = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.3)
 START = "from agent.cli.main import main; main()"
@@ -37,11 +36,6 @@ def command(workspace: Path) -> StdioServerParameters:
 def text(found: CallToolResult) -> str:
     assert found.is_error
     return str(getattr(found.content[0], "text", ""))
-
-
-def rounded(answer: Any) -> Any:
-    """The same to six digits: sums of another process, with other threads, differ in the last ones."""
-    return json.loads(json.dumps(answer), parse_float=lambda digits: f"{float(digits):.6g}")
 
 
 @pytest.mark.slow
@@ -63,10 +57,10 @@ def test_another_agent_sizes_and_saves_over_stdio(own_workspace: Workspace, mode
 
     sized, refused, first, second = apart.run(talk())
     with closing(AudienceService.open(world_settings(own_workspace.path))) as service:
-        assert rounded(sized.structured_content) == rounded(to_jsonable_python(service.size(SPEC)))
+        assert sized.structured_content == content(service.size(SPEC), SizeEstimate)
         kept = service.list_audiences()
     assert "pregnan" in text(refused)
-    assert [to_jsonable_python(each) for each in kept] == [first.structured_content] == [second.structured_content]
+    assert [content(each, SavedAudience) for each in kept] == [first.structured_content] == [second.structured_content]
 
 
 @pytest.mark.slow

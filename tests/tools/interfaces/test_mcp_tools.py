@@ -10,58 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp import Client
 from mcp_types import CallToolResult, Tool
-from pydantic_core import to_jsonable_python
 
 from encoders.errors import BROKEN, RequestError, WorkspaceError
 from tests import apart
 from tests.planted import AS_OF
+from tests.tools.interfaces.mcp_asking import SPEC, answer, anything_goes, ask, fault, refusal
 from tools.access.gate import Gate
 from tools.interfaces.adcp.tasks import TASKS
-from tools.interfaces.mcp import make_server
+from tools.interfaces.mcp.answers import content
+from tools.interfaces.mcp.server import make_server
 from tools.operation_types import Goal
-from tools.operations.operation import Check, Effect, Interface, Opened
+from tools.operations.operation import Effect, Interface
 from tools.operations.table import BY_NAME, offered
 from tools.service import AudienceService
 from tools.storage.registry import Registry
-from tools.types import AudienceSpec, SavedAudience
+from tools.types import AudienceSpec, SavedAudience, TunedSummary
 
-SPEC = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.3)
 WIDER = SPEC.model_copy(update={"cut": 0.6})
 OFFERED = [each.name for each in offered(Interface.MCP)]
-
-
-def anything_goes(spec: AudienceSpec) -> None:
-    """No audience is declined here."""
-
-
-def ask(opened: Opened, name: str, arguments: dict[str, Any], check: Check = anything_goes) -> CallToolResult:
-    async def one() -> CallToolResult:
-        async with Client(make_server(opened, check, Gate(opened))) as client:
-            return await client.call_tool(name, to_jsonable_python(arguments))
-
-    return apart.run(one())
-
-
-def answer(service: AudienceService, name: str, /, **arguments: Any) -> Any:
-    """What a tool answers; a list, or nothing, comes in a 'result' of its own."""
-    found = ask(lambda: service, name, arguments)
-    assert not found.is_error, found.content
-    assert found.structured_content is not None
-    return found.structured_content.get("result", found.structured_content)
-
-
-def refusal(service: AudienceService, name: str, /, **arguments: Any) -> str:
-    """The one sentence a tool fails with."""
-    return fault(ask(lambda: service, name, arguments))
-
-
-def fault(found: CallToolResult) -> str:
-    assert found.is_error
-    assert found.structured_content is None
-    assert len(found.content) == 1
-    text = str(getattr(found.content[0], "text", ""))
-    assert "Traceback" not in text
-    return text
 
 
 class Kept(AudienceService):
@@ -97,7 +63,7 @@ def test_a_tool_says_what_it_does_takes_and_answers(name: str) -> None:
     tool, effect = listed()[name], BY_NAME[name].effect
     hints = tool.annotations
     assert hints
-    assert hints.title
+    assert tool.title == BY_NAME[name].title
     assert hints.read_only_hint == (effect is Effect.READ)
     assert (hints.destructive_hint or False) == (name in {"tune", "delete_audience", "delete_export", "remove_webhook"})
     assert (hints.idempotent_hint, hints.open_world_hint) == (True, name == "export")
@@ -118,7 +84,7 @@ def test_a_preview_names_nobody(service: AudienceService) -> None:
 def test_saving_twice_with_one_key_saves_once(own: AudienceService) -> None:
     arguments = {"spec": SPEC, "name": "Coffee", "approved_by": "Ada", "key": "k1", "holdout": 0.2}
     saved = answer(own, "save", **arguments)
-    assert saved == answer(own, "save", **arguments) == to_jsonable_python(own.list_audiences()[0])
+    assert saved == answer(own, "save", **arguments) == content(own.list_audiences()[0], SavedAudience)
     assert saved["holdout"] == round(saved["users"] * 0.2)
     assert answer(own, "save", **arguments | {"key": "k2"})["version"] == 2
     assert "key" in refusal(own, "save", **arguments | {"name": "Tea"})
@@ -167,7 +133,7 @@ def test_tuning_tells_that_it_is_at_work(own: AudienceService) -> None:
     assert not found.is_error, found.content
     assert told[0] == "Tune a demand to known users"
     assert found.structured_content
-    kept = to_jsonable_python(own.tuned("regulars"))
+    kept = content(own.tuned("regulars"), TunedSummary)
     assert answer(own, "tuned", name="regulars") == kept == found.structured_content | {"warnings": []}
     assert "needs at least 5 users" in refusal(own, "tune", name="few", seeds=["h001"])
 
@@ -179,7 +145,12 @@ def test_tuning_tells_that_it_is_at_work(own: AudienceService) -> None:
         ("size", {"spec": {"demand": ""}}, "spec.demand: String should have at least 1 character."),
         ("size", {"spec": {"demand": "coffee", "cut": 3}}, "spec.cut: Input should be less than or equal to 1."),
         ("size", {"spec": {"demand": "coffee", "cuts": 0.1}}, "spec.cuts: Extra inputs are not permitted."),
-        ("size", {"spec": SPEC, "cut": 0.1}, "size has no argument 'cut'; its arguments are: spec."),
+        (
+            "size",
+            {"spec": SPEC, "cut": 0.1},
+            "size has no argument 'cut'; its arguments are: spec, include. 'cut' is a part of 'spec'.",
+        ),
+        ("size", {"spec": SPEC, "include": ["chart"]}, "include: a list of curve, histogram."),
         ("describe_data", {"x": 1}, "describe_data has no argument 'x'; its arguments are: none."),
         ("preview", {"spec": SPEC, "count": 0}, "count: Input should be greater than or equal to 1."),
         ("compare", {"audiences": [SPEC]}, "audiences: Tuple should have at least 2 items"),

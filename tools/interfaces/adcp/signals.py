@@ -220,6 +220,8 @@ class Activation:
             AudienceError: it cannot be saved or exported; nothing is in use then.
         """
         known(self._service, request.account)
+        if request.action == "activate":
+            self._service.check_may_approve()
 
         def work() -> dict[str, Any]:
             segment = Segments(self._service).find(request.signal_agent_segment_id)

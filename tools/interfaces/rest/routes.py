@@ -178,7 +178,8 @@ class Endpoint:
         """What is sent: one field alone, or an object of them, whose numbers are numbers and no texts."""
         operation, http = self._operation, self._http
         if http.body:
-            return Annotated[self._in_body[http.body].annotation, Body(examples=[operation.example[http.body]])]
+            about = self._in_body[http.body]
+            return Annotated[about.annotation, *about.metadata, Body(examples=[operation.example[http.body]])]
         fields: dict[str, Any] = {}
         for each in operation.parameters:
             if each.name in self._in_body:

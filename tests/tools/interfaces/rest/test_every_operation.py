@@ -25,7 +25,8 @@ from tests.tools.interfaces.rest.rest_doubles import SEEDS, served
 from tools.access.callers import Tokens
 from tools.access.gate import Gate
 from tools.interfaces.langchain import targeting_tools
-from tools.interfaces.mcp import make_server
+from tools.interfaces.mcp.answers import INCLUDE, parts, plain
+from tools.interfaces.mcp.server import make_server
 from tools.interfaces.rest.api import make_api
 from tools.operations.operation import Effect, Interface, Operation
 from tools.operations.table import BY_NAME, OPERATIONS
@@ -46,6 +47,7 @@ DONE_ANEW: dict[str, set[str]] = {
 }
 """What every call does anew, and what differs then; the rest has a key or is recorded once, and answers the same."""
 WORDS = {"title", "description", "examples", "$defs"}
+UNSAID = {"maxLength", "minLength", "maxItems", "additionalProperties"}
 BY_PROGRAMS = [name for name in BY_NAME if hasattr(audience_targeting.Client, name)]
 NOT_THERE = {"delete_conversation"}
 """What the example asks for is not there: every interface says so in the same words."""
@@ -111,7 +113,8 @@ class Shop:
     def mcp(self, operation: Operation, given: dict[str, Any]) -> Any:
         async def call() -> Any:
             async with Client(make_server(lambda: self.service, permit, Gate(lambda: self.service))) as client:
-                return await client.call_tool(operation.name, given)
+                every = {"include": list(more)} if (more := parts(operation.output)) else {}
+                return await client.call_tool(operation.name, given | every)
 
         found = apart.run(call())
         if found.is_error:
@@ -192,6 +195,8 @@ def test_an_operation_answers_the_same_over_every_interface(shop: Shop, name: st
         if interface in operation.not_over:
             continue
         found, same = ask(operation, shop.prepared(operation)), expected
+        if interface is Interface.MCP:
+            same = plain(expected)
         if interface is Interface.REST and operation.http.shown:
             same = to_jsonable_python(operation.http.shown(operation.output.model_validate(expected), "/api"))
         new = DONE_ANEW.get(name, set())
@@ -235,6 +240,10 @@ def test_an_operation_takes_the_same_over_every_interface(name: str) -> None:
         assert (name in schemas) == (interface not in operation.not_over)
         if name in schemas:
             fields, required = taken(schemas[name])
+            if interface is Interface.MCP:
+                fields.pop(INCLUDE, None)
+                assert (fields, required) == (unsaid(expected[0]), expected[1])
+                continue
             if interface is Interface.LANGCHAIN and "key" in fields:  # inside one program no answer is lost on the way
                 required |= {"key"}
                 fields["key"] = fields["key"] | {"minLength": 1}
@@ -245,6 +254,16 @@ def test_an_operation_takes_the_same_over_every_interface(name: str) -> None:
 def taken(schema: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
     """The arguments of a schema with their types, limits and defaults, and which have to be there."""
     return bare(schema, schema)["properties"] if "properties" in schema else {}, set(schema.get("required", ()))
+
+
+def unsaid(schema: Any) -> Any:
+    """A schema without what the list of tools leaves out to stay short; the limits hold all the same."""
+    if isinstance(schema, list):
+        return [unsaid(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {name: each for name, each in schema.items() if name not in UNSAID and (name != "default" or each)}
+    return {name: unsaid(each) for name, each in kept.items()}
 
 
 def bare(schema: Any, document: dict[str, Any]) -> Any:

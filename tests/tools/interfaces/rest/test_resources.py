@@ -55,6 +55,12 @@ def test_the_description_says_what_each_answers_and_takes() -> None:
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
+def test_a_sentence_is_enough_for_a_spec(web: TestClient) -> None:
+    whole = web.post("/sizes", json={"demand": SPEC["demand"]})
+    assert whole.status_code == 200
+    assert web.post("/sizes", json=SPEC["demand"]).json() == whole.json()
+
+
 def test_the_web_says_what_answers_here(web: TestClient, own: AudienceService) -> None:
     assert web.get("/health").json() == {"ready": True}
     assert web.get("/capabilities").json()["model_version"] == own.describe_data().model_version

@@ -1,0 +1,1 @@
+"""The operations for other agents, over the Model Context Protocol."""
