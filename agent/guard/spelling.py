@@ -8,22 +8,16 @@ from functools import lru_cache
 from importlib.resources import files
 from itertools import product
 
-from agent.guard.word_lists import aimed_at, unaccented
+from agent.guard.sounds import CLEAR, sounds
+from agent.guard.word_lists import aimed_at, languages, unaccented
 
 _ENDINGS = ("'s", "’s", "s", "es", "e", "n", "en", "er", "in", "innen", "a", "o", "as", "os", "ed", "ing", "ly")
 _VOWELS = frozenset("aeiouäöüáéíóúàâèêëîïôœùûæ")
 _SHORTEST = 5
 """Letters of the shortest word that is looked for by a spelling that is not its own."""
 
-_SOUNDS = (
-    ("tsch", "x"), ("sch", "x"), ("tion", "xn"), ("sion", "xn"), ("cion", "xn"), ("cial", "xl"), ("shun", "xn"),
-    ("sh", "x"),
-    ("ch", "x"), ("ph", "f"), ("gh", "g"), ("th", "t"), ("ck", "k"), ("qu", "k"), ("kw", "k"), ("q", "k"),
-    ("ce", "se"), ("ci", "si"), ("cy", "si"), ("c", "k"), ("ge", "je"), ("gi", "ji"), ("z", "s"), ("ks", "x"),
-    ("kx", "x"), ("wh", "w"), ("w", "v"), ("oo", "u"),
-    ("ew", "u"), ("ou", "u"), ("ue", "u"), ("ee", "i"), ("ea", "i"), ("ie", "i"), ("ei", "i"),
-    ("ai", "a"), ("ay", "a"), ("ey", "i"), ("y", "i"), ("oa", "o"), ("h", ""),
-)  # fmt: skip
+_NEARLY = 8
+"""Letters of the shortest sound of which one may differ."""
 
 
 class SpellingVocabulary:
@@ -39,7 +33,8 @@ class SpellingVocabulary:
             self._cost.setdefault(word, math.log(20_000))
         self._deletions: dict[str, list[str]] = defaultdict(list)
         self._skeletons: dict[str, list[str]] = defaultdict(list)
-        self._sounds: dict[str, list[str]] = defaultdict(list)
+        self._sounds: dict[tuple[int, str], list[str]] = defaultdict(list)
+        self._nearly: dict[tuple[int, str], set[str]] = defaultdict(set)
         self._gaps: dict[tuple[int, str], list[str]] = defaultdict(list)
         frequent = [word for word, cost in self._cost.items() if cost < math.log(12_000)]
         for word in dict.fromkeys((*self.telling, *frequent)):
@@ -54,7 +49,14 @@ class SpellingVocabulary:
             for place in range(len(word)):
                 self._deletions[word[:place] + word[place + 1 :]].append(word)
             if word in self.telling:
-                self._sounds[sound(word)].append(word)
+                self._enter_sounds(word)
+
+    def _enter_sounds(self, word: str) -> None:
+        for ear, heard in enumerate(sounds(word)):
+            self._sounds[ear, heard].append(word)
+            if len(heard) >= _NEARLY and ear < CLEAR:
+                for place in range(len(heard)):
+                    self._nearly[ear, heard[:place] + heard[place + 1 :]].add(heard)
 
     def knows(self, word: str) -> bool:
         """Whether it is a word, or one with a common ending."""
@@ -63,6 +65,11 @@ class SpellingVocabulary:
             return True
         stems = (word[: -len(ending)] for ending in _ENDINGS if word.endswith(ending))
         return any(len(stem) > 3 and (stem in self._cost or f"{stem}e" in self._cost) for stem in stems)
+
+    def names_trait(self, word: str) -> bool:
+        """Whether it is a word for a trait, whatever its number and gender."""
+        word = unaccented(word).lower()
+        return word in self.telling or any(each in self.telling for each in (f"{word}s", word.removesuffix("s")))
 
     def cost(self, word: str) -> float:
         """How rare a word is; infinite for none."""
@@ -92,10 +99,24 @@ class SpellingVocabulary:
         return self.best(one for one in self._skeletons.get(word, ()) if one[0] == word[0])
 
     def sounding(self, word: str) -> str:
-        """The word for a trait that sounds like this."""
+        """The word for a trait that sounds like this, to the ears of one language."""
         if len(word) < _SHORTEST:
             return ""
-        return self.best(self._sounds.get(sound(word), ()))
+        return self.best(one for each in enumerate(sounds(word)) for one in self._sounds.get(each, ()))
+
+    def nearly_sounding(self, word: str) -> str:
+        """The word for a trait of which the sound differs by one letter, but not the first."""
+        found: set[str] = set()
+        for ear, heard in enumerate(sounds(word)[:CLEAR]):
+            if len(heard) < _NEARLY:
+                continue
+            shorter = [heard[:place] + heard[place + 1 :] for place in range(len(heard))]
+            near = {one for each in (heard, *shorter) for one in self._nearly.get((ear, each), ())}
+            near |= {each for each in shorter if (ear, each) in self._sounds and len(each) >= _NEARLY}
+            found.update(
+                word for one in near if one[0] == heard[0] and _one_away(one, heard) for word in self._sounds[ear, one]
+            )
+        return self.best(found)
 
     def fitting(self, word: str, gap: str) -> list[str]:
         """The words that fit where ``gap`` stands for one letter, or for none that can be read."""
@@ -109,13 +130,6 @@ class SpellingVocabulary:
 def skeleton(word: str) -> str:
     """The consonants of a word."""
     return "".join(letter for letter in word if letter not in _VOWELS)
-
-
-def sound(word: str) -> str:
-    """A word as it is heard, roughly, in the five languages."""
-    for written, heard in _SOUNDS:
-        word = word.replace(written, heard)
-    return "".join(letter for place, letter in enumerate(word) if place == 0 or letter != word[place - 1]).rstrip("e")
 
 
 def _one_away(one: str, other: str) -> bool:
@@ -141,6 +155,8 @@ def vocabulary() -> SpellingVocabulary:
 
 
 _TOKEN = re.compile(r"\S+")
+_CLOSING = ".,;:!?)"
+_UNDERSCORED = re.compile(r"[^\W_]+(?:_+[^\W_]+)+")
 _EDGES = re.compile(r"^([^\w@$*#]*)(.*?)([^\w@$*#]*)$", re.DOTALL)
 _LEET = {
     "0": "o", "1": "il", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g", "@": "a", "$": "s", "!": "i",
@@ -163,6 +179,9 @@ _RARE = 3.0
 """What a part of two letters costs more than its frequency says."""
 
 _FREQUENT = math.log(5000)
+_LINKING = math.log(330)
+"""Less than this cost the words that link others, as "who" and "the" do."""
+
 _TRIES = 16
 _LONGEST_WORD = 60
 _JOINED = 9
@@ -176,7 +195,35 @@ def repair(text: str) -> str:
     """
     words = vocabulary()
     text = _BETWEEN_CJK.sub("", text)
+    text = _pieces_together(text, words)
     return _TOKEN.sub(lambda match: _token(match.group(), words), text)
+
+
+def without_underscores(text: str) -> str:
+    """``text`` with every word for a trait put together that underscores took apart, as in "preg_nant"."""
+    words = vocabulary()
+    return _UNDERSCORED.sub(lambda match: _underscored(match.group(), words), text)
+
+
+def _underscored(run: str, words: SpellingVocabulary) -> str:
+    """The words of a run in which underscores may part words and pieces of words alike."""
+    parts = run.split("_")
+    if all(words.knows(part) for part in parts if len(part) > 1) and not words.names_trait("".join(parts)):
+        return run
+    return "".join(parts) if words.names_trait("".join(parts)) or words.knows("".join(parts)) else run
+
+
+def _pieces_together(text: str, words: SpellingVocabulary) -> str:
+    """``text`` with every word for a trait put together that a space has cut into what are no words."""
+    tokens: list[str] = []
+    for token in text.split(" "):
+        first, second = tokens[-1] if tokens else "", token.rstrip(_CLOSING)
+        pieces = len(first) > 1 and len(second) > 2 and first.isalpha() and second.isalpha()
+        if pieces and words.names_trait(first + second) and not (words.knows(first) and words.knows(second)):
+            tokens[-1] += token
+        else:
+            tokens.append(token)
+    return " ".join(tokens)
 
 
 def _token(token: str, words: SpellingVocabulary) -> str:
@@ -243,6 +290,8 @@ def _misspelt(core: str, words: SpellingVocabulary) -> str:
         bare = "" if core.isupper() and len(core) < 5 else words.without_vowels(each)
         if found := bare or words.near(each, name=name) or words.sounding(each) or _apart(each, words):
             return found
+        if not name and (found := words.nearly_sounding(each)):
+            return found
     return spellings[0] if spellings != [plain] and not re.search(r"\d$", plain) else ""
 
 
@@ -288,7 +337,19 @@ def _apart(plain: str, words: SpellingVocabulary) -> str:
     while end and best[end][0] < _ANY:
         parts.append(plain[best[end][1] : end])
         end = best[end][1]
-    telling = any(part in words.telling for part in parts) or aimed_at(" ".join(reversed(parts)))
+    parts.reverse()
+    telling = _says_who(parts, words)
     long_enough = len(plain) >= 3.4 * len(parts) and sum(len(part) < 3 for part in parts) * 3 <= len(parts)
     plain_words = len(parts) > 2 and all(words.cost(part) < _FREQUENT for part in parts)
-    return " ".join(reversed(parts)) if not end and long_enough and (telling or plain_words) else ""
+    return " ".join(parts) if not end and long_enough and (telling or plain_words) else ""
+
+
+def _says_who(parts: Sequence[str], words: SpellingVocabulary) -> bool:
+    """Whether words that were run together name a trait of people, and are no compound for a thing ("Judenbart")."""
+    hit = aimed_at(" ".join(parts))
+    if not hit and words.telling.isdisjoint(parts):
+        return False
+    if parts[-1] in words.telling or (hit and hit.words.split()[-1] == parts[-1]):
+        return True
+    people = any(language.people.search(part) for part in parts for language in languages())
+    return people or any(len(part) > 2 and words.cost(part) < _LINKING for part in parts)

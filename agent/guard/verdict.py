@@ -8,8 +8,8 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.guard.classifier import Opinion, classifier, compared
-from agent.guard.spelling import repair
-from agent.guard.word_lists import Listed, WordListHit, aimed_at, plain_text
+from agent.guard.spelling import repair, without_underscores
+from agent.guard.word_lists import Listed, WordListHit, aimed_at, fold_letters, plain_text
 from encoders.errors import RequestError
 from prompts.loader import reply, table
 from tools.types import AudienceSpec
@@ -39,7 +39,7 @@ class GuardReading(NamedTuple):
 @lru_cache(maxsize=4096)
 def read(text: str) -> GuardReading:
     """Read ``text`` but for what it orders and says of its sender; time is in proportion to its length."""
-    plain = plain_text(text)
+    plain = plain_text(without_underscores(fold_letters(text)))
     return GuardReading(_about_people(plain), _about_people(repair(plain)))
 
 
@@ -92,6 +92,12 @@ _WIDEST = 80
 """Characters of a sentence that are repeated in the reason, where no single words can be named."""
 
 
+_CLAUSE = re.compile(r"[,.:;](?:\s|$)")
+_LONG = 12
+"""Words of a text from which on what is around the words of the lists is judged by itself, too."""
+_BESIDE = 6
+
+
 @lru_cache(maxsize=8192)
 def judged(text: str) -> WordListHit | None:
     """The restricted attribute that ``text`` aims at, with the words that say so; None when it aims at none."""
@@ -120,8 +126,16 @@ def _judged(piece: str) -> WordListHit | None:
     found = _verdict(piece)
     if found is None or found.key not in table("guard")["works"]["categories"]:
         return found
-    rest = _works().sub(lambda work: work["before"] or work["after"] or work["made"], piece)
+    rest = _works().sub(lambda work: _work_alone(work, found.key), piece)
     return found if rest == piece else _verdict(rest)
+
+
+def _work_alone(work: re.Match[str], key: str) -> str:
+    """A film or the like without its title and what it is about; an adjective says of some traits who watches it."""
+    said = work.group()
+    if key in table("guard")["works"]["adjectives_stay"] and (work["made"] or work["before"]):
+        return said.removesuffix(work["named"] or "")
+    return work["after"] or work["titled"] or work["made"] or work["before"]
 
 
 def _verdict(piece: str) -> WordListHit | None:
@@ -132,9 +146,28 @@ def _verdict(piece: str) -> WordListHit | None:
     opinions = classifier().opinions(told)
     scores = compared([each.score for each in opinions])
     score, place = max(((each, place) for place, each in enumerate(scores)), default=(float("-inf"), 0))
-    if score < settings.needed(found):
+    needed = settings.needed(found)
+    if found and needed == settings.named and (near := _around(found.words, told)):
+        score = max(compared([classifier().opinions([near])[0].score, score]))
+    if score < needed:
         return None
     return found or WordListHit(opinions[place].category, _quoted(told, opinions, place), "")
+
+
+def _around(words: str, told: tuple[str, ...]) -> str:
+    """The words of the lists with those beside them in their clause; nothing where that is all there is, or nearly.
+
+    In a long text about other things, the score of the whole says little of a few words. They need as much more as a
+    sentence by itself does.
+    """
+    whole = told[-1] if told else ""
+    start = whole.find(words.lower())
+    if start < 0 or len(whole.split()) < _LONG:
+        return ""
+    before = _CLAUSE.split(whole[:start])[-1].split()[-_BESIDE:]
+    after = _CLAUSE.split(whole[start + len(words) :])[0].split()[:_BESIDE]
+    near = " ".join((*before, words.lower(), *after))
+    return "" if near == whole else near
 
 
 def listed(text: str) -> WordListHit | None:
@@ -173,19 +206,28 @@ def _plain() -> re.Pattern[str]:
     return re.compile(rf"\b(?:{either})(?!\w)", re.IGNORECASE)
 
 
+_LINKS = "of|the|in|de|du|des|la|le|di|del|della|der|von|et|and|und|y|e"
+"""Small words within a title."""
+
+
 @lru_cache
 def _works() -> re.Pattern[str]:
     """Films and the like, with the words that say what they are about; never with those that say who watches them."""
     works = table("guard")["works"]
-    noun, made_of, about, watchers = ("|".join(works[name]) for name in ("nouns", "made_of", "about", "watchers"))
+    noun, made_of, about, watchers, told_in, article = (
+        "|".join(works[name]) for name in ("nouns", "made_of", "about", "watchers", "told_in", "articles")
+    )
+    name = rf"(?-i:(?:{article}) ?[^\W\d_][\w'’-]*(?:(?: (?:{_LINKS}))* (?:[ld]['’])?[A-ZÀ-Þ][\w'’-]*)*)"
+    title = rf"(?: (?:{name}|[«„“\"][^«»„“”\"]{{2,60}}[»“”\"]))"
     ends = r"(?=\s*(?:$|[.,;:!?\n]|\b(?:who|that|which|and|but|with|in the|die|der|und|qui|que|et|y)\b))"
     describes = "".join(
         rf"(?<!\b{word} )" for word in ("are", "is", "were", "being", "has", "have", "sind", "sont", "son")
     )
     return re.compile(
         rf"(?:{describes}\b[\w-]+ )?\b(?P<after>{noun}|{made_of}) (?:{about})(?: [\w'’-]+){{1,7}}?{ends}"
+        rf"|\b(?P<titled>{noun}|{made_of}|{told_in}){title}"
         rf"|\b(?P<made>{made_of}) [\w-]+"
-        rf"|{describes}\b[\w-]+ (?P<before>{noun})\b(?![ -](?:{watchers})\b)",
+        rf"|{describes}\b[\w-]+ (?P<before>{noun})\b(?![ -](?:{watchers})\b)(?P<named>{title})?",
         re.IGNORECASE,
     )
 

@@ -45,7 +45,8 @@ def read_whole(
     about_people = bool(parsed.filters or parsed.excluded) and not parsed.wants
     if not is_read(parsed.language) or apart or about_people or _named(context, parsed):
         return None
-    read = service.read(parsed.rest if parsed.excluded or parsed.refused else text)
+    words = parsed.rest if parsed.excluded or parsed.refused else text
+    read = service.read(words) if words.strip() else None
     return _without_refused(service, _without(read, parsed.excluded), parsed.refused)
 
 

@@ -4,7 +4,8 @@ A case is the turns of one conversation (or a whole audience, ``spec``) and what
 them. Lists and classifier were improved while looking at the half called "tune" only; "report" was held back, and
 ``guard_fresh.jsonl``, where it is there, was written after the classifier was frozen. Ids that begin with "p2" to "p4",
 or are fresh, are of people who had not seen the lists. Those with "p3" and "p4" measured a classifier while they were
-fresh: "p3" the first, and all of them are learned from since; "p4" the second, and all of them are held back.
+fresh: "p3" the first, and all of them are learned from since; "p4" the second, and all of them are held back. So are
+those with "p5": every fifth, by a hash, of the texts whose others are learned from as "te" in ``guard_pairs.jsonl``.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +23,7 @@ from tools.types import AudienceSpec
 Half = Literal["tune", "report", "fresh"]
 
 _SEED = "guard-1"
-_SPENT, _UNSEEN = "p3", "p4"
+_SPENT, _UNSEEN = "p3", ("p4", "p5")
 """How ids begin of cases that were looked at, so that none can be held back, and of those that are held back, all."""
 _CONFIDENCE = 0.95
 
@@ -44,7 +45,7 @@ class Case(Record):
     @cached_property
     def half(self) -> Half:
         """Which half it belongs to: two in five are held back, by a hash that nobody chose, but for two whole parts."""
-        if self.id.startswith((_SPENT, _UNSEEN)):
+        if self.id.startswith((_SPENT, *_UNSEEN)):
             return "report" if self.id.startswith(_UNSEEN) else "tune"
         return "report" if int(sha256(f"{_SEED}:{self.id}".encode()).hexdigest(), 16) % 5 < 2 else "tune"
 
@@ -136,7 +137,7 @@ def read_fresh() -> tuple[FreshCase, ...]:
 
 
 def read_pairs() -> tuple[Case, ...]:
-    """Requests to learn from alone, by three more writers: one word each in an innocent and in a sensitive request."""
+    """Requests to learn from alone, by other writers: most have one word in an innocent and in a sensitive request."""
     return tuple(Case.model_validate_json(line) for line in lines_of("guard_pairs.jsonl"))
 
 

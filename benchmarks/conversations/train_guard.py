@@ -67,8 +67,8 @@ _PASSED = 0.975
 _DOUBTFUL = 0.75
 """The highest score that a text with words of the lists may need: odds of two to one suffice."""
 
-_CONFIRMED = -3.0
-"""Score below which even words that describe people are innocent: odds of twenty to one."""
+_CONFIRMED = -2.75
+"""Score below which even words that describe people are innocent: odds of about sixteen to one."""
 
 _GRID = tuple(place / 4 for place in range(-8, 12))
 
@@ -94,7 +94,7 @@ class Family(NamedTuple):
 
     def examples(self, cases: Iterable[Case]) -> list[Example]:
         """Everything, with what is of no trait of this family as allowed; the first learns from none of the further."""
-        learned = [case for case in cases if FAMILIES[FURTHER] == self.names or not case.id.startswith(_FURTHER_CASES)]
+        learned = [case for case in cases if FAMILIES[FURTHER] == self.names or not _further_case(case)]
         found = [*self.fixed, *_examples(learned)]
         return [each if each.label in self.names else each._replace(label=ALLOWED) for each in found]
 
@@ -146,6 +146,10 @@ def _fixed(family: str) -> list[Example]:
         weight = _WEIGHTS["request" if text.text in requests else "frame"]
         found += [Example(whole, text.label, weight) for whole in _whole(text.text)]
     return found + [Example(whole, ALLOWED, _WEIGHTS["name"]) for text in _harmless() for whole in _whole(text)]
+
+
+def _further_case(case: Case) -> bool:
+    return case.id.startswith(_FURTHER_CASES) or case.category in FAMILIES[FURTHER]
 
 
 def _further() -> list[Example]:

@@ -272,6 +272,11 @@ def test_what_stands_for_a_trait_is_told_from_what_everybody_does(
         "películas sobre alcohólicos",
         "arroz con judías blancas",
         "a pregnant pause in our advert, for people who buy wine",
+        "people who watched the film The Nun",
+        "spectateurs du film La Religieuse",
+        "chi ha visto il film La monaca",
+        "Leute, die den Film „Die Nonne“ gesehen haben",
+        "lecteurs du roman Le Prisonnier",
     ],
 )
 def test_what_a_film_is_about_is_no_trait_of_those_who_watch_it(text: str) -> None:
@@ -289,6 +294,8 @@ def test_what_a_film_is_about_is_no_trait_of_those_who_watch_it(text: str) -> No
         "viewers of comedies who have cancer",
         "Iranian viewers",
         "neurotic people",
+        "Catholics who watch the film The Sound of Music",
+        "Muslims who like films",
     ],
 )
 def test_those_who_watch_are_still_people(text: str) -> None:
@@ -323,3 +330,39 @@ def test_what_people_do_because_of_a_trait_gives_it_away(text: str) -> None:
 )  # fmt: skip
 def test_words_like_those_of_what_people_do_are_innocent(text: str) -> None:
     assert check(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    {
+        "donne incinte che comprano tè": "health_data",
+        "i ludopatici del quartiere": "health_data",
+        "ex detenuti": "criminal_offences",
+        "iscritti alla CGIL": "trade_union_membership",
+        "elettori di Fratelli d'Italia": "political_opinions",
+        "famiglie ebree": "religious_beliefs",
+        "famiglie rom": "racial_ethnic_origin",
+        "coppie lesbiche": "sex_life_sexual_orientation",
+        "disoccupati": "financial_hardship",
+        "vodka per minorenni": "minors_age_restricted",
+        "bilocale in affitto, niente famiglie con bambini": "age_familial_status",
+    }.items(),
+)
+def test_italian_is_read_too(text: str, key: str) -> None:
+    refusal = check(text)
+    assert refusal is not None
+    assert refusal.key == key
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["strozzapreti al ragù", "carciofi alla giudia", "la partita della domenica", "birra per adulti", "grazie mille"],
+)
+def test_italian_words_like_those_of_a_trait_are_innocent(text: str) -> None:
+    assert check(text) is None
+
+
+def test_much_about_other_things_does_not_hide_a_trait() -> None:
+    about = "we are bringing out window boxes, compost and watering cans for spring, in green and in blue"
+    assert check(f"{about}, and among our Saturday regulars we would like to reach the pregnant ones") is not None
+    assert check(f"{about}, and among our Saturday regulars we would like to reach those with a balcony") is None

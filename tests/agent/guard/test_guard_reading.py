@@ -47,6 +47,14 @@ DISGUISED = {
     "prgnnt wmn": "pregnant women",
     "trdae uinon": "trade union",
     "schwаngеrе frаuеn": "schwangere frauen",
+    "preg_nant women": "pregnant women",
+    "zin_ga\u200bri": "zingari",
+    "mujeres em barazadas": "mujeres embarazadas",
+    "fohrbestrafte": "vorbestrafte",
+    "botantes kondenados": "votantes condenados",
+    "disokupati kattolici": "disoccupati cattolici",
+    "deshausiados": "desahuciados",
+    "gewerkschafftler": "gewerkschafter",
     "加入了工/会的员工": "加入了工会的员工",
 }
 ORDINARY = [
@@ -55,6 +63,7 @@ ORDINARY = [
     "lotion and shaving cream",
     "спорт и здоровье", "Ελληνικό γιαούρτι", "हिन्दी में चाय", "a 3-pack of vitamin B12", "4*4 tyres", "2*3 m",
     "jewellery for Valentine's day",
+    "Judenbart und Zigeunerschnitzel im Mehrparteienhaus", "prosecco, biscotti e mozzarella",
 ]  # fmt: skip
 
 

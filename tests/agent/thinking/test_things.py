@@ -148,3 +148,20 @@ def test_a_thing_that_a_refused_clause_means_more_is_not_named(
         reply = talk.say("t", "You decide")
     assert [each.name for each in draft(reply).things] == ["dog food"]
     assert "we don't sell tuna pouches" in reply.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["leute ohne arbeid", "people without a hous", "gente sin ogar", "gens sans abri", "not vegitarians", "no jamon"],
+)
+def test_a_request_of_nothing_but_what_is_left_out_is_answered(
+    text: str, talk: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def read(_: PlantedService, words: str) -> None:
+        asked.append(words)
+
+    monkeypatch.setattr(PlantedService, "read", read)
+    assert talk.say("t", text).text
+    assert all(map(str.strip, asked))
