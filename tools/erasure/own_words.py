@@ -28,6 +28,8 @@ _FLOORS = ("agent", "encoders", "prompts", "tools")
 _WRITERS = ("langgraph", "langchain_core.messages")
 """Packages whose own words stand in conversations beside ours."""
 _FOLDERS = ("models", "data")
+_AT_ONCE = 30_000
+"""Words that are looked for in one question to SQLite, which takes some more."""
 _CONTACTS = "contacts.parquet"
 
 
@@ -43,7 +45,7 @@ def own_words(workspace: Workspace, users: Collection[str]) -> Callable[[str], b
     @cache
     def is_own(word: str) -> bool:
         folded = word.strip().casefold()
-        if folded.isdecimal():  # a number is no word
+        if not folded or folded.isdecimal():  # a number is no word
             return False
         return bool(_DAY.fullmatch(folded)) or folded in here or _in_code(folded)
 
@@ -123,10 +125,12 @@ def _texts(value: Any) -> Iterator[str]:
 def _in_databases(root: Path, users: Collection[str]) -> set[str]:
     """Those of the users that columns of the product's own hold."""
     found: set[str] = set()
+    asked = sorted({way for user in users for way in (user, user.lower(), user.upper())})
     for path in (path for path in root.rglob(f"*{DATABASE}") if path.is_file() and not path.is_symlink()):
         with suppress(sqlite3.Error), reading_sqlite(path) as db:
             for table, column in _own_columns(db):
-                found |= {user for user in users if _has(db, table, column, user)}
+                for start in range(0, len(asked), _AT_ONCE):
+                    found |= _among(db, table, column, asked[start : start + _AT_ONCE])
     return {each.casefold() for each in found}
 
 
@@ -137,10 +141,11 @@ def _own_columns(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
                 yield table, column
 
 
-def _has(db: sqlite3.Connection, table: str, column: str, user: str) -> bool:
-    words = (user, user.lower(), user.upper())
-    asked = f'SELECT 1 FROM "{table}" WHERE "{column}" IN (?, ?, ?) AND typeof("{column}") = \'text\' LIMIT 1'
-    return bool(db.execute(asked, words).fetchall())
+def _among(db: sqlite3.Connection, table: str, column: str, words: list[str]) -> set[str]:
+    """Those of the words that are values of a column."""
+    marks = ", ".join("?" * len(words))
+    rows = db.execute(f'SELECT DISTINCT "{column}" FROM "{table}" WHERE "{column}" IN ({marks})', words)
+    return {str(value) for (value,) in rows}
 
 
 def _in_data(root: Path, users: Collection[str]) -> set[str]:

@@ -195,7 +195,7 @@ def test_a_service_works_as_before_without_users_who_were_called_by_words_of_the
         assert service.saved("Tea").version == 1
         assert not set(names) & set(service.tenant.registry.members("Tea")[0])
         assert service.size(spec).eligible
-        assert service.refresh("Tea", "Ada", AS_OF + timedelta(days=7)).audience.version == 2
+        assert service.refresh("Tea", "Ada", AS_OF + timedelta(days=7)).saved.version == 2
         rows = pl.read_csv(service.export("Tea").path, infer_schema=False)
         assert not set(names) & set(rows["user_id"])
         with closing(Conversation(service, own)) as talk:
