@@ -44,6 +44,11 @@ COLUMNS: Mapping[str, Mapping[str, Holds]] = {
     "deployments": _table(text="deployment", word="destination", own="audience"),
     "accounts": _table(text="account", word="account_id", own="caller"),
     "changes": _table(own="number"),
+    "meanings": _table(text="meaning", own="audience version"),
+    "counts": _table(
+        own="audience version data_version members gone responders population population_responders events"
+    ),
+    "member_tables": _table(word="name connection place", own="user_ids created"),
     # registry.db and the labels' ledger.db: those of a version, and the questions of a set of labels
     "members": _table(user="user_id", word="name", own="audience version held_out key"),
     # registry.db and jobs.db, with the names of older formats

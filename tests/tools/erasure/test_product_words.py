@@ -59,7 +59,7 @@ def workspace(world: World, tmp_path: Path) -> Workspace:
     (model / "config.json").write_text(CONFIG)
     (model / "report.json").write_text(REPORT)
     with Tokens(made.tokens) as tokens:
-        tokens.create("robot-seven", {Scope.ACTIVATE, Scope.ADMIN})
+        tokens.create("robot-seven", frozenset({Scope.ACTIVATE, Scope.ADMIN}))
     jobs = Ledger(made.path / "jobs.db")
     job = jobs.add("", "robot-seven", "refresh", "refresh Coffee")
     jobs.answers.keep("robot-seven", "k", "content", job.model_dump_json())
@@ -94,7 +94,7 @@ def all_is_read(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
         assert any(line.details.get("destinations") == ["shop"] for line in lines)
     with Tokens(workspace.tokens) as tokens:
         [card] = tokens.list()
-        assert (card.caller.name, card.caller.scopes) == ("robot-seven", {Scope.ACTIVATE, Scope.ADMIN})
+        assert (card.caller.name, card.caller.scopes) == ("robot-seven", frozenset({Scope.ACTIVATE, Scope.ADMIN}))
     model = workspace.models_folder / "model-v1"
     assert ((model / "config.json").read_text(), (model / "report.json").read_text()) == (CONFIG, REPORT)
     jobs = Ledger(workspace.path / "jobs.db")

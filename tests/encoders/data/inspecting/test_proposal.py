@@ -6,12 +6,12 @@ import polars as pl
 import pytest
 
 from encoders.data import tables
-from encoders.data.files import LINE
 from encoders.data.inspecting.guesses import Guess
 from encoders.data.inspecting.names import is_yes, says
 from encoders.data.inspecting.proposal import Proposal, propose
 from encoders.data.inspecting.samples import Sample, sample_files
 from encoders.data.inspecting.writing import spec_text, told
+from encoders.data.source_tables import LINE
 from encoders.data.spec import read_spec
 from encoders.errors import DataError
 from tests.encoders.data.inspecting.tables import layouts

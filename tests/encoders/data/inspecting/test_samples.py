@@ -4,9 +4,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from encoders.data.files import LINE
 from encoders.data.inspecting.proposal import pattern_of
 from encoders.data.inspecting.samples import Sample, sample_files
+from encoders.data.source_tables import LINE
 from encoders.errors import DataError
 
 HEADING = "user_id,at,product\n"
