@@ -9,8 +9,10 @@ import polars as pl
 import pytest
 
 from agent.conversation import Conversation
+from agent.ledger_words import ledger_text
 from agent.state import Reply
 from encoders.workspace import Workspace
+from prompts.loader import speaking
 from tests.planted import AS_OF, World, world_settings
 from tests.present import present
 from tools.service import AudienceService
@@ -96,6 +98,18 @@ def test_a_list_for_a_platform(chat: Conversation, real: AudienceService) -> Non
     assert "Meta turns down audiences" in refused.text
     assert refused.file is None
     assert actions(real) == ["save", "export", "save"]
+
+
+def test_how_good_the_forecasts_were(chat: Conversation, real: AudienceService) -> None:
+    assert "no forecast to look back at" in play(chat, COFFEE, "how good were your forecasts?").text
+    play(chat, "save as Coffee", "yes")
+    [record] = real.ledger.page().forecasts
+    told = play(chat, "did your forecasts come true?").text
+    assert f"**For {int(record.status == 'kept')} of 1 forecasts" in told
+    assert "Of such ranges, 80 % should hold." in told
+    assert ("The latest that I missed" in told) == (record.status == "missed")
+    with speaking("de"):
+        assert ledger_text(real.ledger.page()).startswith("**Bei ")
 
 
 def test_how_did_it_go(chat: Conversation, real: AudienceService, tmp_path: Path) -> None:
