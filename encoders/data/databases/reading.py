@@ -128,7 +128,7 @@ class Databases:
 
 def reason(error: Exception, connection: Connection) -> str:
     """What a driver says of a failure, in one line and without a password."""
-    with_code = len(error.args) == 2 and isinstance(error.args[0], int)  # MySQL gives a code, then words
+    with_code = len(error.args) == 2 and isinstance(error.args[0], int)  # as MySQL's
     said = str(error.args[1] if with_code else error)
     lines = [" ".join(line.split()) for line in hidden(said, connection.url).splitlines() if line.strip()]
     first = _CODE.sub("", lines[0], count=1) if lines else type(error).__name__
