@@ -94,7 +94,7 @@ def all_is_read(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
         assert any(line.details.get("destinations") == ["shop"] for line in lines)
     with Tokens(workspace.tokens) as tokens:
         [card] = tokens.list()
-        assert (card.caller.name, card.caller.scopes) == ("robot-seven", {Scope.ACTIVATE, Scope.ADMIN})
+        assert (card.caller.name, card.caller.scopes) == ("robot-seven", frozenset({Scope.ACTIVATE, Scope.ADMIN}))
     model = workspace.models_folder / "model-v1"
     assert ((model / "config.json").read_text(), (model / "report.json").read_text()) == (CONFIG, REPORT)
     jobs = Ledger(workspace.path / "jobs.db")
