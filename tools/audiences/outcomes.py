@@ -32,6 +32,8 @@ if TYPE_CHECKING:  # a file is counted without a model, and its libraries take s
 COLUMN = "user_id"
 
 _NEEDED = (COLUMN, "date", "value")
+_TWELVE_HOURS = r"(?i)^T?\s*(0?[1-9]|1[0-2])(:[0-5]\d){1,2}\s*[ap]\.?m\.?$"
+"""What of a time is no ISO 8601, and yet one."""
 _SHOWN = 40
 """Characters of a value that are shown."""
 
@@ -81,14 +83,17 @@ def read_outcome(path: Path, start: date, end: date) -> Responses:
             example = f", such as '{shown[0][:_SHOWN]}'," if shown else ""
             notes.append(f"{left.height:,} rows {what}{example} and were left out.")
         usable = usable.filter(~bad)
-    if usable.height * 2 < read.height:
-        raise RequestError(
-            f"Most of the {read.height:,} rows of {path.name} cannot be used, so nothing was recorded: "
-            f"{' '.join(notes)}"
-        )
     inside = usable.filter(pl.col("day").is_between(start, end, closed="left"))
-    if outside := usable.height - inside.height:
-        notes.append(f"{outside:,} rows lie outside {start} to before {end} and were left out.")
+    outside = usable.filter(~pl.col("day").is_between(start, end, closed="left"))["day"]
+    if outside.len():
+        first, last = outside.sort().gather([0, -1]).to_list()
+        days = f"on {first}" if first == last else f"from {first} to {last}"
+        notes.append(f"{outside.len():,} rows lie outside {start} to before {end}, {days}, and were left out.")
+    if inside.height < read.height - usable.height:  # those outside are no fault: a file may hold a whole year
+        raise RequestError(
+            f"More of the {read.height:,} rows of {path.name} cannot be read than the {inside.height:,} that can be "
+            f"used, so nothing was recorded: {' '.join(notes)}"
+        )
     if inside.is_empty():
         raise RequestError(f"No row of {path.name} can be used, so nothing was recorded: {' '.join(notes)}")
     summed = inside.group_by(COLUMN).agg(pl.col("value").sum()).filter(pl.col("value") > 0).sort(COLUMN)
@@ -101,9 +106,10 @@ def _day(kind: pl.DataType) -> pl.Expr:
     if kind.is_temporal():
         return pl.col("date").cast(pl.Date)
     written = pl.col("date").cast(pl.String).str.strip_chars()
-    return pl.coalesce(
-        written.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False), iso_time(written, "UTC", "UTC").dt.date()
-    )
+    day, clock = written.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False), written.str.slice(10)
+    read = iso_time(written, "UTC", "UTC").dt.date()
+    there = (clock == "") | read.is_not_null() | clock.str.strip_chars().str.contains(_TWELVE_HOURS)
+    return pl.when(there).then(pl.coalesce(day, read))
 
 
 CONFIDENCE = 0.95

@@ -64,15 +64,28 @@ def read_columns(path: Path, needed: Sequence[str]) -> UploadedTable:
         found = reader(path, needed)
     except FileNotFoundError:
         raise RequestError(f"There is no file {path.name}; bring it again.") from None
-    except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError, pa.ArrowException) as error:
-        raise RequestError(
-            f"{path.name} cannot be read as {path.suffix[1:].upper()} ({type(error).__name__}); check the file, and "
-            "that its columns have different names."
-        ) from error
+    except (OSError, ValueError, pl.exceptions.PolarsError, pa.ArrowException) as error:
+        raise RequestError(f"{path.name} cannot be read as {path.suffix[1:].upper()}: {_reason(error)}.") from error
     texts = (column for column in found.table.get_columns() if column.dtype == pl.String)
     if any((column.str.len_chars().max() or 0) > VALUE_CHARACTERS for column in texts):  # type: ignore[operator]
         raise _long_value(path)
     return found
+
+
+class _UnreadableError(ValueError):
+    """What is wrong with a file, and the remedy, as the end of a sentence."""
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a file that cannot be read, and the remedy."""
+    if isinstance(error, _UnreadableError):
+        return str(error)
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8; write it anew"
+    if isinstance(error, pa.ArrowException) or (isinstance(error, OSError) and error.strerror is None):
+        return "it is damaged, or something else under that name; write it anew"
+    said = error.strerror if isinstance(error, OSError) else next(iter(str(error).splitlines()), "")
+    return f"{said or type(error).__name__}; check the file"
 
 
 def check_text(path: Path) -> None:
@@ -99,12 +112,12 @@ def _read_csv(path: Path, needed: Sequence[str]) -> UploadedTable:
     with path.open("rb") as file:
         begin = file.readline(LINE_BYTES)
     if b"\0" in begin and not begin.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        raise ValueError("its bytes are no text")  # nor could users be erased from it
+        raise _UnreadableError("its bytes are no text; write it anew")  # nor could users be erased from it
     _check_columns(path, max(map(begin.count, (b",", b";", b"\t", b"|"))) + 1)
     with closing(csv_lines(path)) as lines:
         names = lines.heading(None, needed)
         if names is None:
-            raise ValueError("it is empty")
+            raise _UnreadableError("it is empty; bring it whole")
         chosen = _chosen(names, needed)
         places, schema = [names.index(name) for name in chosen], dict.fromkeys(chosen.values(), pl.String)
         parts, rows = [pl.DataFrame(schema=schema)], lines.rows(len(names))
@@ -120,10 +133,12 @@ def _filled(name: str) -> pl.Expr:
 def _read_json_lines(path: Path, needed: Sequence[str]) -> UploadedTable:
     check_text(path)
     names: dict[str, None] = {}
+    before = 0
     parts = [pl.DataFrame(schema=dict.fromkeys(needed, pl.String))]
     with path.open("rb") as file:
         while lines := list(islice(file, _BATCH)):
-            rows = [_json_row(line) for line in lines if line.strip()]
+            rows = [_json_row(line, number) for number, line in enumerate(lines, before + 1) if line.strip()]
+            before += len(lines)
             for row in rows:
                 if len(names) < TABLE_COLUMNS:
                     names |= dict.fromkeys(row)
@@ -196,11 +211,11 @@ def _chosen(names: Sequence[str], needed: Sequence[str]) -> dict[str, str]:
     """The columns that are needed, and what they are called here.
 
     Raises:
-        ValueError: two columns have the same name.
+        _UnreadableError: two columns have the same name.
     """
     chosen = {name: folded for name, folded in zip(names, _lower(names), strict=True) if folded in needed}
     if len(set(_lower(names))) < len(names):
-        raise ValueError("two columns have the same name")
+        raise _UnreadableError("two columns have the same name; give each its own")
     return chosen
 
 
@@ -208,10 +223,17 @@ def _lower(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.strip().lower() for name in names)
 
 
-def _json_row(line: bytes) -> dict[str, object]:
-    row = json.loads(line)
+def _json_row(line: bytes, number: int) -> dict[str, object]:
+    try:
+        row = json.loads(line)
+    except RecursionError:
+        raise _UnreadableError(f"line {number:,} nests lists or objects too deeply; write it flatter") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise _UnreadableError(f"line {number:,} is no JSON; write one object a line") from None
+    except ValueError:  # Python reads no whole number of thousands of digits
+        raise _UnreadableError(f"line {number:,} has a number of too many digits; write it shorter") from None
     if not isinstance(row, dict):
-        raise ValueError("a row is no object")
+        raise _UnreadableError(f"line {number:,} is no object; write one object a line")
     return {str(name).strip().lower(): value for name, value in row.items()}
 
 

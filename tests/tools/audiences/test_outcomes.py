@@ -123,6 +123,8 @@ def test_files_are_read_as_people_write_them(tmp_path: Path, content: bytes, val
     ("content", "reason"),
     [
         ("user_id,date\na,25.06.2024\nb,26.06.2024\nc,2024-06-25\n", r"2 rows have no date .*, such as '25.06.2024',"),
+        ("user_id,date\na,2024-06-25T25:00\nb,2024-06-25 10:61\nc,2024-06-25 9:30 pm\n", "2 rows have no date"),
+        ("user_id,date\na,2024-06-25\n" + "b,999999-01-01\n" * 3 + "c,2023-01-01\n" * 2, "2 rows lie .* 2023-01-01,"),
         ("user_id,value\na,yes\nb,no\n", "2 rows have no number as their value, such as 'yes',"),
         ("user_id,value\n", "has no rows"),
         ("user_id\n", "has no rows"),
@@ -135,6 +137,21 @@ def test_a_file_that_can_mostly_not_be_used_is_refused(tmp_path: Path, content: 
     (tmp_path / "out.csv").write_text(content)
     with pytest.raises(RequestError, match=reason):
         read_outcome(tmp_path / "out.csv", AS_OF, END)
+
+
+def test_rows_outside_the_horizon_are_no_fault_of_a_file(tmp_path: Path) -> None:
+    dates = [
+        "2024-06-25 23:30-05:00",
+        "2024-06-25 9:30 pm",
+        "2024-06-25T00:00:00.123Z",
+        *["2023-07-01", "2025-01-01"] * 9,
+    ]
+    table = pl.DataFrame({"user_id": [f"u{number}" for number in range(len(dates))], "date": dates})
+    found = read_outcome(written(tmp_path, "year.csv", table), AS_OF, END)
+    assert list(found.values) == ["u0", "u1", "u2"]
+    assert [note.split(",")[-3:] for note in found.notes] == [
+        [f"18 rows lie outside {AS_OF} to before {END}", " from 2023-07-01 to 2025-01-01", " and were left out."]
+    ]
 
 
 def test_ids_of_nobody_are_refused_and_the_latest_file_counts(own: AudienceService, tmp_path: Path) -> None:

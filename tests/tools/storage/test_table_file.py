@@ -131,3 +131,23 @@ def test_lists_of_users_are_bounded_too(tmp_path: Path, monkeypatch: pytest.Monk
     path.write_bytes(gzip.compress(b"1\n"))
     with pytest.raises(RequestError, match="is compressed"):
         read_seeds(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "wrong"),
+    [
+        ("deep.jsonl", b'{"user_id": "a"}\n' + b"[" * 200_000 + b"\n", "line 2 nests lists or objects too deeply"),
+        ("digits.jsonl", b'\n{"user_id": ' + b"9" * 5_000 + b"}\n", "line 2 has a number of too many digits"),
+        ("torn.jsonl", b'{"user_id": "a"}\n{"user_id": ', "line 2 is no JSON"),
+        ("list.jsonl", b'["a"]\n', "line 1 is no object"),
+        ("torn.parquet", b"PAR1" + b"\0" * 50 + b"PAR1", "it is damaged, or something else under that name"),
+        ("twice.csv", b"user_id,User_ID\na,b\n", "two columns have the same name"),
+        ("empty.csv", b"", "it is empty"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, name: str, content: bytes, wrong: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(RequestError) as caught:
+        read_columns(tmp_path / name, ["user_id"])
+    kind = name.partition(".")[2].upper()
+    assert str(caught.value).startswith(f"{name} cannot be read as {kind}: {wrong}; ")
