@@ -20,7 +20,7 @@ _LONGEST_DIGITS = 15
 """Digits that a number with a decimal point surely keeps."""
 _FLOAT_ID, _ROUNDED_ID = r"^-?\d+\.0+$", r"^-?\d(?:\.\d+)?[eE]\+\d+$"
 _WHOLE = rf"^(-?\d{{1,{_LONGEST_DIGITS}}})\.0$"
-_SAFE_MARK = r"^'([-=+@\t\r].*)$"
+_SAFE_MARK = r"^'\s*([-=+@＝＋－＠].*)$"
 """How our own exports write an id that a spreadsheet would take for a formula."""
 
 

@@ -29,8 +29,10 @@ from tools.types import ExportFile, SavedAudience
 KEPT_DAYS = 7
 """Days after which a file is deleted: who may be reached changes, so an old file is wrong sooner or later."""
 
-_FORMULA = r"^[=+\-@\t\r]"
-"""What a spreadsheet would take for the beginning of a formula."""
+_FORMULA = r"^[\s\p{C}]*[=+\-@＝＋－＠]|^[\t\r\n]"
+"""What a spreadsheet would take for the beginning of a formula, also behind what is not seen."""
+_CELLS_ELSEWHERE = r"[;\t]"
+"""What ends a cell where commas are decimal points, unless the cell is quoted."""
 FILE = r"(?P<audience>[0-9a-z-]+?)-v(?P<version>[0-9]+)(?:-(?P<to>[0-9a-z_-]+))?\.(csv|parquet)"
 """What the name of a file looks like that was written here: of which version, and for whom."""
 
@@ -116,7 +118,9 @@ def _written(table: pl.DataFrame, target: Path, format: Literal["csv", "parquet"
     """Write a table, whole or not at all; the digest of the file, which is kept beside it as well."""
     with atomic_file(target) as part:
         if format == "csv":
-            table.write_csv(part)
+            parted = pl.col(pl.String).str.contains(_CELLS_ELSEWHERE).any()
+            quoted = any(table.select(parted).row(0))
+            table.write_csv(part, quote_style="non_numeric" if quoted else "necessary")
         else:
             table.write_parquet(part)
         with part.open("rb") as written:

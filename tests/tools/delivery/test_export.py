@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from encoders.checksums import sum_of
+from encoders.data.columns import identity
 from encoders.data.contacts import PLAIN, ContactFormat
 from encoders.errors import DamagedError, DataError, NotThereError, WorkspaceError
 from encoders.workspace import Workspace
@@ -167,12 +168,20 @@ def test_exporting_again_writes_the_same_file(with_contacts: Workspace) -> None:
 
 
 def test_user_ids_cannot_become_formulas_in_a_spreadsheet(workspace: Workspace) -> None:
-    ids = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "a=b", 'quote"d,comma']
+    plain = ["a=b", 'quote"d,comma', "x;=1+1", " a"]
+    marked = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "\n=1", "\na", "\u00a0-1", "\u200b=1"]
+    marked += [f"{sign}1" for sign in "\uff1d\uff0b\uff0d\uff20"]
+    ids = plain + marked
     prepared(workspace.data, ids)
     done = export(workspace, SAVED, ids, ())
     with Path(done.path).open(newline="") as file:
         cells = {row["user_id"] for row in csv.DictReader(file)}
-    assert cells == {"'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1", "a=b", 'quote"d,comma'}
+    assert cells == {*plain, *(f"'{each}" for each in marked)}
+    assert '"x;=1+1"' in Path(done.path).read_text("utf-8"), "else a new cell begins where semicolons part them"
+    back, _ = identity("user_id", pl.String())
+    read = pl.read_csv(done.path, infer_schema=False).select(back.alias("user_id"))["user_id"]
+    assert {"-1", "=1", "x;=1+1", "\uff1d1", "@SUM(A1)"} <= set(read)
+    assert list(read.filter(read.str.starts_with("'"))) == ["' a"]  # no id of prepared data begins with a blank
     exact = export(workspace, SAVED, ids, (), "parquet")
     assert set(pl.read_parquet(exact.path)["user_id"]) == set(ids)
 
@@ -188,7 +197,7 @@ def test_a_full_disk_keeps_the_earlier_file(workspace: Workspace, monkeypatch: p
     first = export(workspace, SAVED, MEMBERS, HOLDOUT)
     content = Path(first.path).read_bytes()
     real = pl.DataFrame.write_csv
-    monkeypatch.setattr(pl.DataFrame, "write_csv", lambda self, _: real(self, "/dev/full"))
+    monkeypatch.setattr(pl.DataFrame, "write_csv", lambda self, _, **how: real(self, "/dev/full", **how))
     many = [f"user-{number}" for number in range(100_000)]
     prepared(workspace.data, many)
     with pytest.raises(WorkspaceError, match="the disk is full"):
