@@ -4,9 +4,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from encoders.checksums import sha256_of
+from encoders.errors import NotThereError
 from encoders.workspace import Progress, silent
 from tools.jobs import Job, JobPage
-from tools.operation_types import EVENTS, CampaignOutcome, Delivery, NewSubscription, Receipt, Refreshed, Subscription
+from tools.operation_types import (
+    EVENTS,
+    CampaignOutcome,
+    Delivery,
+    Exported,
+    NewSubscription,
+    Receipt,
+    Refreshed,
+    Subscription,
+)
 from tools.operations import inputs
 from tools.types import ExportFile, SavedAudience, TunedSummary
 
@@ -55,6 +66,19 @@ def export(
     call: the file holds the ids of single users, and what was sent cannot be taken back.
     """
     return service.export(audience, format, key, platform)
+
+
+def still_exported(service: "AudienceService", file: Exported) -> None:
+    """See that what was answered about an export is still true of its file, before it is answered again.
+
+    Raises:
+        NotThereError: the file is gone or another one now, or somebody in it may not be reached any more.
+    """
+    if sha256_of(service.exported(file.name)) != file.sha256:
+        raise NotThereError(
+            f"The file '{file.name}' is no longer the one of this key: somebody was erased from it, or the audience "
+            "was exported again; export it with a new key."
+        )
 
 
 def exported(service: "AudienceService", name: inputs.FileName) -> Path:

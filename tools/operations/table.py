@@ -107,7 +107,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         doing.export, "Export a saved audience", Scope.ACTIVATE,
         Http("POST", "/audiences/{audience}/exports", 201, tag="Keep", shown=download, place="/exports/{name}",
-        there=lambda service, file: service.exported(file.name), problems=(502,)),
+        there=doing.still_exported, problems=(502,)),
         _COFFEE | {"key": "coffee-3", "format": "csv"}, effect=Effect.SEND,
     ),
     Operation(

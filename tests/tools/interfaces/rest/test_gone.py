@@ -97,6 +97,20 @@ def test_a_file_does_not_come_down_once_somebody_in_it_withdrew(address: str, sh
         assert gone not in [row.partition(",")[0] for row in mine.get(f"exports/{fresh['name']}").text.splitlines()]
 
 
+def test_an_export_is_not_answered_again_as_it_was_once_somebody_was_erased(
+    address: str, shop: AudienceService
+) -> None:
+    with arrive(address, shop, "owner", Scope.ADMIN) as owner:
+        owner.post("audiences", json=SAVE, headers=key("a"))
+        file = owner.post("audiences/Coffee/exports", json={}, headers=key("b")).json()
+        gone = owner.get(f"exports/{file['name']}").text.splitlines()[1].partition(",")[0]
+        assert owner.post("erasures", json={"users": [gone], "approved_by": "Ada"}).status_code == 201
+        assert len(owner.get(f"exports/{file['name']}").text.splitlines()) == file["rows"]
+        said = problem(owner.post("audiences/Coffee/exports", json={}, headers=key("b")), 404)
+        assert "somebody was erased from it" in said
+        assert owner.post("audiences/Coffee/exports", json={}, headers=key("c")).json()["rows"] == file["rows"] - 1
+
+
 def test_users_are_erased_by_the_owner_alone(address: str, shop: AudienceService) -> None:
     body = {"users": ["h101"], "approved_by": "Ada"}
     for scope, tenant, words in ((Scope.ACTIVATE, "", "scope 'admin'"), (Scope.ADMIN, "shop", "without a tenant")):
