@@ -1,6 +1,7 @@
 """SHA-256 of what was written, so that a flipped byte or a cut file is noticed before anybody counts with it.
 
-A folder keeps the digests of its files in ``checksums.json``; while its files are replaced, that holds none. A single
+A folder keeps the digests of its files in ``checksums.json``; while its files are replaced, that says so instead: one
+that holds nothing was damaged. A single
 file that changes over time keeps its digest beside it (``NAME-sum``) while nobody has it open. Tensors carry theirs in
 their file (``encoders.tensors``).
 """
@@ -14,6 +15,8 @@ from encoders.errors import WorkspaceError
 from encoders.workspace import atomic_file
 
 CHECKSUMS = "checksums.json"
+_REPLACING = {"files are being replaced": "yes"}
+"""What stands in place of digests meanwhile; no file is called so."""
 
 
 def sha256_of(path: Path) -> str:
@@ -34,18 +37,22 @@ def write_checksums(folder: Path) -> None:
 
 def clear_checksums(folder: Path) -> None:
     """Note that the files in ``folder`` are being replaced: until ``write_checksums``, they are read unchecked."""
-    _write(folder, {})
+    _write(folder, _REPLACING)
 
 
 def _write(folder: Path, digests: dict[str, str]) -> None:
     with atomic_file(folder / CHECKSUMS) as part:
-        part.write_text(json.dumps(digests, indent=1), "utf-8")
+        part.write_text(_text(digests), "utf-8")
+
+
+def _text(digests: dict[str, str]) -> str:
+    return json.dumps(digests, indent=1)
 
 
 def has_checksums(folder: Path) -> bool:
     """Whether the digests of the files in ``folder`` are noted."""
     with suppress(FileNotFoundError):
-        return (folder / CHECKSUMS).read_bytes() != b"{}"
+        return (folder / CHECKSUMS).read_bytes() != _text(_REPLACING).encode()
     return False
 
 
@@ -73,8 +80,10 @@ def damaged_files(folder: Path, *names: str, always: bool = False) -> list[str]:
         return [CHECKSUMS] if always else []
     except (OSError, ValueError):
         return [CHECKSUMS]
-    if not isinstance(known, dict):
+    if not isinstance(known, dict) or not known:
         return [CHECKSUMS]
+    if known == _REPLACING:
+        return []
     return [name for name in names or sorted(known) if name in known and not _is(folder / name, known[name])]
 
 
