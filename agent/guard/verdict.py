@@ -271,10 +271,10 @@ def check_turn(text: str, talk: JudgedTalk, spec: AudienceSpec | None = None) ->
 def check_spec(spec: AudienceSpec, talk: JudgedTalk | None = None) -> Refusal | None:
     """Like ``check``, for a whole audience: its sentence, its conditions on the past, and its filters together."""
     talk = talk or JudgedTalk()
-    said = [_Words(each) for each in _said(spec)]
-    for words in said:
-        if refusal := words.aimed():
+    for text in _aims(spec):
+        if refusal := _Words(text).aimed():
             return refusal
+    said = [_Words(each) for each in _said(spec)]
     if refusal := _check_goods(said, spec):
         return refusal
     return _check_offer([*said, *map(_Words, talk.lines)], talk.offer, spec)
@@ -370,6 +370,18 @@ def _check_goods(texts: Sequence[_Words], spec: AudienceSpec) -> Refusal | None:
         return None
     found = next((found for found in (each.goods() for each in texts) if found), "")
     return _refusal(WordListHit(goods["key"], found, "")) if found else None
+
+
+def _aims(spec: AudienceSpec) -> Iterator[str]:
+    """What an audience may aim at a trait by, one text each.
+
+    Age and family status may be filtered by, but beside an offer. So the name of their field says nothing of a trait,
+    and each of their values is judged by itself, whichever others stand beside it.
+    """
+    yield from (spec.demand, *(each.what for each in spec.behaviours), *(each.what for each in spec.life_cycle))
+    for each in spec.filters:
+        allowed = re.search(table("guard")["offers"]["fields"], each.field, re.IGNORECASE)
+        yield from each.values if allowed else (f"{each.field} {' '.join(each.values)}",)
 
 
 def _said(spec: AudienceSpec) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 import pytest
 
 from agent.guard.verdict import JudgedTalk, check, check_spec, check_turn
+from tests.present import present
 from tools.types import AudienceSpec, Behaviour, Filter
 
 DECLINED = {
@@ -118,6 +119,19 @@ def test_age_is_a_filter_for_groceries_but_not_for_loans() -> None:
     refusal = check_spec(AudienceSpec(demand="Households that will take out loans", filters=age))
     assert refusal is not None
     assert refusal.key == "age_familial_status"
+
+
+@pytest.mark.parametrize("field", ["marital status", "marital_status", "Married"])
+def test_all_values_of_a_family_status_are_filters_but_beside_an_offer(field: str) -> None:
+    offered = ("married", "unmarried", "single", "divorced", "widowed", "separated", "civil union", "unknown")
+    for values in (*((each,) for each in offered), offered):
+        status = (Filter(field=field, values=values),)
+        assert check_spec(AudienceSpec(demand="Households that will buy coffee", filters=status)) is None, values
+        refusal = present(check_spec(AudienceSpec(demand="Households that will take out loans", filters=status)))
+        assert refusal.key == "age_familial_status"
+    for value, key in (("catholic", "religious_beliefs"), ("gay couple", "sex_life_sexual_orientation")):
+        status = (Filter(field=field, values=("married", value)),)
+        assert present(check_spec(AudienceSpec(demand="Households that will buy coffee", filters=status))).key == key
 
 
 def test_goods_of_age_go_to_no_age_of_minors() -> None:
