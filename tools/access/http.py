@@ -42,6 +42,7 @@ _OTHER_NAME = (
 _OTHER_PAGE = "Requests of other web pages are not answered; open the page of this app itself."
 _NOT_HERE = "This token is not for the page, which is the owner's: it needs the scope 'admin' and no tenant."
 _NOT_THERE = "There is no such path."
+_TWO_LENGTHS = "The request has both Content-Length and Transfer-Encoding; send one of them."
 
 _OF_PROXIES = frozenset(
     {"forwarded", "via", "x-real-ip", "x-original-url", "x-original-host", "x-rewrite-url", "x-gradio-server"}
@@ -106,6 +107,8 @@ class HttpGate:
 
     async def _admit(self, visit: "_RequestState", scope: Scope, receive: Receive, send: Send) -> None:
         headers, rule = Headers(scope=scope), visit.rule
+        if "content-length" in headers and "transfer-encoding" in headers:  # a proxy may have read the other one
+            raise RefusedError(400, _TWO_LENGTHS, {"Connection": "close"})
         origin = self._own_name(headers, scope)
         _from_our_page(headers, scope["method"], origin)
         visit.caller = self._caller(headers, rule, origin)

@@ -9,6 +9,7 @@ from encoders.errors import RequestError
 
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?", re.IGNORECASE)
 _USUAL_PORTS = {"http": "80", "https": "443"}
+_LAST_PORT = 65_535
 
 
 class Origin(NamedTuple):
@@ -54,7 +55,7 @@ class Names:
             header: as it was sent.
             local_address: the address of this machine that the connection came in at.
         """
-        found = _HOST.fullmatch(header)
+        found = _read_host(header)
         if found is None:
             return None
         name, port = found["name"].lower().strip("[]"), found["port"]
@@ -68,15 +69,21 @@ class Names:
 def read_origin(header: str) -> Origin | None:
     """The origin that an Origin header names; None where it is 'null' or none."""
     scheme, separator, host = header.partition("://")
-    found = _HOST.fullmatch(host)
+    found = _read_host(host)
     if not separator or found is None or scheme not in _USUAL_PORTS:
         return None
     return Origin(scheme, found["name"].lower().strip("[]"), found["port"] or _USUAL_PORTS[scheme])
 
 
+def _read_host(text: str) -> re.Match[str] | None:
+    """A name and a port that there can be; None for anything else."""
+    found = _HOST.fullmatch(text)
+    return found if found and int(found["port"] or 0) <= _LAST_PORT else None
+
+
 def _given(text: str) -> Origin:
     parts = urlsplit(text if "://" in text else f"http://{text}")
-    found = _HOST.fullmatch(parts.netloc)
+    found = _read_host(parts.netloc)
     if found is None or parts.scheme not in _USUAL_PORTS or parts.path.strip("/") or parts.query:
         raise RequestError(
             f"'{text[:100]}' in AUDIENCE_HOSTS is no name; write names such as audience.example.com, or "

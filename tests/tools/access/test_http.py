@@ -122,6 +122,8 @@ def test_a_name_of_others_that_leads_here_is_answered_nowhere(tokens: Tokens, li
         "127.0.0.1@evil.test",
         "",
         "127.1",
+        "localhost:99999",
+        "127.0.0.1:65536",
     ]
     for host in others:
         for headers in ({}, bearer(token), basic(token)):
@@ -230,6 +232,14 @@ def test_a_body_is_bounded_by_what_is_declared_by_what_comes_and_by_its_depth(to
     for flat in (b"[" * 64 + b"]" * 64, b'"' + b"[" * 1000 + b'"', b"[{}]" * 1000, b"{", b""):
         assert here.post("/mcp", content=flat).status_code == 200
     assert {line[2]["status"] for line in lines.written} == {400, 405, 413}
+
+
+def test_a_request_of_two_lengths_is_refused_and_nothing_behind_it_is_read(tokens: Tokens) -> None:
+    both = {"Content-Length": "2", "Transfer-Encoding": "chunked"}
+    for method, path in (("POST", "/mcp"), ("POST", "/api/sizes"), ("GET", "/healthz")):
+        refused = client(tokens).request(method, path, content=b"{}", headers=both)
+        assert (refused.status_code, refused.headers["connection"]) == (400, "close"), path
+        assert "both Content-Length and Transfer-Encoding" in refused.text
 
 
 def test_half_a_character_is_refused_in_one_sentence_wherever_it_stands(tokens: Tokens) -> None:
