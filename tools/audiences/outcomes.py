@@ -88,12 +88,11 @@ def read_outcome(path: Path, start: date, end: date) -> Responses:
             notes.append(f"{left.height:,} rows {what}{example} and were left out.")
         usable = usable.filter(~bad)
     inside = usable.filter(pl.col("day").is_between(start, end, closed="left"))
-    outside = usable.filter(~pl.col("day").is_between(start, end, closed="left"))["day"].sort().to_list()
-    if outside:
-        notes.append(
-            f"{len(outside):,} rows lie outside {start} to before {end}, from {outside[0]} to {outside[-1]}, and "
-            "were left out."
-        )
+    outside = usable.filter(~pl.col("day").is_between(start, end, closed="left"))["day"]
+    if outside.len():
+        first, last = outside.sort().gather([0, -1]).to_list()
+        days = f"on {first}" if first == last else f"from {first} to {last}"
+        notes.append(f"{outside.len():,} rows lie outside {start} to before {end}, {days}, and were left out.")
     if inside.height < read.height - usable.height:  # those outside are no fault: a file may hold a whole year
         raise RequestError(
             f"More of the {read.height:,} rows of {path.name} cannot be read than the {inside.height:,} that can be "
