@@ -127,7 +127,14 @@ def _judged(piece: str) -> WordListHit | None:
     if found is None or found.key not in table("guard")["works"]["categories"]:
         return found
     rest = _works().sub(lambda work: _work_alone(work, found.key), piece)
+    rest = _celebrations().sub(table("guard")["works"]["celebration"], rest)
     return found if rest == piece else _verdict(rest)
+
+
+@lru_cache
+def _celebrations() -> re.Pattern[str]:
+    """A party that people are at, or throw."""
+    return re.compile(table("guard")["works"]["celebrations"], re.IGNORECASE)
 
 
 def _work_alone(work: re.Match[str], key: str) -> str:

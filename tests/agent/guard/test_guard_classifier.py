@@ -16,6 +16,7 @@ from benchmarks.conversations import train_guard
 from benchmarks.conversations.guard import Case, FreshCase, evaluate_guard
 from benchmarks.conversations.guard_texts import FURTHER
 from encoders.text.encoders import SentenceEncoder, UniversalEncoder
+from prompts.loader import table
 
 LOOK_ALIKES = [
     "Caucasian shepherds eat a lot: who buys the largest sacks of dog food?",
@@ -208,3 +209,15 @@ def test_fresh_cases_are_a_part_of_their_own() -> None:
     assert [row.group for row in report.tables[0].rows] == ["all", "fresh"]
     assert report.tables[-1].by == "fresh"
     assert check_turn(fresh.turns[0], verdict.JudgedTalk()) is not None
+
+
+@pytest.mark.parametrize("name", ["repeats_itself", "unusable", "fell_back", "stopped"])
+def test_what_is_said_of_a_model_is_not_judged_as_a_request(name: str) -> None:
+    text = table("replies")[name]
+    assert check(text) is None
+
+
+@pytest.mark.parametrize("who", ["the mixologist at every party he throws", "people who sing at their parties"])
+def test_a_party_that_is_thrown_is_a_celebration(who: str) -> None:
+    assert check(f"Bloke who's decided he's {who}") is None
+    assert check("activists at every party conference") is not None

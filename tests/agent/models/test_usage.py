@@ -164,7 +164,7 @@ def test_a_model_that_says_the_same_to_everything_is_not_believed(open_at: Open)
     talk = open_at(model=model)
     replies = [talk.say("t", message) for message in MESSAGES[:SAME_STEPS]]
     assert [RULES in reply.text for reply in replies] == [False, False, True]
-    assert "same step was given to different messages" in replies[-1].text
+    assert "same step was the answer to different messages" in replies[-1].text
     assert replies[-1].draft is not None
     assert "vitamins" in replies[-1].draft.spec.demand
 
