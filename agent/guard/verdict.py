@@ -148,8 +148,8 @@ def _work_alone(work: re.Match[str], key: str) -> str:
 def _verdict(piece: str) -> WordListHit | None:
     if _courteous(piece):
         return None
-    found, settings = listed(piece), classifier().settings
-    told = _sentences(piece)
+    told, settings = _sentences(piece), classifier().settings
+    found = _of_people(piece, told)
     opinions = classifier().opinions(told)
     scores = compared([each.score for each in opinions])
     score, place = max(((each, place) for place, each in enumerate(scores)), default=(float("-inf"), 0))
@@ -159,6 +159,14 @@ def _verdict(piece: str) -> WordListHit | None:
     if score < needed:
         return None
     return found or WordListHit(opinions[place].category, _quoted(told, opinions, place), "")
+
+
+def _of_people(piece: str, told: tuple[str, ...]) -> WordListHit | None:
+    """What the word lists find; a greeting before them does not keep words from being about people."""
+    found = listed(piece)
+    if found is None or found.of_people:
+        return found
+    return next((hit for hit in map(listed, told) if hit and hit.of_people and hit.key == found.key), found)
 
 
 def _around(words: str, told: tuple[str, ...]) -> str:

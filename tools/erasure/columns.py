@@ -44,7 +44,7 @@ COLUMNS: Mapping[str, Mapping[str, Holds]] = {
     "deployments": _table(text="deployment", word="destination", own="audience"),
     "accounts": _table(text="account", word="account_id", own="caller"),
     "changes": _table(own="number"),
-    "meanings": _table(own="audience version meaning"),
+    "meanings": _table(text="meaning", own="audience version"),
     "counts": _table(
         own="audience version data_version members gone responders population population_responders events"
     ),
