@@ -319,12 +319,14 @@ _WHAT_GROWS = """## What grows, and what does not
 - **Training** learns from at most 20,000 users, drawn once from those active in its windows; more users change
   neither its time nor its memory.
 - **Counting** (at the first opening of a data version and day, or by `audience index`) takes the memory of 20,000
-  users at a time, and leaves files beside the data, 4.5 KB a user here. Opening maps them.
+  users at a time, and leaves files beside the data, about 5 KB a user here. Opening maps them.
 - **Vectors** of users lie in `vectors/`, 512 bytes each; of another day or data version, only users who did
   something are encoded.
 - **Scoring** goes through the mapped counts once per sentence, and holds some numbers per user and demand.
 - **Preparing** sorts the events of all users at once: its memory grows with the rows.
-- **Chroma** gets the same vectors and the attributes; nothing but `similar` asks it.
+- **Chroma** gets the same vectors and the attributes with `audience index`; nothing but `similar` asks it. That command
+  also learns the reader of requests, which does not depend on the users.
+- A size of 100,000 users was taken with the model of the 10,000, so their training was not measured.
 """
 
 
