@@ -110,7 +110,6 @@ class _Appended:
 
     folder: Path
     name: str
-    columns: int
     _open: ExitStack = field(default_factory=ExitStack)
     _files: dict[str, IO[bytes]] = field(default_factory=dict)
     _rows: int = 0
@@ -142,9 +141,8 @@ def _write(folder: Path, past: Past) -> None:
         here = users.is_in(list(population))
         pl.DataFrame({"user_id": users, "in_population": here}).write_parquet(building / "users.parquet")
         source_totals(past).write_parquet(building / "totals.parquet")
-        items, groups = len(past.dataset.items), len(past.dataset.groups)
-        by_item, by_group = _Appended(building, "items", items), _Appended(building, "groups", groups)
-        by_source = [_Appended(building, f"slots-{k}", items) for k in range(len(past.dataset.sources))]
+        by_item, by_group = _Appended(building, "items"), _Appended(building, "groups")
+        by_source = [_Appended(building, f"slots-{k}") for k in range(len(past.dataset.sources))]
         with ExitStack() as files:
             activity, *regular = (files.enter_context((building / name).open("wb")) for name in _dense(past))
             for block in _blocks(past, users, building):
