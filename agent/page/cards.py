@@ -74,22 +74,38 @@ class Units(NamedTuple):
         return number_text(users, self.fewest)
 
 
-def masthead(card: DataCard | None, talking: str) -> str:
-    """The line at the top: the name, what is talking, the as-of date, and how far to trust the data."""
+PLACES = (("", "Ask"), ("audiences", "Audiences"), ("results", "Results"), ("data", "Data"), ("settings", "Settings"))
+"""Path and title of each place of the page."""
+
+
+def masthead(here: str, card: DataCard | None, talking: str) -> str:
+    """The line at the top: the name, the places with the one that is open, the as-of date, and what is talking."""
+    links = "".join(f'<a href="/{path}"{_open(path == here)}>{title}</a>' for path, title in PLACES)
     pills = []
-    note = ""
     if card:
         pills = [f"{count(card.population)} {escape(card.unit_plural)}", f"as of {day(card.as_of)}"]
-        note = f'<p class="note"><strong>About the data.</strong> {escape(card.title)}. {escape(card.note)}</p>'
     if talking:
         pills.append(f"Talking: {escape(talking)}")
-    if talking == RULES:
-        note += f'<p class="note"><strong>About the assistant.</strong> {escape(reply("about_rules"))}</p>'
     labels = "".join(f"<span>{pill}</span>" for pill in pills)
     return (
-        '<header class="masthead"><div class="brand"><h1>Audience</h1><p>Say whom you want to reach. '
-        f"See how many there are, and why.</p></div><div class='pills'>{labels}</div>{note}</header>"
+        f'<header class="masthead"><a class="brand" href="/">Audience</a><nav aria-label="Places">{links}</nav>'
+        f"<div class='pills'>{labels}</div></header>"
     )
+
+
+def place_head(title: str, line: str) -> str:
+    """The title of a place, and in one line what it is for."""
+    return f'<div class="place-head"><h2>{title}</h2><p>{line}</p></div>'
+
+
+def about(card: DataCard, talking: str) -> str:
+    """Where the numbers come from and how far to trust them, for the foot of a place with numbers on it."""
+    assistant = f" {escape(reply('about_rules'))}" if talking == RULES else ""
+    return f'<p class="about">{escape(card.title)}. {escape(card.note)}{assistant}</p>'
+
+
+def _open(here: bool) -> str:
+    return ' aria-current="page"' if here else ""
 
 
 def notice(text: str, kind: str = "wait") -> str:

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agent.page.state import Transcript, Uploads
 from tools.access.callers import current
 from tools.access.gate import RequestAudit
-from tools.access.routes import CANCEL, DATA, JOIN, UPLOAD, RefusedError
+from tools.access.routes import CANCEL, DATA, JOIN, PLACES, UPLOAD, RefusedError
 from tools.bounds import TEXT_CHARACTERS
 
 COOKIE = "audience_browser"
@@ -48,6 +48,7 @@ _ACTS = {
 }
 """What the audit calls the handlers; the others only look."""
 
+_PAGES = {"/", *(f"/{place}" for place in PLACES)}
 _MOST_SESSIONS = 10_000
 _MOST_CHOICES = 200
 _LARGEST = 2**53 - 1
@@ -76,6 +77,19 @@ class _Picked(BaseModel):
 
     index: Whole
     value: Text | _Example
+
+
+class _Act(BaseModel):
+    """A button in a piece of HTML that was clicked."""
+
+    act: Annotated[StrictStr, Field(pattern="^[a-z ]{1,40}$")]
+    of: Text = ""
+
+
+class _Place(BaseModel):
+    """Where something that was dragged was let go, as a share."""
+
+    share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class _Event(_Strict):
@@ -118,6 +132,7 @@ class PageEvents:
         for event in self._events.values():
             for component in event.inputs:
                 _check_of(component)
+        self._told = {number: kind for number, event in self._events.items() if (kind := _told_by(blocks, event))}
         self._sessions: OrderedDict[str, str] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,7 +142,7 @@ class PageEvents:
             return
         request, browser = Request(scope, receive), _browser(Headers(scope=scope))
         match scope["path"]:
-            case "/":
+            case path if path in _PAGES:
                 await self._app(scope, receive, send if browser else _with_cookie(send))
             case path if path == UPLOAD:
                 await self._upload(request, _known(browser), send)
@@ -164,11 +179,11 @@ class PageEvents:
             _check_of(component)(value, self._uploads, browser)
             for component, value in zip(event.inputs, sent.data, strict=True)
         ]
-        if act := _ACTS.get(_handler(event)):
+        if act := _ACTS.get(handler(event)):
             self._trail.note(current(), "page", {"act": act})
-        picks = any(name.endswith("_select") for _, name in event.targets)
-        picked = _read(_Picked, json.dumps(sent.event_data).encode()).model_dump() if picks else None
-        return sent.model_dump() | {"data": data, "event_data": picked}
+        kind = self._told.get(sent.fn_index)
+        told = _read(kind, json.dumps(sent.event_data).encode()).model_dump() if kind else None
+        return sent.model_dump() | {"data": data, "event_data": told}
 
     def _own(self, session: str, browser: str, begins: bool = False) -> None:
         """Refuse the session of another browser; one that begins belongs to the browser that began it."""
@@ -179,6 +194,16 @@ class PageEvents:
                 self._sessions.popitem(last=False)
         if self._sessions.get(session) != owner:
             raise RefusedError(403, "This is not a session of your browser; load the page again.")
+
+
+def _told_by(blocks: gr.Blocks, event: BlockFunction) -> type[BaseModel] | None:
+    """What an event tells beside its arguments, such as what was clicked; None: nothing that goes on."""
+    for component, name in event.targets:
+        if name is not None and name.endswith("_select"):
+            return _Picked
+        if component is not None and isinstance(blocks.blocks.get(component), gr.HTML):
+            return _Act if name == "select" else _Place
+    return None
 
 
 Check = Callable[[Any, Uploads, str], Any]
@@ -256,7 +281,7 @@ def _misfit(wanted: str) -> RefusedError:
     return RefusedError(400, f"An argument of this event has to be {wanted}; load the page again.")
 
 
-def _handler(event: BlockFunction) -> str:
+def handler(event: BlockFunction) -> str:
     """The name of the method that answers an event."""
     return str(getattr(getattr(event.fn, "func", event.fn), "__name__", ""))
 

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.page import cards, details
+from agent.page import cards
+from agent.page.ask import details
+from agent.page.ask.details import judgement, skew
 from agent.page.cards import Units
-from agent.page.details import judgement, skew
-from agent.page.results import forecast_told, results_figure, results_head
+from agent.page.results.forecasts import forecast_told, results_figure, results_head
 from agent.state import AudienceDraft
 from tests.app.page_doubles import AS_OF, HOSTILE, POPULATION, PlantedLedger, Service, record
 from tools.operation_types import Standing
@@ -97,7 +98,8 @@ def test_texts_from_the_data_never_become_markup(service: Service) -> None:
     )
     overlap = Overlap(a="here", b="there", users_a=10, users_b=20, both=5, either=25, jaccard=0.2)
     drawn = [
-        cards.masthead(card, HOSTILE),
+        cards.masthead("", card, HOSTILE),
+        cards.about(card, HOSTILE),
         cards.empty(card),
         cards.notice(HOSTILE, "alert"),
         cards.headline(service.size(SPEC), HOUSEHOLDS),
@@ -201,14 +203,20 @@ def test_the_results_say_how_many_held_and_show_each_against_the_line(service: S
     assert results_head(PlantedLedger([record("Milk", "open")]).page()) == ""
 
 
-def test_the_masthead_names_data_date_and_who_is_talking(service: Service) -> None:
-    assert "About the assistant" not in cards.masthead(service.describe_data(), "gpt-x (OpenAI)")
-    assert "does not reason" in cards.masthead(service.describe_data(), "Built-in rules, no language model")
-    html = cards.masthead(service.describe_data(), "Built-in rules")
+def test_the_masthead_names_places_data_date_and_who_is_talking(service: Service) -> None:
+    html = cards.masthead("results", service.describe_data(), "Built-in rules")
     assert f"{POPULATION:,} households" in html
     assert "as of 1 October 2017" in html
     assert "Talking: Built-in rules" in html
-    assert "simulated" in html
+    assert html.count("aria-current") == 1
+    assert '<a href="/results" aria-current="page">Results</a>' in html
+
+
+def test_the_foot_says_where_the_numbers_come_from_and_what_the_assistant_cannot(service: Service) -> None:
+    card = service.describe_data()
+    assert "simulated" in cards.about(card, "gpt-x (OpenAI)")
+    assert "does not reason" not in cards.about(card, "gpt-x (OpenAI)")
+    assert "does not reason" in cards.about(card, "Built-in rules, no language model")
 
 
 def test_a_saved_audience_is_dated() -> None:

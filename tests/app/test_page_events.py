@@ -13,9 +13,12 @@ import httpx2
 import pytest
 from gradio.utils import get_upload_folder
 
-from agent.page.events import COOKIE
+from agent.page.events import COOKIE, handler
+from agent.page.places import make_page
+from agent.page.state import LazyService
 from encoders.settings import settings
 from encoders.workspace import Workspace
+from tests import apart
 from tests.app.browsing import Serve
 from tests.app.page_doubles import HOSTILE, PlantedDesk
 from tools.bounds import TEXT_CHARACTERS, UPLOAD_BYTES, UPLOAD_FILES
@@ -28,7 +31,20 @@ pytestmark = [
 
 SESSION = "abc123def45"
 SECRET = "what nobody is told"
-LOAD, SAY, SAVE, EXPORT, OUTCOME, PEOPLE, CONDITIONS, ASSUMED, PERCENT, THINGS = 0, 3, 6, 7, 8, 9, 13, 14, 16, 18
+
+
+async def numbered() -> dict[str, int]:
+    """The number of each event of the first place by the name of its handler; "" is one without a handler."""
+    blocks = make_page(LazyService(lambda: pytest.fail("nothing is opened")))
+    found = {handler(event): number for number, event in blocks.fns.items() if event.page == "" and event.fn}
+    return found | {"": next(number for number, event in blocks.fns.items() if event.fn is None)}
+
+
+NUMBERS = apart.run(numbered())  # inside a loop: Gradio leaves others open
+LOAD, SAY, SAVE, EXPORT, OUTCOME = (NUMBERS[f"on_{name}"] for name in ("load", "say", "save", "export", "outcome"))
+PEOPLE, CONDITIONS, ASSUMED, PERCENT, THINGS = (
+    NUMBERS[f"on_{name}"] for name in ("people", "conditions", "assumed", "percent", "things")
+)
 
 
 class Web:
@@ -150,8 +166,8 @@ def test_no_file_of_the_server_comes_down_as_an_argument_of_any_event(web: Web, 
 
 def test_what_is_not_an_event_of_the_page_is_refused(web: Web) -> None:
     wrong = [
-        {"data": [None, "x"], "fn_index": 99, "session_hash": SESSION},
-        {"data": [None, "x"], "fn_index": 19, "session_hash": SESSION},
+        {"data": [None, "x"], "fn_index": 9999, "session_hash": SESSION},
+        {"data": [None, "x"], "fn_index": NUMBERS[""], "session_hash": SESSION},
         {"data": [None, "x"], "fn_index": True, "session_hash": SESSION},
         {"data": [None, "x"], "fn_index": "3", "session_hash": SESSION},
         {"data": [None], "fn_index": SAY, "session_hash": SESSION},

@@ -4,9 +4,9 @@ from threading import Event
 
 import pytest
 
-from agent.page import controls
+from agent.page.ask import controls
+from agent.page.ask.details import reach_curve
 from agent.page.cards import literal, percent
-from agent.page.details import reach_curve
 from agent.page.state import BROKEN, KEPT_MESSAGES, SHOWN_CHARACTERS, AppState, LazyService, Transcript, sentence
 from agent.reading.commands import command, platform_in, upload_in
 from encoders.errors import DataError, RequestError

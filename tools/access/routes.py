@@ -150,6 +150,9 @@ _CLOSED = (
 
 JOIN, DATA, CANCEL, UPLOAD = (f"{_GRADIO}/{path}" for path in ("queue/join", "queue/data", "cancel", "upload"))
 
+PLACES = ("audiences", "results", "data", "settings")
+"""Of the page, beside the first."""
+
 RULES: tuple[PathRule, ...] = (
     PathRule("/healthz", Admission.ANYBODY, READ),
     PathRule("/mcp", Admission.AGENTS, _ALL - {"PUT"}, BodyKind.JSON),
@@ -158,6 +161,7 @@ RULES: tuple[PathRule, ...] = (
     PathRule("/exports/{name}", Admission.OWNER, READ, leaves=True),
     *(PathRule(path, Admission.NOBODY) for path in _CLOSED),
     PathRule("/", Admission.OWNER, READ),
+    *(PathRule(f"/{place}{slash}", Admission.OWNER, READ) for place in PLACES for slash in ("", "/")),
     PathRule("/config", Admission.OWNER, READ),
     PathRule("/config/", Admission.OWNER, READ),
     PathRule("/theme.css", Admission.OWNER, READ),

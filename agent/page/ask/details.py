@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from agent.page import cards
 from agent.page.cards import Units, count, percent, times
-from agent.page.results import forecast_told
+from agent.page.results.forecasts import forecast_told
 from agent.state import AudienceDraft
 from encoders.errors import TooSmallError
 from tools.audiences.profile import FOUR_FIFTHS
