@@ -43,7 +43,8 @@ _ACTS = {
     "on_things": "edit",
     "on_conditions": "edit",
     "on_assumed": "edit",
-    "on_percent": "edit",
+    "on_cut": "edit",
+    "on_undo": "say",
     "on_users": "edit",
 }
 """What the audit calls the handlers; the others only look."""
@@ -86,10 +87,10 @@ class _Act(BaseModel):
     of: Text = ""
 
 
-class _Place(BaseModel):
+class _LetGo(BaseModel):
     """Where something that was dragged was let go, as a share."""
 
-    share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    share: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 
 
 class _Event(_Strict):
@@ -202,7 +203,7 @@ def _told_by(blocks: gr.Blocks, event: BlockFunction) -> type[BaseModel] | None:
         if name is not None and name.endswith("_select"):
             return _Picked
         if component is not None and isinstance(blocks.blocks.get(component), gr.HTML):
-            return _Act if name == "select" else _Place
+            return _Act if name == "select" else _LetGo
     return None
 
 
@@ -244,13 +245,6 @@ def _number(value: Any, _: Uploads, __: str) -> float | None:
     return value
 
 
-def _place(value: Any, uploads: Uploads, browser: str) -> float:
-    """Where a slider stands: somewhere, always."""
-    if (place := _number(value, uploads, browser)) is None:
-        raise _misfit("a number")
-    return place
-
-
 def _texts(value: Any, uploads: Uploads, browser: str) -> list[str]:
     if not isinstance(value, list) or len(value) > _MOST_CHOICES or not all(isinstance(each, str) for each in value):
         raise _misfit("a list of texts")
@@ -271,7 +265,6 @@ _CHECKS: dict[type[Block], Check] = {
     gr.Textbox: _text,
     gr.Dropdown: _text,
     gr.Number: _number,
-    gr.Slider: _place,
     gr.CheckboxGroup: _texts,
     gr.UploadButton: _file,
 }

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import gradio as gr
 from gradio.blocks import Block
-from gradio.components import Navbar
 
 from agent.page import cards
 from agent.page.state import LazyService
@@ -37,7 +36,6 @@ class Place(ABC):
     def __init__(self, blocks: gr.Blocks, opening: LazyService) -> None:
         """Lay the place out; what is behind it may still be opening."""
         self.blocks, self.opening = blocks, opening
-        Navbar(visible=False)  # Gradio's own, which would stand above ours
         self.browser = gr.BrowserState(storage_key="audience", secret="audience")
         self.masthead = html(cards.masthead(self.path, None, ""), elem_id="masthead")
         self.notice = html(cards.notice("Getting ready: reading the data and the model"), elem_id="notice")

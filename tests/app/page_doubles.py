@@ -138,6 +138,12 @@ class Service(AudienceService):
     def delete_conversation(self, thread: str) -> None:
         raise NotThereError(f"There is no conversation '{thread[:60]}'.")
 
+    def saved(self, audience: str, version: int | None = None) -> SavedAudience:
+        for one in self.kept:
+            if audience in (one.id, one.name):
+                return one
+        raise NotThereError(f"There is no saved audience '{audience}'; nothing is saved yet.")
+
     def stated(self, spec: AudienceSpec) -> AudienceSpec:
         return spec
 
@@ -322,9 +328,9 @@ class ScriptedConversation(Conversation):
         )
 
     def edit(self, thread_id: str, spec: AudienceSpec) -> Reply:
-        now = self.replies[thread_id]
-        assert now.draft is not None
-        return self._keep(thread_id, self._show(now.draft.model_copy(update={"spec": spec}), "Updated."))
+        now = self.current(thread_id)
+        draft = now.draft or AudienceDraft(request="", spec=spec)
+        return self._keep(thread_id, self._show(draft.model_copy(update={"spec": spec}), "Updated."))
 
     def keep(self, thread_id: str, names: Sequence[str]) -> Reply:
         now = self.replies[thread_id]

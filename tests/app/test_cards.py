@@ -41,17 +41,20 @@ def saved(name: str) -> SavedAudience:
 
 
 def test_the_headline_says_how_many_will_and_how_many_are_kept(service: Service) -> None:
-    html = cards.headline(service.size(SPEC), HOUSEHOLDS)
+    html = cards.told(service.size(SPEC), HOUSEHOLDS)
     assert "About 140 of 2,317 households will do this within 28 days (115 to 165)." in html
-    assert "The audience keeps the best 232: expect 76 of them (62 to 89), 5.4 times the average." in html
+    assert "The audience keeps the best 232: expect 76 of them (62 to 89), 5.4 times as many as at random." in html
     assert "meet the conditions" not in html
+    tiles = cards.headline(service.size(SPEC), HOUSEHOLDS)
+    assert '<span data-live="users">232</span>' in tiles
+    assert '<span data-live="range">62 to 89</span>, in 8 of 10 cases' in tiles
 
 
 def test_conditions_are_counted_in_the_headline(service: Service) -> None:
     narrowed = SPEC.model_copy(update={"behaviours": (Behaviour(what="buy milk", days=28),)})
-    html = cards.headline(service.size(narrowed), HOUSEHOLDS)
-    assert "of 1,905 households that meet the conditions (of 2,317)" in html
-    assert "did not buy milk: keeps 1,905, leaves out 412" in html
+    assert "of 1,905 households that meet the conditions (of 2,317)" in cards.told(service.size(narrowed), HOUSEHOLDS)
+    read = cards.how_read(service.size(narrowed), HOUSEHOLDS)
+    assert "did not buy milk: keeps 1,905, leaves out 412" in read
 
 
 def test_the_skew_card_begins_with_what_is_skewed_and_marks_what_nobody_can_judge(service: Service) -> None:
@@ -81,7 +84,8 @@ def test_nobody_left_is_said_and_not_divided_by(service: Service) -> None:
     nobody = service.size(SPEC).model_copy(
         update={"eligible": 0, "users": 0, "lift": 0.0, "all_responders": Interval(low=0, mid=0, high=0), "curve": ()}
     )
-    assert "About 0 of 0 households" in cards.headline(nobody, HOUSEHOLDS)
+    assert "About 0 of 0 households" in cards.told(nobody, HOUSEHOLDS)
+    assert 'data-live="users">nobody' in cards.headline(nobody, HOUSEHOLDS) or "0 of" in cards.told(nobody, HOUSEHOLDS)
 
 
 def test_texts_from_the_data_never_become_markup(service: Service) -> None:
@@ -102,7 +106,9 @@ def test_texts_from_the_data_never_become_markup(service: Service) -> None:
         cards.about(card, HOSTILE),
         cards.empty(card),
         cards.notice(HOSTILE, "alert"),
-        cards.headline(service.size(SPEC), HOUSEHOLDS),
+        cards.headline(service.size(SPEC), Units(HOSTILE, HOSTILE, 50)),
+        cards.told(service.size(SPEC), Units(HOSTILE, HOSTILE, 50)),
+        cards.how_read(service.size(SPEC), Units(HOSTILE, HOSTILE, 50)),
         cards.profile(service.profile(SPEC), Units(HOSTILE, HOSTILE, 50)),
         cards.samples(service.preview(SPEC), Units(HOSTILE, HOSTILE, 50)),
         cards.saved(

@@ -13,19 +13,15 @@ import gradio as gr
 
 from agent.page import cards
 from agent.page.ask import controls, details
-from agent.page.ask.details import reach_curve
 from agent.page.ask.layout import AskLayout
+from agent.page.ask.reach import reach_curve
 from agent.page.place import Updates
-from agent.page.results.forecasts import results_figure, results_head
 from agent.page.state import AppState, Line, Transcript, following, sentence
+from agent.replies import UNDO
 from agent.state import AudienceDraft, Reply
 from encoders.errors import NotThereError, RequestError
+from prompts.loader import reply, speaking
 from tools.types import AudienceSpec, SavedAudience, SizeEstimate
-
-KEYS_COUNT_TOO = """() => document.addEventListener('keyup', event => {
-    if (event.target.closest('#percent')) event.target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
-})"""
-"""Gradio calls a slider released when a pointer lets go of it; this makes a key do the same."""
 
 TO_THE_END = """() => setTimeout(() => {
     const said = document.querySelector('#chat .bubble-wrap');
@@ -33,9 +29,37 @@ TO_THE_END = """() => setTimeout(() => {
 }, 100)"""
 """Gradio leaves the chat where it is once a click has scrolled it; the newest message is what one wants to see."""
 
+STALE, FRESH = gr.update(elem_classes=["stale"]), gr.update(elem_classes=[])
+"""The audience while another one is computed, and when it is the one that was asked for."""
+
+ASKED_CHARACTERS = 2_000
+"""Of a request that comes with the address of the page."""
+
+CLEAN_ADDRESS = "() => history.replaceState(null, '', location.pathname)"
+"""What was asked with the address is asked once, and not again when the page is loaded again."""
+
 Act = Callable[[AppState, str, Line], Reply]
 Asked = Callable[[SavedAudience, str], str]
 Change = Callable[[AudienceSpec, SizeEstimate], AudienceSpec]
+
+
+def _in_chat(answer: Reply) -> str:
+    """What the chat says; what waits for a yes stands beside the buttons, and not twice."""
+    if answer.pending is None:
+        return answer.text
+    with speaking(answer.draft.language if answer.draft else ""):
+        return reply("asked_beside")
+
+
+def _spec(saved: SavedAudience) -> AudienceSpec:
+    """What a saved audience was made from.
+
+    Raises:
+        RequestError: it is a combination of others.
+    """
+    if saved.spec is None:
+        raise RequestError(f"{saved.name} is a combination of saved audiences and has no sentence of its own.")
+    return saved.spec
 
 
 def _said(text: str, desk: AppState, thread: str, progress: Line) -> Reply:
@@ -52,8 +76,8 @@ class Ask(AskLayout):
         """Connect every control to what it does; each may change any part of the place."""
         common = self.common
         here = self.browser
-        self.blocks.load(self.on_load, here, **common, concurrency_limit=None)
-        self.blocks.load(None, js=KEYS_COUNT_TOO)
+        loaded = self.blocks.load(self.on_load, here, **common, concurrency_limit=None)
+        loaded.then(None, js=CLEAN_ADDRESS)
         self.chat.change(None, js=TO_THE_END)
         running = [
             self.box.submit(self.on_say, [here, self.box], **common),
@@ -68,9 +92,9 @@ class Ask(AskLayout):
             self.sentence.submit(self.on_sentence, [here, self.sentence], **common),
             self.conditions.input(self.on_conditions, [here, self.conditions], **common),
             self.assumed.input(self.on_assumed, [here, self.assumed], **common),
-            self.percent.input(self.on_drag, [here, self.percent], trigger_mode="always_last", **common),
-            self.percent.release(self.on_percent, [here, self.percent], **common),
+            self.curve.release(self.on_cut, here, trigger_mode="always_last", **common),
             gr.on([self.users.submit, self.users.blur], self.on_users, [here, self.users], **common),
+            self.undo.click(self.on_undo, here, **common),
             gr.on(
                 [each.input for each in self.readings],
                 self.on_things,
@@ -86,29 +110,49 @@ class Ask(AskLayout):
 
     # --- what the controls do ---------------------------------------------------------------------
 
-    def on_load(self, stored: Any) -> Iterator[Updates]:
-        """Show the conversation where it was; where the desk is not open yet, wait for it."""
-        transcript = Transcript.recall(stored)
+    def on_load(self, stored: Any, request: gr.Request) -> Iterator[Updates]:
+        """Show the conversation where it was, or begin the one that the address asks for.
+
+        ``/?ask=TEXT`` says a request, ``/?audience=ID`` opens a saved audience as a draft. Where the workspace is not
+        open yet, wait for it.
+        """
+        asked, opened = (request.query_params.get(name, "")[:ASKED_CHARACTERS] for name in ("ask", "audience"))
+        transcript = Transcript() if asked or opened else Transcript.recall(stored)
         ready = gr.update(interactive=True)
         yield {self.browser: transcript, self.chat: transcript.messages(), self.box: ready, self.people: ready}
         try:
             desk = self.opening.desk()
-            card = desk.service.describe_data()
-            reply = desk.conversation.current(transcript.thread)
+            card, shown = desk.service.describe_data(), desk.conversation.current(transcript.thread)
         except Exception as error:
             yield {self.notice: "", self.empty: cards.apart("The app is not ready", sentence(error))}
             return
         yield {
             self.learning: cards.learning(desk.service.learning),
             self.tick: gr.Timer(active=desk.service.learning is not None),
-            self.masthead: cards.masthead(self.path, card, reply.talking),
+            self.masthead: cards.masthead(self.path, card, shown.talking),
             self.empty: cards.empty(card),
-            self.about: cards.about(card, reply.talking),
+            self.about: cards.about(card, shown.talking),
             self.notice: cards.notice(card.notice, "alert"),
-            self.usage: cards.usage(reply.usage),
-            self.chat: gr.update(examples=[{"text": option} for option in reply.options]),
+            self.usage: cards.usage(shown.usage),
+            self.chat: gr.update(examples=[{"text": option} for option in shown.options]),
         }
-        yield from self._show(desk, reply)
+        if asked:
+            yield from self.on_say(transcript, asked)
+        elif opened:
+            yield from self._open(desk, transcript, opened)
+        else:
+            yield from self._show(desk, shown)
+
+    def _open(self, desk: AppState, transcript: Transcript, audience: str) -> Iterator[Updates]:
+        """Begin with a saved audience as a draft."""
+        try:
+            answer = desk.conversation.edit(transcript.thread, _spec(desk.service.saved(audience)))
+        except Exception as error:
+            yield {self.notice: cards.notice(sentence(error), "alert")}
+            return
+        transcript.agent(answer.text, answer.options)
+        yield self._idle(transcript)
+        yield from self._show(desk, answer)
 
     def on_tick(self) -> Updates:
         """Say how far the reader has learned, until it has."""
@@ -186,22 +230,18 @@ class Ask(AskLayout):
         else:
             yield from self.on_say(stored, controls.reopen_request(dropped[0]))
 
-    def on_percent(self, stored: Any, percent: float) -> Iterator[Updates]:
-        """The slider was let go."""
-        yield from self._edit(stored, lambda spec, size: controls.cut_to_percent(spec, size, percent))
+    def on_cut(self, stored: Any, event: gr.EventData) -> Iterator[Updates]:
+        """The handle of the curve was let go."""
+        share = event.share
+        yield from self._edit(stored, lambda spec, size: controls.cut_to_share(spec, size, share))
+
+    def on_undo(self, stored: Any) -> Iterator[Updates]:
+        """Undo was clicked: one step back, whether it was said or done by hand."""
+        yield from self.on_say(stored, UNDO)
 
     def on_users(self, stored: Any, users: float | None) -> Iterator[Updates]:
         """A number of users was typed."""
         yield from self._edit(stored, lambda spec, size: controls.cut_to_users(spec, size, users))
-
-    def on_drag(self, stored: Any, percent: float) -> Updates:
-        """The slider moves: count along; the audience itself changes when it is let go."""
-        try:
-            desk, spec, size = self._now(Transcript.recall(stored))
-            size = desk.service.size(controls.cut_to_percent(spec, size, percent))
-        except Exception as error:
-            return {self.notice: cards.notice(sentence(error), "alert")}
-        return self._sized(desk, size)
 
     def on_stop(self, stored: Any) -> Updates:
         """What was running is no longer waited for."""
@@ -233,6 +273,7 @@ class Ask(AskLayout):
             self.browser: transcript,
             self.chat: transcript.messages(working="Looking at the data"),
             self.box: gr.update(value="", submit_btn=False, stop_btn="Stop"),
+            self.audience: STALE,
         }
         try:
             desk = self.opening.desk()
@@ -243,7 +284,7 @@ class Ask(AskLayout):
             transcript.agent(sentence(error))
             yield self._idle(transcript)
             return
-        transcript.agent(reply.text, reply.options)
+        transcript.agent(_in_chat(reply), reply.options)
         yield self._idle(transcript) | {self.usage: cards.usage(reply.usage)}
         yield from self._show(desk, reply)
 
@@ -270,12 +311,13 @@ class Ask(AskLayout):
         try:
             desk, spec, size = self._now(transcript)
             changed = change(spec, size)
-            yield {self.notice: cards.notice("Counting again") if changed != spec else ""}
             if changed == spec:
+                yield {self.notice: ""}
                 return
+            yield {self.notice: cards.notice("Counting again"), self.audience: STALE}
             reply = desk.conversation.edit(transcript.thread, changed)
         except Exception as error:
-            yield {self.notice: cards.notice(sentence(error), "alert")}
+            yield {self.notice: cards.notice(sentence(error), "alert"), self.audience: FRESH}
             return
         transcript.options = list(reply.options)
         yield {self.browser: transcript, self.chat: transcript.messages()}
@@ -304,13 +346,14 @@ class Ask(AskLayout):
             self.chat: transcript.messages(),
             self.box: gr.update(submit_btn="Send", stop_btn=False),
             self.notice: "",
+            self.audience: FRESH,
         }
 
     def _understood(self, draft: AudienceDraft) -> Updates:
         """The things of the demand, each of which can be struck out while others are left."""
         found = controls.chips(draft.things)
         free = len(draft.things) > 1
-        shown: Updates = {self.understood: gr.update(value=cards.understood(free), visible=bool(found))}
+        shown: Updates = {}
         for number, part in enumerate(self.readings):
             one = found[number] if number < len(found) else None
             names, kept, label = (one.names, one.kept, one.label) if one else ([], [], "")
@@ -319,10 +362,13 @@ class Ask(AskLayout):
 
     def _sized(self, desk: AppState, size: SizeEstimate) -> Updates:
         units = details.units(desk.service)
+        curve = reach_curve(size, units)
         return {
             self.notice: "",
             self.headline: cards.headline(size, units),
-            self.curve: reach_curve(size, units.many),
+            self.told: cards.told(size, units),
+            self.read: cards.how_read(size, units),
+            self.curve: gr.update(value=curve, visible=curve is not None),
             self.users: size.users,
         }
 
@@ -334,12 +380,11 @@ class Ask(AskLayout):
         labels, assumed = controls.conditions(draft.spec), list(draft.assumptions)
         yield self._sized(desk, size) | {
             self.empty: gr.update(visible=False),
-            self.audience: gr.update(visible=True),
+            self.audience: gr.update(visible=True, elem_classes=[]),
             self.sentence: draft.spec.demand,
             **self._understood(draft),
             self.conditions: gr.update(choices=labels, value=labels, visible=bool(labels)),
             self.assumed: gr.update(choices=assumed, value=assumed, visible=bool(assumed)),
-            self.percent: max(0.5, round(100 * size.cut, 1)),
             self.kept: cards.keep_head(draft.saved, details.units(desk.service)),
             self.back: gr.skip() if draft.holdout is None else 100 * draft.holdout,
             self.outcome: gr.update(visible=draft.saved is not None),
@@ -357,7 +402,4 @@ class Ask(AskLayout):
             self.skew: found.skew,
             self.samples: found.samples,
             self.saved: found.saved,
-            self.results: gr.update(visible=found.ledger.overall.counted > 0),
-            self.results_head: results_head(found.ledger),
-            self.results_figure: results_figure(found.ledger.forecasts) if found.ledger.overall.counted else None,
         }

@@ -4,7 +4,9 @@ import gradio as gr
 
 from agent.page import cards
 from agent.page.ask import controls
+from agent.page.ask.reach import reach_part
 from agent.page.place import Place, html
+from agent.replies import UNDO
 from encoders.settings import settings
 from tools.delivery.destinations import platforms
 
@@ -20,9 +22,9 @@ class AskLayout(Place):
     def lay_out(self) -> None:
         """Make the parts."""
         with gr.Row(elem_id="desk"):
-            with gr.Column(scale=5, min_width=330, elem_id="talk"):
+            with gr.Column(scale=4, min_width=330, elem_id="talk"):
                 self._lay_out_talk()
-            with gr.Column(scale=8, min_width=330, elem_id="sheet"):
+            with gr.Column(scale=9, min_width=330, elem_id="sheet"):
                 self.empty = html(cards.empty(None))
                 with gr.Column(visible=False, elem_id="audience") as self.audience:
                     self._lay_out_audience()
@@ -50,74 +52,78 @@ class AskLayout(Place):
         self.learning = html(elem_id="learning")
         self.tick = gr.Timer(3, active=False)
         self.usage = html(elem_id="usage")
-        self.people = gr.UploadButton(
-            "Find people like those of a list", file_types=LISTS, size="sm", elem_id="people", interactive=False
-        )
         with gr.Row(elem_id="ending"):
             self.again = gr.Button("Start a new conversation", size="sm", elem_id="again")
             self.forget = gr.Button("Delete this conversation", size="sm", elem_id="forget")
+            self.people = gr.UploadButton(
+                "Find people like those of a list", file_types=LISTS, size="sm", elem_id="people", interactive=False
+            )
 
     def _lay_out_audience(self) -> None:
-        with gr.Column(elem_classes="card"):
+        with gr.Column(elem_classes="card", elem_id="what"):
             self.sentence = gr.Textbox(
-                label="The audience in one sentence", lines=2, max_lines=5, submit_btn="Update", elem_id="sentence"
+                label="The audience in one sentence", lines=1, max_lines=4, submit_btn="Update", elem_id="sentence"
             )
-            self.understood = html(visible=False)
-            self.readings = tuple(
-                gr.CheckboxGroup(visible=False, elem_id=f"reading-{number}", elem_classes="reading")
-                for number in range(controls.MOST)
-            )
-            self.conditions = gr.CheckboxGroup(label="Conditions (click one to remove it)", elem_id="conditions")
-            self.assumed = gr.CheckboxGroup(label="I assumed (click one to change it)", elem_id="assumed")
-        self.headline = html(elem_classes="card")
-        with gr.Column(elem_classes="card"):
-            html(cards.curve_head())
-            self.curve = gr.Plot(label="Reach curve", show_label=False, container=False, elem_id="curve")
-            with gr.Row(elem_id="cut"):
-                self.percent = gr.Slider(
-                    0.5, 100, step=0.1, label="Keep the best (in %)", buttons=[], elem_id="percent"
+            with gr.Column(elem_id="tokens"):
+                self.readings = tuple(
+                    gr.CheckboxGroup(visible=False, elem_id=f"reading-{number}", elem_classes="tokens reading")
+                    for number in range(controls.MOST)
                 )
-                self.users = gr.Number(label="or exactly so many", precision=0, elem_id="users")
-        self.profile = html(elem_classes="card")
-        self.skew = html(elem_classes="card")
-        self.samples = html(elem_classes="card")
-        self.saved = html(elem_classes="card")
-        with gr.Column(elem_classes="card", elem_id="results", visible=False) as self.results:
-            self.results_head = html()
-            self.results_figure = gr.Plot(label="Results", show_label=False, container=False, elem_id="results-figure")
+                self.conditions = gr.CheckboxGroup(label="Conditions", elem_id="conditions", elem_classes="tokens")
+                self.assumed = gr.CheckboxGroup(label="Assumed", elem_id="assumed", elem_classes="tokens")
+        with gr.Column(elem_classes="card", elem_id="size"):
+            self.headline = html(elem_id="headline")
+            self.curve = reach_part()
+            with gr.Row(elem_id="cut"):
+                self.drag = html(cards.drag_hint())
+                self.users = gr.Number(label="Keep exactly", precision=0, elem_id="users", min_width=120)
+                self.undo = gr.Button(UNDO, size="sm", elem_id="undo", min_width=80)
+            self.told = html(elem_id="told")
+        with gr.Tabs(elem_id="more", elem_classes="card"):
+            with gr.Tab("Who they are"):
+                self.profile = html()
+            with gr.Tab("People"):
+                self.samples = html()
+            with gr.Tab("Fairness"):
+                self.skew = html()
+            with gr.Tab("Overlap"):
+                self.saved = html()
+            with gr.Tab("How it was read"):
+                self.read = html()
         self._lay_out_keep()
 
     def _lay_out_keep(self) -> None:
-        with gr.Column(elem_classes="card", elem_id="keep"):
-            self.kept = html()
-            with gr.Row():
+        with gr.Column(elem_id="keep"):
+            with gr.Group(visible=False, elem_id="confirm") as self.confirm:
+                self.asked = gr.Markdown()
+                with gr.Row():
+                    self.yes = gr.Button("Yes, do it", variant="primary", elem_id="yes", min_width=110)
+                    self.no = gr.Button("No, leave it", elem_id="no", min_width=110)
+            self.file = html()
+            with gr.Row(elem_id="bar"):
+                self.kept = html(elem_id="kept")
                 self.name = gr.Textbox(
-                    label="Name", placeholder="Autumn launch", max_length=80, scale=4, elem_id="name"
+                    label="Name", placeholder="Autumn launch", max_length=80, scale=3, min_width=130, elem_id="name"
                 )
                 self.back = gr.Number(
                     100 * settings().holdout,
-                    label="Keep back (in %)",
+                    label="Hold out %",
                     minimum=0,
                     maximum=50,
-                    min_width=140,
+                    min_width=110,
+                    scale=1,
                     elem_id="back",
                 )
-                self.save = gr.Button("Save", variant="primary", min_width=110, elem_id="save")
-            with gr.Row():
+                self.save = gr.Button("Save", variant="primary", min_width=90, scale=0, elem_id="save")
                 self.platform = gr.Dropdown(
                     [(TABLE, ""), *((one.name, key) for key, one in platforms().items())],
                     value="",
                     label="File for",
-                    scale=4,
+                    scale=2,
+                    min_width=140,
                     elem_id="platform",
                 )
-                self.export = gr.Button("Export", min_width=110, elem_id="export")
-            with gr.Group(visible=False, elem_id="confirm") as self.confirm:
-                self.asked = gr.Markdown()
-                with gr.Row():
-                    self.yes = gr.Button("Yes, do it", variant="primary", elem_id="yes")
-                    self.no = gr.Button("No, leave it", elem_id="no")
-            self.file = html()
+                self.export = gr.Button("Export", min_width=90, scale=0, elem_id="export")
             self.outcome = gr.UploadButton(
                 "Bring the outcome (who responded)", file_types=OUTCOMES, size="sm", visible=False, elem_id="outcome"
             )
