@@ -96,6 +96,9 @@ class Actions:
             nothing = "nothing_to_undo" if step.action == "undo" else "choose_first"
             text = reply(nothing if memory.question is not None else "no_draft")
             return self.say(memory, text, replies.examples(self.card), talking)
+        if memory.question is not None and step.action in {"save", "export"} and not step.audience:
+            # What stands on the page is the audience before the one that is being asked about.
+            return self.say(memory, reply("choose_first"), (), talking)
         if step.action == "explain":
             return self._explain(step, context, memory, talking)
         return _CAPABILITIES[step.action](ReplyBuilder(self.service, self.card, talking), step, context, memory)
