@@ -88,8 +88,8 @@ def masthead(here: str, card: DataCard | None, talking: str) -> str:
         pills.append(f"Talking: {escape(talking)}")
     labels = "".join(f"<span>{pill}</span>" for pill in pills)
     return (
-        f'<header class="masthead"><a class="brand" href="/">Audience</a><nav aria-label="Places">{links}</nav>'
-        f"<div class='pills'>{labels}</div></header>"
+        f'<header class="masthead"><h1 class="unseen">{dict(PLACES)[here]}</h1><a class="brand" href="/">Audience</a>'
+        f'<nav aria-label="Places">{links}</nav><div class="pills">{labels}</div></header>'
     )
 
 
@@ -155,7 +155,7 @@ def headline(size: SizeEstimate, units: Units) -> str:
     What carries ``data-live`` follows the handle of the reach curve.
     """
     warned = "".join(notice(text, "alert") for text in size.warnings)
-    section = '<section class="headline" aria-label="Size of the audience">'
+    section = '<section class="headline" aria-label="Size of the audience"><h2 class="unseen">The audience</h2>'
     if size.responders is None or size.all_responders is None or size.precision is None or size.lift is None:
         few = f"{units.number(size.users)} of {units.number(size.eligible)} {escape(units.many)}."
         return f'{section}<p class="lead">{few[:1].upper()}{few[1:]}</p>{warned}</section>'

@@ -32,6 +32,11 @@ TO_THE_END = """() => setTimeout(() => {
 STALE, FRESH = gr.update(elem_classes=["stale"]), gr.update(elem_classes=[])
 """The audience while another one is computed, and when it is the one that was asked for."""
 
+NO_LIST = """() => new MutationObserver(() => {
+    document.querySelectorAll('#chat .examples[role=list]').forEach(each => each.setAttribute('role', 'group'));
+}).observe(document.getElementById('chat'), {childList: true, subtree: true})"""
+"""Gradio calls the examples a list and puts buttons in it, which readers of the screen then pass over."""
+
 ASKED_CHARACTERS = 2_000
 """Of a request that comes with the address of the page."""
 
@@ -78,6 +83,7 @@ class Ask(AskLayout):
         here = self.browser
         loaded = self.blocks.load(self.on_load, here, **common, concurrency_limit=None)
         loaded.then(None, js=CLEAN_ADDRESS)
+        self.blocks.load(None, js=NO_LIST)
         self.chat.change(None, js=TO_THE_END)
         running = [
             self.box.submit(self.on_say, [here, self.box], **common),
