@@ -19,7 +19,7 @@ from agent.models.calls import span, start, traced_service
 from agent.models.chat import chat_model, spoken_name
 from agent.models.usage import Budget, read_prices
 from agent.reading.wording import into_english, plain
-from agent.state import Memory, Reply
+from agent.state import Join, Memory, Reply
 from agent.steps import Step
 from agent.thinking.llm import ModelThinker
 from agent.thinking.rules import RuleThinker
@@ -107,15 +107,16 @@ class Conversation:
         with self._locks[thread_id]:
             return self._run(thread_id, {"text": "", "edit": spec, "kept": None})
 
-    def keep(self, thread_id: str, names: Sequence[str]) -> Reply:
+    def keep(self, thread_id: str, names: Sequence[str], join: Join | None = None) -> Reply:
         """Leave the demand with those of its things that are named, see ``Reply.draft.things``; "undo" takes it back.
 
         Args:
             thread_id: the conversation.
             names: the things that stay, or come back; where none of them is known, the reply says so.
+            join: whether any of them is enough or each is required; None leaves that as it is.
         """
         with self._locks[thread_id]:
-            return self._run(thread_id, {"text": "", "edit": None, "kept": list(names)})
+            return self._run(thread_id, {"text": "", "edit": None, "kept": list(names), "join": join})
 
     def current(self, thread_id: str) -> Reply:
         """The last reply, with the audience as it stands, sized anew; a greeting for a new thread."""

@@ -24,7 +24,7 @@ from agent.actions.saved import (
 from agent.context import Context
 from agent.reading.wording import plain
 from agent.reply_builder import Outcome, ReplyBuilder
-from agent.state import Answer, Clarification, Memory, Pending, PendingAction, Reply, Version
+from agent.state import Answer, Clarification, Join, Memory, Pending, PendingAction, Reply, Version
 from agent.steps import ALL, DECIDE, Action, Step
 from agent.thinking.drafts import Drafting
 from agent.thinking.weighing import alternatives
@@ -108,8 +108,14 @@ class Actions:
         version = self.drafting.by_hand(spec, memory)
         return self._show("edited", memory, version, (), talking)
 
-    def keep(self, names: Sequence[str], memory: Memory, talking: str) -> Outcome:
+    def keep(self, names: Sequence[str], join: Join | None, memory: Memory, talking: str) -> Outcome:
         """Leave the demand with those of its things that are named, as if the person had said so.
+
+        Args:
+            names: the things that stay, or come back.
+            join: whether any of them is enough or each is required; None leaves that as it is.
+            memory: the conversation.
+            talking: what talks.
 
         Raises:
             RequestError: it names none of them, or the sentence is the person's own.
@@ -118,7 +124,7 @@ class Actions:
         groups = [each.name for each in now.draft.things if each.name in names] if now else []
         if now is None or now.parts is None or not groups:
             raise RequestError(reply("keep_one"))
-        version, said = self.drafting.amend(Step(action="adjust", groups=groups), None, now)
+        version, said = self.drafting.amend(Step(action="adjust", groups=groups, join=join), None, now)
         return self._show("changed", memory, version, said, talking)
 
     def say(self, memory: Memory, text: str, options: tuple[str, ...], talking: str) -> Outcome:

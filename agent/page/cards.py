@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from agent.models.chat import RULES
 from agent.models.usage import Usage, usage_line
+from agent.state import AudienceDraft
 from prompts.loader import reply
 from tools.audiences.disclosure import number_text
 from tools.types import DataCard, ExportFile, Interval, Overlap, ProfileRow, SampleUser, SavedAudience, SizeEstimate
@@ -205,6 +206,25 @@ def told(size: SizeEstimate, units: Units) -> str:
         f"{times(size.lift)} times as many as at random."
     )
     return f'<p class="lead">{sentence}</p>{said}'
+
+
+def joints(draft: AudienceDraft) -> str:
+    """How the things of a sentence are joined, and its time: each is a button that changes it; nothing by hand."""
+    parts = []
+    if sum(not each.struck for each in draft.things) > 1:
+        ways = (("any", "any of these"), ("all", "all of these"))
+        buttons = "".join(
+            f'<button type="button" data-act="join" data-of="{key}" aria-pressed="{str(draft.join == key).lower()}">'
+            f"{text}</button>"
+            for key, text in ways
+        )
+        parts.append(f'<span class="ways" role="group" aria-label="How many of the things">{buttons}</span>')
+    if draft.days is not None:
+        parts.append(
+            f'<button type="button" class="when" data-act="when" aria-label="Change the time: the next {draft.days} '
+            f'days">in the next {draft.days} days</button>'
+        )
+    return f'<div class="joints">{"".join(parts)}</div>' if parts else ""
 
 
 def how_read(size: SizeEstimate, units: Units) -> str:

@@ -44,6 +44,7 @@ _ACTS = {
     "on_conditions": "edit",
     "on_assumed": "edit",
     "on_cut": "edit",
+    "on_joint": "say",
     "on_undo": "say",
     "on_users": "edit",
 }

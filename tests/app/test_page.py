@@ -241,6 +241,23 @@ def test_what_was_understood_is_struck_out_and_taken_back_by_pointer_and_by_key(
     expect(food).to_be_checked()
 
 
+def test_how_things_are_joined_and_the_time_are_clicked(serve: Serve, visit: Visit, desk: PlantedDesk) -> None:
+    page = visit(serve(lambda: desk))
+    reach_an_audience(page)
+    demand, log = page.get_by_label("The audience in one sentence"), page.get_by_role("log")
+    each, any_one = (page.get_by_role("button", name=name) for name in ("all of these", "any of these"))
+    expect(any_one).to_have_attribute("aria-pressed", "true")
+    each.click()
+    expect(demand).to_have_value(f"Households that will buy baby food as well as {HOSTILE} as well as diapers")
+    expect(each).to_have_attribute("aria-pressed", "true")
+    expect(log).to_contain_text("All of these, by the same person")
+    page.reload()
+    any_one.press("Enter")
+    expect(demand).to_have_value(f"Households that will buy baby food or {HOSTILE} or diapers")
+    page.get_by_role("button", name="Change the time: the next 28 days").click()
+    expect(log).to_contain_text("Change: the next 28 days")
+
+
 def test_the_page_says_how_far_the_reader_has_learned_and_goes_on_meanwhile(
     serve: Serve, visit: Visit, desk: PlantedDesk
 ) -> None:

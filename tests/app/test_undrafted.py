@@ -22,6 +22,7 @@ SENT: dict[type[Any], Any] = {
     gr.Number: 10,
     gr.CheckboxGroup: [],
 }
+TOLD = {"on_cut": {"share": 0.2}, "on_joint": {"act": "join", "of": "all"}}
 CLICKED = {"on_pick": "unicorn food", "on_example": {"text": "unicorn food"}}
 
 
@@ -43,8 +44,8 @@ def answers(event: BlockFunction, brought: Path) -> list[Any]:
         next((value for kind, value in SENT.items() if isinstance(each, kind)), str(brought)) for each in event.inputs
     ]
     wanted = signature(event.fn).parameters
-    if handler(event) == "on_cut":
-        given.append(gr.EventData(None, {"share": 0.2}))
+    if told := TOLD.get(handler(event)):
+        given.append(gr.EventData(None, told))
     elif "event" in wanted:
         given.append(gr.SelectData(None, {"index": 0, "value": CLICKED[handler(event)]}))
     if "request" in wanted:

@@ -18,7 +18,7 @@ from agent.page.ask.reach import reach_curve
 from agent.page.place import Updates
 from agent.page.state import AppState, Line, Transcript, following, sentence
 from agent.replies import UNDO
-from agent.state import AudienceDraft, Reply
+from agent.state import AudienceDraft, Join, Reply
 from encoders.errors import NotThereError, RequestError
 from prompts.loader import reply, speaking
 from tools.types import AudienceSpec, SavedAudience, SizeEstimate
@@ -101,6 +101,7 @@ class Ask(AskLayout):
             self.curve.release(self.on_cut, here, trigger_mode="always_last", **common),
             gr.on([self.users.submit, self.users.blur], self.on_users, [here, self.users], **common),
             self.undo.click(self.on_undo, here, **common),
+            self.joints.select(self.on_joint, here, **common),
             gr.on(
                 [each.input for each in self.readings],
                 self.on_things,
@@ -241,6 +242,22 @@ class Ask(AskLayout):
         share = event.share
         yield from self._edit(stored, lambda spec, size: controls.cut_to_share(spec, size, share))
 
+    def on_joint(self, stored: Any, event: gr.EventData) -> Iterator[Updates]:
+        """How the things are joined was clicked, or the time."""
+        try:
+            _, draft, _ = self._drafted(Transcript.recall(stored))
+        except Exception as error:
+            yield {self.notice: cards.notice(sentence(error), "alert")}
+            return
+        if event.act != "join":
+            yield from self.on_say(stored, controls.reopen_request(f"the next {draft.days} days"))
+            return
+        join: Join = "all" if event.of == "all" else "any"
+        names = [each.name for each in draft.things if not each.struck]
+        yield from self._talk(
+            stored, controls.join_request(join), lambda desk, thread, _: desk.conversation.keep(thread, names, join)
+        )
+
     def on_undo(self, stored: Any) -> Iterator[Updates]:
         """Undo was clicked: one step back, whether it was said or done by hand."""
         yield from self.on_say(stored, UNDO)
@@ -359,7 +376,7 @@ class Ask(AskLayout):
         """The things of the demand, each of which can be struck out while others are left."""
         found = controls.chips(draft.things)
         free = len(draft.things) > 1
-        shown: Updates = {}
+        shown: Updates = {self.joints: cards.joints(draft)}
         for number, part in enumerate(self.readings):
             one = found[number] if number < len(found) else None
             names, kept, label = (one.names, one.kept, one.label) if one else ([], [], "")

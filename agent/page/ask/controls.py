@@ -6,7 +6,7 @@ from typing import NamedTuple
 from agent.page.cards import count
 from agent.reading import wording
 from agent.reading.wording import listed
-from agent.state import Thing
+from agent.state import Join, Thing
 from encoders.errors import RequestError
 from tools.delivery.destinations import platform_named
 from tools.types import AudienceSpec, SizeEstimate
@@ -60,6 +60,11 @@ def cut_to_users(spec: AudienceSpec, size: SizeEstimate, users: float | None) ->
 def reopen_request(assumption: str) -> str:
     """What a click on an assumption says to the conversation."""
     return f"Change: {assumption}"
+
+
+def join_request(join: Join) -> str:
+    """What a click on how the things are joined says to the conversation."""
+    return "All of these, by the same person" if join == "all" else "Any of these is enough"
 
 
 def save_request(name: str, percent: float | None = None) -> str:

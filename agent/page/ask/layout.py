@@ -5,7 +5,7 @@ import gradio as gr
 from agent.page import cards
 from agent.page.ask import controls
 from agent.page.ask.reach import reach_part
-from agent.page.place import Place, html
+from agent.page.place import Place, acting, html
 from agent.replies import UNDO
 from encoders.settings import settings
 from tools.delivery.destinations import platforms
@@ -69,6 +69,7 @@ class AskLayout(Place):
                     gr.CheckboxGroup(visible=False, elem_id=f"reading-{number}", elem_classes="tokens reading")
                     for number in range(controls.MOST)
                 )
+                self.joints = acting(elem_id="joints")
                 self.conditions = gr.CheckboxGroup(label="Conditions", elem_id="conditions", elem_classes="tokens")
                 self.assumed = gr.CheckboxGroup(label="Assumed", elem_id="assumed", elem_classes="tokens")
         with gr.Column(elem_classes="card", elem_id="size"):
