@@ -72,8 +72,9 @@ class SavedAudiences(AudienceQueries):
     def combined_users(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> int | None:
         """How many users ``combine`` would save, as counts are shown; raises like it."""
         _, joined, _ = self._joined(operation, audiences)
-        parts = [self._registry.get(each) for each in audiences]
-        question = ("combined", operation, *(f"{each.id} {each.version}" for each in parts))
+        first, *others = (f"{each.id} {each.version}" for each in map(self._registry.get, audiences))
+        asked = [first, *sorted({*others})] if operation == "not" else sorted({first, *others})
+        question = ("combined", operation, *asked)
         self._asks(question)
         kept = self._reaching().kept(joined, "")
         return self._disclosure.count(kept.users, *question)
