@@ -295,7 +295,7 @@ class Protected(Disclosure):
         """
         if users is None:
             return None
-        noisy = total + self._drift("total", *question) * total / users
+        noisy = total + self._laplace("total", *question) * total / users
         return float(f"{noisy:.2g}")
 
     def conditions(self, users: Sequence[Mask], questions: Sequence[Question]) -> tuple[int | None, ...]:
@@ -336,8 +336,8 @@ class Protected(Disclosure):
         """Moved as a whole, in whole responders, and as wide as it is within a few: its ends would say who is in it."""
         if interval is None:
             return None
-        mid = interval.mid + self._drift("interval", *question)
-        below, above = (self._drift(end, "interval", *question) / 2 for end in ("low", "high"))
+        mid = interval.mid + self._laplace("interval", *question)
+        below, above = (self._laplace(end, "interval", *question) / 2 for end in ("low", "high"))
         low, high = (
             mid - max(0.0, interval.mid - interval.low + below),
             mid + max(0.0, interval.high - interval.mid + above),
@@ -350,7 +350,7 @@ class Protected(Disclosure):
 
     def fraction(self, users: int, whole: int, *question: str) -> float:
         """With the noise of a count, and two digits of it."""
-        noisy = users + self._drift("fraction", *question)
+        noisy = users + self._laplace("fraction", *question)
         return round(min(1.0, max(0.0, noisy / whole)), 2) if whole else 0.0
 
     def share(self, share: float) -> float:
@@ -378,7 +378,7 @@ class Protected(Disclosure):
         one, other = self._random(*question).geometric(_STOP, (2, size))
         return np.asarray(one - other, np.int64)
 
-    def _drift(self, *question: str) -> float:
+    def _laplace(self, *question: str) -> float:
         """Laplace noise for what is divided and rounded: whole numbers over two wholes are never the same shares."""
         return float(self._random(*question).laplace(0.0, SCALE))
 
