@@ -15,13 +15,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from encoders.calibration import Calibration, ItemGrounding
-from encoders.checksums import adopt, damaged_files, write_checksums
+from encoders.checksums import adopt, clear_checksums, damaged_files, write_checksums
 from encoders.errors import ModelError, WorkspaceError
 from encoders.model.dual import Addition, DualEncoder
 from encoders.records import Record
 from encoders.text.encoders import text_encoder
 from encoders.training.lora import AdaptedEncoder
-from encoders.workspace import Workspace, atomic_folder, set_aside
+from encoders.workspace import Workspace, atomic_file, atomic_folder, set_aside
 
 FORMAT = 6
 """Raised whenever folders of an older version can no longer be read."""
@@ -48,7 +48,7 @@ class ModelConfig(Record):
     grounding: ItemGrounding
     calibration: Calibration
     checked: bool = False
-    """Whether the folder was written with checksums, so that one without them has lost them."""
+    """Whether the folder has had checksums, so that one without them has lost them."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def damaged_model(folder: Path) -> list[str]:
 
 
 def read_model(folder: Path) -> TrainedModel:
-    """Load a model folder; one that an earlier version wrote without checksums gets them.
+    """Load a model folder; one that an earlier version wrote without checksums gets them, and a note that it did.
 
     Raises:
         ModelError: the folder is from another version or damaged.
@@ -120,8 +120,22 @@ def read_model(folder: Path) -> TrainedModel:
             f"The weights in {folder} do not fit this program ({type(error).__name__}); "
             "run 'audience train' to make new ones."
         ) from error
-    adopt(folder)
+    _adopt_model(folder)
     return TrainedModel(encoder.eval(), config, adapted)
+
+
+def _adopt_model(folder: Path) -> None:
+    """Give the folder of an earlier version checksums, and note in its config that they have to be there from now on.
+
+    Nothing happens where it cannot be written; where it is stopped halfway, it is done when the model is opened again.
+    """
+    with suppress(OSError, WorkspaceError):
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        if not config.get("checked"):
+            clear_checksums(folder)
+            with atomic_file(folder / "config.json") as part:
+                part.write_text(json.dumps(config | {"checked": True}, indent=1), "utf-8")
+    adopt(folder)
 
 
 def usable_model(workspace: Workspace, text_encoder: str, data_name: str, as_of: date) -> Path | None:

@@ -9,6 +9,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sklearn.preprocessing import normalize
 
+from encoders.data.erasing import Forgotten
 from encoders.data.events import Dataset
 from encoders.demand_reader import Items, Matrix
 from encoders.errors import DataError, RequestError
@@ -151,7 +152,8 @@ def score_file(
             )
         )
         progress("Scoring demands", (number + 1) / len(demands))
-    table = pl.concat(tables)
+    gone = Forgotten(workspace).among(users)  # where an erasure was stopped before it came to the data
+    table = pl.concat(tables).filter(~pl.col("user_id").is_in(sorted(gone)))
     with atomic_file(out_path, SHARED) as part:
         table.write_parquet(part)
     return len(table)

@@ -19,10 +19,10 @@ from encoders.workspace import Progress, silent
 from tools.access.callers import OWNER, Caller, Scope
 from tools.audiences.changes import saved_question
 from tools.audiences.conditions import Members
-from tools.audiences.disclosure import UNKNOWN, Mask, Question, number_text
+from tools.audiences.disclosure import UNKNOWN, Question, number_text
 from tools.audiences.population import Population
 from tools.audiences.profile import Profile, skew_report
-from tools.audiences.sizing import MOST_READ, Selection, reach_goal, select, size_estimate
+from tools.audiences.sizing import MOST_READ, Selection, is_shown, reach_goal, select, size_estimate
 from tools.operation_types import CataloguePage, Goal, GoalReached, GroupCard
 from tools.stopping import go_on_unless_stopped
 from tools.storage.nearest import neighbours
@@ -397,17 +397,13 @@ class AudienceQueries:
 
     def _large_enough(self, selection: Selection, counts: int = 1) -> Selection:
         self._asks(selection.question, counts=counts)
-        self._check_size(selection.inside, selection.asked)
-        return selection
-
-    def _check_size(self, users: Mask | set[str] | int, question: Question = ()) -> None:
-        disclosure = self._population.exact if isinstance(users, int) else self._disclosure
-        minimum = disclosure.minimum
-        if disclosure.count(users, *question) is None:
+        minimum = self._disclosure.minimum
+        if not is_shown(selection, self._disclosure):
             raise TooSmallError(
                 f"This audience has {number_text(None, minimum)} {self._population.card.unit_plural}; so few are not "
                 "shown or exported, to protect single people. Make it broader."
             )
+        return selection
 
     def _named_members(self, audience: AudienceSpec | str) -> NamedAudience:
         if isinstance(audience, str):

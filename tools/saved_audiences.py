@@ -24,7 +24,7 @@ from tools.operation_types import MOST_HELD_OUT, Receipt, Refreshed
 from tools.queries import AudienceQueries
 from tools.sentences.sentence import write
 from tools.stopping import go_on_unless_stopped
-from tools.types import AudienceSpec, ExportFile, Interval, SampleUser, SavedAudience
+from tools.types import AudienceSpec, ExportFile, Interval, LeftOut, SampleUser, SavedAudience
 from tools.uploads import keep_upload, uploaded
 
 
@@ -72,8 +72,9 @@ class SavedAudiences(AudienceQueries):
     def combined_users(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> int | None:
         """How many users ``combine`` would save, as counts are shown; raises like it."""
         _, joined, _ = self._joined(operation, audiences)
-        parts = [self._registry.get(each) for each in audiences]
-        question = ("combined", operation, *(f"{each.id} {each.version}" for each in parts))
+        first, *others = (f"{each.id} {each.version}" for each in map(self._registry.get, audiences))
+        asked = [first, *sorted({*others})] if operation == "not" else sorted({first, *others})
+        question = ("combined", operation, *asked)
         self._asks(question)
         kept = self._reaching().kept(joined, "")
         return self._disclosure.count(kept.users, *question)
@@ -144,9 +145,9 @@ class SavedAudiences(AudienceQueries):
         """
         return self._exports.exported(name)
 
-    def reachable(self, audience: str) -> int:
-        """How many users of a saved audience may be reached now; raises like ``export``."""
-        return len(self._reaching().leaving(self._registry.get(audience)).users)
+    def reachable(self, audience: str) -> tuple[int, tuple[LeftOut, ...]]:
+        """How many of a saved audience may be reached now, each contact once, and who is not; raises as exports do."""
+        return self._exports.reachable(audience)
 
     def check_may_approve(self) -> None:
         """Let the name of a person be enough of an approval.

@@ -2,12 +2,14 @@ import json
 import logging
 import shutil
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
+from encoders import model_folder
 from encoders.checksums import CHECKSUMS, write_checksums
 from encoders.errors import ModelError
-from encoders.model_folder import FORMAT, read_config, read_model, usable_model
+from encoders.model_folder import FORMAT, damaged_model, read_config, read_model, usable_model
 from encoders.workspace import Workspace
 from tests.faulty import as_of_an_earlier_version, flip
 from tests.planted import AS_OF
@@ -110,3 +112,40 @@ def test_a_model_without_checksums_opens_and_gets_them(own_workspace: Workspace)
     flip(folder / "report.json")
     with pytest.raises(ModelError, match=r"report\.json is damaged"):
         read_model(folder)
+
+
+@pytest.mark.parametrize("had_checksums", [False, True])
+def test_a_model_of_an_earlier_version_that_loses_its_checksums_later_is_damaged(
+    own_workspace: Workspace, had_checksums: bool
+) -> None:
+    folder = own_workspace.newest_model()
+    as_of_an_earlier_version(folder)
+    if had_checksums:  # which a version wrote that did not note it yet
+        write_checksums(folder)
+    before = read_config(folder)
+    read_model(folder)
+    assert read_config(folder) == before.model_copy(update={"checked": True})
+    (folder / CHECKSUMS).unlink()
+    flip(folder / "model.safetensors")
+    with pytest.raises(ModelError, match=rf"{CHECKSUMS} is damaged: it is not what was written"):
+        read_model(folder)
+
+
+@pytest.mark.parametrize("stopped_at", ["atomic_file", "adopt"])
+def test_noting_checksums_that_was_stopped_is_done_when_the_model_is_opened_again(
+    own_workspace: Workspace, monkeypatch: pytest.MonkeyPatch, stopped_at: str
+) -> None:
+    folder = own_workspace.newest_model()
+    as_of_an_earlier_version(folder)
+
+    def stop(path: Path) -> None:
+        raise KeyboardInterrupt(path)
+
+    monkeypatch.setattr(model_folder, stopped_at, stop)
+    with pytest.raises(KeyboardInterrupt):
+        read_model(folder)
+    monkeypatch.undo()
+    read_model(folder)
+    assert (read_config(folder).checked, damaged_model(folder)) == (True, [])
+    (folder / CHECKSUMS).unlink()
+    assert damaged_model(folder) == [CHECKSUMS]

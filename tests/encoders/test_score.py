@@ -10,6 +10,7 @@ import pytest
 
 import encoders.score
 import encoders.train
+from encoders.data.erasing import forget
 from encoders.errors import DataError
 from encoders.model_folder import read_config
 from encoders.score import read_demands, score_file
@@ -119,3 +120,11 @@ def test_only_line_feeds_end_a_line(tmp_path: Path) -> None:
     path = tmp_path / "demands.jsonl"
     path.write_bytes('{"id": "1", "demand": "tea\u2028or milk"}\r\n{"id": "2", "demand": "x"}\r\n'.encode())
     assert [line.demand for line in read_demands(path)] == ["tea\u2028or milk", "x"]
+
+
+def test_who_is_on_the_list_of_the_erased_gets_no_score_while_they_are_still_in_the_data(
+    own_workspace: Workspace, score: Score
+) -> None:
+    users = score(own_workspace)["user_id"].unique().sort().to_list()
+    forget(own_workspace, users[:2], [])
+    assert score(own_workspace)["user_id"].unique().sort().to_list() == users[2:]

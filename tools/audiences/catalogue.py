@@ -90,7 +90,9 @@ class CatalogueSearch:
         hits = []
         for item in self._seen[np.argsort(-near[self._seen], kind="stable")][:limit]:
             source = vocabulary.sources[vocabulary.source_of[item]]
-            users = disclosure.count(int(self.item_users[item]), "item", source, vocabulary.texts[item])
+            question = "item", source, vocabulary.texts[item]
+            users = disclosure.count(int(self.item_users[item]), *question)
+            events = disclosure.total(int(self._events[item]), users, *question)
             hits.append(
                 ItemHit(
                     text=vocabulary.texts[item],
@@ -98,7 +100,7 @@ class CatalogueSearch:
                     source=source,
                     similarity=float(near[item]),
                     users=users,
-                    events=disclosure.events(int(self._events[item]), users),
+                    events=None if events is None else int(events),
                 )
             )
         return tuple(hits)
@@ -168,7 +170,13 @@ class Catalogue:
         source, name = self._search.groups[number]
         items = self._search.items_of(number)
         card = next(each for each in self._actions() if each[0] == source)
-        gaps, users = self._gaps(items)
+        gaps = self._gaps(items)
+        question = "came back", source, name
+        interval = None
+        if disclosure.count(gaps["user_id"].n_unique(), *question) is not None:
+            interval = disclosure.quantile(
+                gaps["gap"].cast(pl.Float64).to_numpy(), 0.5, *question, weights=gaps["weight"].to_numpy()
+            )
         return GroupCard(
             group=name,
             source=source,
@@ -176,7 +184,7 @@ class Catalogue:
             users=disclosure.count(int(self._search.group_users[number]), lately(source, name)),
             items=self._texts(number)[:_EXAMPLES],
             item_count=len(items),
-            interval_days=None if disclosure.count(users, "came back", source, name) is None else gaps,
+            interval_days=interval,
         )
 
     def _names(self, of: str) -> tuple[str, ...]:
@@ -210,10 +218,10 @@ class Catalogue:
         found = past.events().group_by("source").agg(pl.col("action").min()).collect()
         return [(str(source), str(action)) for source, action in found.iter_rows()]
 
-    def _gaps(self, items: npt.NDArray[np.int64]) -> tuple[float | None, int]:
-        """Median days between two days of one user, and how many users had two."""
+    def _gaps(self, items: npt.NDArray[np.int64]) -> pl.DataFrame:
+        """Days between two days of one user, ``gap``, with what each weighs: those of one user together 1."""
         past = self._forecaster.snapshot.histories.past
-        days = (
+        return (
             past.events(4 * ACTIVE_DAYS)
             .filter(pl.col("item_id").is_in(items.tolist()))
             .select("user_id", day=pl.col("time").dt.date())
@@ -221,9 +229,9 @@ class Catalogue:
             .sort("user_id", "day")
             .with_columns(gap=pl.col("day").diff().over("user_id").dt.total_days())
             .drop_nulls("gap")
+            .with_columns(weight=1 / pl.len().over("user_id"))
             .collect()
         )
-        return (float(np.median(days["gap"].to_numpy())), days["user_id"].n_unique()) if len(days) else (None, 0)
 
 
 # --- What a whole request means in the data: the reader behind a service, opened when it is first needed

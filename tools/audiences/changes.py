@@ -83,7 +83,7 @@ def shown_notes(saved: SavedAudience, disclosure: Disclosure) -> tuple[str, ...]
 
 
 def shown_audience(saved: SavedAudience, disclosure: Disclosure) -> SavedAudience:
-    """A saved audience with its counts as they are shown; its holdout is as exact as they are.
+    """A saved audience with its counts as they are shown; how many are held out follows from them.
 
     Args:
         saved: as the registry has it.
@@ -91,13 +91,32 @@ def shown_audience(saved: SavedAudience, disclosure: Disclosure) -> SavedAudienc
     """
     question, exact = saved_question(saved), saved.users or 0
     users = disclosure.count(exact, *question)
-    holdout = None if users is None else round(users * (saved.holdout or 0) / exact)
+    holdout = None if users is None else _held_out(saved.holdout or 0, exact, users, disclosure, question)
     forecast = None if users is None else disclosure.interval(saved.forecast, *question)
     spec = saved.spec
     if spec and spec.cut is not None:
         spec = spec.model_copy(update={"cut": disclosure.cut(spec.cut)})
     counts = {"users": users, "holdout": holdout, "forecast": forecast, "notes": shown_notes(saved, disclosure)}
     return saved.model_copy(update={**counts, "spec": spec})
+
+
+def _held_out(held: int, members: int, users: int, disclosure: Disclosure, question: Question) -> int | None:
+    """How many are held out of an audience that is shown with so many ``users``.
+
+    The exact share would say how many the members are: 10 of 105 are another share than 11 of 106. So others than the
+    owner see the share that was asked for, where it is one that people ask for, and else a count like any other.
+    """
+    if disclosure.exact:
+        return held
+    steps = round(held / members / _STEP) if members else 0
+    if abs(held - steps * _STEP * members) <= 0.5 + 1e-6:
+        return round(users * steps * _STEP)
+    number = disclosure.count(held, *question, "held out")
+    return None if number is None else min(users, number)
+
+
+_STEP = 0.05
+"""Shares that are held out are mostly a multiple of this."""
 
 
 def moves(

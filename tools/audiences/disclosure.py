@@ -88,9 +88,15 @@ class Disclosure:
             return None
         return number if whole - number >= self.minimum else whole
 
-    def events(self, events: int, users: int | None) -> int | None:
-        """How many events the users who are shown beside them have."""
-        return None if users is None else events
+    def total(self, total: float, users: int | None, *question: str) -> float | None:
+        """A sum over users, of events or of what they spent, where the users themselves are shown beside it.
+
+        Args:
+            total: the sum.
+            users: how many they are, as it is shown.
+            question: what was asked, in canonical words.
+        """
+        return None if users is None else total
 
     def rest(self, whole: int | None, part: int | None) -> int | None:
         """What is left of a whole that is shown beside its part; None where either is withheld or the rest is small."""
@@ -282,9 +288,15 @@ class Protected(Disclosure):
         number = self.count(users, *question)
         return None if number is None or whole is None else min(number, whole)
 
-    def events(self, events: int, users: int | None) -> int | None:
-        """Two digits of it: one user may have many events."""
-        return None if users is None else int(float(f"{events:.2g}"))
+    def total(self, total: float, users: int | None, *question: str) -> float | None:
+        """With noise, and two digits of it: each user counts as the average of them does, who may have much more.
+
+        Without noise, a sum at the edge of two roundings would say for certain who is in it.
+        """
+        if users is None:
+            return None
+        noisy = total + self._laplace("total", *question) * total / users
+        return float(f"{noisy:.2g}")
 
     def conditions(self, users: Sequence[Mask], questions: Sequence[Question]) -> tuple[int | None, ...]:
         """Each count by itself, never more than everyone."""
@@ -321,11 +333,16 @@ class Protected(Disclosure):
         return float(np.hypot(spread, deviation / max(float(ranked.sum()), deviation, 1.0)))
 
     def interval(self, interval: Interval | None, *question: str) -> Interval | None:
-        """Moved as a whole, and in whole responders."""
+        """Moved as a whole, in whole responders, and as wide as it is within a few: its ends would say who is in it."""
         if interval is None:
             return None
-        moved = float(self._noise(1, "interval", *question)[0])
-        return Interval(**{name: max(0.0, round(value + moved)) for name, value in interval.model_dump().items()})
+        mid = interval.mid + self._laplace("interval", *question)
+        below, above = (self._laplace(end, "interval", *question) / 2 for end in ("low", "high"))
+        low, high = (
+            mid - max(0.0, interval.mid - interval.low + below),
+            mid + max(0.0, interval.high - interval.mid + above),
+        )
+        return Interval(low=max(0.0, round(low)), mid=max(0.0, round(mid)), high=max(0.0, round(high)))
 
     def measured(self, responders: int, *question: str) -> int | None:
         """As any other count."""
@@ -333,7 +350,7 @@ class Protected(Disclosure):
 
     def fraction(self, users: int, whole: int, *question: str) -> float:
         """With the noise of a count, and two digits of it."""
-        noisy = users + float(self._noise(1, "fraction", *question)[0])
+        noisy = users + self._laplace("fraction", *question)
         return round(min(1.0, max(0.0, noisy / whole)), 2) if whole else 0.0
 
     def share(self, share: float) -> float:
@@ -360,6 +377,10 @@ class Protected(Disclosure):
         """Discrete Laplace noise (the difference of two geometric numbers), [size]."""
         one, other = self._random(*question).geometric(_STOP, (2, size))
         return np.asarray(one - other, np.int64)
+
+    def _laplace(self, *question: str) -> float:
+        """Laplace noise for what is divided and rounded: whole numbers over two wholes are never the same shares."""
+        return float(self._random(*question).laplace(0.0, SCALE))
 
     def _random(self, *question: str) -> np.random.Generator:
         return np.random.default_rng(int.from_bytes(self.fingerprint(*question), "big"))

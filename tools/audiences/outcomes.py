@@ -366,13 +366,13 @@ class Outcomes:
         return shown.model_copy(update=_compared(shown.contacted, shown.held_out, shown.responders, forecast))
 
     def _side(self, side: Side, question: Question) -> Side:
-        """One side as it is shown: its values only with its responders, and without a digit that one value decides."""
+        """One side as it is shown: its values only with its responders."""
         users = None if side.users is None else self._disclosure.count(side.users, *question)
         responders = None if side.responders is None else self._disclosure.measured(side.responders, *question)
         if users is None or responders is None:
             return Side(users=users, responders=None, rate=None)
         responders = min(users, responders)
-        value = None if side.value is None else float(f"{side.value:.2g}")
+        value = None if side.value is None else self._disclosure.total(side.value, responders, *question)
         return Side(users=users, responders=responders, rate=share(responders, users), value=value)
 
 

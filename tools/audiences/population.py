@@ -150,7 +150,8 @@ def _sources(forecaster: Forecaster, disclosure: Disclosure) -> tuple[SourceCard
         row["users"] = int((places[1:] > places[:-1]).sum())
         row["items"] = len(np.unique(slots[row["source"]].indices))
         users = disclosure.count(row["users"], "source", row["source"])
-        shown = {"actions": tuple(row["actions"]), "users": users, "events": disclosure.events(row["events"], users)}
+        events = disclosure.total(row["events"], users, "source", row["source"])
+        shown = {"actions": tuple(row["actions"]), "users": users, "events": None if events is None else int(events)}
         row["wording"] = forecaster.dataset.card.wordings.get(row["source"], "")
         cards.append(SourceCard.model_validate(row | shown))
     return tuple(cards)

@@ -234,9 +234,19 @@ def size_estimate(
     )
 
 
+def is_shown(selection: Selection, disclosure: Disclosure) -> bool:
+    """Whether an audience is large enough to be shown, by how many are eligible as it is shown.
+
+    By how many they are, the cut from which on an audience is shown would tell whether there is one more of them.
+    """
+    if selection.eligible is None:
+        return False
+    return disclosure.count(users_at(selection.cut, selection.eligible), *selection.asked) is not None
+
+
 def audience_point(selection: Selection, disclosure: Disclosure) -> CurvePoint | None:
     """What to expect of an audience; None where it is below the minimum size."""
-    if selection.eligible is None or disclosure.count(selection.inside, *selection.asked) is None:
+    if not is_shown(selection, disclosure):
         return None
     point = curve_point(selection.cut, selection.shown, selection.spread)
     return point if point.users >= disclosure.minimum else None

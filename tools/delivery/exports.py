@@ -96,6 +96,12 @@ def export_audience(
     )
 
 
+def rows_leaving(leaving: ReachableUsers, kinds: Sequence[str]) -> tuple[int, list[tuple[str, int, str]]]:
+    """How many rows a table of those who may leave has, and who is left out of it, as ``ReachableUsers.left_out``."""
+    rows, out = _rows(leaving, kinds, leaving.format.hash)
+    return len(rows), [*leaving.left_out, *out.reasons()]
+
+
 def _table(
     leaving: ReachableUsers, kinds: Sequence[str], platform: Platform | Receiver | None
 ) -> tuple[pl.DataFrame, "_Out"]:
@@ -161,7 +167,8 @@ def why_outdated(
 ) -> str:
     """Why a file that was exported may not be given out any more, in a sentence; empty where it may.
 
-    It may while every row of it would leave now as well. What became new since does not matter.
+    It may while every row of it would leave now as well, and it has as many as a new file needs: an erasure takes rows.
+    What became new since does not matter.
 
     Args:
         path: the file.
@@ -180,6 +187,11 @@ def why_outdated(
         then = pl.read_csv(path, infer_schema=False) if format == "csv" else pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise _damaged(path.name) from error
+    if then.height < disclosure.minimum:
+        return (
+            f"The file '{path.name}' has fewer than {disclosure.minimum} rows left, so it is not given out, to protect "
+            "single people; export the audience again."
+        )
     table, out = _table(leaving, kinds, platform)
     now = _safe(table, format)
     known = set(then.columns) <= set(now.columns)

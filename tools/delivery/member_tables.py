@@ -1,7 +1,8 @@
 """Tables in a database of the owner that audiences are written to: a row for each user of each version.
 
 A version is written in one transaction, whole or not at all, and again in place of itself. So the same export may be
-repeated after whatever went wrong, and who may no longer be reached is gone from a version that is written again.
+repeated after whatever went wrong, and who may no longer be reached is gone from a version that is written again. Who
+was erased or withdrew consent goes from the other versions of the audience at the same time.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,7 @@ HASH, ID = "user_sha256", "user_id"
 """What a user is called there: by the hash of their id, or where the owner wants it by the id."""
 WITH_HELD_OUT = " with held out"
 """Ends the content of a push that has those who are held out as well."""
-_STAGED = "audience_staged"
+_STAGED, _STAYING = "audience_staged", "audience_staying"
 _MOST_PARTS = 3
 """Database, schema and table."""
 
@@ -67,13 +68,21 @@ class MemberTable:
         """Whether users are written by their ids."""
         return self._user == ID
 
-    def write(self, saved: SavedAudience, users: Sequence[str], held_out: Sequence[str], now: datetime) -> None:
+    def write(
+        self,
+        saved: SavedAudience,
+        users: Sequence[str],
+        held_out: Sequence[str],
+        earlier: Sequence[str],
+        now: datetime,
+    ) -> None:
         """Put a version there, in place of what is there of it; the table is made where it is missing.
 
         Args:
             saved: the version.
             users: who may be reached, called as the table calls them.
             held_out: who is held out, in the same way.
+            earlier: who of the versions before it may stay there.
             now: when it is written.
 
         Raises:
@@ -96,7 +105,7 @@ class MemberTable:
         )
         try:
             with open_database(connection) as database:
-                self._put(database, rows, saved)
+                self._put(database, rows, earlier, saved)
                 database.commit()
         except AudienceError:
             raise
@@ -106,7 +115,7 @@ class MemberTable:
                 f"({reason(error, connection)}); mend that, and export there again."
             ) from None
 
-    def _put(self, database: "_Database", rows: pl.DataFrame, saved: SavedAudience) -> None:
+    def _put(self, database: "_Database", rows: pl.DataFrame, earlier: Sequence[str], saved: SavedAudience) -> None:
         table, key, columns = quoted(self._table), f"audience_id, version, {self._user}", ", ".join(rows.columns)
         there = database.columns(self._table)
         if not there:
@@ -117,7 +126,13 @@ class MemberTable:
                 f"{self.name}: the table {self._table} has no column '{missing[0]}', so nothing was written; "
                 "name another table, which is made where it is missing."
             )
-        database.stage(rows)
+        database.stage(rows, _STAGED)
+        if saved.version > 1:
+            database.stage(pl.DataFrame({self._user: earlier}, schema={self._user: pl.String}), _STAYING)
+            database.run(
+                f"DELETE FROM {table} WHERE audience_id = '{saved.id}' AND version < {saved.version} "
+                f"AND {self._user} NOT IN (SELECT {self._user} FROM {_STAYING})"
+            )
         database.run(
             f"DELETE FROM {table} WHERE audience_id = '{saved.id}' AND version = {saved.version} "
             f"AND {self._user} NOT IN (SELECT {self._user} FROM {_STAGED})"
@@ -141,8 +156,8 @@ class _Database(Protocol):
     def columns(self, table: str) -> list[str]:
         """The columns of a table; none where it is not there."""
 
-    def stage(self, rows: pl.DataFrame) -> None:
-        """Put rows into a table ``_STAGED``, which nobody else sees."""
+    def stage(self, rows: pl.DataFrame, name: str) -> None:
+        """Put rows into a table of this name, which nobody else sees."""
 
     def commit(self) -> None:
         """End the transaction, and keep what was done in it."""
@@ -164,11 +179,11 @@ class _Sqlite:
     def columns(self, table: str) -> list[str]:
         return [name for (name,) in self._db.execute("SELECT name FROM pragma_table_info(?)", names_in(table)[-1:])]
 
-    def stage(self, rows: pl.DataFrame) -> None:
-        self.run(f"CREATE TEMP TABLE {_STAGED} ({', '.join(rows.columns)})")
+    def stage(self, rows: pl.DataFrame, name: str) -> None:
+        self.run(f"CREATE TEMP TABLE {name} ({', '.join(rows.columns)})")
         plain = rows.with_columns(pl.col(pl.Date, pl.Datetime).dt.to_string("iso:strict"))
         marks = ", ".join("?" * rows.width)
-        self._db.executemany(f"INSERT INTO temp.{_STAGED} VALUES ({marks})", plain.iter_rows())
+        self._db.executemany(f"INSERT INTO temp.{name} VALUES ({marks})", plain.iter_rows())
 
     def commit(self) -> None:
         self._db.commit()
@@ -196,9 +211,9 @@ class _Duckdb:
     def columns(self, table: str) -> list[str]:
         return [name for (name,) in self._db.execute(_columns_query(table)).fetchall()]
 
-    def stage(self, rows: pl.DataFrame) -> None:
+    def stage(self, rows: pl.DataFrame, name: str) -> None:
         self._db.register("given", rows.to_arrow(compat_level=pl.CompatLevel.oldest()))
-        self.run(f"CREATE TEMP TABLE {_STAGED} AS SELECT * FROM given")
+        self.run(f"CREATE TEMP TABLE {name} AS SELECT * FROM given")
 
     def commit(self) -> None:
         self._db.commit()
@@ -217,9 +232,9 @@ class _Postgres:
         self.run(_columns_query(table))
         return [name for (name,) in self._cursor.fetchall()]
 
-    def stage(self, rows: pl.DataFrame) -> None:
+    def stage(self, rows: pl.DataFrame, name: str) -> None:
         given = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
-        self._cursor.adbc_ingest(_STAGED, given, mode="create", temporary=True)
+        self._cursor.adbc_ingest(name, given, mode="create", temporary=True)
 
     def commit(self) -> None:
         self._cursor.close()

@@ -139,6 +139,12 @@ class Reachability:
         own = frozenset(self._registry.members(saved.id, saved.version)[1])
         return tuple(sorted(own - self._forgotten.among(own) - self._absent(own)))
 
+    def earlier(self, saved: SavedAudience) -> tuple[str, ...]:
+        """Users of the versions before this one who are still in the data and were not erased, sorted."""
+        versions = range(1, saved.version)
+        users = {user for version in versions for user in self._registry.members(saved.id, version)[0]}
+        return tuple(sorted(users - self._forgotten.among(users) - self._absent(users)))
+
     def kept(self, users: Collection[str], name: str) -> EligibleMembers:
         """Who of some users may be in a new audience called ``name``, and what to say about the others.
 

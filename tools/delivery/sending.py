@@ -18,14 +18,22 @@ from encoders.errors import DamagedError, DestinationError, NotThereError, Reque
 from encoders.workspace import Workspace
 from tools.audiences.disclosure import Disclosure
 from tools.delivery.destinations import Batch, Destination, Destinations, Person, Platform, Receiver, platforms
-from tools.delivery.exports import FILE, export_audience, exported, may_leave_by, note_reach, why_outdated
+from tools.delivery.exports import (
+    FILE,
+    export_audience,
+    exported,
+    may_leave_by,
+    note_reach,
+    rows_leaving,
+    why_outdated,
+)
 from tools.delivery.member_tables import WITH_HELD_OUT, MemberTable
-from tools.delivery.reaching import Reachability
+from tools.delivery.reaching import Reachability, told
 from tools.stopping import go_on_unless_stopped
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import Answers
 from tools.storage.sqlite import Database, digest
-from tools.types import ExportFile, SavedAudience
+from tools.types import ExportFile, LeftOut, SavedAudience
 
 # --- Where saved audiences are in use, for whom, and what was answered to those who asked: kept in the
 #     registry's file ---
@@ -160,7 +168,12 @@ def push(db: Database, to: str, destination: Destination, saved: SavedAudience, 
 
 
 def write_members(
-    to: MemberTable, saved: SavedAudience, file: ExportFile, users: Sequence[str], held_out: Sequence[str]
+    to: MemberTable,
+    saved: SavedAudience,
+    file: ExportFile,
+    users: Sequence[str],
+    held_out: Sequence[str],
+    earlier: Sequence[str],
 ) -> None:
     """Write everybody of a file, and whoever is held out, to a table.
 
@@ -170,6 +183,7 @@ def write_members(
         file: what was exported for it, with the hashes of ids.
         users: the ids of everybody in the file, and maybe others.
         held_out: the ids of those who are held out.
+        earlier: the ids of those who may stay in earlier versions.
 
     Raises:
         DamagedError: the file is not what was exported; nothing was written.
@@ -178,9 +192,10 @@ def write_members(
     hashes = [person.user_sha256 for person in _whole(file)]
     if to.user_ids:
         known = {sha256(user.encode()).hexdigest(): user for user in users}
-        to.write(saved, [known[each] for each in hashes], held_out, datetime.now(UTC))
+        to.write(saved, [known[each] for each in hashes], held_out, earlier, datetime.now(UTC))
     else:
-        to.write(saved, hashes, [sha256(user.encode()).hexdigest() for user in held_out], datetime.now(UTC))
+        apart, stay = ([sha256(user.encode()).hexdigest() for user in each] for each in (held_out, earlier))
+        to.write(saved, hashes, apart, stay, datetime.now(UTC))
 
 
 def _whole(file: ExportFile) -> tuple[Person, ...]:
@@ -277,7 +292,7 @@ class Exports:
         if destination is None or isinstance(destination, Platform):
             return file
         if isinstance(destination, MemberTable):
-            batches = self._write(destination, saved, file, leaving.users, reaching.controls(saved))
+            batches = self._write(destination, saved, file, leaving.users, reaching)
         else:
             batches = push(self._registry.database, name, destination, saved, file, key)
         sent = file.model_copy(update={"batches": batches})
@@ -288,15 +303,22 @@ class Exports:
         return sent
 
     def _write(
-        self, to: MemberTable, saved: SavedAudience, file: ExportFile, users: Sequence[str], held_out: Sequence[str]
+        self, to: MemberTable, saved: SavedAudience, file: ExportFile, users: Sequence[str], reaching: Reachability
     ) -> int:
         """Write to a table; that it may have been is noted before, so that the receipt of an erasure names it."""
         db = self._registry.database
         begun = _begun(db, to.name, saved, f"{file.sha256}{WITH_HELD_OUT}", "", 1)
         with db.transaction():
             db.run("UPDATE pushes SET sent = 1 WHERE id = ?", (begun.id,))
-        write_members(to, saved, file, users, held_out)
+        write_members(to, saved, file, users, reaching.controls(saved), reaching.earlier(saved))
         return begun.batches
+
+    def reachable(self, audience: str) -> tuple[int, tuple[LeftOut, ...]]:
+        """How many rows a table of a saved audience would have now, each contact once, and who is left out of it."""
+        saved = self._registry.get(audience)
+        reaching = Reachability(self._workspace, self._registry)
+        rows, left_out = rows_leaving(reaching.leaving(saved), reaching.has_contacts)
+        return rows, told(left_out, saved, self._disclosure)
 
     def exported(self, name: str) -> Path:
         """The file that an export wrote under a name, to be given out: everybody in it may be reached now.

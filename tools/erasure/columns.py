@@ -1,6 +1,7 @@
-"""What each column of the databases of a workspace may hold, so that an erasure changes no more than it has to."""
+"""What each column of a database or table may hold, so that an erasure changes no more than it has to."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 
 
@@ -85,3 +86,51 @@ def holds(table: str, column: str) -> Holds:
     """What a column holds; one of an unknown table is text, or users where it is called so."""
     unknown = Holds.USER if column == "user_id" else Holds.TEXT
     return COLUMNS.get(table, {}).get(column, unknown)
+
+
+# --- Columns of tables that people bring, and values of JSON, by what they are called ---------------------------
+
+_USERS = re.compile(r"(?:masked|user|customer|client|household|member)[_ .-]?ids?|user|customer|household|seeds|users")
+"""Nothing but users."""
+_IDS = re.compile(r"(?:^|[_ .-])(?:user|customer|client|household|member)?[_ .-]?ids?$")
+_THINGS = re.compile(
+    r"(?:^|[_ .-])(?:items?|products?|articles?|artikel|produkt|produit|producto|articulo|skus?|eans?|films?|movies?|"
+    r"titles?|tracks?|songs?|albums?|episodes?|shows?|pages?|orders?|bestellung|auftrag|commande|pedido|baskets?|"
+    r"carts?|transactions?|invoices?|receipts?|visits?|sessions?|events?|rows?|lines?|stores?|shops?|filiale|magasin|"
+    r"tienda|branch|warehouse|suppliers?|brands?|category|departments?|groups?|genres?|regions?|city|country|"
+    r"campaigns?|creatives?|ads?|coupons?|promos?|promotions?|offers?|segments?|audiences?|versions?|jobs?|tasks?|"
+    r"runs?|messages?|delivery|webhooks?|push|requests?|threads?|models?|signals?)[_ .-]?ids?$"
+)
+"""Ids that are never those of users."""
+_BARE = frozenset({"id", "ids"})
+
+
+def is_of_users(name: str, units: Collection[str] = ()) -> bool:
+    """Whether a column or value can hold nothing but users, by its name.
+
+    Args:
+        name: what it is called.
+        units: what one user is called in the data, and several.
+    """
+    folded = _folded(name)
+    return bool(_USERS.fullmatch(folded)) or re.sub(r"[_ .-]?ids?$", "", folded) in set(map(_folded, units))
+
+
+def is_of_things(name: str) -> bool:
+    """Whether a column or value holds ids of something else: of items, orders, stores."""
+    return bool(_THINGS.search(_folded(name)))
+
+
+def may_hold_users(name: str, units: Collection[str]) -> bool:
+    """Whether a column or value may hold users: one of ids that are not called those of things."""
+    return is_of_users(name, units) or (bool(_IDS.search(_folded(name))) and not is_of_things(name))
+
+
+def read_columns(names: Sequence[str], units: Collection[str]) -> list[str]:
+    """The names of the columns of one table, "" in place of "id" where another one surely holds users."""
+    sure = any(is_of_users(name, units) for name in names)
+    return ["" if sure and _folded(name) in _BARE else name for name in names]
+
+
+def _folded(name: str) -> str:
+    return name.strip().lower()

@@ -22,7 +22,7 @@ from tools.delivery.member_tables import WITH_HELD_OUT
 from tools.erasure.databases import columns_that_keep, erase_from_index
 from tools.erasure.files import erase_from_file, ids_of_others, rename_tuned
 from tools.erasure.own_words import own_words, words_of_data
-from tools.erasure.traces import Traces, traces_of
+from tools.erasure.traces import Traces, traces_of, words_of_address
 from tools.jobs import Ledger
 from tools.naming import checked_approval
 from tools.operation_types import ErasedPlace, Receipt
@@ -247,8 +247,6 @@ def _shown(folder: Path, root: Path) -> str:
 
 def _traces(workspace: Workspace, users: list[str], unknown: Collection[str]) -> Traces:
     """How the users are recognised, by what every prepared version of the data knows of them."""
-    is_own = own_words(workspace, users)
-    doubtful = [user for user in unknown if is_own(user) or _ANY_WORD.fullmatch(user)]
     contacts: dict[str, set[tuple[str, str]]] = {kind: set() for kind in KINDS}
     form, units = ContactFormat(), set[str]()
     for folder in prepared_folders(workspace.path / "data"):
@@ -258,6 +256,9 @@ def _traces(workspace: Workspace, users: list[str], unknown: Collection[str]) ->
         units |= {card.unit, card.unit_plural}
         for kind, found in _contacts(data.contacts, users, form).items():
             contacts[kind] |= found
+    spoken = {word for pairs in contacts.values() for _, written in pairs for word in words_of_address(written)}
+    is_own = own_words(workspace, {*users, *spoken})
+    doubtful = [user for user in unknown if is_own(user) or _ANY_WORD.fullmatch(user)]
     masks = [mask for user in users for mask in masks_of(workspace.mask_key(), user)]
     return traces_of(users, contacts, form, masks, units, ids_of_others(workspace, users), is_own, doubtful)
 

@@ -22,6 +22,7 @@ from encoders.errors import AudienceError
 from encoders.tensors import load_tensors, save_tensors
 from encoders.workspace import Workspace, atomic_file, plain_faults
 from tools.audiences.population import masks_of
+from tools.erasure.columns import read_columns
 from tools.erasure.databases import erase_from_database
 from tools.erasure.traces import Traces, traces_of
 from tools.storage.sqlite import DATABASE
@@ -201,8 +202,30 @@ def _from_bytes(ending: str, data: bytes, traces: Traces) -> tuple[int, bytes]:
         with suppress(ValueError):  # what is no TOML is a text like any other
             rows, left = without_named_tables(data.decode("utf-8-sig"), traces)
             return rows, left.encode() if rows else data
+    if ending in _LINES and (cells := _cells_of_table(left)) is not None:
+        cleaned = traces.in_text(left, lists=False)
+        for cell in cells:
+            cleaned = cleaned.replace(cell, traces.in_text(cell))
+        return rows + (cleaned != left), cleaned.encode() if cleaned != left else data
     redacted = traces.in_file(data)
     return rows + (redacted != data), redacted
+
+
+def _cells_of_table(text: str) -> set[str] | None:
+    """The cells that may be lists, where lines are rows below the names of columns; None for any other text.
+
+    In a row, what stands between commas is no list of users.
+    """
+    lines = text.splitlines(keepends=True)
+    try:
+        rows = list(csv.reader(lines, delimiter=max(_SEPARATORS, key=lines[0].count))) if lines else []
+    except csv.Error:
+        return None
+    names = rows[0] if rows else []
+    is_named = len(names) > 1 < len(rows) and not any(name.strip().isdecimal() for name in names)
+    if not is_named or any(len(row) != len(names) for row in rows):
+        return None
+    return {cell for row in rows for cell in row if any(sign in cell for sign in ",;\n")}
 
 
 def _without_words(text: str, traces: Traces, is_table: bool) -> str:
@@ -234,7 +257,7 @@ def _without_rows(text: str, traces: Traces) -> tuple[int, str]:
     try:
         for row in reader:
             if start == 0:
-                columns = row
+                columns = read_columns(row, traces.units)
             names = columns if len(columns) == len(row) else [""] * len(row)
             if start == 0:  # the names of columns, or a user where there are none
                 names = ["" if traces.is_own(cell) else name for cell, name in zip(row, names, strict=True)]
@@ -259,8 +282,9 @@ def _is_about(line: str, traces: Traces) -> bool:
         row = json.loads(line)
     except ValueError:
         return False
-    cells = row.items() if isinstance(row, dict) else [("user_id", row)]
-    return any(traces.is_user(str(cell), str(name)) for name, cell in cells if isinstance(cell, str | int | float))
+    fields = row if isinstance(row, dict) else {"user_id": row}
+    cells = zip(read_columns([str(name) for name in fields], traces.units), fields.values(), strict=True)
+    return any(traces.is_user(str(cell), name) for name, cell in cells if isinstance(cell, str | int | float))
 
 
 def _from_parquet(path: Path, traces: Traces) -> tuple[int, pl.DataFrame]:
@@ -270,12 +294,13 @@ def _from_parquet(path: Path, traces: Traces) -> tuple[int, pl.DataFrame]:
     except (OSError, pl.exceptions.PolarsError):
         return _unreadable(path)
     hit: pl.Series = pl.Series("hit", [False] * table.height, pl.Boolean)
-    for name, kind in table.schema.items():
+    called = read_columns(table.columns, traces.units)
+    for (name, kind), read_as in zip(table.schema.items(), called, strict=True):
         if kind == pl.String or kind.is_integer():
             named = [
                 each
                 for each in table[name].unique().drop_nulls()
-                if traces.is_user(str(each), name, len(table.columns) == 1)
+                if traces.is_user(str(each), read_as, len(table.columns) == 1)
             ]
             hit |= table[name].is_in(named).fill_null(False)
     left = table.filter(~hit)

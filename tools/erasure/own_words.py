@@ -31,6 +31,8 @@ _FOLDERS = ("models", "data")
 _AT_ONCE = 30_000
 """Words that are looked for in one question to SQLite, which takes some more."""
 _CONTACTS = "contacts.parquet"
+_LONGEST_OWN = 60
+"""Signs of a text in the code that may be a value; longer ones are sentences."""
 
 
 def own_words(workspace: Workspace, users: Collection[str]) -> Callable[[str], bool]:
@@ -38,7 +40,8 @@ def own_words(workspace: Workspace, users: Collection[str]) -> Callable[[str], b
 
     Args:
         workspace: whose databases, models and prepared data are looked at.
-        users: ids that are looked for in the databases and the data; other words only in the code and the models.
+        users: ids, and other words, that are looked for in the databases and the data; all else in the code and the
+            models alone.
     """
     here = _in_json_files(workspace.path) | _in_databases(workspace.path, users) | _in_data(workspace.path, users)
 
@@ -52,12 +55,12 @@ def own_words(workspace: Workspace, users: Collection[str]) -> Callable[[str], b
     return is_own
 
 
-# --- In the code: every name in it, and every text of one word ---------------------------------------------------
+# --- In the code: every name in it, and every short text ---------------------------------------------------
 
 
 @cache
 def _in_code(word: str) -> bool:
-    """Whether the code has a name or a text that is this word; only files that have it somewhere are parsed."""
+    """Whether the code has a name or a short text that is this; only files that have it somewhere are parsed."""
     return bool(word) and any(word in source and word in _words_of(path) for path, source in _sources())
 
 
@@ -84,8 +87,8 @@ def _words_of(path: Path) -> frozenset[str]:
 
 
 def _said(node: ast.AST) -> Iterator[str]:
-    """The names and the texts of one word at a place of the code."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str) and not re.search(r"\s", node.value):
+    """The names and the short texts at a place of the code: "first time" is what a conversation may say of a wish."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) <= _LONGEST_OWN:
         yield node.value
     for field in ("name", "id", "attr", "arg"):
         if isinstance(name := getattr(node, field, None), str):

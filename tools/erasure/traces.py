@@ -22,6 +22,7 @@ import ormsgpack
 
 from encoders.data.contacts import ContactFormat, Phones, contact_hash
 from prompts.loader import LANGUAGES, table
+from tools.erasure.columns import is_of_things, is_of_users, may_hold_users
 
 _NEAR, _WINDOW = 6, 200
 """So many parts of a word on either side of an id are looked at, in so many signs before it."""
@@ -33,15 +34,10 @@ ERASED = "[erased]"
 _ERASED_NAME = "erased"
 """And in a name, which may not have brackets."""
 
-_USER_VALUES = re.compile(
-    r"(?:masked|user|customer|client|household|member)[_ ]?ids?|user|customer|household|seeds|users"
-)
-"""What values are called that can be nothing but users."""
 _WRITTEN = frozenset(
     {"text", "demand", "sentence", "definition", "said", "question", "note", "notes", "message", "why"}
 )
 """What values are called that people wrote, or that are written for them."""
-_ID_NAMES = re.compile(r"(?:^|[_ ])(?:user|customer|client|household|member)?[_ ]?ids?$|^(?:user|customer|household)$")
 _NEVER = "(?!)"
 _USER_WORDS = ("users?", "customers?", "clients?", "households?", "viewers?", "members?", "ids?")
 _LEFT = r"(?<![^\W_])(?<![@-])"
@@ -118,20 +114,21 @@ class Traces:
         """
         value = cell.strip().removeprefix("'")
         for user in {value, value.removesuffix(".0")} & self.users:
-            if alone or user in self._plain - self.own or _ID_NAMES.search(column.strip().lower()):
+            is_known = user in self._plain - self.own and not is_of_things(column)
+            if alone or is_known or may_hold_users(column, self.units):
                 return True
         if value.lower() in self.hashes or value in self.spellings:
             return True
         return any(same in self.contacts[kind] for kind in self.contacts if (same := self.form.same(kind, value)))
 
-    def in_text(self, text: str) -> str:
-        """A text without the users it named."""
+    def in_text(self, text: str, lists: bool = True) -> str:
+        """A text without the users it named; ``lists`` where five words with commas between may be a list of them."""
         text = "".join(self._unless_about(line) for line in text.splitlines(keepends=True))
         text = self._phones.replaced(text, ERASED, self.is_other)
         text = self._anywhere.sub(lambda found: found[0] if self._in_other(found) else ERASED, text)
         if self._short:
             text = self._before_day.sub(ERASED, text)
-            text = _LIST.sub(lambda found: self._short_word.sub(ERASED, found[0]), text)
+            text = _LIST.sub(lambda found: self._short_word.sub(ERASED, found[0]), text) if lists else text
         return text
 
     def in_name(self, name: str) -> str:
@@ -194,7 +191,7 @@ class Traces:
         """Whether a value stands for one of the users by what it is called."""
         if value not in self.users:
             return False
-        return bool(_USER_VALUES.fullmatch(name) or (_ID_NAMES.search(name) and not self.is_own(value)))
+        return is_of_users(name) or (may_hold_users(name, self.units) and not self.is_own(value))
 
     def _below(self, key: Any) -> "Traces":
         return self._without_own if key in _CONDITIONS else self
@@ -246,11 +243,10 @@ class Traces:
         on either side of its "@", and the words of that.
         """
         found = {each[0].lower() for each in self._anywhere.finditer(text) if "@" in each[0]}
-        sides = {side for each in found for side in each.split("@")}
-        words = {word for side in sides for word in re.split(r"[\W_]+", side) if _distinctive(word)}
-        if not (sides | words):
+        words = {word for each in found for word in words_of_address(each)}
+        if not words:
             return None
-        names = "|".join(map(re.escape, _longest_first(sides | words)))
+        names = "|".join(map(re.escape, _longest_first(words)))
         return re.compile(rf"(?<![\w.+@-])(?:{names})(?![\w@-]|\.\w)", re.IGNORECASE)
 
     def _in_extension(self, value: "_Extension") -> "_Extension":
@@ -359,6 +355,13 @@ class Traces:
     def _patterns(self) -> list[bytes]:
         """Patterns of contacts that are written in many ways."""
         return [*self._phones.in_bytes, *(each.encode() for each in self._gmail)]
+
+
+def words_of_address(address: str) -> frozenset[str]:
+    """What is on either side of the "@" of an address, and the longer words in that; in small letters."""
+    sides = address.strip().lower().split("@") if "@" in address else []
+    words = {word for side in sides for word in re.split(r"[\W_]+", side) if _distinctive(word)}
+    return frozenset({*sides, *words} - {""})
 
 
 class _Extension:

@@ -420,3 +420,13 @@ def test_below_admin_a_share_says_nothing_of_an_overlap_that_is_withheld(both: i
     for number in range(40):
         found = Protected(50, b"key", "data").common(both, (400, 300), f"question {number}")
         assert (found.share is None) == (found.both is None)
+
+
+def test_the_same_combination_in_another_order_is_the_same_question(own: AudienceService) -> None:
+    for name, cut in (("A", 0.9), ("B", 0.8), ("C", 0.2)):
+        own.save(AudienceSpec(demand=BREAD, cut=cut), name, "Ada", holdout=0.0)
+    agent = own.of(AGENT)
+    for operation in ("and", "or"):
+        asked = [agent.combined_users(operation, names) for names in (["A", "B"], ["B", "A"], ["B", "A", "B"])]  # type: ignore[arg-type]
+        assert len(set(asked)) == 1
+    assert agent.combined_users("not", ["A", "B", "C"]) == agent.combined_users("not", ["A", "C", "B"])

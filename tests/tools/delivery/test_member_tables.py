@@ -221,3 +221,24 @@ def test_destinations_that_are_tables(house: House, tmp_path: Path, monkeypatch:
     house.destinations.remove("dwh")
     with pytest.raises(RequestError, match="There is no platform 'dwh'"):
         house.destinations.named("dwh")
+
+
+@pytest.mark.parametrize("user_ids", [False, True])
+def test_who_withdrew_or_was_erased_goes_from_earlier_versions_too(
+    house: House, warehouse: Warehouse, user_ids: bool
+) -> None:
+    house.save(share=0.0)
+    house.destinations.add_table("dwh", warehouse.connection, "members", user_ids=user_ids)
+    house.export("dwh")
+    erased, withdrawn, left = USERS[0], USERS[1], USERS[2]
+    forget(house.workspace, [erased], [])
+    prepared(house.workspace.data, [user for user in USERS if user != withdrawn])
+    house.save(tuple(user for user in USERS if user != left), share=0.0)
+    house.export("dwh")
+
+    def called(user: str) -> str:
+        return user if user_ids else sha(user)
+
+    found = warehouse.members(user="user_id" if user_ids else "user_sha256")
+    expected = {(1, called(user)) for user in USERS[2:]} | {(2, called(user)) for user in USERS[3:]}
+    assert set(found) == expected, "who is in the later version no more stays in the earlier one"

@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
+import ormsgpack
 import polars as pl
 import pytest
 from typer.testing import CliRunner
@@ -13,14 +14,17 @@ from typer.testing import CliRunner
 from agent.cli.main import app
 from agent.conversation import Conversation
 from encoders.checksums import write_checksums
+from encoders.data.contacts import ContactFormat
 from encoders.data.erasing import Forgotten
 from encoders.data.folders import version_of_tables
 from encoders.settings import Settings, settings
 from encoders.workspace import Workspace
 from tests.planted import AS_OF, World, copied, world_settings
+from tests.present import present
 from tools.access.callers import Scope, Tokens
 from tools.erasure.erasure import erase
 from tools.erasure.own_words import own_words
+from tools.erasure.traces import traces_of, words_of_address
 from tools.jobs import Ledger
 from tools.operation_types import Receipt
 from tools.service import AudienceService
@@ -180,14 +184,18 @@ def test_a_service_works_as_before_without_users_who_were_called_by_words_of_the
     workspace = Workspace(tmp_path / "workspace")
     names = ["purchases", "held_out", "2024-06-21", "coffee", "Memory", "filters"]
     rename(workspace.data, {f"h{number}": name for number, name in enumerate(names, 101)})
+    give_address(workspace.data, "coffee", "north@example.org")
     own = world_settings(workspace.path)
     spec = AudienceSpec(demand="Households that will buy tea in the next 28 days", cut=1.0)
     with closing(AudienceService.open(own)) as service:
         service.save(spec, "Tea", "Ada", holdout=0.1)
         service.export("Tea")
         with closing(Conversation(service, own)) as talk:
-            talk.say("thread", "households that will buy tea in the next 28 days")
+            talk.say("thread", "households that will buy tea for the first time in the next 28 days")
+            talk.say("thread", "only those in the north")
+            talk.say("thread", "why is north@example.org in?")
             talk.say("thread", f"why is household {names[0]} in?")
+            drafted = talk.current("thread").draft
     done = erase(workspace, own, names, "Ada")
     assert done.unknown == ()
     with closing(AudienceService.open(own)) as service:
@@ -199,14 +207,33 @@ def test_a_service_works_as_before_without_users_who_were_called_by_words_of_the
         rows = pl.read_csv(service.export("Tea").path, infer_schema=False)
         assert not set(names) & set(rows["user_id"])
         with closing(Conversation(service, own)) as talk:
-            assert talk.current("thread").draft
-            assert talk.say("thread", "only those in the north").text
+            assert drafted
+            assert [each.values for each in drafted.spec.filters] == [("north",)]
+            assert present(talk.current("thread").draft).spec == drafted.spec
+            assert talk.say("thread", "only those in the south").text
     models = list(world_workspace.models_folder.rglob("*.json"))
     assert models
     for path in models:
         assert (
             workspace.models_folder / path.relative_to(world_workspace.models_folder)
         ).read_bytes() == path.read_bytes()
+
+
+def test_a_value_that_a_conversation_may_have_stays_whatever_address_has_its_words(workspace: Workspace) -> None:
+    state = {"newness": "first time", "op": "is unknown", "state": "given up", "values": ["north"], "kind": "refine"}
+    for word in ("time", "unknown", "given", "north", "refine"):
+        address = f"{word}@shop.org"
+        is_own = own_words(workspace, words_of_address(address))
+        traces = traces_of(["h101"], {"email": [(address, address)]}, ContactFormat(), [], [], is_own=is_own)
+        left = ormsgpack.unpackb(traces.in_bytes(ormsgpack.packb({**state, "text": f"the {word} of {address}"})))
+        assert left == {**state, "text": "the [erased] of [erased]"}, word
+
+
+def give_address(data: Path, user: str, address: str) -> None:
+    path = data / "contacts.parquet"
+    table = pl.read_parquet(path).filter(pl.col("user_id") != user)
+    pl.concat([table, pl.DataFrame({"user_id": [user], "email": [address]})], how="diagonal").write_parquet(path)
+    write_checksums(data)
 
 
 def rename(data: Path, names: dict[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -24,7 +24,7 @@ from tools.interfaces.adcp.protocol import (
     paged,
 )
 from tools.service import AudienceService
-from tools.types import AudienceSpec, SavedAudience
+from tools.types import AudienceSpec, LeftOut, SavedAudience
 
 # --- get_signals: from words or ids to signals with their sizes and prices ------------------------
 
@@ -238,8 +238,9 @@ class Activation:
         if segment.spec:
             permitted(self._check, segment.spec, "signal_agent_segment_id")
         saved = self._saved(segment)
-        self._large_enough(self._service.reachable(saved.id))
-        made = [(each.named, self._deployed(saved, each, request)) for each in request.destinations]
+        users, left_out = self._service.reachable(saved.id)
+        self._large_enough(users)
+        made = [(each.named, self._deployed(saved, each, request, left_out)) for each in request.destinations]
         details = {"pricing_option": request.pricing_option_id}
         self._service.deployments.put(saved, made, current().name, details)
         return [deployment for _, deployment in made]
@@ -275,14 +276,21 @@ class Activation:
                 suggestion="take a pricing_option_id from an answer of get_signals",
             )
 
-    def _deployed(self, saved: SavedAudience, destination: SignalDestination, request: ActivationRequest) -> Deployment:
+    def _deployed(
+        self,
+        saved: SavedAudience,
+        destination: SignalDestination,
+        request: ActivationRequest,
+        left_out: Sequence[LeftOut],
+    ) -> Deployment:
         """The deployment at one destination.
 
         Another agent can use the signal at once, by its key, and so can a destination that takes the users from here.
         What is written for a platform is live there only when somebody has uploaded it; so it is not said to be.
         """
         if destination.type == "agent":
-            return destination.named | _live({"type": "key_value", "key": "audience", "value": saved.id})
+            reached = {"ext": {"audience": {"left_out": _plain_all(left_out)}}} if left_out else {}
+            return destination.named | _live({"type": "key_value", "key": "audience", "value": saved.id}) | reached
         name = str(destination.platform).strip().lower()
         kinds = {each.key: each.kind for each in self._service.destinations.list()}
         known = next((each for each in (name, re.split("[-_ ]", name)[0]) if each in kinds), "")
@@ -291,8 +299,12 @@ class Activation:
         sent = kinds.get(known, "file") != "file"
         state = _live({"type": "segment_id", "segment_id": saved.id}) if sent else {"is_live": False}
         written = {"rows": file.rows, "held_out": file.held_out, "sha256": file.sha256, "columns": list(file.columns)}
-        written |= {"left_out": [each.model_dump(mode="json") for each in file.left_out]}
+        written |= {"left_out": _plain_all(file.left_out)}
         return destination.named | state | {"ext": {"audience_file": written}}
+
+
+def _plain_all(left_out: Sequence[LeftOut]) -> list[dict[str, Any]]:
+    return [each.model_dump(mode="json") for each in left_out]
 
 
 def _live(key: dict[str, str]) -> Deployment:
