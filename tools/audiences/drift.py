@@ -70,9 +70,11 @@ class DriftChecks:
         return found
 
     def check_all(self) -> DriftReport:
-        """Ask every saved audience again, its newest version; those that cannot be asked are listed with the reason."""
+        """Ask every audience in use again, its newest version; those that cannot be asked are listed with why."""
         found, unchecked = [], []
         for saved in self._registry.list():
+            if saved.archived is not None:
+                continue
             try:
                 found.append(self.check(saved.id))
             except AudienceError as error:
