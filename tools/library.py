@@ -1,6 +1,7 @@
 """The library of saved audiences: what each was and where it is in use, side by side, and how they are put away."""
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from itertools import combinations
 from typing import Literal
 
@@ -69,6 +70,16 @@ class AudienceLibrary(SavedAudiences):
         """What ``export`` would write, and who would not be in it and why; nothing is written. Raises like it."""
         in_use(self._registry.get(audience))
         return self._exports.planned(audience, format, platform)
+
+    def refresh_days(self, audience: str) -> tuple[date, date]:
+        """The day that a refresh would propose, and the last day that the data reaches to.
+
+        Raises:
+            RequestError: it cannot be refreshed; the text says why.
+        """
+        last = self._forecaster.dataset.card.last + timedelta(days=1)
+        proposed = self._population.as_of if self._registry.get(audience).as_of < self._population.as_of else last
+        return self.refresh_day(audience, proposed), last
 
     # --- several of them ---------------------------------------------------------------------------
 

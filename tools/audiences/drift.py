@@ -69,6 +69,10 @@ class DriftChecks:
                 self._emit(self._registry.database, shown_audience(saved, protected), told)
         return found
 
+    def look(self, audience: str) -> Drift:
+        """The same as ``check``, and nobody is told."""
+        return self._drift(self._registry.get(audience), self._disclosure)
+
     def check_all(self) -> DriftReport:
         """Ask every audience in use again, its newest version; those that cannot be asked are listed with why."""
         found, unchecked = [], []
