@@ -36,7 +36,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
             "access",
             "tenants",
         ),
-        *("delivery", "problems", "jobs", "erasure", "uploads", "queries", "saved_audiences", "service"),
+        *("delivery", "problems", "jobs", "erasure", "uploads", "queries", "saved_audiences", "library", "service"),
         *("operations", "interfaces", "workers"),
     ),
     "agent": (

@@ -29,6 +29,9 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         90, ge=1, description="days after which uploads, conversations, jobs, messages and used keys are deleted"
     )
+    undo_days: int = Field(
+        7, ge=0, le=365, description="days for which a deleted audience can be brought back; 0: it is gone at once"
+    )
     chroma_url: str = Field("", description="a Chroma server (http://host:port) instead of the folder in the workspace")
     chat_model: str = Field(
         "embedded",

@@ -19,7 +19,7 @@ from tools.delivery.destinations import Destinations
 from tools.delivery.outbox import Outbox, announce_drift, announce_saved
 from tools.delivery.reaching import Reachability
 from tools.delivery.sending import Deployments, Exports
-from tools.erasure.erasure import delete_audience, delete_conversation, delete_export, erase
+from tools.erasure.erasure import delete_conversation, delete_export, erase
 from tools.operation_types import MOST_HELD_OUT, Receipt, Refreshed
 from tools.queries import AudienceQueries
 from tools.sentences.sentence import write
@@ -32,7 +32,13 @@ class SavedAudiences(AudienceQueries):
     """What a caller may do with saved audiences."""
 
     def save(
-        self, spec: AudienceSpec, name: str, approved_by: str, key: str = "", holdout: float | None = None
+        self,
+        spec: AudienceSpec,
+        name: str,
+        approved_by: str,
+        key: str = "",
+        holdout: float | None = None,
+        as_version: int | None = None,
     ) -> SavedAudience:
         """Save an audience as a snapshot with its holdout; the same ``key`` saves once.
 
@@ -42,11 +48,13 @@ class SavedAudiences(AudienceQueries):
             approved_by: the person who said yes.
             key: idempotency key.
             holdout: share of its users that is held out, 0 to one half; None for the share in the settings.
+            as_version: the version that the person was told it becomes; None for whichever comes next.
 
         Raises:
-            RequestError: the name or the approval is missing, or the share is none.
+            RequestError: the name or the approval is missing, the share is none, or it would become another version.
         """
-        return self._shown(self._save_spec(self.stated(spec), name, approved_by, key, self._holdout_share(holdout)))
+        share = self._holdout_share(holdout)
+        return self._shown(self._save_spec(self.stated(spec), name, approved_by, key, share, as_version=as_version))
 
     def combine(
         self,
@@ -55,19 +63,25 @@ class SavedAudiences(AudienceQueries):
         name: str,
         approved_by: str,
         key: str = "",
+        as_version: int | None = None,
     ) -> SavedAudience:
         """Save a new audience from saved ones: in all of them, in any of them, or in the first and in no other.
 
-        Whoever is held out of one of them is held out of it, too. The same ``key`` saves once.
+        Whoever is held out of one of them is held out of it, too. The same ``key`` saves once. ``as_version`` is as in
+        ``save``.
 
         Raises:
-            RequestError: fewer than two audiences, or one that is not there.
+            RequestError: fewer than two audiences, one that is not there, or it would become another version.
         """
         names, joined, held_out = self._joined(operation, audiences)
         words = {"and": " and also ", "or": " or ", "not": " but not "}[operation].join(f"'{each}'" for each in names)
+        parts, share = [self._registry.get(each).id for each in audiences], self.settings.holdout
         return self._shown(
-            self._save(name, None, words, joined, approved_by, key, self.settings.holdout, inherited=held_out)
-        )
+            self._save(
+                name, None, words, joined, approved_by, key, share,
+                inherited=held_out, parts=parts, as_version=as_version,
+            )
+        )  # fmt: skip
 
     def combined_users(self, operation: Literal["and", "or", "not"], audiences: Sequence[str]) -> int | None:
         """How many users ``combine`` would save, as counts are shown; raises like it."""
@@ -88,9 +102,14 @@ class SavedAudiences(AudienceQueries):
         """
         return self._shown(self._registry.rename(audience, name, approved_by))
 
-    def list_audiences(self) -> tuple[SavedAudience, ...]:
-        """The newest version of every saved audience, by name."""
-        return tuple(self._shown(each) for each in self._registry.list())
+    def list_audiences(self, archived: bool = False) -> tuple[SavedAudience, ...]:
+        """The newest version of every saved audience, by name; those that are archived only where asked for."""
+        return tuple(self._shown(each) for each in self._registry.list() if archived or each.archived is None)
+
+    def named(self, name: str) -> SavedAudience | None:
+        """The saved audience that has a name, archived or not; None where the name is free."""
+        found = self._registry.id_of(name)
+        return None if found is None else self.saved(found)
 
     def saved(self, audience: str, version: int | None = None) -> SavedAudience:
         """A saved audience (id or name), its newest version unless another is asked for.
@@ -120,6 +139,7 @@ class SavedAudiences(AudienceQueries):
             RequestError: there is no such audience or destination, or it would turn the list down.
             DestinationError: it cannot be used, or did not take everything; what was sent is remembered.
         """
+        in_use(self._registry.get(audience))
         return self._exports.export(audience, format, key, platform)
 
     @property
@@ -160,17 +180,6 @@ class SavedAudiences(AudienceQueries):
                 "Here a person has to say yes, and a token cannot say it for them; use an MCP client that shows "
                 "questions, or have the owner do it on the page."
             )
-
-    def delete(self, audience: str) -> SavedAudience:
-        """Delete a saved audience with all its versions, and its files; its audit lines stay, without members.
-
-        Returns:
-            Its newest version as it was.
-
-        Raises:
-            NotThereError: there is none of that name.
-        """
-        return self._shown(delete_audience(self._tenant.workspace, self._registry, audience, self._caller.name))
 
     def delete_export(self, name: str) -> None:
         """Delete the file of an export.
@@ -242,7 +251,9 @@ class SavedAudiences(AudienceQueries):
         Raises:
             RequestError: it cannot be refreshed then; the text says why.
         """
-        return refresh_day(self._registry.get(audience), self._population.as_of, as_of, self._forecaster.dataset.card)
+        return refresh_day(
+            in_use(self._registry.get(audience)), self._population.as_of, as_of, self._forecaster.dataset.card
+        )
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -271,7 +282,14 @@ class SavedAudiences(AudienceQueries):
         return share
 
     def _save_spec(
-        self, spec: AudienceSpec, name: str, approved_by: str, key: str, share: float, refreshes: bool = False
+        self,
+        spec: AudienceSpec,
+        name: str,
+        approved_by: str,
+        key: str,
+        share: float,
+        refreshes: bool = False,
+        as_version: int | None = None,
     ) -> SavedAudience:
         selection = self._asked(spec)
         chances = selection.forecast.probabilities[selection.ranked]
@@ -284,7 +302,9 @@ class SavedAudiences(AudienceQueries):
         held_out = {user for each in parts for user in self._registry.members(each.id, each.version)[1]}
         members = {users[row] for row in selection.members}
         words = self._population.sentence(fixed, self._disclosure)
-        saved = self._save(name, fixed, words, members, approved_by, key, share, forecast, refreshes, held_out)
+        saved = self._save(
+            name, fixed, words, members, approved_by, key, share, forecast, refreshes, held_out, (), as_version
+        )
         self.outcomes.keep_meaning(saved)
         return saved
 
@@ -300,6 +320,8 @@ class SavedAudiences(AudienceQueries):
         forecast: Interval | None = None,
         refreshes: bool = False,
         inherited: Collection[str] = (),
+        parts: Sequence[str] = (),
+        as_version: int | None = None,
     ) -> SavedAudience:
         kept = self._reaching().kept(members, name)
         go_on_unless_stopped()
@@ -318,6 +340,8 @@ class SavedAudiences(AudienceQueries):
             refreshes=refreshes,
             inherited=inherited,
             notes=kept.notes,
+            parts=parts,
+            as_version=as_version,
             emit=announce_saved(self._population.protected),
         )
 
@@ -368,3 +392,14 @@ class SavedAudiences(AudienceQueries):
 
         shown = self._shown(before), self._shown(saved)
         return compared(shown, (set(was), now), self._disclosure, sample if enough else None)
+
+
+def in_use(saved: SavedAudience) -> SavedAudience:
+    """A saved audience that is not archived.
+
+    Raises:
+        RequestError: it is.
+    """
+    if saved.archived is not None:
+        raise RequestError(f"'{saved.name}' is archived; take it back first.")
+    return saved

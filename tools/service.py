@@ -11,19 +11,19 @@ from tools.access.callers import Caller
 from tools.audiences.catalogue import Learning, ReaderService
 from tools.audiences.population import Population
 from tools.audiences.quality import quality
+from tools.library import AudienceLibrary
 from tools.operation_types import Refreshed
 from tools.queries import checked_words
-from tools.saved_audiences import SavedAudiences
 from tools.storage.indexing import open_forecaster
 from tools.tenants import Tenant, Tenants
 from tools.types import DataCard
 
 
-class AudienceService(SavedAudiences):
+class AudienceService(AudienceLibrary):
     """One data set, one model, one as-of date; safe to use from several threads.
 
     ``tools.queries`` has what is asked about audiences as they would be, ``tools.saved_audiences`` what is done with
-    those that are saved.
+    those that are saved, ``tools.library`` what they were, where they are in use, and how they are put away.
     """
 
     def __init__(self, settings: Settings, workspace: Workspace, forecaster: Forecaster) -> None:
@@ -52,7 +52,7 @@ class AudienceService(SavedAudiences):
         """The same service as one caller sees it: the saved audiences, tuned demands and files of their tenant."""
         seen = object.__new__(AudienceService)
         seen._workspace, seen._tenants, seen._reading = self._workspace, self._tenants, self._reading
-        SavedAudiences.__init__(seen, self.settings, self._population, self._tenants.named(caller.tenant), caller)
+        AudienceLibrary.__init__(seen, self.settings, self._population, self._tenants.named(caller.tenant), caller)
         return seen
 
     def describe_data(self) -> DataCard:

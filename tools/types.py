@@ -403,6 +403,7 @@ class SavedAudience(Record):
     approved_by: str
     forecast: Interval | None = Field(None, description="responders expected among its users when it was saved")
     notes: tuple[str, ...] = Field((), description="who was left out of it, or will be of its files, and why")
+    archived: datetime | None = Field(None, description="when the audience was put away; null while it is in use")
 
 
 class LeftOut(Record):
@@ -411,6 +412,19 @@ class LeftOut(Record):
     reason: Literal["forgotten", "not in the data", "held out elsewhere", "shared contact", "repeated contact"]
     users: int | None = Field(description="how many; None below the minimum size, for callers who see no single user")
     detail: str = Field(description="the reason in words, with the number")
+
+
+class ExportPlan(Record):
+    """What an export would write: nothing has left yet."""
+
+    audience_id: str
+    version: int
+    rows: int
+    held_out: int
+    columns: tuple[str, ...]
+    platform: str = Field("", description="the destination it would be written for; empty for none in particular")
+    warnings: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = Field((), description="who else would not be in it, by reason")
 
 
 class ExportFile(Record):

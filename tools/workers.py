@@ -23,6 +23,7 @@ from tools.delivery.posting import post
 from tools.erasure.erasure import delete_threads, threads
 from tools.jobs import LOST as JOBS_LOST
 from tools.jobs import TABLES as JOB_TABLES
+from tools.storage.put_away import PutAway
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import TABLES as REGISTRY_TABLES
 from tools.storage.sqlite import Database
@@ -162,9 +163,10 @@ class WebhookWorker(PeriodicTask):
 # --- How long things are kept that nobody deletes: uploads, conversations, jobs, messages and answers to
 #     keys ---
 #
-# Saved audiences, their outcomes and audit lines are kept for good. Files of exports are kept for days, not months
-# (``tools.delivery.exports.KEPT_DAYS``), because who may be reached changes. Everything else goes
-# ``retention_days`` after it was last touched: when the server starts, and once a day while it runs.
+# Saved audiences, their outcomes and audit lines are kept for good; one that was deleted can be brought back for
+# ``undo_days``. Files of exports are kept for days, not months (``tools.delivery.exports.KEPT_DAYS``), because who may
+# be reached changes. Everything else goes ``retention_days`` after it was last touched: when the server starts, and
+# once a day while it runs.
 
 
 EVERY = 86_400.0
@@ -181,13 +183,15 @@ _GREGORIAN = datetime(1582, 10, 15, tzinfo=UTC)
 """Where the time in the id of a step begins, in tenths of a microsecond."""
 
 
-def drop_old(workspace: Workspace, days: int, now: datetime) -> int:
+def drop_old(workspace: Workspace, days: int, now: datetime, undo_days: int = 0) -> int:
     """Delete what is older than so many days, of every tenant; how many things that were.
+
+    Audiences that were deleted more than ``undo_days`` ago are gone for good then.
 
     A place that cannot be written keeps no other from being cleared; the log says so.
     """
     dropped = 0
-    for each in _places(workspace, now - timedelta(days=days)):
+    for each in (*_places(workspace, now - timedelta(days=days)), *_deleted(workspace, now, undo_days)):
         try:
             dropped += each()
         except (AudienceError, sqlite3.Error, OSError) as error:
@@ -204,6 +208,18 @@ def _places(workspace: Workspace, before: datetime) -> Iterator[Callable[[], int
     yield partial(_drop_files, _older(workspace.path / "gradio", before))
     yield partial(_drop_rows, workspace.path / "jobs.db", JOB_TABLES, _JOBS, before, JOBS_LOST)
     yield partial(_drop_conversations, workspace, before)
+
+
+def _deleted(workspace: Workspace, now: datetime, undo_days: int) -> Iterator[Callable[[], int]]:
+    """What ends the time in which deleted audiences can be brought back."""
+    for own in (workspace.path, *sorted(workspace.path.glob("tenants/*"))):
+        if (path := own / "registry.db").is_file():
+            yield partial(_drop_deleted, path, now, undo_days)
+
+
+def _drop_deleted(path: Path, now: datetime, undo_days: int) -> int:
+    with Registry(path) as registry:
+        return PutAway(registry, undo_days).drop(now, "retention")
 
 
 def _older(folder: Path, before: datetime) -> list[Path]:
@@ -247,7 +263,8 @@ class RetentionTask(PeriodicTask):
         """Nothing is dropped yet."""
         super().__init__()
         self._workspace, self._days = Workspace(settings.workspace), settings.retention_days
+        self._undo_days = settings.undo_days
 
     def work(self) -> None:
         """Drop what is old now."""
-        drop_old(self._workspace, self._days, datetime.now(UTC))
+        drop_old(self._workspace, self._days, datetime.now(UTC), self._undo_days)

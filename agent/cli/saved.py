@@ -128,7 +128,9 @@ def list_(tenant: Tenant = "", as_json: Json = False) -> None:
 def _listed(saved: "SavedAudience", minimum: int) -> str:
     from tools.audiences.disclosure import number_text
 
-    return f"{saved.name} (version {saved.version}, as of {saved.as_of}): {number_text(saved.users, minimum)} users"
+    away = ", archived" if saved.archived else ""
+    users = number_text(saved.users, minimum)
+    return f"{saved.name} (version {saved.version}, as of {saved.as_of}{away}): {users} users"
 
 
 def _outcome_without_model(name: str, file: Path | None, by: str, version: int | None) -> "CampaignOutcome | None":

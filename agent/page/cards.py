@@ -75,6 +75,11 @@ class Units(NamedTuple):
         return number_text(users, self.fewest)
 
 
+def units_of(card: DataCard) -> Units:
+    """What one user is called in the data of ``card``."""
+    return Units(card.unit, card.unit_plural, card.minimum_size)
+
+
 PLACES = (("", "Ask"), ("audiences", "Audiences"), ("results", "Results"), ("data", "Data"), ("settings", "Settings"))
 """Path and title of each place of the page."""
 

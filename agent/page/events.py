@@ -50,6 +50,14 @@ _ACTS = {
 }
 """What the audit calls the handlers; the others only look."""
 
+_DONE = {
+    "on_library": frozenset(
+        {"rename", "combine", "refresh", "export", "archive", "take back", "delete", "bring back", "delete for good"}
+    ),
+    "on_results": frozenset({"record"}),
+}
+"""Of handlers with many buttons, those acts that do something; the audit calls them as they are called here."""
+
 _PAGES = {"/", *(f"/{place}" for place in PLACES)}
 _MOST_SESSIONS = 10_000
 _MOST_CHOICES = 200
@@ -58,6 +66,7 @@ _LARGEST = 2**53 - 1
 
 Session = Annotated[StrictStr, Field(pattern=r"^[a-z0-9]{1,40}$")]
 Text = Annotated[StrictStr, Field(max_length=TEXT_CHARACTERS)]
+FieldName = Annotated[StrictStr, Field(pattern="^[a-z]{1,20}$")]
 Whole = Annotated[StrictInt, Field(ge=-_LARGEST, le=_LARGEST)]
 
 
@@ -86,6 +95,8 @@ class _Act(BaseModel):
 
     act: Annotated[StrictStr, Field(pattern="^[a-z ]{1,40}$")]
     of: Text = ""
+    fields: dict[FieldName, Annotated[list[Text], Field(max_length=_MOST_CHOICES)]] = Field({}, max_length=20)
+    """What was filled in, where it is a form."""
 
 
 class _LetGo(BaseModel):
@@ -181,10 +192,11 @@ class PageEvents:
             _check_of(component)(value, self._uploads, browser)
             for component, value in zip(event.inputs, sent.data, strict=True)
         ]
-        if act := _ACTS.get(handler(event)):
-            self._trail.note(current(), "page", {"act": act})
-        kind = self._told.get(sent.fn_index)
+        kind, name = self._told.get(sent.fn_index), handler(event)
         told = _read(kind, json.dumps(sent.event_data).encode()).model_dump() if kind else None
+        done = told.get("act") if told and name in _DONE else None
+        if act := _ACTS.get(name) or (done if done in _DONE.get(name, ()) else None):
+            self._trail.note(current(), "page", {"act": act})
         return sent.model_dump() | {"data": data, "event_data": told}
 
     def _own(self, session: str, browser: str, begins: bool = False) -> None:

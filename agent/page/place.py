@@ -18,12 +18,35 @@ html = partial(gr.HTML, apply_default_css=False, js_on_load=None)
 _CLICKS = """
 element.addEventListener('click', event => {
     const clicked = event.target.closest('[data-act]');
-    if (clicked && !clicked.disabled) trigger('select', {act: clicked.dataset.act, of: clicked.dataset.of ?? ''});
+    if (!clicked || clicked.disabled || clicked.matches('form')) return;
+    if (clicked.matches('a')) {
+        if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+        event.preventDefault();
+        history.pushState({}, '', clicked.href);
+    }
+    trigger('select', {act: clicked.dataset.act, of: clicked.dataset.of ?? ''});
+});
+element.addEventListener('submit', event => {
+    const form = event.target.closest('form[data-act]');
+    if (!form) return;
+    event.preventDefault();
+    const fields = {};
+    for (const [name, value] of new FormData(form)) (fields[name] ??= []).push(String(value));
+    trigger('select', {act: event.submitter?.value || form.dataset.act, of: form.dataset.of ?? '', fields});
 });
 """
 
 acting = partial(gr.HTML, apply_default_css=False, js_on_load=_CLICKS)
-"""HTML with buttons in it: a click on one with ``data-act`` is a ``select`` that brings 'act' and 'of'."""
+"""HTML with buttons and forms in it. A click on what has ``data-act`` is a ``select`` that brings 'act' and 'of'.
+
+A form with ``data-act`` brings its 'fields' as well when it is sent, each with the list of its values, and as 'act'
+the value of the button that sent it, where that has one. A link with ``data-act`` changes the address alone.
+"""
+
+
+def acting_with(script: str) -> partial[gr.HTML]:
+    """``acting`` whose element has behaviour of its own, which needs nobody else; ``script`` is its JavaScript."""
+    return partial(gr.HTML, apply_default_css=False, js_on_load=_CLICKS + script)
 
 
 class Place(ABC):

@@ -244,7 +244,7 @@ class Service(AudienceService):
         self.brought.append(path.read_text("utf-8"))
         return f"0123456789ab{path.suffix}"
 
-    def list_audiences(self) -> tuple[SavedAudience, ...]:
+    def list_audiences(self, archived: bool = False) -> tuple[SavedAudience, ...]:
         return tuple(self.kept)
 
     @property

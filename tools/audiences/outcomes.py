@@ -201,6 +201,18 @@ class Outcomes:
         Raises:
             RequestError: there is no such audience or version, or the file cannot be read.
         """
+        saved, values, notes = self._read(audience, path, version)
+        return self._record(saved, "file", values, notes, by)
+
+    def look_at_file(self, audience: str, path: Path, version: int | None = None) -> CampaignOutcome:
+        """What ``from_file`` would record; nothing is kept. Raises like it."""
+        saved, values, notes = self._read(audience, path, version)
+        return self._shown(self._judged(saved, "file", values, notes, ""), notes)
+
+    def _read(
+        self, audience: str, path: Path, version: int | None
+    ) -> tuple[SavedAudience, dict[str, float | None], list[str]]:
+        """The version that a file is about, who responded by it, and what has to be said."""
         saved = self._registry.get(audience, version)
         days = read_demand(saved.spec.demand).horizon_days if saved.spec else HORIZON_DAYS
         found = read_outcome(path, saved.as_of, saved.as_of + timedelta(days=days))
@@ -208,8 +220,7 @@ class Outcomes:
         ids, named = self._ids(list(found.values))
         values = {user: found.values[named.get(user, user)] for user in ids}
         self._check_ids(path, values, members)
-        notes = [*found.notes, *self._left_out(values, members)]
-        return self._record(saved, "file", values, notes, by)
+        return saved, values, [*found.notes, *self._left_out(values, members)]
 
     def _check_ids(self, path: Path, values: Mapping[str, float | None], members: set[str]) -> None:
         """See that the file names users of this data.
@@ -316,6 +327,15 @@ class Outcomes:
     def _record(
         self, saved: SavedAudience, source: str, values: Mapping[str, float | None], notes: list[str], by: str
     ) -> CampaignOutcome:
+        outcome = self._judged(saved, source, values, notes, by)
+        content = sha256(json.dumps([source, sorted(values.items()), notes]).encode()).hexdigest()
+        go_on_unless_stopped()
+        return self._shown(self._registry.record_outcome(outcome, content, by), notes)
+
+    def _judged(
+        self, saved: SavedAudience, source: str, values: Mapping[str, float | None], notes: list[str], by: str
+    ) -> CampaignOutcome:
+        """What is to be recorded of a version; ``notes`` get what cannot be known."""
         members, held_out = (set(each) for each in self._registry.members(saved.id, saved.version))
         contacted, held = _side(members - held_out, values), _side(held_out, values)
         counted = (contacted.responders or 0) + (held.responders or 0)
@@ -324,7 +344,7 @@ class Outcomes:
             notes.append(_NO_HOLDOUT)
         elif judged["relative"] is None:
             notes.append(_NO_RATIO)
-        outcome = CampaignOutcome(
+        return CampaignOutcome(
             audience_id=saved.id,
             name=saved.name,
             version=saved.version,
@@ -338,9 +358,6 @@ class Outcomes:
             recorded=datetime.now(UTC),
             recorded_by=by,
         )
-        content = sha256(json.dumps([source, sorted(values.items()), notes]).encode()).hexdigest()
-        go_on_unless_stopped()
-        return self._shown(self._registry.record_outcome(outcome, content, by), notes)
 
     def _shown(self, outcome: CampaignOutcome, notes: Sequence[str]) -> CampaignOutcome:
         """An outcome with its counts as they are shown, and what follows from them.

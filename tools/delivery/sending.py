@@ -24,6 +24,7 @@ from tools.delivery.exports import (
     exported,
     may_leave_by,
     note_reach,
+    planned,
     rows_leaving,
     why_outdated,
 )
@@ -33,7 +34,7 @@ from tools.stopping import go_on_unless_stopped
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import Answers
 from tools.storage.sqlite import Database, digest
-from tools.types import ExportFile, LeftOut, SavedAudience
+from tools.types import ExportFile, ExportPlan, LeftOut, SavedAudience
 
 # --- Where saved audiences are in use, for whom, and what was answered to those who asked: kept in the
 #     registry's file ---
@@ -275,16 +276,10 @@ class Exports:
             RequestError: there is no such audience or destination, or it would turn the list down.
             DestinationError: it cannot be used, or did not take everything; what was sent is remembered.
         """
-        saved, destination = self._registry.get(audience), self._destinations.named(to) if to else None
-        if isinstance(destination, Platform) and format != "csv":
-            raise RequestError(f"{destination.name} takes CSV files alone; export as CSV.")
+        saved, destination, wanted = self._asked(audience, format, to)
         reaching = Reachability(self._workspace, self._registry)
         reach, leaving = reaching.digest(saved), reaching.leaving(saved)
         name = to.strip().lower()
-        if destination is None or isinstance(destination, Platform):
-            wanted: Platform | Receiver | None = destination
-        else:
-            wanted = Receiver(key=name, name=destination.name)
         go_on_unless_stopped()
         file = export_audience(self._workspace, saved, leaving, reaching.has_contacts, format, wanted, self._disclosure)
         note_reach(Path(file.path), reach)
@@ -301,6 +296,23 @@ class Exports:
             f"{key}-sent" if key else "",
         )  # fmt: skip
         return sent
+
+    def planned(self, audience: str, format: Literal["csv", "parquet"], to: str) -> ExportPlan:
+        """What ``export`` would write, and who would not be in it; arguments and errors are those of it."""
+        saved, _, wanted = self._asked(audience, format, to)
+        reaching = Reachability(self._workspace, self._registry)
+        return planned(saved, reaching.leaving(saved), reaching.has_contacts, wanted, self._disclosure)[1]
+
+    def _asked(
+        self, audience: str, format: Literal["csv", "parquet"], to: str
+    ) -> tuple[SavedAudience, Platform | Destination | MemberTable | None, Platform | Receiver | None]:
+        """The audience, the destination, and who the file is written for."""
+        saved, destination = self._registry.get(audience), self._destinations.named(to) if to else None
+        if isinstance(destination, Platform) and format != "csv":
+            raise RequestError(f"{destination.name} takes CSV files alone; export as CSV.")
+        if destination is None or isinstance(destination, Platform):
+            return saved, destination, destination
+        return saved, destination, Receiver(key=to.strip().lower(), name=destination.name)
 
     def _write(
         self, to: MemberTable, saved: SavedAudience, file: ExportFile, users: Sequence[str], reaching: Reachability

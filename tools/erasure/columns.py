@@ -28,6 +28,7 @@ def _table(text: str = "", word: str = "", own: str = "", name: str = "", user: 
 COLUMNS: Mapping[str, Mapping[str, Holds]] = {
     # registry.db
     "audiences": _table(text="name folded", own="id"),
+    "put_away": _table(text="name actor", own="id state time"),
     "versions": _table(
         text="spec definition approved_by notes",
         own="audience version users holdout as_of model_version data_version created forecast",

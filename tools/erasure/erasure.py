@@ -26,6 +26,7 @@ from tools.erasure.traces import Traces, traces_of, words_of_address
 from tools.jobs import Ledger
 from tools.naming import checked_approval
 from tools.operation_types import ErasedPlace, Receipt
+from tools.storage.put_away import PutAway
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import TABLES
 from tools.storage.sqlite import DATABASE, Database, overwriting_sqlite, reading_sqlite, whole_transaction
@@ -34,8 +35,17 @@ from tools.types import SavedAudience
 # --- Deleting what is kept: an audience, a file of an export, a conversation ----------------------
 
 
-def delete_audience(workspace: Workspace, registry: Registry, audience: str, actor: str) -> SavedAudience:
+def delete_audience(
+    workspace: Workspace, registry: Registry, audience: str, actor: str, days: int = 0
+) -> SavedAudience:
     """Delete a saved audience with all its versions, and its files; its audit lines stay, without members.
+
+    Args:
+        workspace: where its files are.
+        registry: where it is.
+        audience: its name or id.
+        actor: who deletes it.
+        days: for which it can be brought back, without its files; 0: it is gone for good.
 
     Returns:
         Its newest version as it was.
@@ -43,7 +53,7 @@ def delete_audience(workspace: Workspace, registry: Registry, audience: str, act
     Raises:
         NotThereError: there is none of that name.
     """
-    saved = registry.delete(audience, actor)
+    saved = PutAway(registry, days).delete(audience, actor) if days else registry.delete(audience, actor)
     for path in workspace.exports.glob(f"{saved.id}-v*"):
         path.unlink(missing_ok=True)
     return saved

@@ -30,6 +30,8 @@ _OF_AN_AUDIENCE = (
     "members", "outcomes", "meanings", "counts", "deployments", "deliveries", "pushes", "keys", "versions"
 )  # fmt: skip
 """Tables with rows of an audience, in the order in which they are deleted."""
+_THERE = "id NOT IN (SELECT id FROM put_away WHERE state = 'deleted')"
+_ARCHIVED = "(SELECT time FROM put_away WHERE put_away.id = audiences.id AND state = 'archived') AS archived"
 
 
 class SavedVersion(NamedTuple):
@@ -116,6 +118,8 @@ class Registry:
         refreshes: bool = False,
         inherited: Collection[str] = (),
         notes: Sequence[str] = (),
+        parts: Sequence[str] = (),
+        as_version: int | None = None,
         emit: Emit = emit_nothing,
     ) -> SavedAudience:
         """Save an audience, as the next version where the name exists, with holdout and audit line.
@@ -135,12 +139,15 @@ class Registry:
             refreshes: who was in the version before stays where they were; the share is drawn from the rest.
             inherited: users who are held out whatever the share, which is filled up from the others.
             notes: what to say about users who were left out.
+            parts: ids of the saved audiences it was combined from, for the audit line.
+            as_version: the version that it has to become; None for any.
             emit: told of the new version, inside the transaction.
 
         Raises:
-            RequestError: the name or the approval is missing, or the key was used for something else.
+            RequestError: the name or the approval is missing, the key was used for something else, or the name has
+                other versions by now than whoever said yes was shown.
         """
-        name, approved_by = _checked(name, approved_by, keeps_its_name=refreshes)
+        name, approved_by = checked_names(name, approved_by, keeps_its_name=refreshes)
         texts = {"spec": _json(spec), "forecast": _json(forecast), "notes": json.dumps(list(notes))}
         versions = {"as_of": as_of.isoformat(), "model_version": model_version, "data_version": data_version}
         said = {"definition": definition, "approved_by": approved_by, "created": datetime.now(UTC).isoformat()}
@@ -150,11 +157,14 @@ class Registry:
             if seen := self._seen(key, content):
                 return self.get(seen["audience"], seen["version"])
             audience, version = self._next_version(name)
+            if as_version not in (None, version):
+                raise RequestError(_changed_meanwhile(name, version))
             before = set(self.members(audience)[0]) if refreshes else None
             held_out = self._held_out(set(members), holdout_share, audience, refreshes, set(inherited))
             counts = {"users": len(set(members)), "holdout": len(held_out)}
             self._insert({**facts, **counts, "audience": audience, "version": version}, set(members), held_out)
-            self._write_audit(approved_by, action, audience, version, {"name": name, **counts})
+            made_of = {"parts": list(parts)} if parts else {}
+            self.write_audit(approved_by, action, audience, version, {"name": name, **counts, **made_of})
             self._remember(key, content, audience, version)
             saved = self.get(audience, version)
             emit(self._db, SavedVersion(saved, frozenset(members), None if before is None else frozenset(before)))
@@ -187,12 +197,17 @@ class Registry:
         """The newest version of every audience, by name."""
         newest = "WHERE version = (SELECT MAX(version) FROM versions AS other WHERE other.audience = versions.audience)"
         with self._db.reading():
-            return tuple(self._versions(f"{newest} ORDER BY folded"))
+            return tuple(self._versions(f"{newest} AND {_THERE} ORDER BY folded"))
 
     def versions(self) -> tuple[SavedAudience, ...]:
         """Every version of every audience, the latest day first, and of one day by name."""
         with self._db.reading():
-            return tuple(self._versions("ORDER BY as_of DESC, folded, version DESC"))
+            return tuple(self._versions(f"WHERE {_THERE} ORDER BY as_of DESC, folded, version DESC"))
+
+    def history(self, id_or_name: str) -> tuple[SavedAudience, ...]:
+        """Every version of one audience, the first one first; raises like ``get``."""
+        with self._db.reading():
+            return tuple(self._versions("WHERE audience = ? ORDER BY version", self._find(id_or_name)))
 
     def members(self, id_or_name: str, version: int | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Ids of everybody in the audience, and of those among them that are held out; both sorted."""
@@ -222,7 +237,7 @@ class Registry:
             NotThereError: there is none of that name.
             RequestError: the new name or the approval is missing, or another audience is called so.
         """
-        name, approved_by = _checked(name, approved_by)
+        name, approved_by = checked_names(name, approved_by)
         with self._db.transaction():
             saved = self.get(id_or_name)
             if saved.name == name:
@@ -231,11 +246,13 @@ class Registry:
                 raise RequestError(f"Another saved audience is called '{name}' ({other}); choose a name that is free.")
             self._db.run("UPDATE audiences SET name = ?, folded = ? WHERE id = ?", (name, name.casefold(), saved.id))
             self._name_in_conditions(saved, name)
-            self._write_audit(approved_by, "rename", saved.id, saved.version, {"name": name, "before": saved.name})
+            self.write_audit(approved_by, "rename", saved.id, saved.version, {"name": name, "before": saved.name})
             return self.get(saved.id)
 
     def delete(self, id_or_name: str, actor: str) -> SavedAudience:
-        """Delete an audience with all its versions, outcomes and deployments; its audit lines stay, without members.
+        """Delete an audience for good, with all its versions, outcomes and deployments, deleted before or not.
+
+        Its audit lines stay, without members.
 
         Returns:
             The newest version as it was.
@@ -245,11 +262,12 @@ class Registry:
         """
         with self._db.transaction():
             self._db.run("PRAGMA secure_delete = ON")
-            saved = self.get(id_or_name)
+            saved = self._versions("WHERE audience = ? ORDER BY version", self._find(id_or_name, deleted=True))[-1]
             for table in _OF_AN_AUDIENCE:
                 self._db.run(f"DELETE FROM {table} WHERE audience = ?", (saved.id,))
+            self._db.run("DELETE FROM put_away WHERE id = ?", (saved.id,))
             self._db.run("DELETE FROM audiences WHERE id = ?", (saved.id,))
-            self._write_audit(actor, "delete", saved.id, saved.version, {"name": saved.name})
+            self.write_audit(actor, "delete", saved.id, saved.version, {"name": saved.name})
         return saved
 
     def record_outcome(self, outcome: CampaignOutcome, content: str, actor: str) -> CampaignOutcome:
@@ -276,7 +294,7 @@ class Registry:
                 (*place, content, outcome.model_dump_json()),
             )
             details = {"source": outcome.source, "contacted": outcome.contacted.responders}
-            self._write_audit(actor, "outcome", *place, details | {"held out": outcome.held_out.responders})
+            self.write_audit(actor, "outcome", *place, details | {"held out": outcome.held_out.responders})
             return outcome
 
     def outcome(
@@ -328,18 +346,27 @@ class Registry:
         content = _digest(action, audience, version, details)
         with self._db.transaction():
             if self._seen(key, content) is None:
-                self._write_audit(actor, action, audience, version, details or {})
+                self.write_audit(actor, action, audience, version, details or {})
                 self._remember(key, content, audience, version)
+
+    def write_audit(
+        self, actor: str, action: str, audience: str | None, version: int | None, details: dict[str, Any]
+    ) -> None:
+        """Write an audit line inside a transaction; ``record`` says what the arguments are."""
+        self._db.run(
+            "INSERT INTO audit (time, actor, action, audience, version, details) VALUES (?, ?, ?, ?, ?, ?)",
+            (datetime.now(UTC).isoformat(), actor, action, audience, version, json.dumps(details, sort_keys=True)),
+        )
 
     def record_call(self, caller: str, operation: str, outcome: str) -> None:
         """Write an audit line about a call, without waiting for the disk: there are many of them."""
         with self._db.transaction(flushed=False):
-            self._write_audit(caller, "call", None, None, {"operation": operation, "outcome": outcome})
+            self.write_audit(caller, "call", None, None, {"operation": operation, "outcome": outcome})
 
     def record_event(self, actor: str, action: str, details: Mapping[str, str | int]) -> None:
         """Write an audit line about no audience in particular, without waiting for the disk."""
         with self._db.transaction(flushed=False):
-            self._write_audit(actor, action, None, None, dict(details))
+            self.write_audit(actor, action, None, None, dict(details))
 
     def audit(self, audience: str | None = None) -> tuple[AuditLine, ...]:
         """The audit lines of one audience (id or name) or of all, oldest first."""
@@ -352,8 +379,9 @@ class Registry:
             for details in [json.loads(row["details"])]
         )
 
-    def _find(self, id_or_name: str) -> str:
-        rows = self._db.run("SELECT id, name, folded FROM audiences ORDER BY folded")
+    def _find(self, id_or_name: str, deleted: bool = False) -> str:
+        there = "1" if deleted else _THERE
+        rows = self._db.run(f"SELECT id, name, folded FROM audiences WHERE {there} ORDER BY folded")
         wanted = " ".join(id_or_name.split())
         for column in ("id",) if is_audience_id(wanted) else ("id", "folded"):
             for row in rows:
@@ -380,7 +408,7 @@ class Registry:
             self._db.run("UPDATE versions SET spec = ? WHERE audience = ? AND version = ?", place)
 
     def _versions(self, where: str, *values: str) -> Sequence[SavedAudience]:
-        rows = self._db.run(f"SELECT * FROM versions JOIN audiences ON id = audience {where}", values)
+        rows = self._db.run(f"SELECT *, {_ARCHIVED} FROM versions JOIN audiences ON id = audience {where}", values)
         return [
             SavedAudience.model_validate(
                 {name: row[name] for name in SavedAudience.model_fields}
@@ -431,14 +459,6 @@ class Registry:
             values = (digest(key), content, audience, version, datetime.now(UTC).isoformat())
             self._db.run("INSERT INTO keys (key, content, audience, version, made) VALUES (?, ?, ?, ?, ?)", values)
 
-    def _write_audit(
-        self, actor: str, action: str, audience: str | None, version: int | None, details: dict[str, Any]
-    ) -> None:
-        self._db.run(
-            "INSERT INTO audit (time, actor, action, audience, version, details) VALUES (?, ?, ?, ?, ?, ?)",
-            (datetime.now(UTC).isoformat(), actor, action, audience, version, json.dumps(details, sort_keys=True)),
-        )
-
 
 def _json(model: BaseModel | None) -> str | None:
     return None if model is None else model.model_dump_json()
@@ -449,11 +469,22 @@ def _spec_of(text: str) -> AudienceSpec:
     return spec.model_copy(update={"demand": as_it_was_saved(spec.demand)})
 
 
+def _changed_meanwhile(name: str, version: int) -> str:
+    if version == 1:
+        return f"'{name}' is no longer there, so nothing was saved as a version of it; save it anew."
+    return f"'{name}' was saved by somebody else meanwhile and has version {version - 1} by now; look at it, then save."
+
+
 def _digest(*content: object) -> str:
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _checked(name: str, approved_by: str, keeps_its_name: bool = False) -> tuple[str, str]:
+def checked_names(name: str, approved_by: str, keeps_its_name: bool = False) -> tuple[str, str]:
+    """The name of an audience and of who said yes, as they are kept.
+
+    Raises:
+        RequestError: one of them is missing or cannot be one.
+    """
     name = " ".join(name.split())
     if is_audience_id(name) and not keeps_its_name:
         raise RequestError(f"'{name}' has the form of an audience's id, and so cannot name one; take another name.")

@@ -189,7 +189,20 @@ CREATE TABLE member_tables (
 );
 """
 
-TABLES = (_AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS, _REACHING, _ANSWERS, _HASHED_KEYS, _LEDGER, _MEMBER_TABLES)
+_PUT_AWAY = """
+CREATE TABLE put_away (
+    id TEXT PRIMARY KEY REFERENCES audiences (id),
+    state TEXT NOT NULL,
+    time TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    name TEXT NOT NULL
+);
+"""
+"""Audiences that are archived, or deleted and can still be brought back; of these, the name is free for another."""
+
+TABLES = (
+    _AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS, _REACHING, _ANSWERS, _HASHED_KEYS, _LEDGER, _MEMBER_TABLES, _PUT_AWAY
+)  # fmt: skip
 """One script a format; a change is a new script at the end, never an edit of an old one."""
 
 
