@@ -16,14 +16,25 @@ html = partial(gr.HTML, apply_default_css=False, js_on_load=None)
 """Something to read, as HTML."""
 
 _CLICKS = """
+const called = button => button.dataset.key ?? `${button.dataset.act} ${button.dataset.of ?? ''}`;
+let last = '';
 element.addEventListener('click', event => {
     const clicked = event.target.closest('[data-act]');
-    if (clicked && !clicked.disabled) trigger('select', {act: clicked.dataset.act, of: clicked.dataset.of ?? ''});
+    if (!clicked || clicked.disabled) return;
+    last = called(clicked);
+    trigger('select', {act: clicked.dataset.act, of: clicked.dataset.of ?? ''});
+});
+watch('value', () => {
+    if (document.activeElement !== document.body) return;
+    [...element.querySelectorAll('[data-act]')].find(button => called(button) === last)?.focus({preventScroll: true});
 });
 """
 
 acting = partial(gr.HTML, apply_default_css=False, js_on_load=_CLICKS)
-"""HTML with buttons in it: a click on one with ``data-act`` is a ``select`` that brings 'act' and 'of'."""
+"""HTML with buttons in it: a click on one with ``data-act`` is a ``select`` that brings 'act' and 'of'.
+
+Where it is drawn anew, the button of the same ``data-key``, or else of the same act, has the focus again.
+"""
 
 
 class Place(ABC):
