@@ -22,9 +22,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Collectio
         f'<th scope="col"{kind(place)}>{escape(each) or "<span class=unseen>Actions</span>"}</th>'
         for place, each in enumerate(head)
     )
+    named = [f' data-label="{escape(each)}"' if each else "" for each in head]
+    """For narrow screens, where the heads are not above the cells."""
     lines = []
     for first, *others in rows:
-        cells = "".join(f"<td{kind(place)}>{cell}</td>" for place, cell in enumerate(others, start=1))
+        cells = "".join(f"<td{kind(place)}{named[place]}>{cell}</td>" for place, cell in enumerate(others, start=1))
         lines.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
