@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from agent.context import Context, Thinker
 from agent.graph import Turn, build_agent
 from agent.models.calls import span, start, traced_service
 from agent.models.chat import chat_model, spoken_name
-from agent.models.usage import Budget, read_prices
+from agent.models.usage import Budget, Usage, read_prices
 from agent.reading.wording import into_english, plain
 from agent.state import Join, Memory, Reply
 from agent.steps import Step
@@ -122,6 +123,17 @@ class Conversation:
         """The last reply, with the audience as it stands, sized anew; a greeting for a new thread."""
         with self._locks[thread_id]:
             return self._now(thread_id)
+
+    def usage(self) -> tuple[Usage, int]:
+        """What the conversations that are still kept have asked of language models, and how many of them did."""
+        with plain_faults(self._path):
+            there = "SELECT 1 FROM sqlite_master WHERE name = 'checkpoints'"
+            begun = self._database.execute(there).fetchall()
+            every = "SELECT DISTINCT thread_id FROM checkpoints"
+            found = self._database.execute(every).fetchall() if begun else []
+        memories = (self._snapshot(str(thread)).values.get("memory") for (thread,) in found)
+        used = [each.model.usage for each in memories if isinstance(each, Memory) and each.model.usage.calls]
+        return reduce(Usage.and_of, used, Usage()).priced(self._prices), len(used)
 
     def close(self) -> None:
         """Close the file; the service stays open."""

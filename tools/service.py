@@ -1,16 +1,22 @@
 """AudienceService: everything an agent, a page or a protocol may do with audiences."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import date
+from typing import Any
 
+from encoders.errors import NotAllowedError
 from encoders.predictor import Forecaster
 from encoders.reader import WholeReading
 from encoders.settings import Settings
 from encoders.workspace import Progress, Workspace, silent
 from tools.access.callers import Caller
+from tools.access.issuing import IssuedTokens
 from tools.audiences.catalogue import Learning, ReaderService
+from tools.audiences.data_report import DataReport
+from tools.audiences.knowledge import Knowledge
 from tools.audiences.population import Population
-from tools.audiences.quality import quality
+from tools.audiences.quality import ModelCard, model_card, quality
 from tools.library import AudienceLibrary
 from tools.operation_types import Refreshed
 from tools.queries import checked_words
@@ -68,6 +74,41 @@ class AudienceService(AudienceLibrary):
         card = self.describe_data()
         return quality(self._workspace.models_folder / card.model_version, card.unit)
 
+    def model_card(self) -> ModelCard:
+        """What the model was made from, and what was measured of it when it was trained, in figures.
+
+        Raises:
+            NotThereError: the model has no report.
+        """
+        return model_card(self._workspace.models_folder / self.describe_data().model_version)
+
+    def data_report(self) -> DataReport:
+        """What was read when the data was prepared; reads every event when it is asked for first.
+
+        Raises:
+            NotAllowedError: the caller may not read small numbers.
+        """
+        if not self._disclosure.exact:
+            raise NotAllowedError("What was read is told in exact numbers, so it needs the scope 'admin'.")
+        return self._population.report_for(self._disclosure)
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What phrases stand for: the glossary of the workspace, which its owner may change, and what comes along."""
+        renewed = self._population.size.cache_clear
+        return Knowledge(self._workspace, self._reading, self._owns, self._note, renewed)
+
+    @property
+    def tokens(self) -> IssuedTokens:
+        """The tokens of the workspace.
+
+        Raises:
+            NotAllowedError: the caller is not the owner of the workspace.
+        """
+        if not self._owns:
+            raise NotAllowedError("Tokens are the owner's, so this needs an admin token without a tenant.")
+        return IssuedTokens(self._workspace.tokens, self._note)
+
     def read(self, text: str) -> WholeReading | None:
         """What a whole request means in the data: groups, single items, and the knowledge they were found by.
 
@@ -115,6 +156,15 @@ class AudienceService(AudienceLibrary):
             return ""
         version = self._forecaster.dataset.card.version
         return f"Newer data was prepared; these answers are from version {version} until the program is started again."
+
+    @property
+    def _owns(self) -> bool:
+        """Whether the caller is the owner of the workspace."""
+        return self._exact and not self._caller.tenant
+
+    def _note(self, action: str, details: Mapping[str, Any]) -> None:
+        """Write an audit line about something that is no audience."""
+        self._registry.record(self._caller.name, action, details=dict(details))
 
     def close(self) -> None:
         """Let go of the registries, those of all tenants, and stop learning to read."""

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 from uuid import UUID
 
 from encoders.errors import AudienceError
@@ -17,7 +17,7 @@ from encoders.settings import Settings
 from encoders.workspace import Workspace, plain_faults
 from tools.access.callers import Caller, Scope
 from tools.access.names import Names
-from tools.delivery.exports import expired
+from tools.delivery.exports import KEPT_DAYS, expired
 from tools.delivery.outbox import Outbox
 from tools.delivery.posting import post
 from tools.erasure.erasure import delete_threads, threads
@@ -252,6 +252,34 @@ def _time_of(step: str) -> datetime:
         high = UUID(step).int >> 64
         return _GREGORIAN + timedelta(microseconds=((high >> 16 << 12) | (high & 0xFFF)) / 10)
     return datetime.now(UTC)
+
+
+class RetentionRule(NamedTuple):
+    """How long things of one kind are kept."""
+
+    things: str
+    days: int | None
+    """None: for good, until somebody deletes them."""
+    since: str = ""
+    """What the days are counted from."""
+    set_by: str = ""
+    """The environment variable that changes them; empty: none does."""
+
+
+def retention_rules(settings: Settings) -> tuple[RetentionRule, ...]:
+    """What ``drop_old`` and the owner of the files leave, and for how long."""
+    days, variable = settings.retention_days, "AUDIENCE_RETENTION_DAYS"
+    return (
+        RetentionRule("Saved audiences, their versions and outcomes", None),
+        RetentionRule("Audit lines", None),
+        RetentionRule("Receipts of erased users", None),
+        RetentionRule("Exported files", KEPT_DAYS, "the export"),
+        RetentionRule("Conversations", days, "the last message", variable),
+        RetentionRule("Uploaded files", days, "the upload", variable),
+        RetentionRule("Jobs that have ended, and their answers", days, "their end", variable),
+        RetentionRule("Messages to webhooks that were delivered or given up", days, "the event", variable),
+        RetentionRule("Keys that make a repeated call safe", days, "the call", variable),
+    )
 
 
 class RetentionTask(PeriodicTask):
