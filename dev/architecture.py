@@ -49,6 +49,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
             "numbers",
             "ledger_words",
             "outcome_words",
+            "holdout_words",
             "state",
             "context",
             "replies",

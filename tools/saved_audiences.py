@@ -1,29 +1,36 @@
 """Audiences that are kept: saved with their holdout, combined, exported, measured and refreshed."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import partial, reduce
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from encoders.errors import NotAllowedError, RequestError
-from encoders.workspace import Progress
+from encoders.features.counts import did_any
+from encoders.workspace import Progress, Workspace
 from tools.access.callers import OWNER, Scope
 from tools.access.names import Names
 from tools.audiences.changes import compared, refresh_day, shown_audience
 from tools.audiences.drift import DRIFT_COUNTS, DriftChecks
 from tools.audiences.ledger import ForecastLedger
 from tools.audiences.outcomes import Outcomes
+from tools.audiences.power import plan
 from tools.audiences.sizing import Selection, curve_point
 from tools.delivery.destinations import Destinations
 from tools.delivery.outbox import Outbox, announce_drift, announce_saved
 from tools.delivery.reaching import Reachability
 from tools.delivery.sending import Deployments, Exports
 from tools.erasure.erasure import delete_audience, delete_conversation, delete_export, erase
-from tools.operation_types import MOST_HELD_OUT, Receipt, Refreshed
+from tools.operation_types import MOST_HELD_OUT, HoldoutPlan, Receipt, Refreshed
 from tools.queries import AudienceQueries
 from tools.sentences.sentence import write
 from tools.stopping import go_on_unless_stopped
+from tools.storage.holdouts import ControlGroup, MemberFacts
+from tools.storage.registry import NOTHING_KNOWN
 from tools.types import AudienceSpec, ExportFile, Interval, SampleUser, SavedAudience
 from tools.uploads import keep_upload, uploaded
 
@@ -47,6 +54,20 @@ class SavedAudiences(AudienceQueries):
             RequestError: the name or the approval is missing, or the share is none.
         """
         return self._shown(self._save_spec(self.stated(spec), name, approved_by, key, self._holdout_share(holdout)))
+
+    def holdout_plan(self, spec: AudienceSpec, shares: Sequence[float] = ()) -> HoldoutPlan:
+        """What difference the outcome will show, by the share that is held out; nothing is saved.
+
+        Args:
+            spec: the audience.
+            shares: what to hold out; none for the usual ones.
+
+        Raises:
+            RequestError: one of the shares cannot be held out, or the audience cannot be counted.
+        """
+        for share in shares:
+            self._holdout_share(share)
+        return plan(self.size(spec), self.settings.holdout, self.settings.control, shares)
 
     def combine(
         self,
@@ -208,7 +229,14 @@ class SavedAudiences(AudienceQueries):
     def outcomes(self) -> Outcomes:
         """How saved audiences did, from files and from the data itself."""
         dataset = self._forecaster.dataset
-        return Outcomes(self._registry, dataset, self._disclosure, self._ids, lambda: (self._forecaster, self._tuned))
+        return Outcomes(
+            self._registry,
+            dataset,
+            self._disclosure,
+            self._ids,
+            lambda: (self._forecaster, self._tuned),
+            self._control,
+        )
 
     @property
     def ledger(self) -> ForecastLedger:
@@ -281,11 +309,23 @@ class SavedAudiences(AudienceQueries):
         if self._registry.id_of(name) in {each.id for each in parts}:
             raise RequestError(f"'{name}' cannot be a part of itself; save it under another name.")
         held_out = {user for each in parts for user in self._registry.members(each.id, each.version)[1]}
-        members = {users[row] for row in selection.members}
+        members, known = {users[row] for row in selection.members}, self._known(spec, selection)
         words = self._population.sentence(fixed, self._disclosure)
-        saved = self._save(name, fixed, words, members, approved_by, key, share, forecast, refreshes, held_out)
+        saved = self._save(name, fixed, words, members, approved_by, key, share, forecast, refreshes, held_out, known)
         self.outcomes.keep_meaning(saved)
         return saved
+
+    def _known(self, spec: AudienceSpec, selection: Selection) -> MemberFacts:
+        """The forecast of each member, and who of them had done before what is asked for."""
+        users, chances = self._population.user_ids, selection.forecast.probabilities
+        demand, items = self._tuned.meant(spec) if spec.like else self._forecaster.meant(spec.demand)
+        wanted = [each for each, part in zip(items, demand.parts, strict=True) if not part.negated and len(each)]
+        habitual = None
+        if wanted:
+            done = self._forecaster.done_within(None)[selection.members]
+            did = did_any(done, np.unique(np.concatenate(wanted)))
+            habitual = frozenset(users[row] for row in selection.members[did])
+        return MemberFacts({users[row]: float(chances[row]) for row in selection.members}, habitual)
 
     def _save(
         self,
@@ -299,6 +339,7 @@ class SavedAudiences(AudienceQueries):
         forecast: Interval | None = None,
         refreshes: bool = False,
         inherited: Collection[str] = (),
+        known: MemberFacts = NOTHING_KNOWN,
     ) -> SavedAudience:
         kept = self._reaching().kept(members, name)
         go_on_unless_stopped()
@@ -317,6 +358,7 @@ class SavedAudiences(AudienceQueries):
             refreshes=refreshes,
             inherited=inherited,
             notes=kept.notes,
+            known=replace(known, control=self._control.among(kept.users)),
             emit=announce_saved(self._population.protected),
         )
 
@@ -338,11 +380,16 @@ class SavedAudiences(AudienceQueries):
 
     @property
     def _exports(self) -> Exports:
-        return Exports(self._tenant.workspace, self._registry, self.destinations, self._disclosure)
+        return Exports(self._tenant.workspace, self._registry, self.destinations, self._disclosure, self._control)
 
     def _reaching(self) -> Reachability:
         """Who may be reached, by the data as it is now."""
-        return Reachability(self._tenant.workspace, self._registry)
+        return Reachability(self._tenant.workspace, self._registry, self._control)
+
+    @property
+    def _control(self) -> ControlGroup:
+        """Who is never contacted; the same users for every tenant."""
+        return ControlGroup(Workspace(self._tenant.workspace.path).mask_key(), self.settings.control)
 
     @property
     def _exact(self) -> bool:

@@ -46,6 +46,10 @@ COMMANDS: dict[Callable[..., None], Shown] = {
     data.index: Shown("audience index --as-of 2017-10-01"),
     demands.score: Shown("audience score --as-of 2017-10-01 --demands demands.jsonl --out scores.parquet"),
     demands.size: Shown('audience size "Households that will buy coffee in the next 28 days" --cut 0.1', "size"),
+    demands.holdout: Shown(
+        'audience holdout "Households that will buy coffee in the next 28 days" --share 0.1 --share 0.25',
+        "holdout_plan",
+    ),
     demands.embed: Shown('audience embed "Households that will buy coffee in the next 28 days" --json'),
     demands.tune: Shown(
         'audience tune "coffee lovers" --demand "People who love coffee" --seeds customers.csv', "tune"

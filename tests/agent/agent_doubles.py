@@ -18,6 +18,7 @@ from pydantic import PrivateAttr
 from agent.state import Reply
 from encoders.errors import RequestError, TooSmallError
 from encoders.reader import WholeReading
+from encoders.settings import Settings
 from encoders.text.words import stems
 from encoders.workspace import Progress, silent
 from tests.agent.wire_doubles import ending
@@ -92,6 +93,7 @@ class PlantedService(AudienceService):
 
     def __init__(self, groups: dict[str, tuple[str, ...]] | None = None) -> None:
         """Have these groups of items, and no workspace."""
+        self.settings = Settings(_env_file=None)
         self.groups = groups if groups is not None else GROUPS
         self.kept: dict[str, SavedAudience] = {}
         self.files: dict[str, ExportFile] = {}

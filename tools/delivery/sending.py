@@ -22,6 +22,7 @@ from tools.delivery.exports import FILE, export_audience, exported, may_leave_by
 from tools.delivery.member_tables import WITH_HELD_OUT, MemberTable
 from tools.delivery.reaching import Reachability
 from tools.stopping import go_on_unless_stopped
+from tools.storage.holdouts import ControlGroup
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import Answers
 from tools.storage.sqlite import Database, digest
@@ -234,6 +235,7 @@ class Exports:
         registry: Registry,
         destinations: Destinations,
         disclosure: Disclosure,
+        control: ControlGroup,
     ) -> None:
         """Write nothing yet.
 
@@ -242,9 +244,10 @@ class Exports:
             registry: where the audiences are, and the audit lines go.
             destinations: who can be exported to.
             disclosure: how counts of users who were left out are shown; its minimum is the smallest number of rows.
+            control: who is never reached.
         """
         self._workspace, self._registry, self._destinations = workspace, registry, destinations
-        self._disclosure = disclosure
+        self._disclosure, self._control = disclosure, control
 
     def export(self, audience: str, format: Literal["csv", "parquet"], key: str, to: str) -> ExportFile:
         """Write a file and, where somebody takes it in batches, send it; an audit line stands before the first batch.
@@ -263,7 +266,7 @@ class Exports:
         saved, destination = self._registry.get(audience), self._destinations.named(to) if to else None
         if isinstance(destination, Platform) and format != "csv":
             raise RequestError(f"{destination.name} takes CSV files alone; export as CSV.")
-        reaching = Reachability(self._workspace, self._registry)
+        reaching = Reachability(self._workspace, self._registry, self._control)
         reach, leaving = reaching.digest(saved), reaching.leaving(saved)
         name = to.strip().lower()
         if destination is None or isinstance(destination, Platform):
@@ -312,7 +315,7 @@ class Exports:
         named = re.fullmatch(FILE, name)
         assert named
         saved, to = self._registry.get(named["audience"], int(named["version"])), named["to"]
-        reaching = Reachability(self._workspace, self._registry)
+        reaching = Reachability(self._workspace, self._registry, self._control)
         if may_leave_by(path, reach := reaching.digest(saved)):
             return path
         platform = platforms().get(to, Receiver(key=to, name=to)) if to else None

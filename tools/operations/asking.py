@@ -14,6 +14,7 @@ from tools.operation_types import (
     Goal,
     GoalReached,
     GroupCard,
+    HoldoutPlan,
     LedgerPage,
     RefreshDay,
     audience_page,
@@ -106,6 +107,15 @@ def reach_goal(service: "AudienceService", spec: inputs.Spec, goal: Goal) -> Goa
     Put the 'cut' of the answer into the spec to work with that audience. The cut of the spec itself is not read.
     """
     return service.reach_goal(spec, goal)
+
+
+def holdout_plan(service: "AudienceService", spec: inputs.Spec, shares: inputs.Holdouts = ()) -> HoldoutPlan:
+    """How small an effect the outcome of an audience will show, by the share that is held out.
+
+    Ask before 'save', and tell the person: with 10 % held out an uplift of so many points will be seen, with 25 % a
+    smaller one. Nothing is saved.
+    """
+    return service.holdout_plan(spec, shares)
 
 
 def preview(service: "AudienceService", spec: inputs.Spec, count: inputs.Users = 5) -> tuple[SampleUser, ...]:

@@ -114,6 +114,11 @@ Holdout = Annotated[
     float | None,
     Field(ge=0, le=MOST_HELD_OUT, description="Share of its users to hold out; null for the usual share."),
 ]
+Holdouts = Annotated[
+    tuple[Annotated[float, Field(gt=0, le=MOST_HELD_OUT)], ...],
+    FAIL_FAST,
+    Field(max_length=10, description="Shares to hold out; without any, the usual share and others beside it."),
+]
 Platform = Annotated[
     str,
     Field(

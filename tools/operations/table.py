@@ -38,6 +38,10 @@ OPERATIONS: tuple[Operation, ...] = (
         {"spec": _SPEC, "goal": {"users": 300}},
     ),
     Operation(
+        asking.holdout_plan, "Plan a holdout", Scope.SIZE, Http("POST", "/holdouts"),
+        {"spec": _SPEC, "shares": [0.1, 0.25]},
+    ),
+    Operation(
         asking.preview, "Preview an audience", Scope.PREVIEW, Http("POST", "/previews", body="spec", query=("count",)),
         {"spec": _SPEC, "count": 5},
     ),

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel
@@ -21,13 +22,16 @@ from encoders.records import Record
 from encoders.text.words import as_it_was_saved
 from tools.naming import checked_approval, checked_name, is_audience_id
 from tools.operation_types import CampaignOutcome
+from tools.storage.holdouts import MemberFacts, hold_out
 from tools.storage.registry_tables import TABLES
 from tools.storage.sqlite import Database, digest
 from tools.types import AudienceSpec, Interval, SavedAudience
 
 NAME_LENGTH = 120
+NOTHING_KNOWN = MemberFacts()
+NOBODY: Mapping[str, float | None] = MappingProxyType({})
 _OF_AN_AUDIENCE = (
-    "members", "outcomes", "meanings", "counts", "deployments", "deliveries", "pushes", "keys", "versions"
+    "members", "responses", "outcomes", "meanings", "counts", "deployments", "deliveries", "pushes", "keys", "versions"
 )  # fmt: skip
 """Tables with rows of an audience, in the order in which they are deleted."""
 
@@ -58,19 +62,6 @@ class AuditLine(Record):
     audience: str | None
     version: int | None
     details: dict[str, Any]
-
-
-def hold_out(user_ids: Collection[str], share: float, salt: str) -> list[str]:
-    """Pick the users of an audience that are held out, so that its effect can be measured against them.
-
-    Users are ranked by a hash of ``salt`` (the audience id) and their id, and the first ``round(share * n)`` are kept
-    back. The rank of a user never changes, so a refreshed audience keeps its holdout but for the few at the edge.
-
-    Returns:
-        The ids held out, sorted.
-    """
-    ranked = sorted(set(user_ids), key=lambda user: (sha256(f"{salt}|{user}".encode()).digest(), user))
-    return sorted(ranked[: round(share * len(ranked))])
 
 
 class Registry:
@@ -116,6 +107,7 @@ class Registry:
         refreshes: bool = False,
         inherited: Collection[str] = (),
         notes: Sequence[str] = (),
+        known: MemberFacts = NOTHING_KNOWN,
         emit: Emit = emit_nothing,
     ) -> SavedAudience:
         """Save an audience, as the next version where the name exists, with holdout and audit line.
@@ -135,6 +127,7 @@ class Registry:
             refreshes: who was in the version before stays where they were; the share is drawn from the rest.
             inherited: users who are held out whatever the share, which is filled up from the others.
             notes: what to say about users who were left out.
+            known: of the members; their forecast decides of which bands the holdout is drawn.
             emit: told of the new version, inside the transaction.
 
         Raises:
@@ -150,14 +143,13 @@ class Registry:
             if seen := self._seen(key, content):
                 return self.get(seen["audience"], seen["version"])
             audience, version = self._next_version(name)
-            before = set(self.members(audience)[0]) if refreshes else None
-            held_out = self._held_out(set(members), holdout_share, audience, refreshes, set(inherited))
+            before = frozenset(self.members(audience)[0]) if refreshes else None
+            held_out = self._held_out(set(members), holdout_share, audience, refreshes, set(inherited), known)
             counts = {"users": len(set(members)), "holdout": len(held_out)}
-            self._insert({**facts, **counts, "audience": audience, "version": version}, set(members), held_out)
+            self._insert({**facts, **counts, "audience": audience, "version": version}, set(members), held_out, known)
             self._write_audit(approved_by, action, audience, version, {"name": name, **counts})
             self._remember(key, content, audience, version)
-            saved = self.get(audience, version)
-            emit(self._db, SavedVersion(saved, frozenset(members), None if before is None else frozenset(before)))
+            emit(self._db, SavedVersion(saved := self.get(audience, version), frozenset(members), before))
             return saved
 
     def get(self, id_or_name: str, version: int | None = None) -> SavedAudience:
@@ -252,7 +244,9 @@ class Registry:
             self._write_audit(actor, "delete", saved.id, saved.version, {"name": saved.name})
         return saved
 
-    def record_outcome(self, outcome: CampaignOutcome, content: str, actor: str) -> CampaignOutcome:
+    def record_outcome(
+        self, outcome: CampaignOutcome, content: str, actor: str, responses: Mapping[str, float | None] = NOBODY
+    ) -> CampaignOutcome:
         """Keep how a version did, with its audit line; what was brought last counts.
 
         The same ``content`` is kept once; brought again right away, it answers the same.
@@ -261,6 +255,7 @@ class Registry:
             outcome: what was measured.
             content: a digest of what it was measured from.
             actor: who brought it.
+            responses: which members responded, each with the value that came with it.
         """
         place, actor = (outcome.audience_id, outcome.version), checked_approval(actor)
         with self._db.transaction():
@@ -268,11 +263,18 @@ class Registry:
                 "SELECT content, outcome FROM outcomes WHERE audience = ? AND version = ? ORDER BY id DESC LIMIT 1",
                 place,
             )
+            self._db.run("DELETE FROM responses WHERE audience = ? AND version = ?", place)
+            rows = ((*place, user, value) for user, value in responses.items())
+            self._db.run_many("INSERT INTO responses VALUES (?, ?, ?, ?)", rows)
             if last and last[0]["content"] == content:
+                self._db.run(
+                    "UPDATE outcomes SET by_user = 1 WHERE audience = ? AND version = ? AND content = ?",
+                    (*place, content),
+                )
                 return CampaignOutcome.model_validate_json(last[0]["outcome"])
             self._db.run("DELETE FROM outcomes WHERE audience = ? AND version = ? AND content = ?", (*place, content))
             self._db.run(
-                "INSERT INTO outcomes (audience, version, content, outcome) VALUES (?, ?, ?, ?)",
+                "INSERT INTO outcomes (audience, version, content, outcome, by_user) VALUES (?, ?, ?, ?, 1)",
                 (*place, content, outcome.model_dump_json()),
             )
             details = {"source": outcome.source, "contacted": outcome.contacted.responders}
@@ -383,7 +385,7 @@ class Registry:
         rows = self._db.run(f"SELECT * FROM versions JOIN audiences ON id = audience {where}", values)
         return [
             SavedAudience.model_validate(
-                {name: row[name] for name in SavedAudience.model_fields}
+                {name: row[name] for name in SavedAudience.model_fields.keys() & row.keys()}
                 | {"spec": _spec_of(row["spec"]) if row["spec"] else None}
                 | {"forecast": Interval.model_validate_json(row["forecast"]) if row["forecast"] else None}
                 | {"notes": json.loads(row["notes"])}
@@ -392,22 +394,37 @@ class Registry:
         ]
 
     def _held_out(
-        self, members: set[str], share: float, audience: str, refreshes: bool, inherited: set[str]
+        self, members: set[str], share: float, audience: str, refreshes: bool, inherited: set[str], known: MemberFacts
     ) -> set[str]:
         """Who is held out, inside a transaction that has not written the new version yet."""
-        if not refreshes:
-            inside, others = inherited & members, members - inherited
-            missing = max(0, round(share * len(members)) - len(inside))
-            return inside | set(hold_out(others, missing / len(others) if others else 0.0, audience))
-        everybody, held_out = (set(each) for each in self.members(audience))
-        return (held_out & members) | set(hold_out(members - everybody, share, audience))
+        new, kept = members, set(inherited & members)
+        if refreshes:
+            everybody, held_out = (set(each) for each in self.members(audience))
+            new, kept = members - everybody, held_out & members
+        control = known.control & members
+        rest = new - kept - control
+        missing = max(0, round(share * len(new)) - len(new & (kept | control)))
+        return kept | control | set(hold_out(rest, missing / len(rest) if rest else 0.0, audience, known.chances))
 
-    def _insert(self, facts: dict[str, str | int | None], members: set[str], held_out: set[str]) -> None:
+    def _insert(
+        self, facts: dict[str, str | int | None], members: set[str], held_out: set[str], known: MemberFacts
+    ) -> None:
         """Write one version and who is in it."""
         columns = ", ".join(facts)
         self._db.run(f"INSERT INTO versions ({columns}) VALUES ({', '.join(f':{each}' for each in facts)})", facts)
-        rows = ((facts["audience"], facts["version"], user, user in held_out) for user in sorted(members))
-        self._db.run_many("INSERT INTO members VALUES (?, ?, ?, ?)", rows)
+        place, habitual = (facts["audience"], facts["version"]), known.habitual
+        rows = (
+            (
+                *place,
+                user,
+                user in held_out,
+                known.chances.get(user),
+                None if habitual is None else user in habitual,
+                user in known.control,
+            )
+            for user in sorted(members)
+        )
+        self._db.run_many("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _next_version(self, name: str) -> tuple[str, int]:
         found = self._db.run("SELECT id FROM audiences WHERE folded = ?", (name.casefold(),))

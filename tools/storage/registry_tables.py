@@ -189,7 +189,37 @@ CREATE TABLE member_tables (
 );
 """
 
-TABLES = (_AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS, _REACHING, _ANSWERS, _HASHED_KEYS, _LEDGER, _MEMBER_TABLES)
+_EFFECTS = """
+ALTER TABLE members ADD COLUMN chance REAL;
+ALTER TABLE members ADD COLUMN habitual INTEGER;
+ALTER TABLE members ADD COLUMN control INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outcomes ADD COLUMN by_user INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE responses (
+    audience TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    user_id TEXT NOT NULL,
+    value REAL,
+    PRIMARY KEY (audience, version, user_id),
+    FOREIGN KEY (audience, version) REFERENCES versions (audience, version)
+) WITHOUT ROWID;
+"""
+"""What was forecast for each user when an audience was saved, and who of them responded: effects are told from both.
+
+Outcomes that were recorded before have numbers alone (``by_user`` 0), until they are brought again.
+"""
+
+TABLES = (
+    _AUDIENCES,
+    _OUTCOMES,
+    _TELLING,
+    _DEPLOYMENTS,
+    _REACHING,
+    _ANSWERS,
+    _HASHED_KEYS,
+    _LEDGER,
+    _MEMBER_TABLES,
+    _EFFECTS,
+)
 """One script a format; a change is a new script at the end, never an edit of an old one."""
 
 
