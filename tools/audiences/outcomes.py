@@ -320,7 +320,8 @@ class Outcomes:
         self, saved: SavedAudience, source: str, values: Mapping[str, float | None], notes: list[str], by: str
     ) -> CampaignOutcome:
         members, held_out = (set(each) for each in self._registry.members(saved.id, saved.version))
-        contacted, held = _side(members - held_out - self._control.among(members), values), _side(held_out, values)
+        control = self._control.among(members)
+        contacted, held = _side(members - held_out - control, values), _side(held_out, values)
         counted = (contacted.responders or 0) + (held.responders or 0)
         judged = _compared(contacted, held, counted, saved.forecast)
         if judged["uplift"] is None:
@@ -344,7 +345,7 @@ class Outcomes:
         content = sha256(json.dumps([source, sorted(values.items()), notes]).encode()).hexdigest()
         go_on_unless_stopped()
         responses = {user: value for user, value in values.items() if user in members}
-        return self._shown(self._registry.record_outcome(outcome, content, by, responses), notes)
+        return self._shown(self._registry.record_outcome(outcome, content, by, responses, control), notes)
 
     def _shown(self, outcome: CampaignOutcome, notes: Sequence[str]) -> CampaignOutcome:
         """An outcome with its counts as they are shown, and what follows from them.

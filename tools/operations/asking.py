@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from tools.effect_types import UpliftReport
 from tools.operation_types import (
     VERSION,
     AudiencePage,
@@ -210,6 +211,21 @@ def ledger(service: "AudienceService", limit: inputs.Limit = 20, cursor: inputs.
     the last. It takes a while where the data is new.
     """
     return service.ledger.page(limit, cursor)
+
+
+def uplift(
+    service: "AudienceService",
+    audience: inputs.OneAudience = None,
+    value: inputs.Worth = None,
+    cost: inputs.Worth = None,
+) -> UpliftReport:
+    """Who changes because of us: would an audience come anyway, may it be moved, or is that unknown.
+
+    Told from all campaigns with a holdout whose outcome was recorded, by forecast, by who had done it before, and by
+    kind of demand; 'more_campaigns' says how many more would decide. With the value of a responder and the cost of a
+    contact it says where to cut by the profit that comes because of us, once there is evidence. Say 'unknown' as it is.
+    """
+    return service.uplift(audience, value, cost)
 
 
 def refresh_day(service: "AudienceService", audience: inputs.AudienceName, as_of: inputs.Day = None) -> RefreshDay:

@@ -91,6 +91,10 @@ OPERATIONS: tuple[Operation, ...] = (
         {"limit": 20},
     ),
     Operation(
+        asking.uplift, "Tell who changes because of us", Scope.SIZE, Http("POST", "/uplift", tag="Keep"),
+        {"audience": "Coffee", "value": 20.0, "cost": 0.5},
+    ),
+    Operation(
         asking.refresh_day, "Show the day of a refresh", Scope.READ,
         Http("GET", "/audiences/{audience}/refresh-day", tag="Work"), _COFFEE | {"as_of": "2017-11-01"},
     ),

@@ -126,7 +126,7 @@ class Registry:
             key: saving twice with the same key saves once and answers the same, even where the members changed since.
             refreshes: who was in the version before stays where they were; the share is drawn from the rest.
             inherited: users who are held out whatever the share, which is filled up from the others.
-            notes: what to say about users who were left out.
+            notes: on users who were left out.
             known: of the members; their forecast decides of which bands the holdout is drawn.
             emit: told of the new version, inside the transaction.
 
@@ -136,8 +136,7 @@ class Registry:
         name, approved_by = _checked(name, approved_by, keeps_its_name=refreshes)
         texts = {"spec": _json(spec), "forecast": _json(forecast), "notes": json.dumps(list(notes))}
         versions = {"as_of": as_of.isoformat(), "model_version": model_version, "data_version": data_version}
-        said = {"definition": definition, "approved_by": approved_by, "created": datetime.now(UTC).isoformat()}
-        facts: dict[str, str | int | None] = {**texts, **versions, **said}
+        facts: dict[str, str | int | None] = {**texts, **versions, "definition": definition, "approved_by": approved_by}
         content = _digest(action := "refresh" if refreshes else "save", name, facts["spec"], definition, approved_by)
         with self._db.transaction():
             if seen := self._seen(key, content):
@@ -145,8 +144,8 @@ class Registry:
             audience, version = self._next_version(name)
             before = frozenset(self.members(audience)[0]) if refreshes else None
             held_out = self._held_out(set(members), holdout_share, audience, refreshes, set(inherited), known)
-            counts = {"users": len(set(members)), "holdout": len(held_out)}
-            self._insert({**facts, **counts, "audience": audience, "version": version}, set(members), held_out, known)
+            facts |= (counts := {"users": len(set(members)), "holdout": len(held_out)})
+            self._insert({**facts, "audience": audience, "version": version}, set(members), held_out, known)
             self._write_audit(approved_by, action, audience, version, {"name": name, **counts})
             self._remember(key, content, audience, version)
             emit(self._db, SavedVersion(saved := self.get(audience, version), frozenset(members), before))
@@ -245,7 +244,12 @@ class Registry:
         return saved
 
     def record_outcome(
-        self, outcome: CampaignOutcome, content: str, actor: str, responses: Mapping[str, float | None] = NOBODY
+        self,
+        outcome: CampaignOutcome,
+        content: str,
+        actor: str,
+        responses: Mapping[str, float | None] = NOBODY,
+        control: Collection[str] = (),
     ) -> CampaignOutcome:
         """Keep how a version did, with its audit line; what was brought last counts.
 
@@ -256,6 +260,7 @@ class Registry:
             content: a digest of what it was measured from.
             actor: who brought it.
             responses: which members responded, each with the value that came with it.
+            control: members who came into the control group since it was saved, and count on no side.
         """
         place, actor = (outcome.audience_id, outcome.version), checked_approval(actor)
         with self._db.transaction():
@@ -264,6 +269,10 @@ class Registry:
                 place,
             )
             self._db.run("DELETE FROM responses WHERE audience = ? AND version = ?", place)
+            marked = ((*place, user) for user in control)
+            self._db.run_many(
+                "UPDATE members SET control = 1 WHERE audience = ? AND version = ? AND user_id = ?", marked
+            )
             rows = ((*place, user, value) for user, value in responses.items())
             self._db.run_many("INSERT INTO responses VALUES (?, ?, ?, ?)", rows)
             if last and last[0]["content"] == content:
@@ -410,6 +419,7 @@ class Registry:
         self, facts: dict[str, str | int | None], members: set[str], held_out: set[str], known: MemberFacts
     ) -> None:
         """Write one version and who is in it."""
+        facts = {**facts, "created": datetime.now(UTC).isoformat()}
         columns = ", ".join(facts)
         self._db.run(f"INSERT INTO versions ({columns}) VALUES ({', '.join(f':{each}' for each in facts)})", facts)
         place, habitual = (facts["audience"], facts["version"]), known.habitual
