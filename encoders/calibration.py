@@ -213,7 +213,10 @@ def _by_kind(
                 "coverage": coverage(counts.take(rows), spread),
             }
     if pairs:
-        both = {"demands": pairs // len(_SHARES), "coverage": coverage(counts.take(counts.parts == 2), spread)}
+        both: dict[str, float | None] = {
+            "demands": pairs // len(_SHARES),
+            "coverage": coverage(counts.take(counts.parts == 2), spread),
+        }
         kinds["two things at once"] = both
     return kinds
 

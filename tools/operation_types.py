@@ -10,8 +10,7 @@ from encoders.errors import RequestError
 from encoders.records import Record
 from tools.types import ON_REQUEST, Count, ExportFile, Interval, LeftOut, SampleUser, SavedAudience
 
-# --- What is known of a saved audience after it was saved: how it did, and who came and left when it was
-#     refreshed ---
+# --- What is known of a saved audience later: how it did, and who came and left when it was refreshed ---
 
 
 class Estimate(Record):
@@ -166,6 +165,30 @@ class DriftReport(Record):
     unchecked: tuple[UncheckedAudience, ...]
 
 
+# --- What a holdout will show, before it is kept ---------------------------------------------------
+
+
+class HoldoutPower(Record):
+    """What difference between those contacted and those held out will be told from chance, for one share."""
+
+    share: float = Field(description="of the audience that is held out, 0..1, the control group included")
+    held_out: Count
+    contacted: Count
+    detects: float | None = Field(
+        description="the smallest difference in the share of responders that will be seen in 4 of 5 campaigns, by the "
+        "95 % interval, 0..1; null: none would"
+    )
+
+
+class HoldoutPlan(Record):
+    """What the outcome of an audience will show, by the share that is held out."""
+
+    users: Count
+    rate: Interval | None = Field(description="share of them expected to respond; null where they are too few")
+    control: float = Field(description="share of all users in the control group that lasts, 0..1")
+    options: tuple[HoldoutPower, ...] = Field(description="from the smallest share to the largest")
+
+
 # --- What was forecast for saved audiences, beside what then happened -----------------------------
 
 
@@ -230,8 +253,7 @@ class LedgerPage(Record):
     next_cursor: str = Field(description="what gives the next page; empty on the last")
 
 
-# --- What operations take and answer beyond the types of an audience: goals, catalogue, destinations,
-#     webhooks, pages ---
+# --- What operations take and answer besides: goals, catalogue, destinations, webhooks, pages ---
 
 
 VERSION = "1"

@@ -38,6 +38,10 @@ OPERATIONS: tuple[Operation, ...] = (
         {"spec": _SPEC, "goal": {"users": 300}},
     ),
     Operation(
+        asking.holdout_plan, "Plan a holdout", Scope.SIZE, Http("POST", "/holdouts"),
+        {"spec": _SPEC, "shares": [0.1, 0.25]},
+    ),
+    Operation(
         asking.preview, "Preview an audience", Scope.PREVIEW, Http("POST", "/previews", body="spec", query=("count",)),
         {"spec": _SPEC, "count": 5},
     ),
@@ -85,6 +89,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         asking.ledger, "Show how good the forecasts were", Scope.READ, Http("GET", "/ledger", cached=True, tag="Keep"),
         {"limit": 20},
+    ),
+    Operation(
+        asking.uplift, "Tell who changes because of us", Scope.SIZE, Http("POST", "/uplift", tag="Keep"),
+        {"audience": "Coffee", "value": 20.0, "cost": 0.5},
     ),
     Operation(
         asking.refresh_day, "Show the day of a refresh", Scope.READ,
