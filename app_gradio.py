@@ -5,8 +5,9 @@ what a person types, clicks or drags goes to the conversation, and what comes ba
 """
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from agent.page.events import PageEvents
 from agent.page.layout import ContentSecurityPolicy, Layout
 from agent.page.results import results_figure, results_head
 from agent.page.state import AppState, LazyService, Line, Transcript, Uploads, following, sentence
+from agent.reopening import ReopeningService, VersionWatch
 from agent.state import AudienceDraft, Reply
 from encoders.errors import AudienceError, NotThereError, RequestError
 from encoders.settings import settings
@@ -80,8 +82,8 @@ def open_desk() -> AppState:
 
 def create_app(opener: Callable[[], AppState] = open_desk) -> FastAPI:
     """Build the app; what ``opener`` opens is opened in the background while the page is already there."""
-    opening = LazyService(opener)
     here = settings()
+    opening = ReopeningService(opener, here)
     workspace, names = Workspace(here.workspace), Names(here.host, here.hosts)
     tokens, limits = Tokens(workspace.tokens), CallLimits(workspace.path / "limits.db")
     trail = RequestAudit(lambda tenant: Registry(workspace.of_tenant(tenant).registry))
@@ -100,7 +102,7 @@ def create_app(opener: Callable[[], AppState] = open_desk) -> FastAPI:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
         folding = asyncio.create_task(_folding(trail))
         async with tools.running(), api.router.lifespan_context(api):
-            with RetentionTask(here), WebhookWorker(here, lambda: opening.desk().service if opening.ready else None):
+            with _work_beside(opening):
                 yield
         folding.cancel()
         opening.close()
@@ -133,6 +135,31 @@ def create_app(opener: Callable[[], AppState] = open_desk) -> FastAPI:
     app.add_middleware(HttpGate, tokens=tokens, names=names, trail=trail, limits=limits)
     app.add_middleware(ContentSecurityPolicy)
     return app
+
+
+@contextmanager
+def _work_beside(opening: ReopeningService) -> Iterator[None]:
+    """What is done beside answering: what is old goes, messages are sent, and what is newer is opened."""
+    here = opening.settings
+    sending = WebhookWorker(here, lambda: opening.desk().service if opening.ready else None)
+    watch = VersionWatch(opening, here.watch_seconds)
+    with RetentionTask(here), sending, watch, _on_hangup(opening.reopen_soon):
+        yield
+
+
+@contextmanager
+def _on_hangup(act: Callable[[], None]) -> Iterator[None]:
+    """Act whenever the process gets a SIGHUP, as from ``systemctl reload``; only where the loop may listen for it."""
+    loop = asyncio.get_running_loop()
+    try:
+        loop.add_signal_handler(signal.SIGHUP, act)
+    except (RuntimeError, ValueError, NotImplementedError):  # not the main thread, or a system without signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
 
 
 async def _folding(trail: RequestAudit) -> None:

@@ -36,7 +36,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
             "access",
             "tenants",
         ),
-        *("delivery", "problems", "jobs", "erasure", "uploads", "queries", "saved_audiences", "service"),
+        *("delivery", "problems", "jobs", "erasure", "uploads", "queries", "saved_audiences", "serving", "service"),
         *("operations", "interfaces", "workers"),
     ),
     "agent": (
@@ -53,7 +53,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
             "context",
             "replies",
         ),
-        *("thinking", "reply_builder", "actions", "graph", "conversation", "batch", "page", "cli"),
+        *("thinking", "reply_builder", "actions", "graph", "conversation", "batch", "page", "reopening", "cli"),
     ),
     "app_gradio": (),
     "benchmarks": (),

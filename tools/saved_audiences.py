@@ -9,6 +9,7 @@ from typing import Literal
 from encoders.errors import NotAllowedError, RequestError
 from encoders.workspace import Progress
 from tools.access.callers import OWNER, Scope
+from tools.access.gate import call_details
 from tools.access.names import Names
 from tools.audiences.changes import compared, refresh_day, shown_audience
 from tools.audiences.drift import DRIFT_COUNTS, DriftChecks
@@ -133,7 +134,7 @@ class SavedAudiences(AudienceQueries):
 
     def record_call(self, operation: str, outcome: str) -> None:
         """Write an audit line about a call of this caller, whatever came of it."""
-        self._registry.record_call(self._caller.name, operation, outcome)
+        self._registry.record_event(self._caller.name, "call", call_details(operation, outcome))
 
     def exported(self, name: str) -> Path:
         """The file of an export, by its name, to be given out.

@@ -331,11 +331,6 @@ class Registry:
                 self._write_audit(actor, action, audience, version, details or {})
                 self._remember(key, content, audience, version)
 
-    def record_call(self, caller: str, operation: str, outcome: str) -> None:
-        """Write an audit line about a call, without waiting for the disk: there are many of them."""
-        with self._db.transaction(flushed=False):
-            self._write_audit(caller, "call", None, None, {"operation": operation, "outcome": outcome})
-
     def record_event(self, actor: str, action: str, details: Mapping[str, str | int]) -> None:
         """Write an audit line about no audience in particular, without waiting for the disk."""
         with self._db.transaction(flushed=False):
