@@ -8,6 +8,7 @@
     indexed             the version of data, model and day that was indexed last
     checkpoints/        what an interrupted run continues from
     cache/              embedded vocabularies
+    deliveries/         what was read of each file of events, so that an unchanged one is not read again
     tuned/              demands that were fitted to known users
     checkpoints.db      conversations
     llm/                language models that were pulled

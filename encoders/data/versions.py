@@ -116,8 +116,7 @@ def one_maker(kept: Path) -> Iterator[None]:
     written nobody makes anything there, and nobody is waited for.
     """
     try:
-        kept.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = FileLock(kept / ".making.lock", mode=PRIVATE)
+        lock = FileLock(kept.with_name(f".{kept.name}.lock"), mode=PRIVATE)
         lock.acquire()
     except OSError:
         yield

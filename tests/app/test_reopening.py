@@ -182,7 +182,7 @@ def test_each_of_all_answers_is_of_one_version_while_five_are_prepared(
             assert answer == right[version]["sizes"]
         else:
             assert members[answer["version"]] == right[version]["members"]
-    assert seen == dict.fromkeys(seen, set(right)), "every version has answered"
+    assert seen == {kind: set(right) for kind in seen}, "every version has answered"
     of_calls = {each["data_version"] for each in calls if each["operation"] == "size"}
     assert of_calls == set(right), "the audit says which"
 

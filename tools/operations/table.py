@@ -136,7 +136,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         doing.reopen, "Open the newest version", Scope.ADMIN, Http("POST", "/versions", keyed=False, tag="Work"),
-        not_over=_SERVED, effect=Effect.REPLACE,
+        not_over=_SERVED, effect=Effect.ADD,
     ),
     Operation(
         doing.list_jobs, "List jobs", Scope.READ, Http("GET", "/jobs", tag="Work"), {"limit": 20}, not_over=_JOBS,
