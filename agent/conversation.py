@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import reduce
 from pathlib import Path
 from threading import Lock
@@ -64,24 +65,37 @@ class Conversation:
             ChatModelError: the model in the settings cannot be used.
             WorkspaceError: the workspace may not be written.
         """
-        self.model_name = spoken_name(settings)
+        self.model_name, self._settings = spoken_name(settings), settings
         self._prices = read_prices(settings.chat_prices)
         self._texts_traced = settings.trace_texts
         start(settings)
-        self.service = service
         path = path or settings.workspace / "checkpoints.db"
         with plain_faults(path):
             self._database = open_sqlite(path, _LOST, check_same_thread=False)
-        saver = SqliteSaver(self._database, serde=JsonPlusSerializer(allowed_msgpack_modules=_KEPT))
+        self._saver = SqliteSaver(self._database, serde=JsonPlusSerializer(allowed_msgpack_modules=_KEPT))
         self._path = path
-        traced = traced_service(service)
-        talking = model or chat_model(settings)
-        thinker: Thinker = RuleThinker(self.model_name, traced.search_groups)
-        if talking is not None:
-            thinker = ModelThinker(talking, self.model_name, traced, Budget.of(settings))
-        self._agent = build_agent(thinker, traced, saver)
-        self._card = service.describe_data()
+        self._talking = model or chat_model(settings)
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._answer_from(service)
+
+    def on(self, service: "AudienceService") -> "Conversation":
+        """The same conversations over another version of the data; a turn that is under way ends on its own.
+
+        Both have one file: closing one closes it for both.
+        """
+        other = copy(self)
+        other._answer_from(service)
+        return other
+
+    def _answer_from(self, service: "AudienceService") -> None:
+        """Make audiences with ``service`` from now on."""
+        self.service = service
+        traced = traced_service(service)
+        thinker: Thinker = RuleThinker(self.model_name, traced.search_groups)
+        if self._talking is not None:
+            thinker = ModelThinker(self._talking, self.model_name, traced, Budget.of(self._settings))
+        self._agent = build_agent(thinker, traced, self._saver)
+        self._card = service.describe_data()
 
     def say(self, thread_id: str, text: str, progress: Callable[[str], None] = silent) -> Reply:
         """Answer one message. A plain yes or no answers what is waiting for one.

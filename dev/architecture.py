@@ -37,7 +37,8 @@ FLOORS: dict[str, tuple[str, ...]] = {
             "access",
             "tenants",
         ),
-        *("delivery", "problems", "jobs", "erasure", "uploads", "queries", "saved_audiences", "library", "service"),
+        *("delivery", "problems", "jobs", "erasure", "uploads", "queries", "saved_audiences", "library", "serving"),
+        "service",
         *("operations", "interfaces", "workers"),
     ),
     "agent": (
@@ -55,7 +56,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
             "context",
             "replies",
         ),
-        *("thinking", "reply_builder", "actions", "graph", "conversation", "batch", "page", "cli"),
+        *("thinking", "reply_builder", "actions", "graph", "conversation", "batch", "page", "reopening", "cli"),
     ),
     "app_gradio": (),
     "benchmarks": (),

@@ -74,6 +74,12 @@ class Settings(BaseSettings):
         description="further names this app is reached by, on a public address or through a proxy, with commas "
         "between, such as https://audience.example.com",
     )
+    watch_seconds: float = Field(
+        10,
+        ge=0,
+        description="seconds between two looks of a running app for newer data or a newer model, which it then opens; "
+        "0: it opens them on SIGHUP or when 'reopen' is asked for",
+    )
     port: int = Field(7860, ge=0, le=65535, description="port the app listens on")
 
 

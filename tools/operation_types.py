@@ -151,6 +151,16 @@ class Drift(Record):
         return bool(self.reasons)
 
 
+class Reopened(Record):
+    """What a running program answers from, after it looked for something newer."""
+
+    changed: bool = Field(description="whether that is another version of the data, the model or the day than before")
+    data_version: str
+    model_version: str
+    as_of: date
+    before: str = Field("", description="the version of the data until now; empty where nothing changed")
+
+
 class UncheckedAudience(Record):
     """A saved audience that cannot be asked again, and why."""
 

@@ -14,6 +14,7 @@ from encoders.errors import NotAllowedError, RequestError
 from encoders.features.counts import did_any
 from encoders.workspace import Progress, Workspace
 from tools.access.callers import OWNER, Scope
+from tools.access.gate import call_details
 from tools.access.names import Names
 from tools.audiences.changes import compared, refresh_day, saved_question, shown_audience
 from tools.audiences.drift import DRIFT_COUNTS, DriftChecks
@@ -182,7 +183,7 @@ class SavedAudiences(AudienceQueries):
 
     def record_call(self, operation: str, outcome: str) -> None:
         """Write an audit line about a call of this caller, whatever came of it."""
-        self._registry.record_call(self._caller.name, operation, outcome)
+        self._registry.record_event(self._caller.name, "call", call_details(operation, outcome))
 
     def exported(self, name: str) -> Path:
         """The file of an export, by its name, to be given out.

@@ -264,6 +264,8 @@ class SizeEstimate(Record):
     )
     conditions: tuple[Dropped, ...]
     warnings: tuple[str, ...] = ()
+    data_version: str = Field("", description="the data it was counted in, as 'describe_data' calls it")
+    model_version: str = Field("", description="the model it was counted with")
 
 
 class Evidence(Record):

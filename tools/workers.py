@@ -23,6 +23,7 @@ from tools.delivery.posting import post
 from tools.erasure.erasure import delete_threads, threads
 from tools.jobs import LOST as JOBS_LOST
 from tools.jobs import TABLES as JOB_TABLES
+from tools.serving import Serving
 from tools.storage.put_away import PutAway
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import TABLES as REGISTRY_TABLES
@@ -84,7 +85,7 @@ PAUSE = 2.0
 """Seconds between two looks into the outboxes, which other processes write to as well."""
 
 CHECK_EVERY = 3600.0
-"""Seconds between two looks for drift; the data and the model that are served stay the same, new webhooks may come."""
+"""Seconds between two looks for drift at one version of the data; another version is looked at at once."""
 
 
 Clock = Callable[[], datetime]
@@ -116,6 +117,7 @@ class WebhookWorker(PeriodicTask):
         self._workspace = Workspace(settings.workspace)
         self._private = not Names(settings.host, settings.hosts).public
         self._served, self._checked = served, -CHECK_EVERY
+        self._checked_at: Serving | None = None
         self._open: dict[Path, Registry] = {}
 
     def work(self) -> None:
@@ -135,9 +137,10 @@ class WebhookWorker(PeriodicTask):
 
     def _check(self, files: Mapping[str, Path]) -> None:
         """Look for drift where somebody wants to be told, when it is time and the service is there."""
-        if monotonic() - self._checked < CHECK_EVERY or (service := self._served()) is None:
+        service = self._served()
+        if service is None or (service.serving is self._checked_at and monotonic() - self._checked < CHECK_EVERY):
             return
-        self._checked = monotonic()
+        self._checked, self._checked_at = monotonic(), service.serving
         for tenant, path in files.items():
             with self._going_on(path):
                 told = {event for each in self._outbox(path).subscriptions() for event in each.events}

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, Self
 from encoders.errors import NotThereError, RequestError
 from encoders.records import Record
 from encoders.text.words import as_it_was_saved
-from tools.naming import NAME_LENGTH, checked_names
+from tools.naming import NAME_LENGTH, checked_approval, checked_names, is_audience_id
 from tools.operation_types import CampaignOutcome
 from tools.storage.holdouts import MemberFacts, hold_out
 from tools.storage.registry_tables import TABLES, json_of
@@ -365,11 +365,6 @@ class Registry:
             "INSERT INTO audit (time, actor, action, audience, version, details) VALUES (?, ?, ?, ?, ?, ?)",
             (datetime.now(UTC).isoformat(), actor, action, audience, version, json.dumps(details, sort_keys=True)),
         )
-
-    def record_call(self, caller: str, operation: str, outcome: str) -> None:
-        """Write an audit line about a call, without waiting for the disk: there are many of them."""
-        with self._db.transaction(flushed=False):
-            self.write_audit(caller, "call", None, None, {"operation": operation, "outcome": outcome})
 
     def record_event(self, actor: str, action: str, details: Mapping[str, str | int]) -> None:
         """Write an audit line about no audience in particular, without waiting for the disk."""
