@@ -143,13 +143,13 @@ class PlantedService(AudienceService):
         ]  # fmt: skip
         return tuple(sorted(hits, key=lambda hit: -hit.similarity)[:limit])
 
-    def browse(self, of: str = "", page: int = 0, size: int = 12) -> CataloguePage:
+    def browse(self, of: str = "", page: int = 0, size: int = 12, source: str = "") -> CataloguePage:
         levels = {"": ("purchases",), "purchases": tuple(self.groups), **self.groups}
         if of not in levels:
             raise RequestError(f"There is no source or group '{of}' in this data.")
         return CataloguePage(of=of, names=levels[of][page * size : (page + 1) * size], total=len(levels[of]))
 
-    def describe_group(self, group: str) -> GroupCard:
+    def describe_group(self, group: str, source: str = "") -> GroupCard:
         name = next((each for each in self.groups if each.lower() == group.strip().lower()), None)
         if name is None:
             raise RequestError(f"There is no group '{group}' in this data.")
