@@ -99,7 +99,8 @@ def webhooks(found: Sequence[Subscription], sent: Sequence[Delivery], asked: str
 def _webhook(each: Subscription, last: Delivery | None, waiting: int, asked: bool) -> tuple[str, ...]:
     key = f"remove {each.id}"
     if asked:
-        lost = f" {count(waiting)} messages that wait for it are given up." if waiting else ""
+        many = "1 message that waits for it is" if waiting == 1 else f"{count(waiting)} messages that wait for it are"
+        lost = f" {many} given up." if waiting else ""
         question = f"Remove {each.url}? It is told nothing more.{lost} Adding it again makes a new secret."
         acts = asking(question, "Remove", "remove", each.id, key)
     else:
