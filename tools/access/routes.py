@@ -343,7 +343,7 @@ def without_strings(plain: bytes) -> bytes:
     signs = np.frombuffer(plain, np.uint8)
     quotes = signs == _QUOTE
     inside = np.logical_xor.accumulate(quotes)
-    return signs[~(inside | quotes)].tobytes()
+    return bytes(signs[~(inside | quotes)])
 
 
 def is_deep(bare: bytes) -> bool:
