@@ -26,7 +26,7 @@ from agent.reading.grounding import framed, ground
 from agent.reading.orders import only_picks
 from agent.reading.wording import code_of, labelled, language, listed, noun_phrases, plain
 from agent.reply_builder import Outcome
-from agent.state import Memory, PendingAction, Reply
+from agent.state import Join, Memory, PendingAction, Reply
 from agent.steps import Step
 from agent.thinking.drafts import RefusedAudience
 from agent.thinking.weighing import look
@@ -54,6 +54,7 @@ class Turn(TypedDict, total=False):
     text: str
     edit: AudienceSpec | None
     kept: list[str] | None
+    join: Join | None
     context: Context | None
     step: Step | None
     notes: list[str]
@@ -163,7 +164,7 @@ class _Nodes:
         names, memory = state["kept"], state["memory"]
         assert names is not None
         try:
-            outcome = self.acting.keep(names, memory, self.name)
+            outcome = self.acting.keep(names, state.get("join"), memory, self.name)
         except RefusedAudience as unwanted:
             outcome = self._declined(unwanted.refusal, memory)
         except AudienceError as error:

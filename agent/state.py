@@ -11,6 +11,9 @@ from agent.reading.wording import Parts
 from tools.operation_types import CampaignOutcome, Goal, Refreshed
 from tools.types import AudienceSpec, Comparison, Explanation, ExportFile, SavedAudience, SizeEstimate
 
+Join = Literal["any", "all"]
+"""Whether any of several things is enough, or each is required of the same user."""
+
 
 class _State(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,6 +46,8 @@ class AudienceDraft(_State):
     holdout: float | None = Field(None, description="share to hold out when it is saved; None for the usual one")
     name: str = Field("", description="what the person calls it; empty: nothing yet")
     things: tuple[Thing, ...] = Field((), description="what its demand is made of; none for a sentence by hand")
+    join: Join = Field("any", description="all: each of the things is required of the same user")
+    days: int | None = Field(None, description="the horizon that its sentence names; None for a sentence by hand")
     saved: SavedAudience | None = None
 
 

@@ -10,8 +10,7 @@ from encoders.errors import RequestError
 from encoders.records import Record
 from tools.types import ON_REQUEST, Count, ExportFile, Interval, LeftOut, SampleUser, SavedAudience
 
-# --- What is known of a saved audience after it was saved: how it did, and who came and left when it was
-#     refreshed ---
+# --- What is known of a saved audience later: how it did, and who came and left when it was refreshed ---
 
 
 class Estimate(Record):
@@ -70,6 +69,60 @@ class Refreshed(Record):
     )
 
 
+class VersionChange(Record):
+    """One version of a saved audience, and who came and left since the one before."""
+
+    version: int
+    as_of: date
+    created: datetime
+    approved_by: str
+    definition: str = Field(description="the audience in words")
+    users: Count
+    holdout: Count
+    forecast: Interval | None = Field(description="responders expected among its users when it was saved")
+    stayed: Count = Field(description="who was in the version before as well; null for the first, or withheld")
+    came: Count
+    left: Count
+
+
+class AudienceUse(Record):
+    """One place that a saved audience went to, or another audience that is made with it."""
+
+    kind: Literal["live", "file", "sent", "combination", "condition"] = Field(
+        description="'live': another agent or system uses it; 'file': exported for a person; 'sent': to a destination; "
+        "'combination' and 'condition': another saved audience is made of it, or asks who is in it"
+    )
+    what: str = Field(description="the destination, or the name of the other audience; empty for a plain file")
+    audience_id: str = Field("", description="of the other audience")
+    version: int | None = Field(None, description="of this audience")
+    time: datetime | None = None
+    users: Count = Field(None, description="rows that left; null where it is withheld")
+
+
+class AudienceUses(Record):
+    """Where a saved audience is in use."""
+
+    uses: tuple[AudienceUse, ...] = Field(description="the latest first")
+    files: tuple[str, ...] = Field(description="names of files of it that can still come down")
+
+
+class DeletedAudience(Record):
+    """A saved audience that was deleted and can still be brought back."""
+
+    id: str
+    name: str
+    deleted: datetime
+    deleted_by: str
+    until: date = Field(description="the day on which it is gone for good")
+
+
+class Region(Record):
+    """Users who are in some of the compared audiences and in no other of them."""
+
+    inside: tuple[str, ...] = Field(description="names of the audiences they are in")
+    users: Count
+
+
 class Drift(Record):
     """A saved audience asked again on the data and model of today, beside its snapshot."""
 
@@ -98,6 +151,16 @@ class Drift(Record):
         return bool(self.reasons)
 
 
+class Reopened(Record):
+    """What a running program answers from, after it looked for something newer."""
+
+    changed: bool = Field(description="whether that is another version of the data, the model or the day than before")
+    data_version: str
+    model_version: str
+    as_of: date
+    before: str = Field("", description="the version of the data until now; empty where nothing changed")
+
+
 class UncheckedAudience(Record):
     """A saved audience that cannot be asked again, and why."""
 
@@ -110,6 +173,30 @@ class DriftReport(Record):
 
     audiences: tuple[Drift, ...]
     unchecked: tuple[UncheckedAudience, ...]
+
+
+# --- What a holdout will show, before it is kept ---------------------------------------------------
+
+
+class HoldoutPower(Record):
+    """What difference between those contacted and those held out will be told from chance, for one share."""
+
+    share: float = Field(description="of the audience that is held out, 0..1, the control group included")
+    held_out: Count
+    contacted: Count
+    detects: float | None = Field(
+        description="the smallest difference in the share of responders that will be seen in 4 of 5 campaigns, by the "
+        "95 % interval, 0..1; null: none would"
+    )
+
+
+class HoldoutPlan(Record):
+    """What the outcome of an audience will show, by the share that is held out."""
+
+    users: Count
+    rate: Interval | None = Field(description="share of them expected to respond; null where they are too few")
+    control: float = Field(description="share of all users in the control group that lasts, 0..1")
+    options: tuple[HoldoutPower, ...] = Field(description="from the smallest share to the largest")
 
 
 # --- What was forecast for saved audiences, beside what then happened -----------------------------
@@ -176,8 +263,7 @@ class LedgerPage(Record):
     next_cursor: str = Field(description="what gives the next page; empty on the last")
 
 
-# --- What operations take and answer beyond the types of an audience: goals, catalogue, destinations,
-#     webhooks, pages ---
+# --- What operations take and answer besides: goals, catalogue, destinations, webhooks, pages ---
 
 
 VERSION = "1"

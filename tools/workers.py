@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 from uuid import UUID
 
 from encoders.errors import AudienceError
@@ -17,12 +17,14 @@ from encoders.settings import Settings
 from encoders.workspace import Workspace, plain_faults
 from tools.access.callers import Caller, Scope
 from tools.access.names import Names
-from tools.delivery.exports import expired
+from tools.delivery.exports import KEPT_DAYS, expired
 from tools.delivery.outbox import Outbox
 from tools.delivery.posting import post
 from tools.erasure.erasure import delete_threads, threads
 from tools.jobs import LOST as JOBS_LOST
 from tools.jobs import TABLES as JOB_TABLES
+from tools.serving import Serving
+from tools.storage.put_away import PutAway
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import TABLES as REGISTRY_TABLES
 from tools.storage.sqlite import Database
@@ -83,7 +85,7 @@ PAUSE = 2.0
 """Seconds between two looks into the outboxes, which other processes write to as well."""
 
 CHECK_EVERY = 3600.0
-"""Seconds between two looks for drift; the data and the model that are served stay the same, new webhooks may come."""
+"""Seconds between two looks for drift at one version of the data; another version is looked at at once."""
 
 
 Clock = Callable[[], datetime]
@@ -115,6 +117,7 @@ class WebhookWorker(PeriodicTask):
         self._workspace = Workspace(settings.workspace)
         self._private = not Names(settings.host, settings.hosts).public
         self._served, self._checked = served, -CHECK_EVERY
+        self._checked_at: Serving | None = None
         self._open: dict[Path, Registry] = {}
 
     def work(self) -> None:
@@ -134,9 +137,10 @@ class WebhookWorker(PeriodicTask):
 
     def _check(self, files: Mapping[str, Path]) -> None:
         """Look for drift where somebody wants to be told, when it is time and the service is there."""
-        if monotonic() - self._checked < CHECK_EVERY or (service := self._served()) is None:
+        service = self._served()
+        if service is None or (service.serving is self._checked_at and monotonic() - self._checked < CHECK_EVERY):
             return
-        self._checked = monotonic()
+        self._checked, self._checked_at = monotonic(), service.serving
         for tenant, path in files.items():
             with self._going_on(path):
                 told = {event for each in self._outbox(path).subscriptions() for event in each.events}
@@ -162,9 +166,10 @@ class WebhookWorker(PeriodicTask):
 # --- How long things are kept that nobody deletes: uploads, conversations, jobs, messages and answers to
 #     keys ---
 #
-# Saved audiences, their outcomes and audit lines are kept for good. Files of exports are kept for days, not months
-# (``tools.delivery.exports.KEPT_DAYS``), because who may be reached changes. Everything else goes
-# ``retention_days`` after it was last touched: when the server starts, and once a day while it runs.
+# Saved audiences, their outcomes and audit lines are kept for good; one that was deleted can be brought back for
+# ``undo_days``. Files of exports are kept for days, not months (``tools.delivery.exports.KEPT_DAYS``), because who may
+# be reached changes. Everything else goes ``retention_days`` after it was last touched: when the server starts, and
+# once a day while it runs.
 
 
 EVERY = 86_400.0
@@ -181,13 +186,15 @@ _GREGORIAN = datetime(1582, 10, 15, tzinfo=UTC)
 """Where the time in the id of a step begins, in tenths of a microsecond."""
 
 
-def drop_old(workspace: Workspace, days: int, now: datetime) -> int:
+def drop_old(workspace: Workspace, days: int, now: datetime, undo_days: int = 0) -> int:
     """Delete what is older than so many days, of every tenant; how many things that were.
+
+    Audiences that were deleted more than ``undo_days`` ago are gone for good then.
 
     A place that cannot be written keeps no other from being cleared; the log says so.
     """
     dropped = 0
-    for each in _places(workspace, now - timedelta(days=days)):
+    for each in (*_places(workspace, now - timedelta(days=days)), *_deleted(workspace, now, undo_days)):
         try:
             dropped += each()
         except (AudienceError, sqlite3.Error, OSError) as error:
@@ -204,6 +211,18 @@ def _places(workspace: Workspace, before: datetime) -> Iterator[Callable[[], int
     yield partial(_drop_files, _older(workspace.path / "gradio", before))
     yield partial(_drop_rows, workspace.path / "jobs.db", JOB_TABLES, _JOBS, before, JOBS_LOST)
     yield partial(_drop_conversations, workspace, before)
+
+
+def _deleted(workspace: Workspace, now: datetime, undo_days: int) -> Iterator[Callable[[], int]]:
+    """What ends the time in which deleted audiences can be brought back."""
+    for own in (workspace.path, *sorted(workspace.path.glob("tenants/*"))):
+        if (path := own / "registry.db").is_file():
+            yield partial(_drop_deleted, path, now, undo_days)
+
+
+def _drop_deleted(path: Path, now: datetime, undo_days: int) -> int:
+    with Registry(path) as registry:
+        return PutAway(registry, undo_days).drop(now, "retention")
 
 
 def _older(folder: Path, before: datetime) -> list[Path]:
@@ -238,6 +257,34 @@ def _time_of(step: str) -> datetime:
     return datetime.now(UTC)
 
 
+class RetentionRule(NamedTuple):
+    """How long things of one kind are kept."""
+
+    things: str
+    days: int | None
+    """None: for good, until somebody deletes them."""
+    since: str = ""
+    """What the days are counted from."""
+    set_by: str = ""
+    """The environment variable that changes them; empty: none does."""
+
+
+def retention_rules(settings: Settings) -> tuple[RetentionRule, ...]:
+    """What ``drop_old`` and the owner of the files leave, and for how long."""
+    days, variable = settings.retention_days, "AUDIENCE_RETENTION_DAYS"
+    return (
+        RetentionRule("Saved audiences, their versions and outcomes", None),
+        RetentionRule("Audit lines", None),
+        RetentionRule("Receipts of erased users", None),
+        RetentionRule("Exported files", KEPT_DAYS, "the export"),
+        RetentionRule("Conversations", days, "the last message", variable),
+        RetentionRule("Uploaded files", days, "the upload", variable),
+        RetentionRule("Jobs that have ended, and their answers", days, "their end", variable),
+        RetentionRule("Messages to webhooks that were delivered or given up", days, "the event", variable),
+        RetentionRule("Keys that make a repeated call safe", days, "the call", variable),
+    )
+
+
 class RetentionTask(PeriodicTask):
     """One thread that drops what is old, at once and then every day, until it is closed."""
 
@@ -247,7 +294,8 @@ class RetentionTask(PeriodicTask):
         """Nothing is dropped yet."""
         super().__init__()
         self._workspace, self._days = Workspace(settings.workspace), settings.retention_days
+        self._undo_days = settings.undo_days
 
     def work(self) -> None:
         """Drop what is old now."""
-        drop_old(self._workspace, self._days, datetime.now(UTC))
+        drop_old(self._workspace, self._days, datetime.now(UTC), self._undo_days)

@@ -24,7 +24,7 @@ from agent.actions.saved import (
 from agent.context import Context
 from agent.reading.wording import plain
 from agent.reply_builder import Outcome, ReplyBuilder
-from agent.state import Answer, Clarification, Memory, Pending, PendingAction, Reply, Version
+from agent.state import Answer, Clarification, Join, Memory, Pending, PendingAction, Reply, Version
 from agent.steps import ALL, DECIDE, Action, Step
 from agent.thinking.drafts import Drafting
 from agent.thinking.weighing import alternatives
@@ -96,6 +96,9 @@ class Actions:
             nothing = "nothing_to_undo" if step.action == "undo" else "choose_first"
             text = reply(nothing if memory.question is not None else "no_draft")
             return self.say(memory, text, replies.examples(self.card), talking)
+        if memory.question is not None and step.action in {"save", "export"} and not step.audience:
+            # What stands on the page is the audience before the one that is being asked about.
+            return self.say(memory, reply("choose_first"), (), talking)
         if step.action == "explain":
             return self._explain(step, context, memory, talking)
         return _CAPABILITIES[step.action](ReplyBuilder(self.service, self.card, talking), step, context, memory)
@@ -105,8 +108,14 @@ class Actions:
         version = self.drafting.by_hand(spec, memory)
         return self._show("edited", memory, version, (), talking)
 
-    def keep(self, names: Sequence[str], memory: Memory, talking: str) -> Outcome:
+    def keep(self, names: Sequence[str], join: Join | None, memory: Memory, talking: str) -> Outcome:
         """Leave the demand with those of its things that are named, as if the person had said so.
+
+        Args:
+            names: the things that stay, or come back.
+            join: whether any of them is enough or each is required; None leaves that as it is.
+            memory: the conversation.
+            talking: what talks.
 
         Raises:
             RequestError: it names none of them, or the sentence is the person's own.
@@ -115,7 +124,7 @@ class Actions:
         groups = [each.name for each in now.draft.things if each.name in names] if now else []
         if now is None or now.parts is None or not groups:
             raise RequestError(reply("keep_one"))
-        version, said = self.drafting.amend(Step(action="adjust", groups=groups), None, now)
+        version, said = self.drafting.amend(Step(action="adjust", groups=groups, join=join), None, now)
         return self._show("changed", memory, version, said, talking)
 
     def say(self, memory: Memory, text: str, options: tuple[str, ...], talking: str) -> Outcome:

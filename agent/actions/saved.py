@@ -5,6 +5,7 @@ from typing import Literal
 
 from agent import replies
 from agent.context import Context
+from agent.holdout_words import power_text, saved_power_text
 from agent.outcome_words import outcome_text
 from agent.reading.commands import day_in, from_data, platform_in, upload_in, version_in
 from agent.reading.wording import plain
@@ -33,7 +34,7 @@ def ask_save(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory
         sentence=plain(size.sentence or spec.demand, 4000),
         users=replies.counted(size.users, speaker.card),
         unit_plural=units,
-        kept=kept_text(share),
+        kept=kept_text(share) + power_text(size, share, speaker.service.settings),
     )
     return speaker.wait(memory, "save", text, {"name": name, "holdout": "" if share is None else str(share)})
 
@@ -75,7 +76,7 @@ def saved_text(speaker: ReplyBuilder, saved: SavedAudience) -> str:
         holdout=replies.counted(saved.holdout, speaker.card),
         unit_plural=speaker.card.unit_plural,
     )
-    return "\n\n".join([text, *(plain(note, 400) for note in saved.notes)])
+    return "\n\n".join([text + saved_power_text(saved), *(plain(note, 400) for note in saved.notes)])
 
 
 MOST = 50
@@ -92,6 +93,8 @@ def hold_back(speaker: ReplyBuilder, step: Step, context: Context, memory: Memor
     text = reply("held_back", percent=replies.percent(step.holdout / 100), unit_plural=speaker.card.unit_plural)
     again = reply("save_again") if memory.now.draft.saved else ""
     nobody = reply("held_nobody") if not step.holdout else ""
+    size = speaker.service.size(version.draft.spec)
+    text += power_text(size, step.holdout / 100, speaker.service.settings)
     before = (*memory.before, memory.now)[-KEPT_FOR_UNDO:]
     memory = memory.model_copy(update={"now": version, "before": before})
     return speaker.say(memory, " ".join(part for part in (text, nobody, again) if part))

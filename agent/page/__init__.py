@@ -1,1 +1,1 @@
-"""The parts of the page that are pure functions: data in, HTML or a figure out."""
+"""The page: its places, and what they have in common."""

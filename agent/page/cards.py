@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from agent.models.chat import RULES
 from agent.models.usage import Usage, usage_line
+from agent.state import AudienceDraft
 from prompts.loader import reply
 from tools.audiences.disclosure import number_text
 from tools.types import DataCard, ExportFile, Interval, Overlap, ProfileRow, SampleUser, SavedAudience, SizeEstimate
@@ -74,22 +75,43 @@ class Units(NamedTuple):
         return number_text(users, self.fewest)
 
 
-def masthead(card: DataCard | None, talking: str) -> str:
-    """The line at the top: the name, what is talking, the as-of date, and how far to trust the data."""
+def units_of(card: DataCard) -> Units:
+    """What one user is called in the data of ``card``."""
+    return Units(card.unit, card.unit_plural, card.minimum_size)
+
+
+PLACES = (("", "Ask"), ("audiences", "Audiences"), ("results", "Results"), ("data", "Data"), ("settings", "Settings"))
+"""Path and title of each place of the page."""
+
+
+def masthead(here: str, card: DataCard | None, talking: str) -> str:
+    """The line at the top: the name, the places with the one that is open, the as-of date, and what is talking."""
+    links = "".join(f'<a href="/{path}"{_open(path == here)}>{title}</a>' for path, title in PLACES)
     pills = []
-    note = ""
     if card:
         pills = [f"{count(card.population)} {escape(card.unit_plural)}", f"as of {day(card.as_of)}"]
-        note = f'<p class="note"><strong>About the data.</strong> {escape(card.title)}. {escape(card.note)}</p>'
     if talking:
         pills.append(f"Talking: {escape(talking)}")
-    if talking == RULES:
-        note += f'<p class="note"><strong>About the assistant.</strong> {escape(reply("about_rules"))}</p>'
     labels = "".join(f"<span>{pill}</span>" for pill in pills)
     return (
-        '<header class="masthead"><div class="brand"><h1>Audience</h1><p>Say whom you want to reach. '
-        f"See how many there are, and why.</p></div><div class='pills'>{labels}</div>{note}</header>"
+        f'<header class="masthead"><h1 class="unseen">{dict(PLACES)[here]}</h1><a class="brand" href="/">Audience</a>'
+        f'<nav aria-label="Places">{links}</nav><div class="pills">{labels}</div></header>'
     )
+
+
+def place_head(title: str, line: str) -> str:
+    """The title of a place, and in one line what it is for."""
+    return f'<div class="place-head"><h2>{title}</h2><p>{line}</p></div>'
+
+
+def about(card: DataCard, talking: str) -> str:
+    """Where the numbers come from and how far to trust them, for the foot of a place with numbers on it."""
+    assistant = f" {escape(reply('about_rules'))}" if talking == RULES else ""
+    return f'<p class="about">{escape(card.title)}. {escape(card.note)}{assistant}</p>'
+
+
+def _open(here: bool) -> str:
+    return ' aria-current="page"' if here else ""
 
 
 def notice(text: str, kind: str = "wait") -> str:
@@ -134,38 +156,100 @@ def empty(card: DataCard | None) -> str:
 
 
 def headline(size: SizeEstimate, units: Units) -> str:
-    """The size in one paragraph and three figures: who is kept, how many of them will, how much better than average."""
+    """Three figures: who is kept, how many of them will, how much better than everyone; and what to beware of.
+
+    What carries ``data-live`` follows the handle of the reach curve.
+    """
     warned = "".join(notice(text, "alert") for text in size.warnings)
-    section = '<section class="headline" aria-label="Size of the audience">'
+    section = '<section class="headline" aria-label="Size of the audience"><h2 class="unseen">The audience</h2>'
     if size.responders is None or size.all_responders is None or size.precision is None or size.lift is None:
         few = f"{units.number(size.users)} of {units.number(size.eligible)} {escape(units.many)}."
-        said = f'<p class="quiet">{escape(size.sentence)}</p>' if size.sentence else ""
-        return (
-            f'{section}<p class="lead">{few[:1].upper()}{few[1:]}</p>{said}{_conditions(size, units)}{warned}</section>'
-        )
-    many, users, eligible = escape(units.many), units.number(size.users), units.number(size.eligible)
+        return f'{section}<p class="lead">{few[:1].upper()}{few[1:]}</p>{warned}</section>'
+    many, eligible = escape(units.many), units.number(size.eligible)
+    live = live_figures(size.responders, size.precision, size.lift, _average(size))
     tiles = (
-        (users, f"{many} in the audience", f"the best {percent(size.cut)} of {eligible}"),
-        (count(size.responders.mid), "expected to do this", f"{span(size.responders)}, in 8 of 10 cases"),
-        (f"{times(size.lift)} ×", "the average", f"{percent(size.precision.mid)} do it, not {_average(size)}"),
+        (_live("users", units.number(size.users)), many, f"the best {_live('kept', percent(size.cut))} of {eligible}"),
+        (
+            _live("expected", live["expected"]),
+            "expected to do it",
+            f"{_live('range', live['range'])}, in 8 of 10 cases",
+        ),
+        (_live("lift", live["lift"]) + " ×", "as many as at random", _live("part", live["part"])),
     )
     boxes = "".join(
         f'<div><span class="figure">{figure}</span><strong>{label}</strong><small>{detail}</small></div>'
         for figure, label, detail in tiles
     )
+    return f'{section}<div class="tiles">{boxes}</div>{warned}</section>'
+
+
+def live_figures(responders: Interval, precision: Interval, lift: float, average: float) -> dict[str, str]:
+    """The figures that follow the handle of the reach curve, by name; ``average``: share of everyone who do it."""
+    return {
+        "expected": count(responders.mid),
+        "range": span(responders),
+        "lift": times(lift),
+        "part": f"{percent(precision.mid)} do it, not {percent(average)}",
+    }
+
+
+def _live(name: str, text: str) -> str:
+    return f'<span data-live="{name}">{text}</span>'
+
+
+def told(size: SizeEstimate, units: Units) -> str:
+    """The size in one paragraph, and the whole sentence where conditions are part of it."""
+    said = f'<p class="quiet">{escape(size.sentence)}</p>' if size.conditions and size.sentence else ""
+    if size.responders is None or size.all_responders is None or size.lift is None:
+        return said
+    eligible = units.number(size.eligible)
     passing = "" if size.eligible == size.population else f" that meet the conditions (of {count(size.population)})"
     sentence = (
-        f"About {count(size.all_responders.mid)} of {eligible} {many}{passing} will do this within "
-        f"{size.horizon_days} days ({span(size.all_responders)}). The audience keeps the best {users}: "
-        f"expect {count(size.responders.mid)} of them ({span(size.responders)}), {times(size.lift)} times the average."
+        f"About {count(size.all_responders.mid)} of {eligible} {escape(units.many)}{passing} will do this within "
+        f"{size.horizon_days} days ({span(size.all_responders)}). The audience keeps the best "
+        f"{units.number(size.users)}: expect {count(size.responders.mid)} of them ({span(size.responders)}), "
+        f"{times(size.lift)} times as many as at random."
     )
-    reads = ""
+    return f'<p class="lead">{sentence}</p>{said}'
+
+
+def joints(draft: AudienceDraft) -> str:
+    """How the things of a sentence are joined, and its time: each is a button that changes it; nothing by hand."""
+    parts = []
+    if sum(not each.struck for each in draft.things) > 1:
+        ways = (("any", "any of these"), ("all", "all of these"))
+        buttons = "".join(
+            f'<button type="button" data-act="join" data-of="{key}" aria-pressed="{str(draft.join == key).lower()}">'
+            f"{text}</button>"
+            for key, text in ways
+        )
+        parts.append(f'<span class="ways" role="group" aria-label="How many of the things">{buttons}</span>')
+    if draft.days is not None:
+        parts.append(
+            f'<button type="button" class="when" data-act="when" aria-label="Change the time: the next {draft.days} '
+            f'days">in the next {draft.days} days</button>'
+        )
+    return f'<div class="joints">{"".join(parts)}</div>' if parts else ""
+
+
+def how_read(size: SizeEstimate, units: Units) -> str:
+    """What the sentence was read as, and how many each condition keeps."""
+    parts = [_head("How it was read", "What the sentence stands for in this data, and what each condition does.")]
     if size.reads_as:
-        reads = f'<p class="quiet">Read as: {", ".join(escape(group) for group in size.reads_as)}.</p>'
-    said = f'<p class="quiet">{escape(size.sentence)}</p>' if size.conditions and size.sentence else ""
+        pills = "".join(f"<span>{escape(group)}</span>" for group in size.reads_as)
+        parts.append(f'<h4>The sentence stands for</h4><div class="pills">{pills}</div>')
+    if conditions := _conditions(size, units):
+        parts.append(f"<h4>Conditions</h4>{conditions}")
+    if size.sentence:
+        parts.append(f"<h4>In full</h4><p>{escape(size.sentence)}</p>")
+    return f'<section class="read">{"".join(parts)}</section>'
+
+
+def drag_hint() -> str:
+    """What the handle of the curve is for, in a sentence."""
     return (
-        f'{section}<p class="lead">{sentence}</p>{said}'
-        f'<div class="tiles">{boxes}</div>{reads}{_conditions(size, units)}{warned}</section>'
+        '<p class="quiet">Drag the handle: a small audience is more certain, a large one misses fewer. '
+        "The band holds in 8 of 10 cases.</p>"
     )
 
 
@@ -222,26 +306,13 @@ def apart(title: str, text: str) -> str:
     return f"<section>{_head(title, '')}{notice(text, 'alert')}</section>"
 
 
-def curve_head() -> str:
-    """What the reach curve is, in a sentence."""
-    return _head(
-        "How far to reach",
-        "Move the cut: a small audience is more certain, a large one misses fewer. The band holds in 8 of 10 cases.",
-    )
-
-
-def understood(free: bool) -> str:
-    """What stands over the things that a request was read as; ``free``: some can be left out."""
-    return _head("What I understood", "Click a thing to leave it out, and again to take it back." if free else "")
-
-
 def keep_head(kept: SavedAudience | None, units: Units) -> str:
-    """Whether the audience is saved."""
+    """Whether the audience is saved, in few words."""
     if kept is None:
-        return _head("Keep it", "A saved audience is a snapshot with its date; it does not change by itself.")
+        return '<p class="state"><b>Not saved yet</b> <small>A saved audience is a snapshot with its date.</small></p>'
     users, held = units.number(kept.users), units.number(kept.holdout)
     told = f"Version {kept.version}: {users} as of {day(kept.as_of)}, {held} held out."
-    return _head(f"Saved as {escape(kept.name)}", told)
+    return f'<p class="state"><b>Saved as {escape(kept.name)}</b> <small>{told}</small></p>'
 
 
 def download(file: ExportFile) -> str:
@@ -254,8 +325,8 @@ def download(file: ExportFile) -> str:
     )
 
 
-def _average(size: SizeEstimate) -> str:
-    return percent(size.all_responders.mid / size.eligible if size.all_responders and size.eligible else 0)
+def _average(size: SizeEstimate) -> float:
+    return size.all_responders.mid / size.eligible if size.all_responders and size.eligible else 0.0
 
 
 def _head(title: str, sub: str) -> str:

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agent.page.state import Transcript, Uploads
 from tools.access.callers import current
 from tools.access.gate import RequestAudit
-from tools.access.routes import CANCEL, DATA, JOIN, UPLOAD, RefusedError
+from tools.access.routes import CANCEL, DATA, JOIN, PLACES, UPLOAD, RefusedError
 from tools.bounds import TEXT_CHARACTERS
 
 COOKIE = "audience_browser"
@@ -43,11 +43,31 @@ _ACTS = {
     "on_things": "edit",
     "on_conditions": "edit",
     "on_assumed": "edit",
-    "on_percent": "edit",
+    "on_cut": "edit",
+    "on_joint": "say",
+    "on_undo": "say",
     "on_users": "edit",
+    "on_entry_save": "change the glossary",
+    "on_entries": "change the glossary",
+    "on_model_test": "test the language model",
+    "on_token_create": "create a token",
+    "on_tokens": "look at tokens, or revoke one",
+    "on_webhook_add": "add a webhook",
+    "on_webhooks": "test or remove a webhook",
+    "on_destination_add": "add a destination",
+    "on_destinations": "remove a destination",
 }
 """What the audit calls the handlers; the others only look."""
 
+_DONE = {
+    "on_library": frozenset(
+        {"rename", "combine", "refresh", "export", "archive", "take back", "delete", "bring back", "delete for good"}
+    ),
+    "on_results": frozenset({"record"}),
+}
+"""Of handlers with many buttons, those acts that do something; the audit calls them as they are called here."""
+
+_PAGES = {"/", *(f"/{place}" for place in PLACES)}
 _MOST_SESSIONS = 10_000
 _MOST_CHOICES = 200
 _LARGEST = 2**53 - 1
@@ -55,6 +75,7 @@ _LARGEST = 2**53 - 1
 
 Session = Annotated[StrictStr, Field(pattern=r"^[a-z0-9]{1,40}$")]
 Text = Annotated[StrictStr, Field(max_length=TEXT_CHARACTERS)]
+FieldName = Annotated[StrictStr, Field(pattern="^[a-z]{1,20}$")]
 Whole = Annotated[StrictInt, Field(ge=-_LARGEST, le=_LARGEST)]
 
 
@@ -76,6 +97,21 @@ class _Picked(BaseModel):
 
     index: Whole
     value: Text | _Example
+
+
+class _Act(BaseModel):
+    """A button in a piece of HTML that was clicked."""
+
+    act: Annotated[StrictStr, Field(pattern="^[a-z ]{1,40}$")]
+    of: Text = ""
+    fields: dict[FieldName, Annotated[list[Text], Field(max_length=_MOST_CHOICES)]] = Field({}, max_length=20)
+    """What was filled in, where it is a form."""
+
+
+class _LetGo(BaseModel):
+    """Where something that was dragged was let go, as a share."""
+
+    share: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 
 
 class _Event(_Strict):
@@ -118,6 +154,7 @@ class PageEvents:
         for event in self._events.values():
             for component in event.inputs:
                 _check_of(component)
+        self._told = {number: kind for number, event in self._events.items() if (kind := _told_by(blocks, event))}
         self._sessions: OrderedDict[str, str] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,7 +164,7 @@ class PageEvents:
             return
         request, browser = Request(scope, receive), _browser(Headers(scope=scope))
         match scope["path"]:
-            case "/":
+            case path if path in _PAGES:
                 await self._app(scope, receive, send if browser else _with_cookie(send))
             case path if path == UPLOAD:
                 await self._upload(request, _known(browser), send)
@@ -164,11 +201,12 @@ class PageEvents:
             _check_of(component)(value, self._uploads, browser)
             for component, value in zip(event.inputs, sent.data, strict=True)
         ]
-        if act := _ACTS.get(_handler(event)):
+        kind, name = self._told.get(sent.fn_index), handler(event)
+        told = _read(kind, json.dumps(sent.event_data).encode()).model_dump() if kind else None
+        done = told.get("act") if told and name in _DONE else None
+        if act := _ACTS.get(name) or (done if done in _DONE.get(name, ()) else None):
             self._trail.note(current(), "page", {"act": act})
-        picks = any(name.endswith("_select") for _, name in event.targets)
-        picked = _read(_Picked, json.dumps(sent.event_data).encode()).model_dump() if picks else None
-        return sent.model_dump() | {"data": data, "event_data": picked}
+        return sent.model_dump() | {"data": data, "event_data": told}
 
     def _own(self, session: str, browser: str, begins: bool = False) -> None:
         """Refuse the session of another browser; one that begins belongs to the browser that began it."""
@@ -179,6 +217,16 @@ class PageEvents:
                 self._sessions.popitem(last=False)
         if self._sessions.get(session) != owner:
             raise RefusedError(403, "This is not a session of your browser; load the page again.")
+
+
+def _told_by(blocks: gr.Blocks, event: BlockFunction) -> type[BaseModel] | None:
+    """What an event tells beside its arguments, such as what was clicked; None: nothing that goes on."""
+    for component, name in event.targets:
+        if name is not None and name.endswith("_select"):
+            return _Picked
+        if component is not None and isinstance(blocks.blocks.get(component), gr.HTML):
+            return _Act if name == "select" else _LetGo
+    return None
 
 
 Check = Callable[[Any, Uploads, str], Any]
@@ -219,13 +267,6 @@ def _number(value: Any, _: Uploads, __: str) -> float | None:
     return value
 
 
-def _place(value: Any, uploads: Uploads, browser: str) -> float:
-    """Where a slider stands: somewhere, always."""
-    if (place := _number(value, uploads, browser)) is None:
-        raise _misfit("a number")
-    return place
-
-
 def _texts(value: Any, uploads: Uploads, browser: str) -> list[str]:
     if not isinstance(value, list) or len(value) > _MOST_CHOICES or not all(isinstance(each, str) for each in value):
         raise _misfit("a list of texts")
@@ -241,12 +282,19 @@ def _file(value: Any, uploads: Uploads, browser: str) -> dict[str, Any]:
     return {"path": str(path), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
 
+def _flag(value: Any, _: Uploads, __: str) -> bool:
+    if not isinstance(value, bool):
+        raise _misfit("yes or no")
+    return value
+
+
 _CHECKS: dict[type[Block], Check] = {
     gr.BrowserState: _state,
     gr.Textbox: _text,
     gr.Dropdown: _text,
+    gr.Radio: _text,
+    gr.Checkbox: _flag,
     gr.Number: _number,
-    gr.Slider: _place,
     gr.CheckboxGroup: _texts,
     gr.UploadButton: _file,
 }
@@ -256,7 +304,7 @@ def _misfit(wanted: str) -> RefusedError:
     return RefusedError(400, f"An argument of this event has to be {wanted}; load the page again.")
 
 
-def _handler(event: BlockFunction) -> str:
+def handler(event: BlockFunction) -> str:
     """The name of the method that answers an event."""
     return str(getattr(getattr(event.fn, "func", event.fn), "__name__", ""))
 

@@ -83,6 +83,8 @@ class Drafting:
             assumptions=tuple(assumed),
             goal=_goal(step),
             things=things_of(context, items),
+            join=parts.join,
+            days=parts.days,
         )
         return self.checked(draft, parts), notes
 
@@ -123,7 +125,8 @@ class Drafting:
             notes += (reply("assumed", assumptions="; ".join(stages)),)
         changed = {"spec": spec, "saved": None, "assumptions": self._still_assumed(step, now), "goal": goal}
         things = with_items(now.draft.things, parts.items, context) if parts else ()
-        draft = now.draft.model_copy(update=changed | {"things": things})
+        made = {"things": things, "join": parts.join if parts else "any", "days": parts.days if parts else None}
+        draft = now.draft.model_copy(update=changed | made)
         return self.checked(draft, parts), notes + said
 
     def by_hand(self, spec: AudienceSpec, memory: Memory) -> Version:
@@ -134,7 +137,8 @@ class Drafting:
         same = spec.demand == memory.now.draft.spec.demand
         goal = memory.now.draft.goal if spec.cut == memory.now.draft.spec.cut else None
         things = memory.now.draft.things if same else ()
-        draft = memory.now.draft.model_copy(update={"spec": spec, "saved": None, "goal": goal, "things": things})
+        changed: dict[str, object] = {"spec": spec, "saved": None, "goal": goal, "things": things}
+        draft = memory.now.draft.model_copy(update=changed | ({} if same else {"join": "any", "days": None}))
         return self.checked(draft, memory.now.parts if same else None)
 
     def checked(self, draft: AudienceDraft, parts: Parts | None) -> Version:

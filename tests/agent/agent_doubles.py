@@ -18,6 +18,7 @@ from pydantic import PrivateAttr
 from agent.state import Reply
 from encoders.errors import RequestError, TooSmallError
 from encoders.reader import WholeReading
+from encoders.settings import Settings
 from encoders.text.words import stems
 from encoders.workspace import Progress, silent
 from tests.agent.wire_doubles import ending
@@ -92,6 +93,7 @@ class PlantedService(AudienceService):
 
     def __init__(self, groups: dict[str, tuple[str, ...]] | None = None) -> None:
         """Have these groups of items, and no workspace."""
+        self.settings = Settings(_env_file=None)
         self.groups = groups if groups is not None else GROUPS
         self.kept: dict[str, SavedAudience] = {}
         self.files: dict[str, ExportFile] = {}
@@ -143,13 +145,13 @@ class PlantedService(AudienceService):
         ]  # fmt: skip
         return tuple(sorted(hits, key=lambda hit: -hit.similarity)[:limit])
 
-    def browse(self, of: str = "", page: int = 0, size: int = 12) -> CataloguePage:
+    def browse(self, of: str = "", page: int = 0, size: int = 12, source: str = "") -> CataloguePage:
         levels = {"": ("purchases",), "purchases": tuple(self.groups), **self.groups}
         if of not in levels:
             raise RequestError(f"There is no source or group '{of}' in this data.")
         return CataloguePage(of=of, names=levels[of][page * size : (page + 1) * size], total=len(levels[of]))
 
-    def describe_group(self, group: str) -> GroupCard:
+    def describe_group(self, group: str, source: str = "") -> GroupCard:
         name = next((each for each in self.groups if each.lower() == group.strip().lower()), None)
         if name is None:
             raise RequestError(f"There is no group '{group}' in this data.")
@@ -257,7 +259,13 @@ class PlantedService(AudienceService):
         return {start + 100 * place + user for place in named or [0] for user in range(100)}
 
     def save(
-        self, spec: AudienceSpec, name: str, approved_by: str, key: str = "", holdout: float | None = None
+        self,
+        spec: AudienceSpec,
+        name: str,
+        approved_by: str,
+        key: str = "",
+        holdout: float | None = None,
+        as_version: int | None = None,
     ) -> SavedAudience:
         if key in self.kept:
             return self.kept[key]
@@ -276,7 +284,7 @@ class PlantedService(AudienceService):
         self.kept[key] = found.model_copy(update={"name": name})
         return self.kept[key]
 
-    def list_audiences(self) -> tuple[SavedAudience, ...]:
+    def list_audiences(self, archived: bool = False) -> tuple[SavedAudience, ...]:
         return tuple(self.kept.values())
 
     def export(

@@ -75,6 +75,18 @@ def test_an_order_says_that_an_answer_is_chosen_first(talk: Conversation, asked:
     assert reply.question == asked.question
 
 
+@pytest.mark.parametrize("text", ["save as Wine", "save", "export it as csv"])
+def test_the_audience_before_is_not_saved_while_another_one_is_asked_about(talk: Conversation, text: str) -> None:
+    talk.say("t", COFFEE)
+    talk.decide("t", False)
+    asked = talk.say("t", "We want to sell more wine")
+    assert asked.question is not None
+    assert asked.draft is not None
+    reply = talk.say("t", text)
+    assert reply.text.startswith("Choose one of these first")
+    assert (reply.question, reply.pending) == (asked.question, None)
+
+
 def test_nothing_is_undone_where_nothing_was_said(talk: Conversation, asked: Reply) -> None:
     assert talk.say("t", "undo").text.startswith("There is nothing to take back.")
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from agent.conversation import Conversation
 from agent.page.state import AppState
-from agent.state import AudienceDraft, Clarification, Pending, Reply, Thing
+from agent.state import AudienceDraft, Clarification, Join, Pending, Reply, Thing
 from encoders.errors import NotThereError, RequestError, TooSmallError
 from encoders.workspace import Progress, silent
 from tests.present import present
@@ -138,6 +138,12 @@ class Service(AudienceService):
     def delete_conversation(self, thread: str) -> None:
         raise NotThereError(f"There is no conversation '{thread[:60]}'.")
 
+    def saved(self, audience: str, version: int | None = None) -> SavedAudience:
+        for one in self.kept:
+            if audience in (one.id, one.name):
+                return one
+        raise NotThereError(f"There is no saved audience '{audience}'; nothing is saved yet.")
+
     def stated(self, spec: AudienceSpec) -> AudienceSpec:
         return spec
 
@@ -238,7 +244,7 @@ class Service(AudienceService):
         self.brought.append(path.read_text("utf-8"))
         return f"0123456789ab{path.suffix}"
 
-    def list_audiences(self) -> tuple[SavedAudience, ...]:
+    def list_audiences(self, archived: bool = False) -> tuple[SavedAudience, ...]:
         return tuple(self.kept)
 
     @property
@@ -293,6 +299,7 @@ class ScriptedConversation(Conversation):
                 request=text,
                 spec=AudienceSpec(demand=DEMAND),
                 assumptions=("'First time' means not in the last 12 weeks.",),
+                days=28,
                 things=(
                     Thing(name="baby food", because="New parents"),
                     Thing(name=HOSTILE, because="New parents"),
@@ -322,19 +329,24 @@ class ScriptedConversation(Conversation):
         )
 
     def edit(self, thread_id: str, spec: AudienceSpec) -> Reply:
-        now = self.replies[thread_id]
-        assert now.draft is not None
-        return self._keep(thread_id, self._show(now.draft.model_copy(update={"spec": spec}), "Updated."))
+        now = self.current(thread_id)
+        draft = now.draft or AudienceDraft(request="", spec=spec)
+        return self._keep(thread_id, self._show(draft.model_copy(update={"spec": spec}), "Updated."))
 
-    def keep(self, thread_id: str, names: Sequence[str]) -> Reply:
+    def keep(self, thread_id: str, names: Sequence[str], join: Join | None = None) -> Reply:
         now = self.replies[thread_id]
         assert now.draft is not None
         if not names:
             return self._keep(thread_id, self._show(now.draft, "One thing has to stay."))
         things = tuple(each.model_copy(update={"struck": each.name not in names}) for each in now.draft.things)
-        spec = now.draft.spec.model_copy(update={"demand": f"Households that will buy {' or '.join(names)}"})
+        joint = " as well as " if join == "all" else " or "
+        spec = now.draft.spec.model_copy(update={"demand": f"Households that will buy {joint.join(names)}"})
         return self._keep(
-            thread_id, self._show(now.draft.model_copy(update={"spec": spec, "things": things}), "Changed.")
+            thread_id,
+            self._show(
+                now.draft.model_copy(update={"spec": spec, "things": things, "join": join or now.draft.join}),
+                "Changed.",
+            ),
         )
 
     def decide(self, thread_id: str, approved: bool) -> Reply:

@@ -72,8 +72,8 @@ def reach_an_audience(page: Page) -> None:
             expect(page.get_by_role("log").get_by_role("button", name=said, exact=True)).to_have_count(0)
             asked += 1
     assert 0 < asked <= 2
-    expect(headline(page)).to_contain_text("The audience keeps the best")
-    expect(page.get_by_role("heading", name="Some of these households")).to_be_visible()
+    expect(page.locator("#told")).to_contain_text("The audience keeps the best")
+    expect(page.get_by_role("heading", name="What sets these people apart")).to_be_visible()
 
 
 def test_the_story(address: str, workspace: Path, visit: Visit) -> None:
@@ -83,31 +83,32 @@ def test_the_story(address: str, workspace: Path, visit: Visit) -> None:
     reach_an_audience(page)
     expect(page.get_by_label("The audience in one sentence")).to_have_value(re.compile("baby .* in the next 28 days"))
     expect(page.get_by_role("heading", name="What sets these people apart")).to_be_visible()
-    expect(page.locator("#curve .main-svg").first).to_be_visible()
+    expect(page.locator(".reach .expected")).to_be_visible()
+    told = page.locator("#told")
 
-    users = page.get_by_label("or exactly so many")
+    users = page.get_by_label("Keep exactly")
     users.fill("300")
     users.press("Enter")
-    expect(headline(page)).to_contain_text("keeps the best 300")
+    expect(told).to_contain_text("keeps the best 300")
 
-    slider = page.get_by_label("range slider for Keep the best")
-    slider.scroll_into_view_if_needed()
-    box = slider.bounding_box()
-    assert box
-    page.mouse.move(box["x"] + 0.13 * box["width"], box["y"] + box["height"] / 2)
+    handle, picture = page.locator(".handle circle").bounding_box(), page.locator(".reach .hit").bounding_box()
+    assert handle
+    assert picture
+    page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
     page.mouse.down()
-    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + box["height"] / 2, steps=3)
+    page.mouse.move(picture["x"] + 0.2 * picture["width"], handle["y"], steps=3)
     page.mouse.up()
-    expect(users).not_to_have_value("300")
+    expect(told).to_contain_text(re.compile("keeps the best 46[234]"))
 
     page.get_by_role("button", name="Leave out anyone who did it last month").click()
-    expect(headline(page)).to_contain_text("households that meet the conditions")
+    expect(told).to_contain_text("households that meet the conditions")
     expect(page.get_by_role("checkbox", name=re.compile("no baby .* in the last 30 days"))).to_be_checked()
 
     page.get_by_label("Name", exact=True).fill("Baby line, autumn")
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_role("button", name="Yes, do it").click()
-    expect(page.get_by_role("heading", name="Saved as Baby line, autumn")).to_be_visible()
+    expect(page.get_by_text("Saved as Baby line, autumn")).to_be_visible()
+    page.get_by_role("tab", name="Overlap").click()
     expect(page.get_by_role("row", name=re.compile("Baby line, autumn"))).to_be_visible()
 
     page.get_by_role("button", name="Export", exact=True).click()
@@ -115,8 +116,8 @@ def test_the_story(address: str, workspace: Path, visit: Visit) -> None:
     with page.expect_download() as download:
         page.get_by_role("link", name=re.compile("^Download .*csv")).click()
     rows = pl.read_csv(download.value.path())
-    told = page.get_by_text(re.compile(r"\d+ rows: user_id")).inner_text()
-    assert rows.height == int(told.split()[0])
+    rows_told = page.get_by_text(re.compile(r"\d+ rows: user_id")).inner_text()
+    assert rows.height == int(rows_told.split()[0])
     assert rows["user_id"].n_unique() == rows.height
     assert rows.height == round(0.9 * int(users.input_value()))
     assert (
@@ -128,16 +129,16 @@ def test_the_conversation_survives_a_restart(workspace: Path, demo_workspace: Wo
     with serving(workspace) as address:
         page = visit(address)
         reach_an_audience(page)
-        users = page.get_by_label("or exactly so many")
+        users = page.get_by_label("Keep exactly")
         users.fill("222")
         users.press("Enter")
-        expect(headline(page)).to_contain_text("keeps the best 222")
+        expect(page.locator("#told")).to_contain_text("keeps the best 222")
     with serving(workspace, port=address.rsplit(":", 1)[1]):
         page.reload()
-        expect(headline(page)).to_contain_text("keeps the best 222")
+        expect(page.locator("#told")).to_contain_text("keeps the best 222")
         expect(page.get_by_role("log")).to_contain_text("I want to reach people for our new baby line")
         say(page, "broader")
-        expect(headline(page)).not_to_contain_text("keeps the best 222")
+        expect(page.locator("#told")).not_to_contain_text("keeps the best 222")
 
 
 def test_an_empty_request_is_answered_in_words(address: str, visit: Visit) -> None:

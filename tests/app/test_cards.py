@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.page import cards, details
+from agent.page import cards
+from agent.page.ask import details
+from agent.page.ask.details import judgement, skew
 from agent.page.cards import Units
-from agent.page.details import judgement, skew
-from agent.page.results import forecast_told, results_figure, results_head
+from agent.page.results.forecasts import forecast_told, results_figure, results_head
 from agent.state import AudienceDraft
 from tests.app.page_doubles import AS_OF, HOSTILE, POPULATION, PlantedLedger, Service, record
 from tools.operation_types import Standing
@@ -40,17 +41,20 @@ def saved(name: str) -> SavedAudience:
 
 
 def test_the_headline_says_how_many_will_and_how_many_are_kept(service: Service) -> None:
-    html = cards.headline(service.size(SPEC), HOUSEHOLDS)
+    html = cards.told(service.size(SPEC), HOUSEHOLDS)
     assert "About 140 of 2,317 households will do this within 28 days (115 to 165)." in html
-    assert "The audience keeps the best 232: expect 76 of them (62 to 89), 5.4 times the average." in html
+    assert "The audience keeps the best 232: expect 76 of them (62 to 89), 5.4 times as many as at random." in html
     assert "meet the conditions" not in html
+    tiles = cards.headline(service.size(SPEC), HOUSEHOLDS)
+    assert '<span data-live="users">232</span>' in tiles
+    assert '<span data-live="range">62 to 89</span>, in 8 of 10 cases' in tiles
 
 
 def test_conditions_are_counted_in_the_headline(service: Service) -> None:
     narrowed = SPEC.model_copy(update={"behaviours": (Behaviour(what="buy milk", days=28),)})
-    html = cards.headline(service.size(narrowed), HOUSEHOLDS)
-    assert "of 1,905 households that meet the conditions (of 2,317)" in html
-    assert "did not buy milk: keeps 1,905, leaves out 412" in html
+    assert "of 1,905 households that meet the conditions (of 2,317)" in cards.told(service.size(narrowed), HOUSEHOLDS)
+    read = cards.how_read(service.size(narrowed), HOUSEHOLDS)
+    assert "did not buy milk: keeps 1,905, leaves out 412" in read
 
 
 def test_the_skew_card_begins_with_what_is_skewed_and_marks_what_nobody_can_judge(service: Service) -> None:
@@ -80,7 +84,8 @@ def test_nobody_left_is_said_and_not_divided_by(service: Service) -> None:
     nobody = service.size(SPEC).model_copy(
         update={"eligible": 0, "users": 0, "lift": 0.0, "all_responders": Interval(low=0, mid=0, high=0), "curve": ()}
     )
-    assert "About 0 of 0 households" in cards.headline(nobody, HOUSEHOLDS)
+    assert "About 0 of 0 households" in cards.told(nobody, HOUSEHOLDS)
+    assert 'data-live="users">nobody' in cards.headline(nobody, HOUSEHOLDS) or "0 of" in cards.told(nobody, HOUSEHOLDS)
 
 
 def test_texts_from_the_data_never_become_markup(service: Service) -> None:
@@ -97,10 +102,13 @@ def test_texts_from_the_data_never_become_markup(service: Service) -> None:
     )
     overlap = Overlap(a="here", b="there", users_a=10, users_b=20, both=5, either=25, jaccard=0.2)
     drawn = [
-        cards.masthead(card, HOSTILE),
+        cards.masthead("", card, HOSTILE),
+        cards.about(card, HOSTILE),
         cards.empty(card),
         cards.notice(HOSTILE, "alert"),
-        cards.headline(service.size(SPEC), HOUSEHOLDS),
+        cards.headline(service.size(SPEC), Units(HOSTILE, HOSTILE, 50)),
+        cards.told(service.size(SPEC), Units(HOSTILE, HOSTILE, 50)),
+        cards.how_read(service.size(SPEC), Units(HOSTILE, HOSTILE, 50)),
         cards.profile(service.profile(SPEC), Units(HOSTILE, HOSTILE, 50)),
         cards.samples(service.preview(SPEC), Units(HOSTILE, HOSTILE, 50)),
         cards.saved(
@@ -201,14 +209,20 @@ def test_the_results_say_how_many_held_and_show_each_against_the_line(service: S
     assert results_head(PlantedLedger([record("Milk", "open")]).page()) == ""
 
 
-def test_the_masthead_names_data_date_and_who_is_talking(service: Service) -> None:
-    assert "About the assistant" not in cards.masthead(service.describe_data(), "gpt-x (OpenAI)")
-    assert "does not reason" in cards.masthead(service.describe_data(), "Built-in rules, no language model")
-    html = cards.masthead(service.describe_data(), "Built-in rules")
+def test_the_masthead_names_places_data_date_and_who_is_talking(service: Service) -> None:
+    html = cards.masthead("results", service.describe_data(), "Built-in rules")
     assert f"{POPULATION:,} households" in html
     assert "as of 1 October 2017" in html
     assert "Talking: Built-in rules" in html
-    assert "simulated" in html
+    assert html.count("aria-current") == 1
+    assert '<a href="/results" aria-current="page">Results</a>' in html
+
+
+def test_the_foot_says_where_the_numbers_come_from_and_what_the_assistant_cannot(service: Service) -> None:
+    card = service.describe_data()
+    assert "simulated" in cards.about(card, "gpt-x (OpenAI)")
+    assert "does not reason" not in cards.about(card, "gpt-x (OpenAI)")
+    assert "does not reason" in cards.about(card, "Built-in rules, no language model")
 
 
 def test_a_saved_audience_is_dated() -> None:

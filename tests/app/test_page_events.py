@@ -13,9 +13,12 @@ import httpx2
 import pytest
 from gradio.utils import get_upload_folder
 
-from agent.page.events import COOKIE
+from agent.page.events import COOKIE, handler
+from agent.page.places import make_page
+from agent.page.state import LazyService
 from encoders.settings import settings
 from encoders.workspace import Workspace
+from tests import apart
 from tests.app.browsing import Serve
 from tests.app.page_doubles import HOSTILE, PlantedDesk
 from tools.bounds import TEXT_CHARACTERS, UPLOAD_BYTES, UPLOAD_FILES
@@ -28,7 +31,20 @@ pytestmark = [
 
 SESSION = "abc123def45"
 SECRET = "what nobody is told"
-LOAD, SAY, SAVE, EXPORT, OUTCOME, PEOPLE, CONDITIONS, ASSUMED, PERCENT, THINGS = 0, 3, 6, 7, 8, 9, 13, 14, 16, 18
+
+
+async def numbered() -> dict[str, int]:
+    """The number of each event of the first place by the name of its handler; "" is one without a handler."""
+    blocks = make_page(LazyService(lambda: pytest.fail("nothing is opened")))
+    found = {handler(event): number for number, event in blocks.fns.items() if event.page == "" and event.fn}
+    return found | {"": next(number for number, event in blocks.fns.items() if event.fn is None)}
+
+
+NUMBERS = apart.run(numbered())  # inside a loop: Gradio leaves others open
+LOAD, SAY, SAVE, EXPORT, OUTCOME = (NUMBERS[f"on_{name}"] for name in ("load", "say", "save", "export", "outcome"))
+PEOPLE, CONDITIONS, ASSUMED, CUT, THINGS, USERS = (
+    NUMBERS[f"on_{name}"] for name in ("people", "conditions", "assumed", "cut", "things", "users")
+)
 
 
 class Web:
@@ -130,12 +146,12 @@ def test_no_file_of_the_server_comes_down_as_an_argument_of_any_event(web: Web, 
             (EXPORT, (None, disguise)),
             (CONDITIONS, (None, [disguise] if not isinstance(disguise, list) else disguise)),
             (THINGS, (None, [disguise] if not isinstance(disguise, list) else disguise, [], [], [])),
-            (PERCENT, (None, disguise)),
+            (USERS, (None, disguise)),
             (OUTCOME, (None, disguise)),
             (PEOPLE, (None, disguise)),
         ]:
             sent = web.send(event, *data)
-            text = typed and not (event in (PERCENT, OUTCOME, PEOPLE) or data[1] == "name")
+            text = typed and not (event in (USERS, OUTCOME, PEOPLE) or data[1] == "name")
             assert sent.status_code == (200 if text else 400), (event, disguise)
             if text:
                 assert SECRET not in web.hear()
@@ -150,8 +166,8 @@ def test_no_file_of_the_server_comes_down_as_an_argument_of_any_event(web: Web, 
 
 def test_what_is_not_an_event_of_the_page_is_refused(web: Web) -> None:
     wrong = [
-        {"data": [None, "x"], "fn_index": 99, "session_hash": SESSION},
-        {"data": [None, "x"], "fn_index": 19, "session_hash": SESSION},
+        {"data": [None, "x"], "fn_index": 9999, "session_hash": SESSION},
+        {"data": [None, "x"], "fn_index": NUMBERS[""], "session_hash": SESSION},
         {"data": [None, "x"], "fn_index": True, "session_hash": SESSION},
         {"data": [None, "x"], "fn_index": "3", "session_hash": SESSION},
         {"data": [None], "fn_index": SAY, "session_hash": SESSION},
@@ -176,14 +192,13 @@ def test_what_is_not_an_event_of_the_page_is_refused(web: Web) -> None:
         assert web.http.post("/gradio_api/queue/join", content=body).status_code == 400
     assert web.http.post("/gradio_api/queue/join", content=b"[" * 100_000).status_code == 400
     assert web.send(SAY, None, "x" * (TEXT_CHARACTERS + 1)).status_code == 413
-    assert web.http.post("/gradio_api/cancel", json={"session_hash": SESSION, "fn_index": 3, "event_id": {}}).is_error
+    assert web.http.post("/gradio_api/cancel", json={"session_hash": SESSION, "fn_index": SAY, "event_id": {}}).is_error
 
 
-def test_a_slider_always_stands_somewhere(web: Web, caplog: pytest.LogCaptureFixture) -> None:
-    sent = web.send(PERCENT, None, None)
-    assert sent.status_code == 400
-    assert "has to be a number" in sent.text
-    assert "preprocess" not in caplog.text
+@pytest.mark.parametrize("told", [None, {}, {"share": "0.5"}, {"share": -0.1}, {"share": 1.5}, {"share": None}, [0.5]])
+def test_what_was_let_go_is_somewhere_on_the_curve(web: Web, told: Any) -> None:
+    assert web.send(CUT, None, event_data=told).status_code == 400
+    assert web.send(CUT, None, event_data={"share": 0.5, "path": "/etc/passwd"}).status_code == 200
 
 
 def test_a_number_that_no_browser_counts_to_is_refused_and_audited(web: Web) -> None:
@@ -191,8 +206,8 @@ def test_a_number_that_no_browser_counts_to_is_refused_and_audited(web: Web) -> 
     for digits in ("9" * 400, "-" + "9" * 400, "9" * 5000, "1e999", "9007199254740992"):
         bodies = [
             json.dumps({**before, "data": [None, "name", 0], "fn_index": SAVE}).replace("0]", f"{digits}]"),
-            json.dumps({**before, "data": [None, 0], "fn_index": PERCENT}).replace("0]", f"{digits}]"),
-            json.dumps(before).replace('"fn_index": 3', f'"fn_index": {digits}'),
+            json.dumps({**before, "data": [None, 0], "fn_index": USERS}).replace("0]", f"{digits}]"),
+            json.dumps(before).replace(f'"fn_index": {SAY}', f'"fn_index": {digits}'),
             json.dumps(before).replace('"trigger_id": 7', f'"trigger_id": {digits}'),
         ]
         for body in bodies:
@@ -279,7 +294,7 @@ def test_a_file_that_goes_on_and_on_is_stopped_at_the_bound(web: Web, monkeypatc
 def test_what_the_page_does_is_in_the_audit_and_what_was_said_is_not(web: Web) -> None:
     assert web.send(SAY, None, "people who are called Robin").status_code == 200
     web.hear()
-    web.send(PERCENT, None, 20)
+    web.send(USERS, None, 20)
     web.hear()
     web.bring("a.csv", b"user_id\n1\n")
     web.send(SAY, None, {"path": "/etc/passwd"})

@@ -4,9 +4,9 @@ from threading import Event
 
 import pytest
 
-from agent.page import controls
-from agent.page.cards import literal, percent
-from agent.page.details import reach_curve
+from agent.page.ask import controls
+from agent.page.ask.reach import reach_curve
+from agent.page.cards import Units, literal, percent
 from agent.page.state import BROKEN, KEPT_MESSAGES, SHOWN_CHARACTERS, AppState, LazyService, Transcript, sentence
 from agent.reading.commands import command, platform_in, upload_in
 from encoders.errors import DataError, RequestError
@@ -14,6 +14,7 @@ from tests.app.page_doubles import Service, make_desk
 from tests.present import present
 from tools.types import AudienceSpec, Behaviour, Filter, SizeEstimate
 
+HOUSEHOLDS = Units("household", "households", 50)
 SPEC = AudienceSpec(
     demand="Households that will buy milk",
     filters=(Filter(field="age", op="is not", values=("65+", "55-64")),),
@@ -30,27 +31,22 @@ def size(tmp_path: Path) -> SizeEstimate:
 # --- the reach curve ----------------------------------------------------------------------------
 
 
-def test_both_axes_of_the_curve_read_the_same_line(size: SizeEstimate) -> None:
-    figure = reach_curve(size, "households")
+def test_the_curve_brings_each_point_with_its_figures_in_words(size: SizeEstimate) -> None:
+    drawn = present(reach_curve(size, HOUSEHOLDS))
+    assert (drawn["eligible"], drawn["share"], drawn["across"]) == (2317, 0.1, "households kept")
     average = present(size.all_responders).mid / present(size.eligible)
-    top, most = figure.layout.yaxis.range[1], figure.layout.yaxis2.range[1]
-    assert most == pytest.approx(top / 100 / average)
-    expected = next(trace for trace in figure.data if trace.name == "expected")
-    times = next(trace for trace in figure.data if trace.yaxis == "y2")
-    assert [y / top for y in expected.y] == pytest.approx([y / most for y in times.y])
+    assert drawn["average"] == pytest.approx(average)
+    users = [each["users"] for each in drawn["points"]]
+    assert users == sorted(users)
+    for each, point in zip(drawn["points"], sorted(size.curve, key=lambda one: one.users), strict=True):
+        assert each["low"] <= each["mid"] <= each["high"]
+        assert each["mid"] / average == pytest.approx(point.lift)
+        assert each["told"]["lift"] == f"{point.lift:.1f}"
 
 
-def test_the_curve_marks_the_cut_and_names_its_axes(size: SizeEstimate) -> None:
-    figure = reach_curve(size, "households")
-    cut = next(trace for trace in figure.data if trace.name == "your cut: 232")
-    assert (cut.x[0], cut.y[0]) == (232, pytest.approx(100 * present(size.precision).mid))
-    titles = [axis.title.text for axis in (figure.layout.xaxis, figure.layout.yaxis, figure.layout.yaxis2)]
-    assert titles == ["households in the audience", "share expected to do it", "times the average"]
-
-
-def test_a_curve_of_nobody_is_drawn(size: SizeEstimate) -> None:
-    nobody = size.model_copy(update={"eligible": 0, "users": 0, "curve": ()})
-    assert reach_curve(nobody, "households").layout.yaxis.range[0] == 0
+def test_nothing_is_drawn_of_a_curve_that_is_withheld(size: SizeEstimate) -> None:
+    assert reach_curve(size.model_copy(update={"eligible": 0, "users": 0, "curve": ()}), HOUSEHOLDS) is None
+    assert reach_curve(size.model_copy(update={"eligible": None, "curve": ()}), HOUSEHOLDS) is None
 
 
 # --- what the controls change -------------------------------------------------------------------
@@ -79,8 +75,10 @@ def test_an_impossible_number_of_users_names_the_range(size: SizeEstimate, users
 
 def test_touching_a_control_without_moving_it_changes_nothing(size: SizeEstimate) -> None:
     assert controls.cut_to_users(SPEC, size, size.users) is SPEC
-    assert controls.cut_to_percent(SPEC, size, 10.0) is SPEC
-    assert controls.cut_to_percent(SPEC, size, 20.0).cut == pytest.approx(0.2)
+    assert controls.cut_to_share(SPEC, size, 0.1) is SPEC
+    changed = controls.cut_to_share(SPEC, size, 0.2)
+    assert round(present(changed.cut) * present(size.eligible)) == 463
+    assert round(present(controls.cut_to_share(SPEC, size, 0.0).cut) * present(size.eligible)) == 1
 
 
 @pytest.mark.parametrize(("text", "message"), [("  ", "is empty"), ("a" * 2001, "under 2,000")])

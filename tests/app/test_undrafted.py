@@ -10,8 +10,9 @@ import gradio as gr
 import pytest
 from gradio.block_function import BlockFunction
 
+from agent.page.events import handler
+from agent.page.places import make_page
 from agent.page.state import BROKEN, LazyService
-from app_gradio import Page
 from tests.app.page_doubles import PlantedDesk
 
 SENT: dict[type[Any], Any] = {
@@ -19,25 +20,21 @@ SENT: dict[type[Any], Any] = {
     gr.Textbox: "unicorn food",
     gr.Dropdown: "",
     gr.Number: 10,
-    gr.Slider: 5,
     gr.CheckboxGroup: [],
 }
+TOLD = {"on_cut": {"share": 0.2}, "on_joint": {"act": "join", "of": "all"}}
 CLICKED = {"on_pick": "unicorn food", "on_example": {"text": "unicorn food"}}
 
 
 @pytest.fixture
-def page(desk: PlantedDesk) -> Iterator[Page]:
+def page(desk: PlantedDesk) -> Iterator[gr.Blocks]:
     opening = LazyService(lambda: desk)
 
-    async def made() -> Page:  # inside a loop: Gradio leaves others open
-        return Page(opening)
+    async def made() -> gr.Blocks:  # inside a loop: Gradio leaves others open
+        return make_page(opening)
 
     yield asyncio.run(made())
     opening.close()
-
-
-def handler(event: BlockFunction) -> str:
-    return str(getattr(getattr(event.fn, "func", event.fn), "__name__", ""))
 
 
 def answers(event: BlockFunction, brought: Path) -> list[Any]:
@@ -46,17 +43,22 @@ def answers(event: BlockFunction, brought: Path) -> list[Any]:
     given = [
         next((value for kind, value in SENT.items() if isinstance(each, kind)), str(brought)) for each in event.inputs
     ]
-    if "event" in signature(event.fn).parameters:
+    wanted = signature(event.fn).parameters
+    if told := TOLD.get(handler(event)):
+        given.append(gr.EventData(None, told))
+    elif "event" in wanted:
         given.append(gr.SelectData(None, {"index": 0, "value": CLICKED[handler(event)]}))
+    if "request" in wanted:
+        given.append(gr.Request(query_params={}))
     found = event.fn(*given)
     return list(found) if isgenerator(found) else [found]
 
 
-def test_every_event_answers_with_parts_of_the_page(page: Page, tmp_path: Path) -> None:
+def test_every_event_answers_with_parts_of_the_page(page: gr.Blocks, tmp_path: Path) -> None:
     brought = tmp_path / "list.csv"
     brought.write_text("user_id\n1\n")
-    events = [event for event in page.blocks.fns.values() if event.fn is not None]
-    assert {"on_things", "on_assumed", "on_percent", "on_save"} <= {handler(event) for event in events}
+    events = [event for event in page.fns.values() if event.fn is not None]
+    assert {"on_things", "on_assumed", "on_cut", "on_save"} <= {handler(event) for event in events}
     for event in events:
         found = answers(event, brought)
         assert found, handler(event)
@@ -66,8 +68,8 @@ def test_every_event_answers_with_parts_of_the_page(page: Page, tmp_path: Path) 
         assert BROKEN not in str(found), handler(event)
 
 
-@pytest.mark.parametrize("name", ["on_things", "on_assumed", "on_conditions", "on_percent", "on_users", "on_sentence"])
-def test_what_changes_an_audience_says_that_there_is_none(page: Page, name: str, tmp_path: Path) -> None:
-    [event] = [event for event in page.blocks.fns.values() if handler(event) == name]
+@pytest.mark.parametrize("name", ["on_things", "on_assumed", "on_conditions", "on_users", "on_sentence"])
+def test_what_changes_an_audience_says_that_there_is_none(page: gr.Blocks, name: str, tmp_path: Path) -> None:
+    [event] = [event for event in page.fns.values() if handler(event) == name]
     [said] = answers(event, tmp_path)
-    assert "There is no audience here yet" in str(said[page.notice])
+    assert "There is no audience here yet" in str(said)

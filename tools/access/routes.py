@@ -152,6 +152,9 @@ _CLOSED = (
 
 JOIN, DATA, CANCEL, UPLOAD = (f"{_GRADIO}/{path}" for path in ("queue/join", "queue/data", "cancel", "upload"))
 
+PLACES = ("audiences", "results", "data", "settings")
+"""Of the page, beside the first."""
+
 RULES: tuple[PathRule, ...] = (
     PathRule("/healthz", Admission.ANYBODY, READ),
     PathRule("/mcp", Admission.AGENTS, _ALL - {"PUT"}, BodyKind.JSON),
@@ -160,6 +163,7 @@ RULES: tuple[PathRule, ...] = (
     PathRule("/exports/{name}", Admission.OWNER, READ, leaves=True),
     *(PathRule(path, Admission.NOBODY) for path in _CLOSED),
     PathRule("/", Admission.OWNER, READ),
+    *(PathRule(f"/{place}{slash}", Admission.OWNER, READ) for place in PLACES for slash in ("", "/")),
     PathRule("/config", Admission.OWNER, READ),
     PathRule("/config/", Admission.OWNER, READ),
     PathRule("/theme.css", Admission.OWNER, READ),
@@ -343,7 +347,8 @@ def without_strings(plain: bytes) -> bytes:
     signs = np.frombuffer(plain, np.uint8)
     quotes = signs == _QUOTE
     inside = np.logical_xor.accumulate(quotes)
-    return bytes(signs[~(inside | quotes)])
+    bare: bytes = signs[~(inside | quotes)].tobytes()
+    return bare
 
 
 def is_deep(bare: bytes) -> bool:

@@ -69,10 +69,16 @@ class DriftChecks:
                 self._emit(self._registry.database, shown_audience(saved, protected), told)
         return found
 
+    def look(self, audience: str) -> Drift:
+        """The same as ``check``, and nobody is told."""
+        return self._drift(self._registry.get(audience), self._disclosure)
+
     def check_all(self) -> DriftReport:
-        """Ask every saved audience again, its newest version; those that cannot be asked are listed with the reason."""
+        """Ask every audience in use again, its newest version; those that cannot be asked are listed with why."""
         found, unchecked = [], []
         for saved in self._registry.list():
+            if saved.archived is not None:
+                continue
             try:
                 found.append(self.check(saved.id))
             except AudienceError as error:

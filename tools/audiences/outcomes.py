@@ -24,6 +24,7 @@ from tools.audiences.disclosure import UNKNOWN, Disclosure, Question, number_tex
 from tools.audiences.meaning import Items, Meaning, meaning_of
 from tools.operation_types import CampaignOutcome, Estimate, Side
 from tools.stopping import go_on_unless_stopped
+from tools.storage.holdouts import ControlGroup
 from tools.storage.kept_counts import KeptCounts
 from tools.storage.registry import Registry
 from tools.storage.table_file import read_columns
@@ -181,6 +182,7 @@ class Outcomes:
         disclosure: Disclosure,
         ids: Ids,
         model: "Callable[[], tuple[Forecaster, TunedDemands]]",
+        control: ControlGroup,
     ) -> None:
         """Read nothing yet.
 
@@ -191,9 +193,10 @@ class Outcomes:
             ids: the ids of users as the caller names them.
             model: gives the model, and the demands that were fitted to known users: asked what a demand means where
                 that was not kept when the audience was saved.
+            control: who is never contacted.
         """
         self._registry, self._dataset, self._model = registry, dataset, model
-        self._disclosure, self._ids = disclosure, ids
+        self._disclosure, self._ids, self._control = disclosure, ids, control
 
     def from_file(self, audience: str, path: Path, by: str, version: int | None = None) -> CampaignOutcome:
         """Record the responses in a file; the same file twice is recorded once.
@@ -201,6 +204,18 @@ class Outcomes:
         Raises:
             RequestError: there is no such audience or version, or the file cannot be read.
         """
+        saved, values, notes = self._read(audience, path, version)
+        return self._record(saved, "file", values, notes, by)
+
+    def look_at_file(self, audience: str, path: Path, version: int | None = None) -> CampaignOutcome:
+        """What ``from_file`` would record; nothing is kept. Raises like it."""
+        saved, values, notes = self._read(audience, path, version)
+        return self._shown(self._judged(saved, "file", values, notes, ""), notes)
+
+    def _read(
+        self, audience: str, path: Path, version: int | None
+    ) -> tuple[SavedAudience, dict[str, float | None], list[str]]:
+        """The version that a file is about, who responded by it, and what has to be said."""
         saved = self._registry.get(audience, version)
         days = read_demand(saved.spec.demand).horizon_days if saved.spec else HORIZON_DAYS
         found = read_outcome(path, saved.as_of, saved.as_of + timedelta(days=days))
@@ -208,8 +223,7 @@ class Outcomes:
         ids, named = self._ids(list(found.values))
         values = {user: found.values[named.get(user, user)] for user in ids}
         self._check_ids(path, values, members)
-        notes = [*found.notes, *self._left_out(values, members)]
-        return self._record(saved, "file", values, notes, by)
+        return saved, values, [*found.notes, *self._left_out(values, members)]
 
     def _check_ids(self, path: Path, values: Mapping[str, float | None], members: set[str]) -> None:
         """See that the file names users of this data.
@@ -316,15 +330,28 @@ class Outcomes:
     def _record(
         self, saved: SavedAudience, source: str, values: Mapping[str, float | None], notes: list[str], by: str
     ) -> CampaignOutcome:
+        members = set(self._registry.members(saved.id, saved.version)[0])
+        control = self._control.among(members)
+        outcome = self._judged(saved, source, values, notes, by)
+        content = sha256(json.dumps([source, sorted(values.items()), notes]).encode()).hexdigest()
+        go_on_unless_stopped()
+        responses = {user: value for user, value in values.items() if user in members}
+        return self._shown(self._registry.record_outcome(outcome, content, by, responses, control), notes)
+
+    def _judged(
+        self, saved: SavedAudience, source: str, values: Mapping[str, float | None], notes: list[str], by: str
+    ) -> CampaignOutcome:
+        """What is to be recorded of a version; ``notes`` get what cannot be known."""
         members, held_out = (set(each) for each in self._registry.members(saved.id, saved.version))
-        contacted, held = _side(members - held_out, values), _side(held_out, values)
+        control = self._control.among(members)
+        contacted, held = _side(members - held_out - control, values), _side(held_out, values)
         counted = (contacted.responders or 0) + (held.responders or 0)
         judged = _compared(contacted, held, counted, saved.forecast)
         if judged["uplift"] is None:
             notes.append(_NO_HOLDOUT)
         elif judged["relative"] is None:
             notes.append(_NO_RATIO)
-        outcome = CampaignOutcome(
+        return CampaignOutcome(
             audience_id=saved.id,
             name=saved.name,
             version=saved.version,
@@ -338,9 +365,6 @@ class Outcomes:
             recorded=datetime.now(UTC),
             recorded_by=by,
         )
-        content = sha256(json.dumps([source, sorted(values.items()), notes]).encode()).hexdigest()
-        go_on_unless_stopped()
-        return self._shown(self._registry.record_outcome(outcome, content, by), notes)
 
     def _shown(self, outcome: CampaignOutcome, notes: Sequence[str]) -> CampaignOutcome:
         """An outcome with its counts as they are shown, and what follows from them.

@@ -24,7 +24,7 @@ from tools.audiences.changes import shown_aside
 from tools.audiences.disclosure import Disclosure, number_text
 from tools.delivery.destinations import Platform, Receiver
 from tools.delivery.reaching import Contact, ReachableUsers, sentence, told
-from tools.types import ExportFile, SavedAudience
+from tools.types import ExportFile, ExportPlan, SavedAudience
 
 KEPT_DAYS = 7
 """Days after which a file is deleted: who may be reached changes, so an old file is wrong sooner or later."""
@@ -67,7 +67,31 @@ def export_audience(
         WorkspaceError: the disk is full or may not be written; an earlier file of this version is still there.
         RequestError: the platform turns such a list down, or could match too few of it.
     """
-    disclosure = disclosure or Disclosure(1)
+    table, plan = planned(saved, leaving, kinds, platform, disclosure or Disclosure(1))
+    ending = f"-{platform.key}" if platform else ""
+    target = workspace.exports / f"{saved.id}-v{saved.version}{ending}.{format}"
+    return ExportFile(
+        **plan.model_dump(),
+        path=str(target),
+        format=format,
+        sha256=_written(_safe(table, format), target, format),
+        expires=_today() + timedelta(days=KEPT_DAYS),
+    )
+
+
+def planned(
+    saved: SavedAudience,
+    leaving: ReachableUsers,
+    kinds: Sequence[str],
+    platform: Platform | Receiver | None,
+    disclosure: Disclosure,
+) -> tuple[pl.DataFrame, ExportPlan]:
+    """What an export would write, and who would not be in it; nothing is written. Arguments as ``export_audience``.
+
+    Raises:
+        TooSmallError: fewer users than the minimum would leave.
+        RequestError: the platform turns such a list down, or could match too few of it.
+    """
     if isinstance(platform, Platform):
         platform.check_name(saved)
     table, out = _table(leaving, kinds, platform)
@@ -78,21 +102,15 @@ def export_audience(
     else:
         _large_enough(table.height, disclosure.minimum)
     left_out = told([*leaving.left_out, *out.reasons()], saved, disclosure)
-    ending = f"-{platform.key}" if platform else ""
-    target = workspace.exports / f"{saved.id}-v{saved.version}{ending}.{format}"
-    return ExportFile(
+    return table, ExportPlan(
         audience_id=saved.id,
         version=saved.version,
-        path=str(target),
-        format=format,
         rows=table.height,
         held_out=len(leaving.held_out),
         columns=tuple(table.columns),
-        sha256=_written(_safe(table, format), target, format),
         platform=platform.name if platform else "",
         warnings=(*sentence(left_out), *warnings),
         left_out=left_out,
-        expires=_today() + timedelta(days=KEPT_DAYS),
     )
 
 

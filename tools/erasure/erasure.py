@@ -1,6 +1,7 @@
 """What is deleted on request: users, in the whole workspace, with a receipt; and audiences, exports, conversations."""
 
 import re
+import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import polars as pl
 from encoders.data.contacts import KINDS, ContactFormat
 from encoders.data.erasing import MASK, Forgotten, erase_from_folder, forget, prepared_folders
 from encoders.data.events import Dataset
+from encoders.data.kept_files import FOLDER as DELIVERIES
 from encoders.errors import NotThereError, RequestError
 from encoders.settings import Settings
 from encoders.user_vectors import erase_vectors
@@ -26,6 +28,7 @@ from tools.erasure.traces import Traces, traces_of, words_of_address
 from tools.jobs import Ledger
 from tools.naming import checked_approval
 from tools.operation_types import ErasedPlace, Receipt
+from tools.storage.put_away import PutAway
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import TABLES
 from tools.storage.sqlite import DATABASE, Database, overwriting_sqlite, reading_sqlite, whole_transaction
@@ -34,8 +37,17 @@ from tools.types import SavedAudience
 # --- Deleting what is kept: an audience, a file of an export, a conversation ----------------------
 
 
-def delete_audience(workspace: Workspace, registry: Registry, audience: str, actor: str) -> SavedAudience:
+def delete_audience(
+    workspace: Workspace, registry: Registry, audience: str, actor: str, days: int = 0
+) -> SavedAudience:
     """Delete a saved audience with all its versions, and its files; its audit lines stay, without members.
+
+    Args:
+        workspace: where its files are.
+        registry: where it is.
+        audience: its name or id.
+        actor: who deletes it.
+        days: for which it can be brought back, without its files; 0: it is gone for good.
 
     Returns:
         Its newest version as it was.
@@ -43,7 +55,7 @@ def delete_audience(workspace: Workspace, registry: Registry, audience: str, act
     Raises:
         NotThereError: there is none of that name.
     """
-    saved = registry.delete(audience, actor)
+    saved = PutAway(registry, days).delete(audience, actor) if days else registry.delete(audience, actor)
     for path in workspace.exports.glob(f"{saved.id}-v*"):
         path.unlink(missing_ok=True)
     return saved
@@ -205,6 +217,8 @@ def _erase_places(
         yield ErasedPlace(path="chroma", changes=found)
     if found := erase_vectors(workspace, traces.users):
         yield ErasedPlace(path="vectors", changes=found)
+    if found := _drop_deliveries(workspace):
+        yield ErasedPlace(path=DELIVERIES, changes=found)
     files = list(_files(workspace.path))
     for number, path in enumerate(files):
         progress("Erasing them from files", 0.3 + 0.5 * number / len(files))
@@ -218,6 +232,13 @@ def _erase_places(
         if found := erase_from_folder(folder, traces.users):
             yield ErasedPlace(path=_shown(folder, workspace.path), changes=found)
     erase_vectors(workspace, traces.users)  # what was being made when this began
+
+
+def _drop_deliveries(workspace: Workspace) -> int:
+    """Delete what was read of files of events: it is packed, and read again without them; how many files that were."""
+    kept = [path for path in (workspace.path / DELIVERIES).rglob("*") if path.is_file()]
+    shutil.rmtree(workspace.path / DELIVERIES, ignore_errors=True)
+    return len(kept)
 
 
 def _files(root: Path) -> Iterator[Path]:

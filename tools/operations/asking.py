@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from tools.effect_types import UpliftReport
 from tools.operation_types import (
     VERSION,
     AudiencePage,
@@ -14,6 +15,7 @@ from tools.operation_types import (
     Goal,
     GoalReached,
     GroupCard,
+    HoldoutPlan,
     LedgerPage,
     RefreshDay,
     audience_page,
@@ -108,6 +110,15 @@ def reach_goal(service: "AudienceService", spec: inputs.Spec, goal: Goal) -> Goa
     return service.reach_goal(spec, goal)
 
 
+def holdout_plan(service: "AudienceService", spec: inputs.Spec, shares: inputs.Holdouts = ()) -> HoldoutPlan:
+    """How small an effect the outcome of an audience will show, by the share that is held out.
+
+    Ask before 'save', and tell the person: with 10 % held out an uplift of so many points will be seen, with 25 % a
+    smaller one. Nothing is saved.
+    """
+    return service.holdout_plan(spec, shares)
+
+
 def preview(service: "AudienceService", spec: inputs.Spec, count: inputs.Users = 5) -> tuple[SampleUser, ...]:
     """A few users from the top to the bottom of an audience, masked, with the past events that put them there.
 
@@ -200,6 +211,21 @@ def ledger(service: "AudienceService", limit: inputs.Limit = 20, cursor: inputs.
     the last. It takes a while where the data is new.
     """
     return service.ledger.page(limit, cursor)
+
+
+def uplift(
+    service: "AudienceService",
+    audience: inputs.OneAudience = None,
+    value: inputs.Worth = None,
+    cost: inputs.Worth = None,
+) -> UpliftReport:
+    """Who changes because of us: would an audience come anyway, may it be moved, or is that unknown.
+
+    Told from all campaigns with a holdout whose outcome was recorded, by forecast, by who had done it before, and by
+    kind of demand; 'more_campaigns' says how many more would decide. With the value of a responder and the cost of a
+    contact it says where to cut by the profit that comes because of us, once there is evidence. Say 'unknown' as it is.
+    """
+    return service.uplift(audience, value, cost)
 
 
 def refresh_day(service: "AudienceService", audience: inputs.AudienceName, as_of: inputs.Day = None) -> RefreshDay:

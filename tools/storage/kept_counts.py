@@ -59,6 +59,8 @@ class KeptCounts:
             self._db.run(f"INSERT OR REPLACE INTO counts VALUES ({marks})", (*place, data_version, *counted))
 
     def deleted(self) -> int:
-        """How many audiences were deleted since the file was made."""
+        """How many audiences were deleted since the file was made, and not brought back."""
+        there = "SELECT id FROM audiences WHERE id NOT IN (SELECT id FROM put_away WHERE state = 'deleted')"
+        gone = f"SELECT COUNT(DISTINCT audience) FROM audit WHERE action = 'delete' AND audience NOT IN ({there})"
         with self._db.reading():
-            return int(self._db.run("SELECT COUNT(DISTINCT audience) FROM audit WHERE action = 'delete'")[0][0])
+            return int(self._db.run(gone)[0][0])

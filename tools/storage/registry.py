@@ -12,24 +12,27 @@ from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self
-
-from pydantic import BaseModel
 
 from encoders.errors import NotThereError, RequestError
 from encoders.records import Record
 from encoders.text.words import as_it_was_saved
-from tools.naming import checked_approval, checked_name, is_audience_id
+from tools.naming import NAME_LENGTH, checked_approval, checked_names, is_audience_id
 from tools.operation_types import CampaignOutcome
-from tools.storage.registry_tables import TABLES
+from tools.storage.holdouts import MemberFacts, hold_out
+from tools.storage.registry_tables import TABLES, json_of
 from tools.storage.sqlite import Database, digest
 from tools.types import AudienceSpec, Interval, SavedAudience
 
-NAME_LENGTH = 120
+NOTHING_KNOWN = MemberFacts()
+NOBODY: Mapping[str, float | None] = MappingProxyType({})
 _OF_AN_AUDIENCE = (
-    "members", "outcomes", "meanings", "counts", "deployments", "deliveries", "pushes", "keys", "versions"
+    "members", "responses", "outcomes", "meanings", "counts", "deployments", "deliveries", "pushes", "keys", "versions"
 )  # fmt: skip
 """Tables with rows of an audience, in the order in which they are deleted."""
+_THERE = "id NOT IN (SELECT id FROM put_away WHERE state = 'deleted')"
+_ARCHIVED = "(SELECT time FROM put_away WHERE put_away.id = audiences.id AND state = 'archived') AS archived"
 
 
 class SavedVersion(NamedTuple):
@@ -58,19 +61,6 @@ class AuditLine(Record):
     audience: str | None
     version: int | None
     details: dict[str, Any]
-
-
-def hold_out(user_ids: Collection[str], share: float, salt: str) -> list[str]:
-    """Pick the users of an audience that are held out, so that its effect can be measured against them.
-
-    Users are ranked by a hash of ``salt`` (the audience id) and their id, and the first ``round(share * n)`` are kept
-    back. The rank of a user never changes, so a refreshed audience keeps its holdout but for the few at the edge.
-
-    Returns:
-        The ids held out, sorted.
-    """
-    ranked = sorted(set(user_ids), key=lambda user: (sha256(f"{salt}|{user}".encode()).digest(), user))
-    return sorted(ranked[: round(share * len(ranked))])
 
 
 class Registry:
@@ -116,6 +106,9 @@ class Registry:
         refreshes: bool = False,
         inherited: Collection[str] = (),
         notes: Sequence[str] = (),
+        parts: Sequence[str] = (),
+        as_version: int | None = None,
+        known: MemberFacts = NOTHING_KNOWN,
         emit: Emit = emit_nothing,
     ) -> SavedAudience:
         """Save an audience, as the next version where the name exists, with holdout and audit line.
@@ -135,29 +128,34 @@ class Registry:
             refreshes: who was in the version before stays where they were; the share is drawn from the rest.
             inherited: users who are held out whatever the share, which is filled up from the others.
             notes: what to say about users who were left out.
+            parts: ids of the saved audiences it was combined from, for the audit line.
+            as_version: the version that it has to become; None for any.
+            known: of the members; their forecast decides of which bands the holdout is drawn.
             emit: told of the new version, inside the transaction.
 
         Raises:
-            RequestError: the name or the approval is missing, or the key was used for something else.
+            RequestError: the name or the approval is missing, the key was used for something else, or the name has
+                other versions by now than whoever said yes was shown.
         """
-        name, approved_by = _checked(name, approved_by, keeps_its_name=refreshes)
-        texts = {"spec": _json(spec), "forecast": _json(forecast), "notes": json.dumps(list(notes))}
+        name, approved_by = checked_names(name, approved_by, keeps_its_name=refreshes)
+        texts = {"spec": json_of(spec), "forecast": json_of(forecast), "notes": json.dumps(list(notes))}
         versions = {"as_of": as_of.isoformat(), "model_version": model_version, "data_version": data_version}
-        said = {"definition": definition, "approved_by": approved_by, "created": datetime.now(UTC).isoformat()}
-        facts: dict[str, str | int | None] = {**texts, **versions, **said}
+        facts: dict[str, str | int | None] = {**texts, **versions, "definition": definition, "approved_by": approved_by}
         content = _digest(action := "refresh" if refreshes else "save", name, facts["spec"], definition, approved_by)
         with self._db.transaction():
             if seen := self._seen(key, content):
                 return self.get(seen["audience"], seen["version"])
             audience, version = self._next_version(name)
-            before = set(self.members(audience)[0]) if refreshes else None
-            held_out = self._held_out(set(members), holdout_share, audience, refreshes, set(inherited))
-            counts = {"users": len(set(members)), "holdout": len(held_out)}
-            self._insert({**facts, **counts, "audience": audience, "version": version}, set(members), held_out)
-            self._write_audit(approved_by, action, audience, version, {"name": name, **counts})
+            if as_version not in (None, version):
+                raise RequestError(_changed_meanwhile(name, version))
+            before = frozenset(self.members(audience)[0]) if refreshes else None
+            held_out = self._held_out(set(members), holdout_share, audience, refreshes, set(inherited), known)
+            facts |= (counts := {"users": len(set(members)), "holdout": len(held_out)})
+            self._insert({**facts, "audience": audience, "version": version}, set(members), held_out, known)
+            made_of = {"parts": list(parts)} if parts else {}
+            self.write_audit(approved_by, action, audience, version, {"name": name, **counts, **made_of})
             self._remember(key, content, audience, version)
-            saved = self.get(audience, version)
-            emit(self._db, SavedVersion(saved, frozenset(members), None if before is None else frozenset(before)))
+            emit(self._db, SavedVersion(saved := self.get(audience, version), frozenset(members), before))
             return saved
 
     def get(self, id_or_name: str, version: int | None = None) -> SavedAudience:
@@ -187,12 +185,17 @@ class Registry:
         """The newest version of every audience, by name."""
         newest = "WHERE version = (SELECT MAX(version) FROM versions AS other WHERE other.audience = versions.audience)"
         with self._db.reading():
-            return tuple(self._versions(f"{newest} ORDER BY folded"))
+            return tuple(self._versions(f"{newest} AND {_THERE} ORDER BY folded"))
 
     def versions(self) -> tuple[SavedAudience, ...]:
         """Every version of every audience, the latest day first, and of one day by name."""
         with self._db.reading():
-            return tuple(self._versions("ORDER BY as_of DESC, folded, version DESC"))
+            return tuple(self._versions(f"WHERE {_THERE} ORDER BY as_of DESC, folded, version DESC"))
+
+    def history(self, id_or_name: str) -> tuple[SavedAudience, ...]:
+        """Every version of one audience, the first one first; raises like ``get``."""
+        with self._db.reading():
+            return tuple(self._versions("WHERE audience = ? ORDER BY version", self._find(id_or_name)))
 
     def members(self, id_or_name: str, version: int | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Ids of everybody in the audience, and of those among them that are held out; both sorted."""
@@ -222,7 +225,7 @@ class Registry:
             NotThereError: there is none of that name.
             RequestError: the new name or the approval is missing, or another audience is called so.
         """
-        name, approved_by = _checked(name, approved_by)
+        name, approved_by = checked_names(name, approved_by)
         with self._db.transaction():
             saved = self.get(id_or_name)
             if saved.name == name:
@@ -231,11 +234,13 @@ class Registry:
                 raise RequestError(f"Another saved audience is called '{name}' ({other}); choose a name that is free.")
             self._db.run("UPDATE audiences SET name = ?, folded = ? WHERE id = ?", (name, name.casefold(), saved.id))
             self._name_in_conditions(saved, name)
-            self._write_audit(approved_by, "rename", saved.id, saved.version, {"name": name, "before": saved.name})
+            self.write_audit(approved_by, "rename", saved.id, saved.version, {"name": name, "before": saved.name})
             return self.get(saved.id)
 
     def delete(self, id_or_name: str, actor: str) -> SavedAudience:
-        """Delete an audience with all its versions, outcomes and deployments; its audit lines stay, without members.
+        """Delete an audience for good, with all its versions, outcomes and deployments, deleted before or not.
+
+        Its audit lines stay, without members.
 
         Returns:
             The newest version as it was.
@@ -245,14 +250,22 @@ class Registry:
         """
         with self._db.transaction():
             self._db.run("PRAGMA secure_delete = ON")
-            saved = self.get(id_or_name)
+            saved = self._versions("WHERE audience = ? ORDER BY version", self._find(id_or_name, deleted=True))[-1]
             for table in _OF_AN_AUDIENCE:
                 self._db.run(f"DELETE FROM {table} WHERE audience = ?", (saved.id,))
+            self._db.run("DELETE FROM put_away WHERE id = ?", (saved.id,))
             self._db.run("DELETE FROM audiences WHERE id = ?", (saved.id,))
-            self._write_audit(actor, "delete", saved.id, saved.version, {"name": saved.name})
+            self.write_audit(actor, "delete", saved.id, saved.version, {"name": saved.name})
         return saved
 
-    def record_outcome(self, outcome: CampaignOutcome, content: str, actor: str) -> CampaignOutcome:
+    def record_outcome(
+        self,
+        outcome: CampaignOutcome,
+        content: str,
+        actor: str,
+        responses: Mapping[str, float | None] = NOBODY,
+        control: Collection[str] = (),
+    ) -> CampaignOutcome:
         """Keep how a version did, with its audit line; what was brought last counts.
 
         The same ``content`` is kept once; brought again right away, it answers the same.
@@ -261,6 +274,8 @@ class Registry:
             outcome: what was measured.
             content: a digest of what it was measured from.
             actor: who brought it.
+            responses: which members responded, each with the value that came with it.
+            control: members who came into the control group since it was saved, and count on no side.
         """
         place, actor = (outcome.audience_id, outcome.version), checked_approval(actor)
         with self._db.transaction():
@@ -268,15 +283,26 @@ class Registry:
                 "SELECT content, outcome FROM outcomes WHERE audience = ? AND version = ? ORDER BY id DESC LIMIT 1",
                 place,
             )
+            self._db.run("DELETE FROM responses WHERE audience = ? AND version = ?", place)
+            marked = ((*place, user) for user in control)
+            self._db.run_many(
+                "UPDATE members SET control = 1 WHERE audience = ? AND version = ? AND user_id = ?", marked
+            )
+            rows = ((*place, user, value) for user, value in responses.items())
+            self._db.run_many("INSERT INTO responses VALUES (?, ?, ?, ?)", rows)
             if last and last[0]["content"] == content:
+                self._db.run(
+                    "UPDATE outcomes SET by_user = 1 WHERE audience = ? AND version = ? AND content = ?",
+                    (*place, content),
+                )
                 return CampaignOutcome.model_validate_json(last[0]["outcome"])
             self._db.run("DELETE FROM outcomes WHERE audience = ? AND version = ? AND content = ?", (*place, content))
             self._db.run(
-                "INSERT INTO outcomes (audience, version, content, outcome) VALUES (?, ?, ?, ?)",
+                "INSERT INTO outcomes (audience, version, content, outcome, by_user) VALUES (?, ?, ?, ?, 1)",
                 (*place, content, outcome.model_dump_json()),
             )
             details = {"source": outcome.source, "contacted": outcome.contacted.responders}
-            self._write_audit(actor, "outcome", *place, details | {"held out": outcome.held_out.responders})
+            self.write_audit(actor, "outcome", *place, details | {"held out": outcome.held_out.responders})
             return outcome
 
     def outcome(
@@ -328,18 +354,22 @@ class Registry:
         content = _digest(action, audience, version, details)
         with self._db.transaction():
             if self._seen(key, content) is None:
-                self._write_audit(actor, action, audience, version, details or {})
+                self.write_audit(actor, action, audience, version, details or {})
                 self._remember(key, content, audience, version)
 
-    def record_call(self, caller: str, operation: str, outcome: str) -> None:
-        """Write an audit line about a call, without waiting for the disk: there are many of them."""
-        with self._db.transaction(flushed=False):
-            self._write_audit(caller, "call", None, None, {"operation": operation, "outcome": outcome})
+    def write_audit(
+        self, actor: str, action: str, audience: str | None, version: int | None, details: dict[str, Any]
+    ) -> None:
+        """Write an audit line inside a transaction; ``record`` says what the arguments are."""
+        self._db.run(
+            "INSERT INTO audit (time, actor, action, audience, version, details) VALUES (?, ?, ?, ?, ?, ?)",
+            (datetime.now(UTC).isoformat(), actor, action, audience, version, json.dumps(details, sort_keys=True)),
+        )
 
     def record_event(self, actor: str, action: str, details: Mapping[str, str | int]) -> None:
         """Write an audit line about no audience in particular, without waiting for the disk."""
         with self._db.transaction(flushed=False):
-            self._write_audit(actor, action, None, None, dict(details))
+            self.write_audit(actor, action, None, None, dict(details))
 
     def audit(self, audience: str | None = None) -> tuple[AuditLine, ...]:
         """The audit lines of one audience (id or name) or of all, oldest first."""
@@ -352,8 +382,9 @@ class Registry:
             for details in [json.loads(row["details"])]
         )
 
-    def _find(self, id_or_name: str) -> str:
-        rows = self._db.run("SELECT id, name, folded FROM audiences ORDER BY folded")
+    def _find(self, id_or_name: str, deleted: bool = False) -> str:
+        there = "1" if deleted else _THERE
+        rows = self._db.run(f"SELECT id, name, folded FROM audiences WHERE {there} ORDER BY folded")
         wanted = " ".join(id_or_name.split())
         for column in ("id",) if is_audience_id(wanted) else ("id", "folded"):
             for row in rows:
@@ -380,10 +411,10 @@ class Registry:
             self._db.run("UPDATE versions SET spec = ? WHERE audience = ? AND version = ?", place)
 
     def _versions(self, where: str, *values: str) -> Sequence[SavedAudience]:
-        rows = self._db.run(f"SELECT * FROM versions JOIN audiences ON id = audience {where}", values)
+        rows = self._db.run(f"SELECT *, {_ARCHIVED} FROM versions JOIN audiences ON id = audience {where}", values)
         return [
             SavedAudience.model_validate(
-                {name: row[name] for name in SavedAudience.model_fields}
+                {name: row[name] for name in SavedAudience.model_fields.keys() & row.keys()}
                 | {"spec": _spec_of(row["spec"]) if row["spec"] else None}
                 | {"forecast": Interval.model_validate_json(row["forecast"]) if row["forecast"] else None}
                 | {"notes": json.loads(row["notes"])}
@@ -392,22 +423,38 @@ class Registry:
         ]
 
     def _held_out(
-        self, members: set[str], share: float, audience: str, refreshes: bool, inherited: set[str]
+        self, members: set[str], share: float, audience: str, refreshes: bool, inherited: set[str], known: MemberFacts
     ) -> set[str]:
         """Who is held out, inside a transaction that has not written the new version yet."""
-        if not refreshes:
-            inside, others = inherited & members, members - inherited
-            missing = max(0, round(share * len(members)) - len(inside))
-            return inside | set(hold_out(others, missing / len(others) if others else 0.0, audience))
-        everybody, held_out = (set(each) for each in self.members(audience))
-        return (held_out & members) | set(hold_out(members - everybody, share, audience))
+        new, kept = members, set(inherited & members)
+        if refreshes:
+            everybody, held_out = (set(each) for each in self.members(audience))
+            new, kept = members - everybody, held_out & members
+        control = known.control & members
+        rest = new - kept - control
+        missing = max(0, round(share * len(new)) - len(new & (kept | control)))
+        return kept | control | set(hold_out(rest, missing / len(rest) if rest else 0.0, audience, known.chances))
 
-    def _insert(self, facts: dict[str, str | int | None], members: set[str], held_out: set[str]) -> None:
+    def _insert(
+        self, facts: dict[str, str | int | None], members: set[str], held_out: set[str], known: MemberFacts
+    ) -> None:
         """Write one version and who is in it."""
+        facts = {**facts, "created": datetime.now(UTC).isoformat()}
         columns = ", ".join(facts)
         self._db.run(f"INSERT INTO versions ({columns}) VALUES ({', '.join(f':{each}' for each in facts)})", facts)
-        rows = ((facts["audience"], facts["version"], user, user in held_out) for user in sorted(members))
-        self._db.run_many("INSERT INTO members VALUES (?, ?, ?, ?)", rows)
+        place, habitual = (facts["audience"], facts["version"]), known.habitual
+        rows = (
+            (
+                *place,
+                user,
+                user in held_out,
+                known.chances.get(user),
+                None if habitual is None else user in habitual,
+                user in known.control,
+            )
+            for user in sorted(members)
+        )
+        self._db.run_many("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _next_version(self, name: str) -> tuple[str, int]:
         found = self._db.run("SELECT id FROM audiences WHERE folded = ?", (name.casefold(),))
@@ -431,32 +478,17 @@ class Registry:
             values = (digest(key), content, audience, version, datetime.now(UTC).isoformat())
             self._db.run("INSERT INTO keys (key, content, audience, version, made) VALUES (?, ?, ?, ?, ?)", values)
 
-    def _write_audit(
-        self, actor: str, action: str, audience: str | None, version: int | None, details: dict[str, Any]
-    ) -> None:
-        self._db.run(
-            "INSERT INTO audit (time, actor, action, audience, version, details) VALUES (?, ?, ?, ?, ?, ?)",
-            (datetime.now(UTC).isoformat(), actor, action, audience, version, json.dumps(details, sort_keys=True)),
-        )
-
-
-def _json(model: BaseModel | None) -> str | None:
-    return None if model is None else model.model_dump_json()
-
 
 def _spec_of(text: str) -> AudienceSpec:
     spec = AudienceSpec.model_validate_json(text)
     return spec.model_copy(update={"demand": as_it_was_saved(spec.demand)})
 
 
+def _changed_meanwhile(name: str, version: int) -> str:
+    if version == 1:
+        return f"'{name}' is no longer there, so nothing was saved as a version of it; save it anew."
+    return f"'{name}' was saved by somebody else meanwhile and has version {version - 1} by now; look at it, then save."
+
+
 def _digest(*content: object) -> str:
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _checked(name: str, approved_by: str, keeps_its_name: bool = False) -> tuple[str, str]:
-    name = " ".join(name.split())
-    if is_audience_id(name) and not keeps_its_name:
-        raise RequestError(f"'{name}' has the form of an audience's id, and so cannot name one; take another name.")
-    if not 0 < len(name) <= NAME_LENGTH:
-        raise RequestError(f"An audience needs a name of 1 to {NAME_LENGTH} characters; this one has {len(name)}.")
-    return checked_name(name, "the audience"), checked_approval(approved_by)

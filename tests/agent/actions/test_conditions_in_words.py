@@ -1,6 +1,6 @@
 """Conditions as the conversation and the page show them, and as a step brings them into an audience."""
 
-from agent.page import controls
+from agent.page.ask import controls
 from agent.reading.wording import conditions
 from agent.state import Memory
 from agent.steps import Step

@@ -165,3 +165,18 @@ def test_a_request_of_nothing_but_what_is_left_out_is_answered(
     monkeypatch.setattr(PlantedService, "read", read)
     assert talk.say("t", text).text
     assert all(map(str.strip, asked))
+
+
+def test_how_things_are_joined_is_set_and_taken_back(talk: Conversation) -> None:
+    talk.say("t", "people who will buy dog food or cat food")
+    either = draft(talk.say("t", "in the next 28 days"))
+    assert (either.join, either.days) == ("any", 28)
+    names = [each.name for each in either.things if not each.struck]
+    assert len(names) > 1
+    both = draft(talk.keep("t", names, "all"))
+    assert (both.join, " as well as ".join(names) in both.spec.demand) == ("all", True)
+    assert draft(talk.keep("t", names)).join == "all"
+    assert draft(talk.keep("t", names, "any")).spec.demand == either.spec.demand
+    assert draft(talk.say("t", "undo")).join == "all"
+    by_hand = draft(talk.edit("t", both.spec.model_copy(update={"demand": "Households that will buy tea"})))
+    assert (by_hand.join, by_hand.days, by_hand.things) == ("any", None, ())

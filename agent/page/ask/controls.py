@@ -6,7 +6,7 @@ from typing import NamedTuple
 from agent.page.cards import count
 from agent.reading import wording
 from agent.reading.wording import listed
-from agent.state import Thing
+from agent.state import Join, Thing
 from encoders.errors import RequestError
 from tools.delivery.destinations import platform_named
 from tools.types import AudienceSpec, SizeEstimate
@@ -35,11 +35,13 @@ def keep_conditions(spec: AudienceSpec, kept: Sequence[str]) -> AudienceSpec:
     return wording.keep_conditions(spec, kept)
 
 
-def cut_to_percent(spec: AudienceSpec, size: SizeEstimate, percent: float) -> AudienceSpec:
-    """Keep the best ``percent`` (0..100) of the eligible users; the cut stays where the slider already shows it."""
-    if round(100 * size.cut, 1) == round(percent, 1):
-        return spec
-    return spec.model_copy(update={"cut": min(max(percent / 100, 0.0), 1.0)})
+def cut_to_share(spec: AudienceSpec, size: SizeEstimate, share: float) -> AudienceSpec:
+    """Keep the best ``share`` (0..1) of the eligible users; a handle that was put where it was changes nothing.
+
+    Raises:
+        RequestError: there are too few to choose among.
+    """
+    return cut_to_users(spec, size, max(1, round(share * (size.eligible or 0))))
 
 
 def cut_to_users(spec: AudienceSpec, size: SizeEstimate, users: float | None) -> AudienceSpec:
@@ -58,6 +60,11 @@ def cut_to_users(spec: AudienceSpec, size: SizeEstimate, users: float | None) ->
 def reopen_request(assumption: str) -> str:
     """What a click on an assumption says to the conversation."""
     return f"Change: {assumption}"
+
+
+def join_request(join: Join) -> str:
+    """What a click on how the things are joined says to the conversation."""
+    return "All of these, by the same person" if join == "all" else "Any of these is enough"
 
 
 def save_request(name: str, percent: float | None = None) -> str:

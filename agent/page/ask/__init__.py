@@ -1,0 +1,1 @@
+"""Where one asks: the conversation, and the audience that comes of it."""

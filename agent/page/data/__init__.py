@@ -1,0 +1,1 @@
+"""The place Data: what was read, and how far it carries."""

@@ -1,0 +1,1 @@
+"""The place Results: what was forecast, and what then happened."""
