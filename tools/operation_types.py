@@ -43,6 +43,10 @@ class CampaignOutcome(Record):
     held_out: Side
     uplift: Estimate | None = Field(description="rate contacted minus rate held out; None where nobody was held out")
     relative: Estimate | None = Field(description="uplift as a share of the rate held out; None where that is zero")
+    always: Estimate | None = Field(
+        None,
+        description="the uplift by now with a 95 % interval that holds however often it is looked at before the end",
+    )
     forecast: Interval | None = Field(description="responders expected among all users when it was saved")
     forecast_held: bool | None = Field(description="whether the responders counted lie in the interval of the forecast")
     notes: tuple[str, ...] = Field((), description="what was left out of the file, and what cannot be known")
