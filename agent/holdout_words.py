@@ -4,7 +4,7 @@ from agent.numbers import decimal, percent
 from encoders.settings import Settings
 from prompts.loader import reply
 from tools.audiences.power import plan
-from tools.operation_types import HoldoutPower
+from tools.effect_types import HoldoutPower
 from tools.types import SavedAudience, SizeEstimate
 
 _BESIDE, _MOST = 0.25, 0.5

@@ -1,4 +1,4 @@
-"""What operations answer about the effect of campaigns: who would come anyway, and who may be moved."""
+"""What operations answer about the effect of campaigns: what a holdout will show, and who may be moved."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from pydantic import Field
 
 from encoders.records import Record
 from tools.operation_types import Estimate, Kind
-from tools.types import Count
+from tools.types import Count, Interval
 
 Verdict = Literal["would come anyway", "may be moved", "unknown"]
 
@@ -96,3 +96,27 @@ class UpliftReport(Record):
     )
     qini: tuple[Qini, ...] = Field(description="null campaigns say nothing; from three campaigns on")
     notes: tuple[str, ...]
+
+
+# --- What a holdout will show, before it is kept ---------------------------------------------------
+
+
+class HoldoutPower(Record):
+    """What difference between those contacted and those held out will be told from chance, for one share."""
+
+    share: float = Field(description="of the audience that is held out, 0..1, the control group included")
+    held_out: Count
+    contacted: Count
+    detects: float | None = Field(
+        description="the smallest difference in the share of responders that will be seen in 4 of 5 campaigns, by the "
+        "95 % interval, 0..1; null: none would"
+    )
+
+
+class HoldoutPlan(Record):
+    """What the outcome of an audience will show, by the share that is held out."""
+
+    users: Count
+    rate: Interval | None = Field(description="share of them expected to respond; null where they are too few")
+    control: float = Field(description="share of all users in the control group that lasts, 0..1")
+    options: tuple[HoldoutPower, ...] = Field(description="from the smallest share to the largest")

@@ -12,6 +12,8 @@ from tools.access.callers import Scope
 from tools.audiences.changes import moves, refresh_question
 from tools.audiences.disclosure import Mask
 from tools.audiences.profile import Profile
+from tools.delivery.destinations import Platform
+from tools.delivery.exports import matched_by
 from tools.delivery.uses import Uses
 from tools.erasure.erasure import delete_audience
 from tools.operation_types import AudienceUses, DeletedAudience, Region, VersionChange
@@ -70,6 +72,16 @@ class AudienceLibrary(SavedAudiences):
         """What ``export`` would write, and who would not be in it and why; nothing is written. Raises like it."""
         in_use(self._registry.get(audience))
         return self._exports.planned(audience, format, platform)
+
+    def check_destination(self, platform: str) -> None:
+        """Look whether a list for a destination could be made of this data at all.
+
+        Raises:
+            RequestError: there is no such destination, or the data has none of the contacts that it matches people by.
+        """
+        destination = self.destinations.named(platform)
+        if isinstance(destination, Platform):
+            matched_by(destination, self._reaching().has_contacts)
 
     def refresh_days(self, audience: str) -> tuple[date, date]:
         """The day that a refresh would propose, and the last day that the data reaches to.

@@ -42,6 +42,10 @@ class CampaignOutcome(Record):
     held_out: Side
     uplift: Estimate | None = Field(description="rate contacted minus rate held out; None where nobody was held out")
     relative: Estimate | None = Field(description="uplift as a share of the rate held out; None where that is zero")
+    always: Estimate | None = Field(
+        None,
+        description="the uplift by now with a 95 % interval that holds however often it is looked at before the end",
+    )
     forecast: Interval | None = Field(description="responders expected among all users when it was saved")
     forecast_held: bool | None = Field(description="whether the responders counted lie in the interval of the forecast")
     notes: tuple[str, ...] = Field((), description="what was left out of the file, and what cannot be known")
@@ -173,30 +177,6 @@ class DriftReport(Record):
 
     audiences: tuple[Drift, ...]
     unchecked: tuple[UncheckedAudience, ...]
-
-
-# --- What a holdout will show, before it is kept ---------------------------------------------------
-
-
-class HoldoutPower(Record):
-    """What difference between those contacted and those held out will be told from chance, for one share."""
-
-    share: float = Field(description="of the audience that is held out, 0..1, the control group included")
-    held_out: Count
-    contacted: Count
-    detects: float | None = Field(
-        description="the smallest difference in the share of responders that will be seen in 4 of 5 campaigns, by the "
-        "95 % interval, 0..1; null: none would"
-    )
-
-
-class HoldoutPlan(Record):
-    """What the outcome of an audience will show, by the share that is held out."""
-
-    users: Count
-    rate: Interval | None = Field(description="share of them expected to respond; null where they are too few")
-    control: float = Field(description="share of all users in the control group that lasts, 0..1")
-    options: tuple[HoldoutPower, ...] = Field(description="from the smallest share to the largest")
 
 
 # --- What was forecast for saved audiences, beside what then happened -----------------------------

@@ -27,9 +27,9 @@ from tools.delivery.destinations import Destinations
 from tools.delivery.outbox import Outbox, announce_drift, announce_saved
 from tools.delivery.reaching import Reachability
 from tools.delivery.sending import Deployments, Exports
-from tools.effect_types import UpliftReport
+from tools.effect_types import HoldoutPlan, UpliftReport
 from tools.erasure.erasure import delete_conversation, delete_export, erase
-from tools.operation_types import MOST_HELD_OUT, HoldoutPlan, Receipt, Refreshed
+from tools.operation_types import MOST_HELD_OUT, Receipt, Refreshed
 from tools.queries import AudienceQueries
 from tools.sentences.sentence import write
 from tools.stopping import go_on_unless_stopped

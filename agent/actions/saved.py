@@ -34,7 +34,8 @@ def ask_save(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory
         sentence=plain(size.sentence or spec.demand, 4000),
         users=replies.counted(size.users, speaker.card),
         unit_plural=units,
-        kept=kept_text(share) + power_text(size, share, speaker.service.settings),
+        kept=kept_text(speaker.service.settings.holdout if share is None else share)
+        + power_text(size, share, speaker.service.settings),
     )
     return speaker.wait(memory, "save", text, {"name": name, "holdout": "" if share is None else str(share)})
 
@@ -57,10 +58,8 @@ def save_draft(
     return memory.model_copy(update={"now": now.model_copy(update={"draft": draft})}), saved
 
 
-def kept_text(share: float | None) -> str:
-    """How many are held out, where that was said; a share that cannot be is refused before anybody says yes."""
-    if share is None:
-        return ""
+def kept_text(share: float) -> str:
+    """How many are held out; a share that cannot be is refused before anybody says yes."""
     if not 0 <= share <= 0.5:
         raise RequestError(reply("holdout_wrong", most=50))
     return " " + reply("kept_back", percent=replies.percent(share))
@@ -210,7 +209,9 @@ def ask_export(speaker: ReplyBuilder, step: Step, context: Context, memory: Memo
     if not wanted and now is None:
         return speaker.say(memory, speaker.nothing_yet(memory), replies.examples(speaker.card))
     chosen = speaker.saved(wanted, memory) if wanted else now.draft.saved if now else None
-    form = "csv" if key else step.format or "csv"
+    form: Literal["csv", "parquet"] = "csv" if key or step.format != "parquet" else "parquet"
+    if key:
+        speaker.service.check_destination(key)
     if chosen:
         name, users, share = chosen.name, chosen.users, None
     else:
@@ -221,9 +222,25 @@ def ask_export(speaker: ReplyBuilder, step: Step, context: Context, memory: Memo
     text = _question(
         chosen is None, plain(name), replies.counted(users, speaker.card), speaker.card.unit_plural, form, key
     )
+    if chosen:
+        text = f"{_leaving(speaker, chosen, form, key)} {text}"
     arguments = {"name": name, "format": form, "audience": chosen.id if chosen else "", "platform": key}
     arguments["holdout"] = "" if share is None else str(share)
     return speaker.wait(memory, "export", text, arguments)
+
+
+def _leaving(speaker: ReplyBuilder, saved: SavedAudience, form: Literal["csv", "parquet"], platform: str) -> str:
+    """How many would leave, and who would not and why; raises like the export."""
+    planned = speaker.service.planned_export(saved.id, form, platform)
+    text = reply(
+        "leaving",
+        name=plain(saved.name),
+        rows=replies.count(planned.rows),
+        users=replies.counted(saved.users, speaker.card),
+        held_out=replies.count(planned.held_out),
+        unit_plural=speaker.card.unit_plural,
+    )
+    return " ".join([text, *(plain(each, 400) for each in planned.warnings)])
 
 
 def export(speaker: ReplyBuilder, memory: Memory, pending: Pending, approved_by: str) -> Outcome:
@@ -248,12 +265,12 @@ def _question(save_first: bool, name: str, users: str, unit_plural: str, form: s
     if platform:
         called = platform_named(platform).name
         if not save_first:
-            return reply("ask_list", name=name, platform=called)
+            return reply("ask_list", platform=called)
         return reply("ask_save_list", name=name, users=users, unit_plural=unit_plural, platform=called)
     spoken = form.upper() if form == "csv" else form.capitalize()
     if save_first:
         return reply("ask_save_export", format=spoken, name=name, users=users, unit_plural=unit_plural)
-    return reply("ask_export", format=spoken, name=name, users=users, unit_plural=unit_plural)
+    return reply("ask_export", format=spoken)
 
 
 def _written(written: ExportFile, name: str, unit_plural: str) -> str:

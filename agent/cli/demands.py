@@ -11,7 +11,7 @@ from tools.audiences.seeds import COLUMN, read_seeds
 from tools.types import SizeEstimate
 
 if TYPE_CHECKING:
-    from tools.operation_types import HoldoutPlan
+    from tools.effect_types import HoldoutPlan
     from tools.types import TunedSummary
 
 

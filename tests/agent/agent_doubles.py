@@ -34,6 +34,7 @@ from tools.types import (
     Evidence,
     Explanation,
     ExportFile,
+    ExportPlan,
     FieldCard,
     GroupHit,
     Interval,
@@ -286,6 +287,21 @@ class PlantedService(AudienceService):
 
     def list_audiences(self, archived: bool = False) -> tuple[SavedAudience, ...]:
         return tuple(self.kept.values())
+
+    def check_destination(self, platform: str) -> None:
+        """Contacts of every kind are there."""
+
+    def planned_export(
+        self, audience: str, format: Literal["csv", "parquet"] = "csv", platform: str = ""
+    ) -> ExportPlan:
+        found = next(each for each in self.kept.values() if each.id == audience)
+        if present(found.users) < 50:
+            raise TooSmallError("This audience is below the minimum size of 50, so it is not exported.")
+        held_out = present(found.holdout)
+        return ExportPlan(
+            audience_id=audience, version=1, rows=present(found.users) - held_out, held_out=held_out,
+            columns=("user_id",),
+        )  # fmt: skip
 
     def export(
         self, audience: str, format: Literal["csv", "parquet"] = "csv", key: str = "", platform: str = ""

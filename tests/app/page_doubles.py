@@ -254,6 +254,9 @@ class Service(AudienceService):
     def of(self, caller: Caller) -> Service:
         return self
 
+    def check_destination(self, platform: str) -> None:
+        """Contacts of every kind are there."""
+
     def exported(self, name: str) -> Path:
         if not (self.exports / name).is_file():
             raise NotThereError(f"There is no exported file '{name}'.")

@@ -95,7 +95,11 @@ def test_a_token_is_revoked_only_after_what_that_means_was_read() -> None:
 
 def test_a_webhook_shows_its_latest_message_and_what_is_lost_with_it() -> None:
     hook = Subscription(
-        id="wh-1", url=f"https://example.com/{HOSTILE}", events=("audience.ready",), created=NOW, disabled="answered 410"
+        id="wh-1",
+        url=f"https://example.com/{HOSTILE}",
+        events=("audience.ready",),
+        created=NOW,
+        disabled="answered 410",
     )
     waits = Delivery(
         id="m1", webhook="wh-1", url=hook.url, event="audience.ready", audience="a1", version=1, created=NOW,

@@ -109,7 +109,10 @@ def test_keys_of_an_earlier_registry_are_as_old_as_its_update(workspace: Workspa
                 registry.database.run(f"ALTER TABLE {table} DROP COLUMN {column}")
             for now, then in (("whose", "caller"), ("content", "request")):
                 registry.database.run(f"ALTER TABLE answers RENAME COLUMN {now} TO {then}")
-            for table in ("meanings", "counts", "member_tables", "put_away"):
+            for table, column in (("members", "chance"), ("members", "habitual"), ("members", "control")):
+                registry.database.run(f"ALTER TABLE {table} DROP COLUMN {column}")
+            registry.database.run("ALTER TABLE outcomes DROP COLUMN by_user")
+            for table in ("meanings", "counts", "member_tables", "put_away", "responses"):
                 registry.database.run(f"DROP TABLE {table}")
             registry.database.run("UPDATE keys SET key = 'k'")
             registry.database.run("PRAGMA user_version = 4")

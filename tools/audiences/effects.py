@@ -34,8 +34,8 @@ VARIES = 0.1
 """Scale of the half-normal priors of tau and omega."""
 GRID = (0.005, 0.02, 0.04, 0.07, 0.11, 0.16, 0.25, 0.4)
 DRAWS = 4000
-SMOOTHED = 10.0
-"""The forecast counts as so many users beside those who were counted, where the rate of a cell is told."""
+SMOOTHED = 2.0
+"""So many responders, as forecast, count beside those who were counted, where the rate of a cell is told."""
 
 
 class Cell(NamedTuple):
@@ -68,16 +68,18 @@ class Measured(NamedTuple):
 
     @property
     def scale(self) -> float:
-        """Standard deviation of one response, from all users of the cell and their forecast."""
-        users = self.contacted + self.held_out
-        rate = (self.responded + self.held_responded + SMOOTHED * self.chance) / (users + SMOOTHED)
-        return scale_of(rate)
+        """Standard deviation of one response without us, by the forecast."""
+        return scale_of(self.chance)
 
-    @property
-    def deviation(self) -> float:
-        """How far the effect is off by chance, in standard deviations of one response."""
-        protected = self.noise * (1 / self.contacted**2 + 1 / self.held_out**2) / self.scale**2
-        return float(np.sqrt(1 / self.contacted + 1 / self.held_out + protected))
+    def deviation(self, rate: float) -> float:
+        """How far the effect is off by chance, in standard deviations of one response.
+
+        Args:
+            rate: the share of both sides that is taken to respond.
+        """
+        chance = scale_of(rate) ** 2 * (1 / self.contacted + 1 / self.held_out)
+        protected = self.noise * (1 / self.contacted**2 + 1 / self.held_out**2)
+        return float(np.sqrt(chance + protected)) / self.scale
 
 
 def band_of(chances: Vector) -> npt.NDArray[np.int64]:
@@ -149,7 +151,8 @@ def fit(measured: Sequence[Measured], kinds: Collection[Kind] = (), seed: int = 
     for row, each in enumerate(measured):
         shared[row, campaigns.index(each.campaign)] = 1.0
     design = np.hstack([loads[[place[each.cell] for each in measured]], shared])
-    spread = np.array([each.deviation for each in measured])
+    more = _above_forecast(measured)
+    spread = np.array([each.deviation(more[each.cell] * each.chance) for each in measured])
     seen = np.array([each.effect / each.scale for each in measured]) / spread
     design = design / spread[:, None]
     gram, pulled = design.T @ design, design.T @ seen
@@ -175,6 +178,20 @@ def fit(measured: Sequence[Measured], kinds: Collection[Kind] = (), seed: int = 
 
 
 _FIXED = 3
+
+
+def _above_forecast(measured: Sequence[Measured]) -> dict[Cell, float]:
+    """How many times as many responded in each cell as were forecast, over all campaigns and both sides.
+
+    The deviations are told from it. Told from the responders of the campaign itself, one in which few happened to
+    respond would count more than one in which many did.
+    """
+    counts: dict[Cell, list[float]] = {}
+    for each in measured:
+        summed = counts.setdefault(each.cell, [SMOOTHED, SMOOTHED])
+        summed[0] += each.responded + each.held_responded
+        summed[1] += each.chance * (each.contacted + each.held_out)
+    return {cell: responded / forecast for cell, (responded, forecast) in counts.items()}
 
 
 def _loads(cells: Sequence[Cell], kinds: Sequence[Kind]) -> Vector:

@@ -22,6 +22,7 @@ from encoders.text.demand import Demand, read_demand
 from tools.audiences.changes import saved_question
 from tools.audiences.disclosure import UNKNOWN, Disclosure, Question, number_text
 from tools.audiences.meaning import Items, Meaning, meaning_of
+from tools.audiences.sequential import always_valid
 from tools.operation_types import CampaignOutcome, Estimate, Side
 from tools.stopping import go_on_unless_stopped
 from tools.storage.holdouts import ControlGroup
@@ -404,7 +405,9 @@ def _compared(contacted: Side, held: Side, counted: int | None, forecast: Interv
     """The uplift, and whether the forecast held, as far as the counts are known."""
     lift = difference(contacted.rate, held.rate) if contacted.rate and held.rate else None
     sizes = [contacted.responders or 0, contacted.users or 0, held.responders or 0, held.users or 0]
+    expected = forecast.mid / (sizes[1] + sizes[3]) if forecast and lift else None
     return {
+        "always": always_valid(*sizes, expected=expected) if lift else None,
         "uplift": lift,
         "relative": relative(*sizes) if lift else None,
         "forecast_held": forecast.low <= counted <= forecast.high if forecast and counted is not None else None,

@@ -10,7 +10,7 @@ from math import sqrt
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
-from tools.operation_types import HoldoutPlan, HoldoutPower
+from tools.effect_types import HoldoutPlan, HoldoutPower
 from tools.types import SizeEstimate
 
 LEVEL = 0.05

@@ -127,8 +127,8 @@ class Registry:
             key: saving twice with the same key saves once and answers the same, even where the members changed since.
             refreshes: who was in the version before stays where they were; the share is drawn from the rest.
             inherited: users who are held out whatever the share, which is filled up from the others.
-            notes: what to say about users who were left out.
-            parts: ids of the saved audiences it was combined from, for the audit line.
+            notes: on users who were left out.
+            parts: ids of the saved audiences it was combined from.
             as_version: the version that it has to become; None for any.
             known: of the members; their forecast decides of which bands the holdout is drawn.
             emit: told of the new version, inside the transaction.

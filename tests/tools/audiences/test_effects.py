@@ -7,11 +7,8 @@ import pytest
 
 from tools.audiences.effects import BANDS, EDGES, Cell, Measured, band_of, fit, scale_of
 from tools.audiences.uplift import verdict
-from tools.operation_types import Kind
 
 CELLS = [Cell("one thing", band, habitual) for band in range(BANDS) for habitual in (False, True)]
-ONE: tuple[Kind, ...] = ("one thing",)
-FIRST: tuple[Kind, ...] = ("first time",)
 
 
 def world(
@@ -38,12 +35,9 @@ def test_the_intervals_hold_what_is_true(campaigns: int, spread: float) -> None:
     rng = np.random.default_rng(11)
     held = []
     for seed in range(60):
-        level, step = rng.normal(0, 0.1), rng.normal(0, 0.05)
-
-        def effect(cell: Cell, level: float = level, step: float = step) -> float:
-            return float(level + step * cell.habitual + spread * rng.standard_normal())
-
-        each, true = world(rng, effect, campaigns)
+        level, step = rng.normal(0.12, 0.05), rng.normal(0, 0.05)
+        drawn = {cell: level + step * cell.habitual + spread * rng.standard_normal() for cell in CELLS}
+        each, true = world(rng, drawn.__getitem__, campaigns)
         low, high = np.quantile(fit(each, seed=seed).of(CELLS), (0.025, 0.975), axis=0)
         held.append(((low <= true) & (true <= high)).mean())
     assert np.mean(held) >= 0.93
@@ -65,7 +59,7 @@ def test_nothing_measured_is_nothing_known_and_more_campaigns_narrow_it() -> Non
     widths = []
     for campaigns in (0, 2, 10):
         each, _ = world(np.random.default_rng(1), lambda cell: 0.1, campaigns)
-        low, high = np.quantile(fit(each, ONE).of(CELLS), (0.025, 0.975), axis=0)
+        low, high = np.quantile(fit(each, ("one thing",)).of(CELLS), (0.025, 0.975), axis=0)
         widths.append(float((high - low).mean()))
         if not campaigns:
             assert (low < 0).all()
@@ -75,7 +69,7 @@ def test_nothing_measured_is_nothing_known_and_more_campaigns_narrow_it() -> Non
 
 def test_a_kind_that_was_never_measured_learns_from_the_others_and_is_less_sure() -> None:
     each, _ = world(np.random.default_rng(2), lambda cell: 0.2, 12)
-    effects = fit(each, FIRST)
+    effects = fit(each, ("first time",))
     known, other = (effects.of([Cell(kind, 2, False)])[:, 0] for kind in ("one thing", "first time"))
     assert other.mean() > 0.05
     assert other.std() > known.std()
