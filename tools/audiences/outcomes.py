@@ -407,7 +407,7 @@ def _compared(contacted: Side, held: Side, counted: int | None, forecast: Interv
     sizes = [contacted.responders or 0, contacted.users or 0, held.responders or 0, held.users or 0]
     expected = forecast.mid / (sizes[1] + sizes[3]) if forecast and lift else None
     return {
-        "always": always_valid(*sizes, expected=expected) if lift else None,
+        "always": always_valid(sizes[0], sizes[1], sizes[2], sizes[3], expected) if lift else None,
         "uplift": lift,
         "relative": relative(*sizes) if lift else None,
         "forecast_held": forecast.low <= counted <= forecast.high if forecast and counted is not None else None,

@@ -7,7 +7,9 @@ import pytest
 
 from tools.audiences.effects import BANDS, EDGES, Cell, Measured, band_of, fit, scale_of
 from tools.audiences.uplift import verdict
+from tools.operation_types import Kind
 
+KINDS: tuple[Kind, Kind] = ("one thing", "first time")
 CELLS = [Cell("one thing", band, habitual) for band in range(BANDS) for habitual in (False, True)]
 
 
@@ -24,8 +26,8 @@ def world(
             contacted = max(2, round(0.85 * share * users))
             chance = rng.uniform(EDGES[cell.band] + 0.002, min(EDGES[cell.band + 1], 0.7))
             moved = float(np.clip(chance + (true[cell] + shared) * scale_of(chance), 0, 1))
-            counts = contacted, int(rng.binomial(contacted, moved)), held, int(rng.binomial(held, chance))
-            found.append(Measured(f"c{number}", cell, *counts, chance=chance))
+            did, theirs = int(rng.binomial(contacted, moved)), int(rng.binomial(held, chance))
+            found.append(Measured(f"c{number}", cell, contacted, did, held, theirs, chance))
     return found, np.array(list(true.values()))
 
 
@@ -59,7 +61,7 @@ def test_nothing_measured_is_nothing_known_and_more_campaigns_narrow_it() -> Non
     widths = []
     for campaigns in (0, 2, 10):
         each, _ = world(np.random.default_rng(1), lambda cell: 0.1, campaigns)
-        low, high = np.quantile(fit(each, ("one thing",)).of(CELLS), (0.025, 0.975), axis=0)
+        low, high = np.quantile(fit(each, KINDS[:1]).of(CELLS), (0.025, 0.975), axis=0)
         widths.append(float((high - low).mean()))
         if not campaigns:
             assert (low < 0).all()
@@ -69,8 +71,8 @@ def test_nothing_measured_is_nothing_known_and_more_campaigns_narrow_it() -> Non
 
 def test_a_kind_that_was_never_measured_learns_from_the_others_and_is_less_sure() -> None:
     each, _ = world(np.random.default_rng(2), lambda cell: 0.2, 12)
-    effects = fit(each, ("first time",))
-    known, other = (effects.of([Cell(kind, 2, False)])[:, 0] for kind in ("one thing", "first time"))
+    effects = fit(each, KINDS[1:])
+    known, other = (effects.of([Cell(kind, 2, False)])[:, 0] for kind in KINDS)
     assert other.mean() > 0.05
     assert other.std() > known.std()
 
