@@ -266,23 +266,6 @@ def _keep_upload(tables: Path) -> None:
         service.keep_upload(tables / "seeds.csv")
 
 
-def _chat(tables: Path) -> None:
-    from agent.conversation import Conversation
-
-    with closing(open_service()) as service, closing(Conversation(service, settings())) as talk:
-        talk.say("t2", "people who buy coffee")
-        talk.say("t2", "only those in the north")
-
-
-def _has_chat(workspace: Workspace) -> bool:
-    """Whether the new conversation is there, and the older one still has its audience."""
-    from agent.conversation import Conversation
-
-    with closing(open_service()) as service, closing(Conversation(service, settings())) as talk:
-        drafts = [talk.current(thread).draft for thread in ("t1", "t2")]
-    return all(drafts) and any(each.values == ("north",) for each in drafts[1].spec.filters)  # type: ignore[union-attr]
-
-
 def _has_forgotten(workspace: Workspace) -> bool:
     """Whether the user is on the list, a receipt says so, and no byte of the workspace names them."""
     there = Forgotten(workspace).has_user(ERASED) and any(workspace.receipts.glob("*.json"))
@@ -309,7 +292,6 @@ OPERATIONS: dict[str, Operation] = {
         lambda tables: command("tune", "more tea", "--seeds", str(tables / "seeds.csv")),
         lambda workspace: any(workspace.tuned.glob("more-tea*")),
     ),
-    "chat": Operation(_chat, _has_chat),
     "upload": Operation(_keep_upload, lambda workspace: len(list(workspace.uploads.glob("*.csv"))) == 2),
     "refresh": Operation(
         lambda tables: command("refresh", "First", "--as-of", LATER.isoformat()), _has_audience("First", 2)
