@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tools.effect_types import UpliftReport
+from tools.effect_types import HoldoutPlan, UpliftReport
 from tools.operation_types import (
     VERSION,
     AudiencePage,
@@ -15,7 +15,6 @@ from tools.operation_types import (
     Goal,
     GoalReached,
     GroupCard,
-    HoldoutPlan,
     LedgerPage,
     RefreshDay,
     audience_page,
