@@ -90,27 +90,12 @@ class Registry:
         return self._db
 
     def save_version(
-        self,
-        name: str,
-        *,
-        spec: AudienceSpec | None,
-        definition: str,
-        members: Collection[str],
-        holdout_share: float,
-        as_of: date,
-        model_version: str,
-        data_version: str,
-        approved_by: str,
-        key: str = "",
-        forecast: Interval | None = None,
-        refreshes: bool = False,
-        inherited: Collection[str] = (),
-        notes: Sequence[str] = (),
-        parts: Sequence[str] = (),
-        as_version: int | None = None,
-        known: MemberFacts = NOTHING_KNOWN,
-        emit: Emit = emit_nothing,
-    ) -> SavedAudience:
+        self, name: str, *, spec: AudienceSpec | None, definition: str, members: Collection[str], holdout_share: float,
+        as_of: date, model_version: str, data_version: str, approved_by: str, key: str = "",
+        forecast: Interval | None = None, refreshes: bool = False, inherited: Collection[str] = (),
+        notes: Sequence[str] = (), parts: Sequence[str] = (), as_version: int | None = None,
+        known: MemberFacts = NOTHING_KNOWN, emit: Emit = emit_nothing,
+    ) -> SavedAudience:  # fmt: skip
         """Save an audience, as the next version where the name exists, with holdout and audit line.
 
         Args:
@@ -125,7 +110,7 @@ class Registry:
             approved_by: the person who said yes.
             forecast: responders expected among the members.
             key: saving twice with the same key saves once and answers the same, even where the members changed since.
-            refreshes: who was in the version before stays where they were; the share is drawn from the rest.
+            refreshes: who was in the version before stays where they were; the share is of the rest.
             inherited: users who are held out whatever the share, which is filled up from the others.
             notes: on users who were left out.
             parts: ids of the saved audiences it was combined from.
@@ -134,8 +119,7 @@ class Registry:
             emit: told of the new version, inside the transaction.
 
         Raises:
-            RequestError: the name or the approval is missing, the key was used for something else, or the name has
-                other versions by now than whoever said yes was shown.
+            RequestError: name or approval is missing, the key was used otherwise, or there is another version by now.
         """
         name, approved_by = checked_names(name, approved_by, keeps_its_name=refreshes)
         texts = {"spec": json_of(spec), "forecast": json_of(forecast), "notes": json.dumps(list(notes))}
@@ -152,8 +136,8 @@ class Registry:
             held_out = self._held_out(set(members), holdout_share, audience, refreshes, set(inherited), known)
             facts |= (counts := {"users": len(set(members)), "holdout": len(held_out)})
             self._insert({**facts, "audience": audience, "version": version}, set(members), held_out, known)
-            made_of = {"parts": list(parts)} if parts else {}
-            self.write_audit(approved_by, action, audience, version, {"name": name, **counts, **made_of})
+            made_of = {"name": name, **counts} | ({"parts": list(parts)} if parts else {})
+            self.write_audit(approved_by, action, audience, version, made_of)
             self._remember(key, content, audience, version)
             emit(self._db, SavedVersion(saved := self.get(audience, version), frozenset(members), before))
             return saved
