@@ -14,8 +14,8 @@ from agent.page.data.catalogue import Branch, Group, Open
 from encoders.errors import RequestError
 from tests.app.page_doubles import Service, make_desk
 from tests.app.place_doubles import AS_OF, GROUPS, HOSTILE, MODEL, REPORT
-from tools.audiences.ledger import score
 from tools.audiences.knowledge import KnowledgeEntry, KnowledgePage, ThingMeant
+from tools.audiences.ledger import score
 from tools.operation_types import CataloguePage, LedgerPage
 from tools.types import DataCard, FieldCard, ValueCount
 
@@ -50,7 +50,14 @@ REGION = FieldCard(field="region", values=(ValueCount(value="north", users=970),
 
 def test_rows_users_and_days_are_told_with_what_was_left_out() -> None:
     told = was_read.rows_read(REPORT, UNITS)
-    for words_of_it in ("960", "96 %", "1,000 rows", "2,400 of 2,469", "12 events have nobody in it", "40 rows were left"):
+    for words_of_it in (
+        "960",
+        "96 %",
+        "1,000 rows",
+        "2,400 of 2,469",
+        "12 events have nobody in it",
+        "40 rows were left",
+    ):
         assert words_of_it in told.replace("\N{NO-BREAK SPACE}", " ")
     assert HOSTILE not in told
     assert "&lt;img" in told
@@ -166,7 +173,7 @@ def test_forecasts_of_saved_audiences_are_counted_once_one_can_be_judged() -> No
         level=0.8, data_version="d1", data_ends=date(2017, 12, 31), overall=score("all", "", ()), groups=(),
         deleted=0, forecasts=(), next_cursor="",
     )  # fmt: skip
-    assert 'href=\'/\'' in forecasts.kept_forecasts(page)
+    assert "href='/'" in forecasts.kept_forecasts(page)
     overall = page.overall.model_copy(update={"counted": 4, "kept": 3, "open": 1})
     kind = overall.model_copy(update={"by": "kind", "value": "one thing", "counted": 1, "kept": 1})
     told = forecasts.kept_forecasts(page.model_copy(update={"overall": overall, "groups": (kind,)}))
