@@ -12,16 +12,18 @@ from threading import Event
 from typing import Literal
 
 from agent.conversation import Conversation
+from agent.models.usage import Usage
 from agent.page.state import AppState
 from agent.state import AudienceDraft, Clarification, Join, Pending, Reply, Thing
 from encoders.errors import NotThereError, RequestError, TooSmallError
 from encoders.workspace import Progress, silent
+from tests.app.place_doubles import HOSTILE as HOSTILE
+from tests.app.place_doubles import PlacesService
 from tests.present import present
 from tools.access.callers import Caller
 from tools.audiences.catalogue import Learning
 from tools.audiences.ledger import LEVEL, ForecastLedger, score
 from tools.operation_types import ForecastRecord, LedgerPage, Standing
-from tools.service import AudienceService
 from tools.types import (
     AudienceSpec,
     Behaviour,
@@ -45,7 +47,6 @@ from tools.types import (
 POPULATION = 2317
 AS_OF = date(2017, 10, 1)
 DEMAND = "Households that will buy baby food or diapers for the first time in the next 28 days"
-HOSTILE = "<img src=x onerror=alert(1)> & baby"
 
 
 def interval(mid: float, spread: float = 0.18) -> Interval:
@@ -106,7 +107,7 @@ def record(name: str, status: Standing, responders: int | None = None, id: str =
     )
 
 
-class Service(AudienceService):
+class Service(PlacesService):
     """The audience service over an imagined population."""
 
     learning: Learning | None = None
@@ -118,6 +119,7 @@ class Service(AudienceService):
         self.records: list[ForecastRecord] = []
         self.closed = False
         self.brought: list[str] = []
+        self.prepare()
 
     def describe_data(self) -> DataCard:
         return DataCard(
@@ -263,6 +265,7 @@ class Service(AudienceService):
         return self.exports / name
 
     def close(self) -> None:
+        self.registry.close()
         self.closed = True
 
     def _guard(self, spec: AudienceSpec) -> None:
@@ -383,6 +386,9 @@ class ScriptedConversation(Conversation):
     def current(self, thread_id: str) -> Reply:
         hello = Reply(text="Hello.", options=("I want to reach people for our new baby line",), talking=self.talking)
         return self.replies.get(thread_id, hello)
+
+    def usage(self) -> tuple[Usage, int]:
+        return Usage(calls=3, input_tokens=1200, output_tokens=80), 2
 
     def close(self) -> None:
         self.go_on.set()

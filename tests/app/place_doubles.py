@@ -102,7 +102,7 @@ class PlacesService(AudienceService):
 
     exports: Path
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
         self.changed: list[str] = []
         self.folder = self.exports.parent
         self.registry = Registry(self.folder / "places.db")

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from agent.models.trying import Tried
 from agent.models.usage import Usage
@@ -33,7 +34,7 @@ def test_each_setting_says_where_it_comes_from_and_no_secret_is_shown(told: Sett
     key, seed = variable(told, "chat_key"), variable(told, "seed")
     assert (key.name, key.value, key.is_set) == ("AUDIENCE_CHAT_KEY", "set, not shown", True)
     assert (seed.name, seed.value, seed.is_set) == ("AUDIENCE_SEED", "7", False)
-    assert variable(Settings(_env_file=None), "chat_key").value == "not set"
+    assert variable(told.model_copy(update={"chat_key": SecretStr("")}), "chat_key").value == "not set"
     shown = variables_table(told) + model.model_card(told)
     assert KEY not in shown
     assert PASSWORD not in shown
@@ -103,7 +104,7 @@ def test_a_webhook_shows_its_latest_message_and_what_is_lost_with_it() -> None:
     )
     waits = Delivery(
         id="m1", webhook="wh-1", url=hook.url, event="audience.ready", audience="a1", version=1, created=NOW,
-        state="waiting", tries=2, answer="answered 503",
+        state="waiting", tries=2, due=NOW, answer="answered 503",
     )  # fmt: skip
     told = access.webhooks([hook], [waits])
     for part in ("waiting", "2 tries, answered 503", "off: answered 410", "12:30"):

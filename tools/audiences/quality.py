@@ -58,7 +58,7 @@ def model_card(folder: Path) -> ModelCard:
             labels=Path(recipe.get("labels", "")).name,
             measured=_measured(found),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotThereError("The model that answers here has no report; 'audience train' writes one.") from error
 
 

@@ -1,4 +1,4 @@
-"""The glossary over a service: what an entry stands for, who may change it, and that requests are read with it at once."""
+"""The glossary over a service: what an entry stands for, who may change it, and requests that are read with it."""
 
 from collections.abc import Iterator
 from contextlib import closing
