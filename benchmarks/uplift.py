@@ -44,6 +44,8 @@ PLANTED = 0.2
 """Effect of the planted persuadables in standard deviations of one response: 6 points at a chance of a tenth."""
 USERS, HOLDOUT = 2000, 0.2
 WORLDS, LOOKS = 100, 28
+FEWEST = 50
+"""Farmers of a group that is shown."""
 
 
 class Found(BaseModel):
@@ -246,7 +248,7 @@ def experiment() -> Experiment:
     """
     from causaldata import social_insure
 
-    table = pl.DataFrame(social_insure.load_pandas().data.to_dict("list")).drop_nulls()
+    table = pl.DataFrame(social_insure.load_pandas().data.to_dict("list")).fill_nan(None).drop_nulls()
     traits = ("age", "agpop", "ricearea_2010", "disaster_prob", "male", "literacy", "risk_averse", "default")
     known = table.select(pl.col(traits).cast(pl.Float64)).to_numpy()
     treated, took = (table[name].cast(pl.Int64).to_numpy() for name in ("intensive", "takeup_survey"))
@@ -284,6 +286,8 @@ def _experiment(
         drawn = effects.of([Cell("one thing", band, False)])[:, 0] * scale_of(chance)
         low, mid, high = np.quantile(drawn, (0.025, 0.5, 0.975)).tolist()
         users = int((bands == band).sum())
+        if users < FEWEST:
+            continue
         said = verdict(drawn, chance)
         groups.append(Group(low=EDGES[band], high=EDGES[band + 1], users=users, effect=(low, mid, high), verdict=said))
     return Experiment(
