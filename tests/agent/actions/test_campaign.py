@@ -99,7 +99,7 @@ def test_a_list_for_a_platform(chat: Conversation, real: AudienceService) -> Non
     assert done.file is not None
     assert (done.file.platform, done.file.columns) == ("Meta", ("email",))
     assert any("no contact that Meta could match" in line for line in done.text.splitlines())
-    refused = play(chat, "save as Pharmacy week", "yes", "export for Meta", "yes")
+    refused = play(chat, "save as Pharmacy week", "yes", "export for Meta")
     assert "Meta turns down audiences" in refused.text
     assert refused.file is None
     assert actions(real) == ["save", "export", "save"]
