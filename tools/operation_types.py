@@ -86,6 +86,12 @@ class VersionChange(Record):
     left: Count
 
 
+class AudienceHistory(Record):
+    """All versions of a saved audience."""
+
+    versions: tuple[VersionChange, ...] = Field(description="the first one first")
+
+
 class AudienceUse(Record):
     """One place that a saved audience went to, or another audience that is made with it."""
 
@@ -115,6 +121,12 @@ class DeletedAudience(Record):
     deleted: datetime
     deleted_by: str
     until: date = Field(description="the day on which it is gone for good")
+
+
+class DeletedAudiences(Record):
+    """What can still be brought back."""
+
+    audiences: tuple[DeletedAudience, ...] = Field(description="the last deleted first")
 
 
 class Region(Record):

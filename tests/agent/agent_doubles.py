@@ -257,7 +257,13 @@ class PlantedService(AudienceService):
         return {start + 100 * place + user for place in named or [0] for user in range(100)}
 
     def save(
-        self, spec: AudienceSpec, name: str, approved_by: str, key: str = "", holdout: float | None = None
+        self,
+        spec: AudienceSpec,
+        name: str,
+        approved_by: str,
+        key: str = "",
+        holdout: float | None = None,
+        as_version: int | None = None,
     ) -> SavedAudience:
         if key in self.kept:
             return self.kept[key]
@@ -271,12 +277,15 @@ class PlantedService(AudienceService):
         )  # fmt: skip
         return self.kept[key]
 
+    def named(self, name: str) -> SavedAudience | None:
+        return next((each for each in self.kept.values() if each.name.casefold() == name.casefold()), None)
+
     def rename(self, audience: str, name: str, approved_by: str) -> SavedAudience:
         key, found = next((key, each) for key, each in self.kept.items() if each.id == audience)
         self.kept[key] = found.model_copy(update={"name": name})
         return self.kept[key]
 
-    def list_audiences(self) -> tuple[SavedAudience, ...]:
+    def list_audiences(self, archived: bool = False) -> tuple[SavedAudience, ...]:
         return tuple(self.kept.values())
 
     def export(

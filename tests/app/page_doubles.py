@@ -20,7 +20,8 @@ from tests.present import present
 from tools.access.callers import Caller
 from tools.audiences.catalogue import Learning
 from tools.audiences.ledger import LEVEL, ForecastLedger, score
-from tools.operation_types import ForecastRecord, LedgerPage, Standing
+from tools.delivery.uses import Uses
+from tools.operation_types import AudienceUses, DeletedAudience, ForecastRecord, LedgerPage, Standing
 from tools.service import AudienceService
 from tools.types import (
     AudienceSpec,
@@ -104,6 +105,16 @@ def record(name: str, status: Standing, responders: int | None = None, id: str =
         uplift=None,
         note="",
     )
+
+
+class NoUses(Uses):
+    """Nothing is in use anywhere."""
+
+    def __init__(self) -> None:
+        """Look nothing up."""
+
+    def of(self, audience: str) -> AudienceUses:
+        return AudienceUses(uses=(), files=())
 
 
 class Service(AudienceService):
@@ -246,6 +257,12 @@ class Service(AudienceService):
 
     def list_audiences(self, archived: bool = False) -> tuple[SavedAudience, ...]:
         return tuple(self.kept)
+
+    def all_uses(self) -> Uses:
+        return NoUses()
+
+    def deleted(self) -> tuple[DeletedAudience, ...]:
+        return ()
 
     @property
     def ledger(self) -> ForecastLedger:

@@ -162,6 +162,7 @@ class Registry:
             before = set(self.members(audience)[0]) if refreshes else None
             held_out = self._held_out(set(members), holdout_share, audience, refreshes, set(inherited))
             counts = {"users": len(set(members)), "holdout": len(held_out)}
+            self._db.run("DELETE FROM put_away WHERE id = ?", (audience,))  # whoever saves a version wants it back
             self._insert({**facts, **counts, "audience": audience, "version": version}, set(members), held_out)
             made_of = {"parts": list(parts)} if parts else {}
             self.write_audit(approved_by, action, audience, version, {"name": name, **counts, **made_of})

@@ -219,7 +219,7 @@ def _where(use: AudienceUse) -> str:
 def bring_head() -> str:
     """What to bring."""
     return (
-        '<h3>Bring an outcome</h3><p class="quiet">The list of those who responded (CSV, Parquet, JSON lines): a column '
+        '<h3>Bring an outcome</h3><p class="quiet">Those who responded, as CSV, Parquet or JSON lines: a column '
         "<code>user_id</code>, and if you have them <code>date</code> and <code>value</code>. You see what is in it "
         "before anything is recorded.</p>"
     )

@@ -95,7 +95,13 @@ def test_a_file_that_may_not_be_written_leaves_the_audience_saved(talk: Conversa
 
 class RefusingService(PlantedService):
     def save(
-        self, spec: AudienceSpec, name: str, approved_by: str, key: str = "", holdout: float | None = None
+        self,
+        spec: AudienceSpec,
+        name: str,
+        approved_by: str,
+        key: str = "",
+        holdout: float | None = None,
+        as_version: int | None = None,
     ) -> SavedAudience:
         raise RequestError("That name is taken; choose another.")
 
@@ -117,7 +123,13 @@ class CrashingService(PlantedService):
     crash = True
 
     def save(
-        self, spec: AudienceSpec, name: str, approved_by: str, key: str = "", holdout: float | None = None
+        self,
+        spec: AudienceSpec,
+        name: str,
+        approved_by: str,
+        key: str = "",
+        holdout: float | None = None,
+        as_version: int | None = None,
     ) -> SavedAudience:
         saved = super().save(spec, name, approved_by, key, holdout)
         if self.crash:

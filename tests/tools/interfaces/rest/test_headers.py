@@ -84,7 +84,7 @@ class Kept(AudienceService):
     def __init__(self) -> None:
         self.names: set[str] = set()
 
-    def list_audiences(self) -> tuple[SavedAudience, ...]:
+    def list_audiences(self, archived: bool = False) -> tuple[SavedAudience, ...]:
         facts = {"version": 1, "spec": None, "definition": "", "users": 9, "holdout": 1, "as_of": AS_OF}
         facts |= {"model_version": "m", "data_version": "d", "created": datetime(2024, 7, 1, tzinfo=UTC)}
         named = [{"id": f"id of {name}", "name": name, "approved_by": "Ada"} for name in sorted(self.names)]
