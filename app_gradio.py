@@ -4,9 +4,10 @@ What is on the page is laid out by ``agent.page.places``.
 """
 
 import asyncio
+import signal
 import warnings
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from agent.page.events import PageEvents
 from agent.page.look import ContentSecurityPolicy
 from agent.page.places import make_page
 from agent.page.state import AppState, LazyService, Uploads
+from agent.reopening import ReopeningService, VersionWatch
 from encoders.errors import AudienceError
 from encoders.settings import settings
 from encoders.workspace import Workspace
@@ -56,8 +58,8 @@ def open_desk() -> AppState:
 
 def create_app(opener: Callable[[], AppState] = open_desk) -> FastAPI:
     """Build the app; what ``opener`` opens is opened in the background while the page is already there."""
-    opening = LazyService(opener)
     here = settings()
+    opening = ReopeningService(opener, here)
     workspace, names = Workspace(here.workspace), Names(here.host, here.hosts)
     tokens, limits = Tokens(workspace.tokens), CallLimits(workspace.path / "limits.db")
     trail = RequestAudit(lambda tenant: Registry(workspace.of_tenant(tenant).registry))
@@ -76,7 +78,7 @@ def create_app(opener: Callable[[], AppState] = open_desk) -> FastAPI:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
         folding = asyncio.create_task(_folding(trail))
         async with tools.running(), api.router.lifespan_context(api):
-            with RetentionTask(here), WebhookWorker(here, lambda: opening.desk().service if opening.ready else None):
+            with _work_beside(opening):
                 yield
         folding.cancel()
         opening.close()
@@ -120,6 +122,31 @@ def _mounted(app: FastAPI, opening: LazyService) -> gr.Blocks:
         )
     blocks.has_launched = True  # mounting does not say so, and without it Gradio copies any file it is told of
     return blocks
+
+
+@contextmanager
+def _work_beside(opening: ReopeningService) -> Iterator[None]:
+    """What is done beside answering: what is old goes, messages are sent, and what is newer is opened."""
+    here = opening.settings
+    sending = WebhookWorker(here, lambda: opening.desk().service if opening.ready else None)
+    watch = VersionWatch(opening, here.watch_seconds)
+    with RetentionTask(here), sending, watch, _on_hangup(opening.reopen_soon):
+        yield
+
+
+@contextmanager
+def _on_hangup(act: Callable[[], None]) -> Iterator[None]:
+    """Act whenever the process gets a SIGHUP, as from ``systemctl reload``; only where the loop may listen for it."""
+    loop = asyncio.get_running_loop()
+    try:
+        loop.add_signal_handler(signal.SIGHUP, act)
+    except (RuntimeError, ValueError, NotImplementedError):  # not the main thread, or a system without signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
 
 
 async def _folding(trail: RequestAudit) -> None:

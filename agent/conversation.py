@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from functools import reduce
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ from agent.context import Context, Thinker
 from agent.graph import Turn, build_agent
 from agent.models.calls import span, start, traced_service
 from agent.models.chat import chat_model, spoken_name
-from agent.models.usage import Budget, read_prices
+from agent.models.usage import Budget, Usage, read_prices
 from agent.reading.wording import into_english, plain
 from agent.state import Join, Memory, Reply
 from agent.steps import Step
@@ -63,24 +65,37 @@ class Conversation:
             ChatModelError: the model in the settings cannot be used.
             WorkspaceError: the workspace may not be written.
         """
-        self.model_name = spoken_name(settings)
+        self.model_name, self._settings = spoken_name(settings), settings
         self._prices = read_prices(settings.chat_prices)
         self._texts_traced = settings.trace_texts
         start(settings)
-        self.service = service
         path = path or settings.workspace / "checkpoints.db"
         with plain_faults(path):
             self._database = open_sqlite(path, _LOST, check_same_thread=False)
-        saver = SqliteSaver(self._database, serde=JsonPlusSerializer(allowed_msgpack_modules=_KEPT))
+        self._saver = SqliteSaver(self._database, serde=JsonPlusSerializer(allowed_msgpack_modules=_KEPT))
         self._path = path
-        traced = traced_service(service)
-        talking = model or chat_model(settings)
-        thinker: Thinker = RuleThinker(self.model_name, traced.search_groups)
-        if talking is not None:
-            thinker = ModelThinker(talking, self.model_name, traced, Budget.of(settings))
-        self._agent = build_agent(thinker, traced, saver)
-        self._card = service.describe_data()
+        self._talking = model or chat_model(settings)
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._answer_from(service)
+
+    def on(self, service: "AudienceService") -> "Conversation":
+        """The same conversations over another version of the data; a turn that is under way ends on its own.
+
+        Both have one file: closing one closes it for both.
+        """
+        other = copy(self)
+        other._answer_from(service)
+        return other
+
+    def _answer_from(self, service: "AudienceService") -> None:
+        """Make audiences with ``service`` from now on."""
+        self.service = service
+        traced = traced_service(service)
+        thinker: Thinker = RuleThinker(self.model_name, traced.search_groups)
+        if self._talking is not None:
+            thinker = ModelThinker(self._talking, self.model_name, traced, Budget.of(self._settings))
+        self._agent = build_agent(thinker, traced, self._saver)
+        self._card = service.describe_data()
 
     def say(self, thread_id: str, text: str, progress: Callable[[str], None] = silent) -> Reply:
         """Answer one message. A plain yes or no answers what is waiting for one.
@@ -122,6 +137,17 @@ class Conversation:
         """The last reply, with the audience as it stands, sized anew; a greeting for a new thread."""
         with self._locks[thread_id]:
             return self._now(thread_id)
+
+    def usage(self) -> tuple[Usage, int]:
+        """What the conversations that are still kept have asked of language models, and how many of them did."""
+        with plain_faults(self._path):
+            there = "SELECT 1 FROM sqlite_master WHERE name = 'checkpoints'"
+            begun = self._database.execute(there).fetchall()
+            every = "SELECT DISTINCT thread_id FROM checkpoints"
+            found = self._database.execute(every).fetchall() if begun else []
+        memories = (self._snapshot(str(thread)).values.get("memory") for (thread,) in found)
+        used = [each.model.usage for each in memories if isinstance(each, Memory) and each.model.usage.calls]
+        return reduce(Usage.and_of, used, Usage()).priced(self._prices), len(used)
 
     def close(self) -> None:
         """Close the file; the service stays open."""

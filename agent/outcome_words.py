@@ -18,6 +18,9 @@ def outcome_text(outcome: CampaignOutcome, card: DataCard | Units) -> str:
         key = "uplift" if lift.low > 0 else "uplift_harm" if lift.high < 0 else "uplift_unsure"
         points = [f"{100 * value:+.1f}" for value in (lift.mid, lift.low, lift.high)]
         lines.append(reply(key, mid=points[0], low=points[1], high=points[2]))
+    if each := outcome.always:
+        low, high = (f"{100 * value:+.1f}" for value in (each.low, each.high))
+        lines.append(reply("uplift_always", low=low, high=high))
     if ratio := outcome.relative:
         shares = [f"{100 * value:+.0f} %" for value in (ratio.mid, ratio.low, ratio.high)]
         lines.append(reply("uplift_relative", mid=shares[0], low=shares[1], high=shares[2]))

@@ -60,13 +60,20 @@ FILES: dict[str, tuple[str, tuple[str, ...]]] = {
     "data card": ("data/*/dataset.json", ("size",)),
     "data checksums": ("data/*/checksums.json", ("size",)),
     "pointer to the data": ("data/current", ("size",)),
+    "counts of users": ("data/*/counts/*/*", ("size",)),
+    "one table of counts": ("data/*/counts/*/groups.data0", ("size",)),
+    "checksums of counts": ("data/*/counts/*/checksums.json", ("size",)),
+    "users' vectors": ("vectors/*/vectors.f32", ("size", "index")),
+    "checksums of vectors": ("vectors/*/checksums.json", ("size", "index")),
     "text cache": ("cache/*", ("size",)),
+    "reader of requests": ("cache/reader-*", ("size",)),
     "tuned demand": ("tuned/*", ("size like",)),
     "Chroma's database": ("chroma/chroma.sqlite3", ("size",)),
     "Chroma's vectors": ("chroma/*/data_level0.bin", ("size",)),
     "Chroma's links": ("chroma/*/link_lists.bin", ("size",)),
     "Chroma's header": ("chroma/*/header.bin", ("size",)),
     "registry.db": ("registry.db", ("export", "audit")),
+    "backups of registry.db": ("registry.db-backup-*", ("export", "audit", "restore")),
     "tokens.db": ("tokens.db", ("token list",)),
     "jobs.db": ("jobs.db", ("jobs",)),
     "allowance.db": ("allowance.db", ("size",)),
@@ -74,6 +81,7 @@ FILES: dict[str, tuple[str, tuple[str, ...]]] = {
     "labels/ledger.db": ("labels/ledger.db", ("label",)),
     "mask.key": ("mask.key", ("size",)),
     "export": ("exports/*.parquet", ("download",)),
+    "upload": ("uploads/*.csv", ("upload",)),
     "training checkpoint": ("checkpoints/*.safetensors", ("train", "size")),
 }
 """Each kind of file: where it is, and the commands that read it."""
@@ -94,11 +102,14 @@ READS = {
     "label": ("label", "spring", "--users", "6", "--windows", "1", "--json"),
     "jobs": ("jobs",),
     "download": ("download",),
+    "upload": ("upload",),
+    "index": ("index", "--json"),
+    "restore": ("restore",),
     "train": ("train", "--json"),
 }
 REMEDIES = (
     *(("restore",), ("prepare", "shop.toml"), ("train",), ("index",), ("tune", "tea", "--seeds", "seeds.csv")),
-    ("export", "First", "--parquet"),
+    *(("export", "First", "--parquet"), ("bring", "responders.csv")),
 )
 
 
@@ -300,7 +311,7 @@ def answers(workspace: Workspace, names: Iterable[str]) -> dict[str, Ran]:
 
 def numbers(name: str, ran: Ran) -> object:
     """The part of an answer that depends on nothing but data and model."""
-    if ran.code or name not in ("size", "size like", "export", "audit", "download"):
+    if ran.code or name not in ("size", "size like", "export", "audit", "download", "upload"):
         return None
     said = json.loads(ran.out)
     return [said["rows"], said["sha256"]] if name == "export" else said[:2] if name == "audit" else said

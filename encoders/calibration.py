@@ -1,6 +1,7 @@
 """From scores to probabilities, and from cosines to a yes or no about the items a phrase means."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,8 @@ _USUAL = 25
 """So many responders make a label whose count is judged."""
 _USERS_PER_LABEL = 100
 _FEWEST_RATES = 10
+_FEWEST_OF_KIND = 10
+"""Demands of a kind that its figures are told of."""
 _PAIRS = 200
 """Demands of two parts that are made from labels, to see how far off those are."""
 _NEARLY_ALL = 0.1
@@ -148,12 +151,12 @@ def all_of(chances: list[Vector]) -> Vector:
     return np.asarray(np.sqrt(stacked.prod(0) * stacked.min(0)))
 
 
-def fit_calibration(observed: Observed, rng: np.random.Generator) -> tuple[Calibration, dict[str, float]]:
+def fit_calibration(observed: Observed, rng: np.random.Generator) -> tuple[Calibration, dict[str, Any]]:
     """Fit on one half of the labels, and measure on the other half.
 
     Returns:
         The calibration, and figures about it: spread and coverage from the second half, in-sample; the other figures
-        are of labels it has not seen.
+        are of labels it has not seen. ``kinds`` has them by kind of demand.
     """
     first = rng.permutation(len(observed.nearness)) % 2 == 0
     calibration, others = _fit(observed.take(first)), observed.take(~first)
@@ -167,16 +170,55 @@ def fit_calibration(observed: Observed, rng: np.random.Generator) -> tuple[Calib
     )
     counts = _counts(others, predicted, calibration, rng)
     spread = fit_overdispersion(counts)
-    expected, actual = predicted.sum(0), others.truth.sum(0)
-    usual = actual >= _USUAL
     report = {
         "calibration_error": calibration_error(predicted.ravel(), others.truth.ravel()),
-        "responders_close": float((np.abs(expected - actual) <= CLOSE * actual)[usual].mean()) if usual.any() else 0.0,
+        "responders_close": _close(predicted, others.truth) or 0.0,
         "interval_coverage": coverage(counts, spread),
         "interval_coverage_of_one": coverage(counts.take(counts.parts == 1), spread),
         "labels": float(len(first)),
+        "kinds": _by_kind(others, predicted, counts, spread),
     }
     return calibration.model_copy(update={"spread": spread}), report
+
+
+def _close(predicted: Vector, truth: Mask) -> float | None:
+    """Share of common labels [N, B] whose responders were close to those expected; None where none is common."""
+    expected, actual = predicted.sum(0), truth.sum(0)
+    usual = actual >= _USUAL
+    return float((np.abs(expected - actual) <= CLOSE * actual)[usual].mean()) if usual.any() else None
+
+
+def _by_kind(
+    observed: Observed, predicted: Vector, counts: Counts, spread: Overdispersion
+) -> dict[str, dict[str, float | None]]:
+    """The figures of a report by kind of demand; kinds with too few demands to say anything are left out.
+
+    Args:
+        observed: B labels that were not fitted to.
+        predicted: [N, B], what was forecast for them.
+        counts: of them, in their order and one row for each share, and then of pairs.
+        spread: how far counts may be off.
+    """
+    named, main = observed.plain, observed.main
+    chosen = {"one thing by its name": main & named, "one thing in other words": main & ~named, "another source": ~main}
+    pairs = len(counts.parts) - len(_SHARES) * len(main)
+    kinds: dict[str, dict[str, float | None]] = {}
+    for kind, labels in chosen.items():
+        if labels.sum() >= _FEWEST_OF_KIND:
+            rows = np.concatenate([np.repeat(labels, len(_SHARES)), np.zeros(pairs, bool)])
+            kinds[kind] = {
+                "demands": int(labels.sum()),
+                "error": calibration_error(predicted[:, labels].ravel(), observed.truth[:, labels].ravel()),
+                "close": _close(predicted[:, labels], observed.truth[:, labels]),
+                "coverage": coverage(counts.take(rows), spread),
+            }
+    if pairs:
+        both: dict[str, float | None] = {
+            "demands": pairs // len(_SHARES),
+            "coverage": coverage(counts.take(counts.parts == 2), spread),
+        }
+        kinds["two things at once"] = both
+    return kinds
 
 
 def _logit(share: float) -> float:

@@ -26,6 +26,13 @@ class Settings(BaseSettings):
     minimum_size: int = Field(50, ge=1, description="counts of fewer users are withheld, and they are not exported")
     show_ids: bool = Field(False, description="whether the owner and admins see users by their ids instead of masks")
     holdout: float = Field(0.1, ge=0, lt=1, description="share of a saved audience that is held out")
+    control: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="share of all users who are never contacted: a control group that lasts, the same for every "
+        "audience; it counts among those who are held out",
+    )
     retention_days: int = Field(
         90, ge=1, description="days after which uploads, conversations, jobs, messages and used keys are deleted"
     )
@@ -66,6 +73,12 @@ class Settings(BaseSettings):
         "",
         description="further names this app is reached by, on a public address or through a proxy, with commas "
         "between, such as https://audience.example.com",
+    )
+    watch_seconds: float = Field(
+        10,
+        ge=0,
+        description="seconds between two looks of a running app for newer data or a newer model, which it then opens; "
+        "0: it opens them on SIGHUP or when 'reopen' is asked for",
     )
     port: int = Field(7860, ge=0, le=65535, description="port the app listens on")
 

@@ -54,7 +54,7 @@ _STRENGTH = 1.5
 @torch.no_grad()
 def calibrate_model(
     model: DualEncoder, encoder: TextEncoder, example: TrainingExample, writer: LabelWriter, rng: np.random.Generator
-) -> tuple[ItemGrounding, Calibration, dict[str, float]]:
+) -> tuple[ItemGrounding, Calibration, dict[str, Any]]:
     """Fit the grounding and the calibration on one window: plain labels of every group, blurred ones, random ones."""
     snapshot, histories = example.snapshot, example.snapshot.histories
     if not example.done[histories.in_population].nnz:

@@ -24,6 +24,7 @@ import polars as pl
 import torch
 
 from encoders.checksums import damaged_files, write_checksums
+from encoders.data.versions import one_maker
 from encoders.errors import WorkspaceError
 from encoders.model.users import TIMES, FeatureSnapshot, UserInputs, attribute_texts
 from encoders.model_folder import TrainedModel
@@ -126,7 +127,14 @@ def stored_vectors(
 
     Where the workspace may not be written they are computed in memory.
     """
-    kept, folder = workspace.path / FOLDER, workspace.path / FOLDER / _name(model, snapshot)
+    kept = workspace.path / FOLDER
+    with one_maker(kept):
+        return _stored(kept, kept / _name(model, snapshot), model, snapshot, progress)
+
+
+def _stored(
+    kept: Path, folder: Path, model: TrainedModel, snapshot: FeatureSnapshot, progress: Progress
+) -> UserVectors:
     if folder.is_dir() and not damaged_files(folder, always=True):
         with suppress(OSError):
             os.utime(folder)

@@ -5,8 +5,10 @@
     models/<version>/   config.json, model.safetensors, report.json, checksums.json
     vectors/            the users' vectors, as the newest models see them
     chroma/             the same with their attributes, to find the nearest; unless a Chroma server holds them
+    indexed             the version of data, model and day that was indexed last
     checkpoints/        what an interrupted run continues from
     cache/              embedded vocabularies
+    deliveries/         what was read of each file of events, so that an unchanged one is not read again
     tuned/              demands that were fitted to known users
     checkpoints.db      conversations
     llm/                language models that were pulled
@@ -72,7 +74,7 @@ SHARED = 0o666
 KEY_BYTES = 32
 """Length of the key that ids are masked with."""
 
-_CURRENT = "current"
+CURRENT = "current"
 _OPEN_TO_OTHERS = 0o077
 _SECRETS = (
     *("*.db", "*.db-*", "mask.key*", "grounded.toml", ".*.lock", "exports/*", "uploads/*", "tuned/*", "labels/*"),
@@ -302,7 +304,7 @@ class Workspace:
         Before 0.2 there was one version, in ``data`` itself, which is read until other data is prepared.
         """
         try:
-            name = (self.data_folder / _CURRENT).read_text("utf-8").strip()
+            name = (self.data_folder / CURRENT).read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             if not isinstance(error, UnicodeDecodeError):
                 return self.data_folder
@@ -312,7 +314,7 @@ class Workspace:
             if folder.name == name and folder.parent == self.data_folder:
                 return folder
         if versions:
-            log.warning("%s is damaged; the data prepared last is taken.", self.data_folder / _CURRENT)
+            log.warning("%s is damaged; the data prepared last is taken.", self.data_folder / CURRENT)
             return versions[0]
         return self.data_folder
 
@@ -331,7 +333,7 @@ class Workspace:
             WorkspaceError: the disk is full or may not be written; all is as it was.
         """
         os.utime(folder / "dataset.json")
-        with atomic_file(self.data_folder / _CURRENT) as part:
+        with atomic_file(self.data_folder / CURRENT) as part:
             part.write_text(folder.name, "utf-8")
 
     def of_tenant(self, tenant: str) -> "Workspace":

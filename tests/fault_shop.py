@@ -26,12 +26,14 @@ from encoders.training.fit import Recipe
 from encoders.workspace import Workspace
 from tests.naming import files_that_name
 from tools.access.callers import Scope, Tokens
+from tools.delivery.destinations import Destinations
 from tools.delivery.exports import exported
 from tools.delivery.outbox import Outbox
 from tools.jobs import Ledger
 from tools.service import AudienceService
 from tools.storage.registry import Registry
 from tools.types import AudienceSpec
+from tools.uploads import keep_upload, uploaded
 from tools.workers import deliver_due
 
 FIRST, DAYS, USERS = date(2025, 1, 1), 150, 120
@@ -87,6 +89,7 @@ def write_tables(folder: Path) -> None:
     people = pl.DataFrame({"id": ids, "region": regions, "mail": [f"{each}@example.org" for each in ids]})
     people.write_csv(folder / "customers.csv")
     pl.DataFrame({"id": ids[::6]}).write_csv(folder / "seeds.csv")
+    pl.DataFrame({"user_id": ids[::4]}).write_csv(folder / "responders.csv")
     for name, orders_file in (("shop", "orders.csv"), ("more", "more.csv")):
         as_of = FIRST + timedelta(days=DAYS - 30)
         (folder / f"{name}.toml").write_text(_SPEC.format(as_of=as_of, orders=orders_file), "utf-8")
@@ -95,7 +98,7 @@ def write_tables(folder: Path) -> None:
 def command(*words: str) -> None:
     """Run a command of ``audience``; training learns as little as possible.
 
-    ``jobs`` and ``download`` stand for the REST resources.
+    ``jobs``, ``download``, ``upload`` and ``bring`` stand for what is done over REST and on the page.
     """
     if words == ("jobs",):
         Ledger(settings().workspace / "jobs.db").close()
@@ -104,6 +107,14 @@ def command(*words: str) -> None:
         workspace = Workspace(settings().workspace)
         file = exported(workspace, next(workspace.exports.glob("*.parquet")).name)
         sys.stdout.write(json.dumps(pl.read_parquet(file).rows()))
+        return
+    if words == ("upload",):
+        workspace = Workspace(settings().workspace)
+        file = uploaded(workspace, next(workspace.uploads.glob("*.csv")).name)
+        sys.stdout.write(json.dumps(pl.read_csv(file).rows()))
+        return
+    if words[0] == "bring":
+        keep_upload(Workspace(settings().workspace), Path(words[1]))
         return
     from agent.cli.main import app
 
@@ -117,7 +128,10 @@ def open_service() -> AudienceService:
 
 
 def fill(tables: Path, url: str) -> None:
-    """Make the workspace: data, model, index, a saved audience, a tuned demand, a token, a conversation, a webhook."""
+    """Make the workspace: data, model, index, a saved audience, a tuned demand, a token, a conversation, an upload.
+
+    ``url`` is told of what is saved, and takes lists as the destination "crm".
+    """
     from agent.conversation import Conversation
 
     write_tables(tables)
@@ -128,8 +142,10 @@ def fill(tables: Path, url: str) -> None:
         service.tune("tea", None, [f"u{user:03}" for user in range(0, USERS, 6)])
         with Registry(workspace.registry) as registry:
             Outbox(registry.database, private=True).add(url, ("audience.ready",))
+            Destinations(registry.database, private=True).add("crm", url)
         service.save(SPEC, "First", "Ann", holdout=0.1)
         service.export("First", "parquet")
+        service.keep_upload(tables / "responders.csv")
         talk = Conversation(service, settings())
         talk.say("t1", "people who buy tea")
         talk.say("t1", f"why is customer {ERASED} in?")
@@ -221,6 +237,35 @@ def _has_audience(name: str, version: int) -> Callable[[Workspace], bool]:
     return has
 
 
+def _has_sent(workspace: Workspace) -> bool:
+    with Registry(workspace.registry) as registry:
+        return any(line.action == "sent" for line in registry.audit("First"))
+
+
+def _has_outcome(workspace: Workspace) -> bool:
+    with Registry(workspace.registry) as registry:
+        return registry.outcome("First") is not None
+
+
+def _combine(tables: Path) -> None:
+    with closing(open_service()) as service:
+        service.combine("or", ["First", "Other"], "Both", "Ann", key="once")
+
+
+def _save_other(workspace: Workspace) -> None:
+    with Registry(workspace.registry) as registry:
+        saved = registry.get("First")
+        registry.save_version(
+            "Other", spec=None, definition="others", members=[f"u{user:03}" for user in range(20, 60)],
+            holdout_share=0.1, as_of=saved.as_of, model_version="m", data_version="d", approved_by="Ann",
+        )  # fmt: skip
+
+
+def _keep_upload(tables: Path) -> None:
+    with closing(open_service()) as service:
+        service.keep_upload(tables / "seeds.csv")
+
+
 def _has_forgotten(workspace: Workspace) -> bool:
     """Whether the user is on the list, a receipt says so, and no byte of the workspace names them."""
     there = Forgotten(workspace).has_user(ERASED) and any(workspace.receipts.glob("*.json"))
@@ -238,6 +283,16 @@ OPERATIONS: dict[str, Operation] = {
     "export": Operation(
         lambda tables: command("export", "First"), lambda workspace: any(workspace.exports.glob("*.csv"))
     ),
+    "combine": Operation(_combine, _has_audience("Both", 1), _save_other),
+    "send": Operation(lambda tables: command("export", "First", "--to", "crm"), _has_sent),
+    "outcome": Operation(
+        lambda tables: command("outcome", "First", str(tables / "responders.csv"), "--by", "Ann"), _has_outcome
+    ),
+    "tune": Operation(
+        lambda tables: command("tune", "more tea", "--seeds", str(tables / "seeds.csv")),
+        lambda workspace: any(workspace.tuned.glob("more-tea*")),
+    ),
+    "upload": Operation(_keep_upload, lambda workspace: len(list(workspace.uploads.glob("*.csv"))) == 2),
     "refresh": Operation(
         lambda tables: command("refresh", "First", "--as-of", LATER.isoformat()), _has_audience("First", 2)
     ),
@@ -287,6 +342,10 @@ def _lost_files(workspace: Workspace) -> list[str]:
     found = []
     if not any(workspace.exports.glob("*.parquet")):
         found.append("the export")
+    if not any(workspace.uploads.glob("*.csv")):
+        found.append("the upload")
+    if not any(workspace.tuned.glob("tea.*")):
+        found.append("the tuned demand")
     if not pl.read_parquet(workspace.path / "labels" / "spring" / "labels.parquet").height:
         found.append("the label set")
     with closing(Ledger(workspace.path / "jobs.db")) as jobs:

@@ -12,9 +12,11 @@ from tools.access.callers import Scope
 from tools.audiences.changes import moves, refresh_question
 from tools.audiences.disclosure import Mask
 from tools.audiences.profile import Profile
+from tools.delivery.destinations import Platform
+from tools.delivery.exports import matched_by
 from tools.delivery.uses import Uses
 from tools.erasure.erasure import delete_audience
-from tools.operation_types import AudienceUses, DeletedAudience, Region, VersionChange
+from tools.library_types import AudienceUses, DeletedAudience, Region, VersionChange
 from tools.saved_audiences import SavedAudiences, in_use
 from tools.storage.put_away import PutAway
 from tools.types import ExportPlan, ProfileRow, SavedAudience
@@ -31,7 +33,7 @@ class AudienceLibrary(SavedAudiences):
     # --- one audience ------------------------------------------------------------------------------
 
     def history(self, audience: str) -> tuple[VersionChange, ...]:
-        """Every version of a saved audience, the first one first, with who came and left since the one before.
+        """The versions of a saved audience, the first one first, each with who came and left since the one before.
 
         Raises:
             NotThereError: there is none of that name.
@@ -70,6 +72,16 @@ class AudienceLibrary(SavedAudiences):
         """What ``export`` would write, and who would not be in it and why; nothing is written. Raises like it."""
         in_use(self._registry.get(audience))
         return self._exports.planned(audience, format, platform)
+
+    def check_destination(self, platform: str) -> None:
+        """Look whether a list for a destination could be made of this data at all.
+
+        Raises:
+            RequestError: there is no such destination, or the data has none of the contacts that it matches people by.
+        """
+        destination = self.destinations.named(platform)
+        if isinstance(destination, Platform):
+            matched_by(destination, self._reaching().has_contacts)
 
     def refresh_days(self, audience: str) -> tuple[date, date]:
         """The day that a refresh would propose, and the last day that the data reaches to.
@@ -131,7 +143,7 @@ class AudienceLibrary(SavedAudiences):
         return self._shown(self._put_away.archive(audience, approved_by))
 
     def take_back(self, audience: str, approved_by: str) -> SavedAudience:
-        """Have an archived audience among the others again.
+        """Have an archived audience listed, refreshed and exported again.
 
         Raises:
             NotThereError: there is none of that name.

@@ -5,6 +5,7 @@ from unicodedata import bidirectional, category
 
 from encoders.errors import RequestError
 
+NAME_LENGTH = 120
 _TURNS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 """Marks that turn the direction of what stands around them, so that a line of the audit shows something else."""
 _UNSEEN = frozenset({"Cc", "Cs"})
@@ -50,3 +51,17 @@ def is_audience_id(text: str) -> bool:
 def checked_approval(by: str) -> str:
     """The person who approved something; raises like ``checked_name``."""
     return checked_name(by, "the person who approved it")
+
+
+def checked_names(name: str, approved_by: str, keeps_its_name: bool = False) -> tuple[str, str]:
+    """The name of an audience and of who said yes, as they are kept.
+
+    Raises:
+        RequestError: one of them is missing or cannot be one.
+    """
+    name = " ".join(name.split())
+    if is_audience_id(name) and not keeps_its_name:
+        raise RequestError(f"'{name}' has the form of an audience's id, and so cannot name one; take another name.")
+    if not 0 < len(name) <= NAME_LENGTH:
+        raise RequestError(f"An audience needs a name of 1 to {NAME_LENGTH} characters; this one has {len(name)}.")
+    return checked_name(name, "the audience"), checked_approval(approved_by)

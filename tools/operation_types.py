@@ -10,8 +10,7 @@ from encoders.errors import RequestError
 from encoders.records import Record
 from tools.types import ON_REQUEST, Count, ExportFile, Interval, LeftOut, SampleUser, SavedAudience
 
-# --- What is known of a saved audience after it was saved: how it did, and who came and left when it was
-#     refreshed ---
+# --- What is known of a saved audience later: how it did, and who came and left when it was refreshed ---
 
 
 class Estimate(Record):
@@ -43,6 +42,10 @@ class CampaignOutcome(Record):
     held_out: Side
     uplift: Estimate | None = Field(description="rate contacted minus rate held out; None where nobody was held out")
     relative: Estimate | None = Field(description="uplift as a share of the rate held out; None where that is zero")
+    always: Estimate | None = Field(
+        None,
+        description="the uplift by now with a 95 % interval that holds however often it is looked at before the end",
+    )
     forecast: Interval | None = Field(description="responders expected among all users when it was saved")
     forecast_held: bool | None = Field(description="whether the responders counted lie in the interval of the forecast")
     notes: tuple[str, ...] = Field((), description="what was left out of the file, and what cannot be known")
@@ -68,72 +71,6 @@ class Refreshed(Record):
     left_samples: Annotated[tuple[SampleUser, ...], ON_REQUEST] = Field(
         description="a few of those who left, masked, as of the new date"
     )
-
-
-class VersionChange(Record):
-    """One version of a saved audience, and who came and left since the one before."""
-
-    version: int
-    as_of: date
-    created: datetime
-    approved_by: str
-    definition: str = Field(description="the audience in words")
-    users: Count
-    holdout: Count
-    forecast: Interval | None = Field(description="responders expected among its users when it was saved")
-    stayed: Count = Field(description="who was in the version before as well; null for the first, or withheld")
-    came: Count
-    left: Count
-
-
-class AudienceHistory(Record):
-    """All versions of a saved audience."""
-
-    versions: tuple[VersionChange, ...] = Field(description="the first one first")
-
-
-class AudienceUse(Record):
-    """One place that a saved audience went to, or another audience that is made with it."""
-
-    kind: Literal["live", "file", "sent", "combination", "condition"] = Field(
-        description="'live': another agent or system uses it; 'file': exported for a person; 'sent': to a destination; "
-        "'combination' and 'condition': another saved audience is made of it, or asks who is in it"
-    )
-    what: str = Field(description="the destination, or the name of the other audience; empty for a plain file")
-    audience_id: str = Field("", description="of the other audience")
-    version: int | None = Field(None, description="of this audience")
-    time: datetime | None = None
-    users: Count = Field(None, description="rows that left; null where it is withheld")
-
-
-class AudienceUses(Record):
-    """Where a saved audience is in use."""
-
-    uses: tuple[AudienceUse, ...] = Field(description="the latest first")
-    files: tuple[str, ...] = Field(description="names of files of it that can still come down")
-
-
-class DeletedAudience(Record):
-    """A saved audience that was deleted and can still be brought back."""
-
-    id: str
-    name: str
-    deleted: datetime
-    deleted_by: str
-    until: date = Field(description="the day on which it is gone for good")
-
-
-class DeletedAudiences(Record):
-    """What can still be brought back."""
-
-    audiences: tuple[DeletedAudience, ...] = Field(description="the last deleted first")
-
-
-class Region(Record):
-    """Users who are in some of the compared audiences and in no other of them."""
-
-    inside: tuple[str, ...] = Field(description="names of the audiences they are in")
-    users: Count
 
 
 class Drift(Record):
@@ -162,6 +99,16 @@ class Drift(Record):
     def drifted(self) -> bool:
         """Whether it is no longer what was saved."""
         return bool(self.reasons)
+
+
+class Reopened(Record):
+    """What a running program answers from, after it looked for something newer."""
+
+    changed: bool = Field(description="whether that is another version of the data, the model or the day than before")
+    data_version: str
+    model_version: str
+    as_of: date
+    before: str = Field("", description="the version of the data until now; empty where nothing changed")
 
 
 class UncheckedAudience(Record):
@@ -242,8 +189,7 @@ class LedgerPage(Record):
     next_cursor: str = Field(description="what gives the next page; empty on the last")
 
 
-# --- What operations take and answer beyond the types of an audience: goals, catalogue, destinations,
-#     webhooks, pages ---
+# --- What operations take and answer besides: goals, catalogue, destinations, webhooks, pages ---
 
 
 VERSION = "1"

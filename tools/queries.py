@@ -81,21 +81,25 @@ class AudienceQueries:
         """Groups of items near some words, best first."""
         return self._population.search.group_hits(checked_words(words), min(limit, _MOST_HITS), self._disclosure)
 
-    def browse(self, of: str = "", page: int = 0, size: int = 12) -> CataloguePage:
+    def browse(self, of: str = "", page: int = 0, size: int = 12, source: str = "") -> CataloguePage:
         """One page of names in the catalogue: the sources, the groups of a source, or the items of a group.
+
+        Where several sources have a group of that name, ``source`` says which is meant.
 
         Raises:
             RequestError: the data has neither such a source nor such a group.
         """
-        return self._population.catalogue.browse(of, page, min(max(size, 1), _MOST_HITS))
+        return self._population.catalogue.browse(of, page, min(max(size, 1), _MOST_HITS), source)
 
-    def describe_group(self, group: str) -> GroupCard:
+    def describe_group(self, group: str, source: str = "") -> GroupCard:
         """What is known of a group: its common items, who did it lately, and how often people come back for it.
+
+        Where several sources have a group of that name, ``source`` says which is meant.
 
         Raises:
             RequestError: the data has no such group.
         """
-        return self._population.catalogue.describe(group, self._disclosure)
+        return self._population.catalogue.describe(group, self._disclosure, source)
 
     # --- an audience as it would be ---------------------------------------------------------------
 

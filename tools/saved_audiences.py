@@ -1,31 +1,46 @@
 """Audiences that are kept: saved with their holdout, combined, exported, measured and refreshed."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import partial, reduce
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from encoders.errors import NotAllowedError, RequestError
-from encoders.workspace import Progress
+from encoders.features.counts import did_any
+from encoders.workspace import Progress, Workspace
 from tools.access.callers import OWNER, Scope
+from tools.access.gate import call_details
 from tools.access.names import Names
-from tools.audiences.changes import compared, refresh_day, shown_audience
+from tools.audiences.changes import compared, refresh_day, saved_question, shown_audience
 from tools.audiences.drift import DRIFT_COUNTS, DriftChecks
-from tools.audiences.ledger import ForecastLedger
+from tools.audiences.ledger import ForecastLedger, kind_of
 from tools.audiences.outcomes import Outcomes
+from tools.audiences.power import plan
 from tools.audiences.sizing import Selection, curve_point
+from tools.audiences.uplift import Asked, Uplift
 from tools.delivery.destinations import Destinations
 from tools.delivery.outbox import Outbox, announce_drift, announce_saved
 from tools.delivery.reaching import Reachability
 from tools.delivery.sending import Deployments, Exports
+from tools.effect_types import HoldoutPlan, UpliftReport
 from tools.erasure.erasure import delete_conversation, delete_export, erase
 from tools.operation_types import MOST_HELD_OUT, Receipt, Refreshed
 from tools.queries import AudienceQueries
 from tools.sentences.sentence import write
 from tools.stopping import go_on_unless_stopped
+from tools.storage.exposures import Exposures
+from tools.storage.holdouts import ControlGroup, MemberFacts
+from tools.storage.registry import NOTHING_KNOWN
 from tools.types import AudienceSpec, ExportFile, Interval, LeftOut, SampleUser, SavedAudience
 from tools.uploads import keep_upload, uploaded
+
+_UPLIFT_COUNTS = 5
+"""Counts of an answer about effects that one user may stand in: two sides of a group, the parts, the whole, the cut."""
 
 
 class SavedAudiences(AudienceQueries):
@@ -55,6 +70,20 @@ class SavedAudiences(AudienceQueries):
         """
         share = self._holdout_share(holdout)
         return self._shown(self._save_spec(self.stated(spec), name, approved_by, key, share, as_version=as_version))
+
+    def holdout_plan(self, spec: AudienceSpec, shares: Sequence[float] = ()) -> HoldoutPlan:
+        """What difference the outcome will show, by the share that is held out; nothing is saved.
+
+        Args:
+            spec: the audience.
+            shares: what to hold out; none for the usual ones.
+
+        Raises:
+            RequestError: one of the shares cannot be held out, or the audience cannot be counted.
+        """
+        for share in shares:
+            self._holdout_share(share)
+        return plan(self.size(spec), self.settings.holdout, self.settings.control, shares)
 
     def combine(
         self,
@@ -154,7 +183,7 @@ class SavedAudiences(AudienceQueries):
 
     def record_call(self, operation: str, outcome: str) -> None:
         """Write an audit line about a call of this caller, whatever came of it."""
-        self._registry.record_call(self._caller.name, operation, outcome)
+        self._registry.record_event(self._caller.name, "call", call_details(operation, outcome))
 
     def exported(self, name: str) -> Path:
         """The file of an export, by its name, to be given out.
@@ -218,7 +247,53 @@ class SavedAudiences(AudienceQueries):
     def outcomes(self) -> Outcomes:
         """How saved audiences did, from files and from the data itself."""
         dataset = self._forecaster.dataset
-        return Outcomes(self._registry, dataset, self._disclosure, self._ids, lambda: (self._forecaster, self._tuned))
+        return Outcomes(
+            self._registry,
+            dataset,
+            self._disclosure,
+            self._ids,
+            lambda: (self._forecaster, self._tuned),
+            self._control,
+        )
+
+    def uplift(
+        self, audience: AudienceSpec | str | None = None, value: float | None = None, cost: float | None = None
+    ) -> UpliftReport:
+        """Who changes because of us, by all campaigns with a holdout whose outcome was recorded.
+
+        Args:
+            audience: whom to tell about, also by the name or id of a saved one; None for the campaigns alone.
+            value: of a responder, for a cut by the profit that comes because of us; with ``cost``.
+            cost: of a contact.
+
+        Raises:
+            RequestError: there is no such audience, or only one of value and cost is given.
+        """
+        if (value is None) != (cost is None):
+            raise RequestError("A cut by profit needs both, the value of a responder and the cost of a contact.")
+        asked = None if audience is None else self._asked_about(audience)
+        self._asks(("effects",), *([asked.question] if asked else []), counts=_UPLIFT_COUNTS)
+        holdout = max(self.settings.holdout, self.settings.control)
+        found = Uplift(self._registry, self._disclosure, self._population.card.unit_plural)
+        return found.report(asked, holdout, value, cost)
+
+    def _asked_about(self, audience: AudienceSpec | str) -> Asked:
+        unit = self._population.card.unit_plural
+        if isinstance(audience, str):
+            saved = self._registry.get(audience)
+            people = Exposures(self._registry.database).people(saved.id, saved.version)
+            people.sort(key=lambda each: -each.chance)
+            chances, habitual = (np.array([each[place] for each in people]) for place in (1, 2))
+            question, kind = saved_question(saved), kind_of(saved.spec, unit)
+            return Asked(saved.name, kind, chances.astype(float), habitual.astype(bool), len(people), question)
+        spec = self.stated(audience)
+        selection = self._select(spec)
+        known = self._known(spec, selection, selection.ranked)
+        users, did = self._population.user_ids, known.habitual or frozenset()
+        chances = selection.forecast.probabilities[selection.ranked].astype(float)
+        habitual = np.array([users[row] in did for row in selection.ranked], bool)
+        inside = len(selection.members)
+        return Asked(spec.demand, kind_of(spec, unit), chances, habitual, inside, ("uplift", *selection.question))
 
     @property
     def ledger(self) -> ForecastLedger:
@@ -300,13 +375,25 @@ class SavedAudiences(AudienceQueries):
         if self._registry.id_of(name) in {each.id for each in parts}:
             raise RequestError(f"'{name}' cannot be a part of itself; save it under another name.")
         held_out = {user for each in parts for user in self._registry.members(each.id, each.version)[1]}
-        members = {users[row] for row in selection.members}
+        members, known = {users[row] for row in selection.members}, self._known(spec, selection, selection.members)
         words = self._population.sentence(fixed, self._disclosure)
         saved = self._save(
-            name, fixed, words, members, approved_by, key, share, forecast, refreshes, held_out, (), as_version
+            name, fixed, words, members, approved_by, key, share, forecast, refreshes, held_out, (), as_version, known
         )
         self.outcomes.keep_meaning(saved)
         return saved
+
+    def _known(self, spec: AudienceSpec, selection: Selection, rows: npt.NDArray[np.int64]) -> MemberFacts:
+        """The forecast of each of some users, and who of them had done before what is asked for."""
+        users, chances = self._population.user_ids, selection.forecast.probabilities
+        demand, items = self._tuned.meant(spec) if spec.like else self._forecaster.meant(spec.demand)
+        wanted = [each for each, part in zip(items, demand.parts, strict=True) if not part.negated and len(each)]
+        habitual = None
+        if wanted:
+            done = self._forecaster.done_within(None)[rows]
+            did = did_any(done, np.unique(np.concatenate(wanted)))
+            habitual = frozenset(users[row] for row in rows[did])
+        return MemberFacts({users[row]: float(chances[row]) for row in rows}, habitual)
 
     def _save(
         self,
@@ -322,6 +409,7 @@ class SavedAudiences(AudienceQueries):
         inherited: Collection[str] = (),
         parts: Sequence[str] = (),
         as_version: int | None = None,
+        known: MemberFacts = NOTHING_KNOWN,
     ) -> SavedAudience:
         kept = self._reaching().kept(members, name)
         go_on_unless_stopped()
@@ -342,6 +430,7 @@ class SavedAudiences(AudienceQueries):
             notes=kept.notes,
             parts=parts,
             as_version=as_version,
+            known=replace(known, control=self._control.among(kept.users)),
             emit=announce_saved(self._population.protected),
         )
 
@@ -363,11 +452,16 @@ class SavedAudiences(AudienceQueries):
 
     @property
     def _exports(self) -> Exports:
-        return Exports(self._tenant.workspace, self._registry, self.destinations, self._disclosure)
+        return Exports(self._tenant.workspace, self._registry, self.destinations, self._disclosure, self._control)
 
     def _reaching(self) -> Reachability:
         """Who may be reached, by the data as it is now."""
-        return Reachability(self._tenant.workspace, self._registry)
+        return Reachability(self._tenant.workspace, self._registry, self._control)
+
+    @property
+    def _control(self) -> ControlGroup:
+        """Who is never contacted; the same users for every tenant."""
+        return ControlGroup(Workspace(self._tenant.workspace.path).mask_key(), self.settings.control)
 
     @property
     def _exact(self) -> bool:

@@ -1,20 +1,28 @@
 """AudienceService: everything an agent, a page or a protocol may do with audiences."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import date
+from functools import cached_property
+from typing import Any
 
+from encoders.errors import NotAllowedError, RequestError
 from encoders.predictor import Forecaster
 from encoders.reader import WholeReading
 from encoders.settings import Settings
 from encoders.workspace import Progress, Workspace, silent
-from tools.access.callers import Caller
+from tools.access.callers import Caller, mark_data
+from tools.access.issuing import IssuedTokens
 from tools.audiences.catalogue import Learning, ReaderService
+from tools.audiences.data_report import DataReport
+from tools.audiences.knowledge import Knowledge
 from tools.audiences.population import Population
-from tools.audiences.quality import quality
+from tools.audiences.quality import ModelCard, model_card, quality
 from tools.library import AudienceLibrary
-from tools.operation_types import Refreshed
+from tools.operation_types import Refreshed, Reopened
 from tools.queries import checked_words
-from tools.storage.indexing import open_forecaster
+from tools.serving import Serving
+from tools.storage.indexing import Version, open_forecaster, version_of
 from tools.tenants import Tenant, Tenants
 from tools.types import DataCard
 
@@ -52,12 +60,38 @@ class AudienceService(AudienceLibrary):
         """The same service as one caller sees it: the saved audiences, tuned demands and files of their tenant."""
         seen = object.__new__(AudienceService)
         seen._workspace, seen._tenants, seen._reading = self._workspace, self._tenants, self._reading
+        seen.serving = self.serving
         AudienceLibrary.__init__(seen, self.settings, self._population, self._tenants.named(caller.tenant), caller)
+        self.serving.lend(seen)
+        mark_data(self._forecaster.dataset.card.version)
         return seen
 
     def describe_data(self) -> DataCard:
         """What the data has; the notice says so where newer data was prepared since it was opened."""
         return super().describe_data().model_copy(update={"notice": self._newer_data()})
+
+    @property
+    def version(self) -> Version:
+        """The data, the model and the day that it answers from, as long as it is open."""
+        return version_of(self._forecaster)
+
+    @cached_property
+    def serving(self) -> Serving:
+        """Who holds it open, and who is asking it right now; shared by all who see it."""
+        return Serving()
+
+    def reopen(self) -> Reopened:
+        """Have the program that serves it go on with the newest data, model and index, as a whole.
+
+        Whoever is being answered is answered to the end from what they began with, and so does this very object.
+
+        Raises:
+            RequestError: no server holds it; whoever opened it opens it again.
+            AudienceError: what is newer cannot be opened; the text says what helps, and everything stays as it is.
+        """
+        if self.serving.reopen is None:
+            raise RequestError("No server holds this data open; a program that opened it by itself opens it again.")
+        return self.serving.reopen()
 
     def quality(self) -> str:
         """How good the forecasts are: what was measured when the model was trained, in words.
@@ -67,6 +101,41 @@ class AudienceService(AudienceLibrary):
         """
         card = self.describe_data()
         return quality(self._workspace.models_folder / card.model_version, card.unit)
+
+    def model_card(self) -> ModelCard:
+        """What the model was made from, and what was measured of it when it was trained, in figures.
+
+        Raises:
+            NotThereError: the model has no report.
+        """
+        return model_card(self._workspace.models_folder / self.describe_data().model_version)
+
+    def data_report(self) -> DataReport:
+        """What was read when the data was prepared; reads every event when it is asked for first.
+
+        Raises:
+            NotAllowedError: the caller may not read small numbers.
+        """
+        if not self._disclosure.exact:
+            raise NotAllowedError("What was read is told in exact numbers, so it needs the scope 'admin'.")
+        return self._population.report_for(self._disclosure)
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What phrases stand for: the glossary of the workspace, which its owner may change, and what comes along."""
+        renewed = self._population.size.cache_clear
+        return Knowledge(self._workspace, self._reading, self._owns, self._note, renewed)
+
+    @property
+    def tokens(self) -> IssuedTokens:
+        """The tokens of the workspace.
+
+        Raises:
+            NotAllowedError: the caller is not the owner of the workspace.
+        """
+        if not self._owns:
+            raise NotAllowedError("Tokens are the owner's, so this needs an admin token without a tenant.")
+        return IssuedTokens(self._workspace.tokens, self._note)
 
     def read(self, text: str) -> WholeReading | None:
         """What a whole request means in the data: groups, single items, and the knowledge they were found by.
@@ -108,13 +177,26 @@ class AudienceService(AudienceLibrary):
     def _newer_data(self) -> str:
         """One sentence where the workspace has newer data than this service answers from; else nothing.
 
-        A service stays with the data, the model and the index that it opened: their rows and names belong together.
+        A service stays with the data, the model and the index that it opened: their rows and names belong together. A
+        server takes another one instead, see ``tools.serving``.
         """
         opened, current = self._forecaster.dataset.folder, self._workspace.data
         if current == opened or self._workspace.data_folder not in (opened, opened.parent):
             return ""
-        version = self._forecaster.dataset.card.version
-        return f"Newer data was prepared; these answers are from version {version} until the program is started again."
+        version, failed = self._forecaster.dataset.card.version, self.serving.failed
+        if failed:
+            return f"Newer data was prepared and cannot be opened; these answers are from version {version}. {failed}"
+        until = "it is opened, as soon as it is whole" if self.serving.reopen else "the program is started again"
+        return f"Newer data was prepared; these answers are from version {version} until {until}."
+
+    @property
+    def _owns(self) -> bool:
+        """Whether the caller is the owner of the workspace."""
+        return self._exact and not self._caller.tenant
+
+    def _note(self, action: str, details: Mapping[str, Any]) -> None:
+        """Write an audit line about something that is no audience."""
+        self._registry.record(self._caller.name, action, details=dict(details))
 
     def close(self) -> None:
         """Let go of the registries, those of all tenants, and stop learning to read."""

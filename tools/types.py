@@ -264,6 +264,8 @@ class SizeEstimate(Record):
     )
     conditions: tuple[Dropped, ...]
     warnings: tuple[str, ...] = ()
+    data_version: str = Field("", description="the data it was counted in, as 'describe_data' calls it")
+    model_version: str = Field("", description="the model it was counted with")
 
 
 class Evidence(Record):
@@ -402,6 +404,11 @@ class SavedAudience(Record):
     created: datetime
     approved_by: str
     forecast: Interval | None = Field(None, description="responders expected among its users when it was saved")
+    detects: float | None = Field(
+        None,
+        description="the smallest difference in the share of responders that its holdout will show, 0..1; null where "
+        "nobody is held out, nothing was forecast, or too few are held out for any difference",
+    )
     notes: tuple[str, ...] = Field((), description="who was left out of it, or will be of its files, and why")
     archived: datetime | None = Field(None, description="when the audience was put away; null while it is in use")
 
@@ -409,7 +416,9 @@ class SavedAudience(Record):
 class LeftOut(Record):
     """Users of an audience who are not in its file, for one reason; each user has one reason."""
 
-    reason: Literal["forgotten", "not in the data", "held out elsewhere", "shared contact", "repeated contact"]
+    reason: Literal[
+        "forgotten", "not in the data", "control group", "held out elsewhere", "shared contact", "repeated contact"
+    ]
     users: int | None = Field(description="how many; None below the minimum size, for callers who see no single user")
     detail: str = Field(description="the reason in words, with the number")
 

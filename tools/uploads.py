@@ -5,7 +5,8 @@ from hashlib import file_digest
 from pathlib import Path
 from shutil import copyfile
 
-from encoders.errors import NotThereError, RequestError
+from encoders.checksums import seal, seal_is_broken, unseal
+from encoders.errors import DamagedError, NotThereError, RequestError
 from encoders.workspace import Workspace, atomic_file
 from tools.bounds import UPLOAD_BYTES
 from tools.erasure.files import without_erased_users
@@ -42,9 +43,12 @@ def keep_upload(workspace: Workspace, path: Path) -> str:
         raise RequestError(f"That file has over {UPLOAD_BYTES // 1_000_000} MB; bring only the columns needed.")
     with path.open("rb") as file:
         name = f"{file_digest(file, 'sha256').hexdigest()[:12]}{ending}"
-    with atomic_file(workspace.uploads / name) as part:
+    kept = workspace.uploads / name
+    unseal(kept)
+    with atomic_file(kept) as part:
         copyfile(path, part)
         without_erased_users(workspace, part, ending)
+    seal(kept)
     return name
 
 
@@ -53,8 +57,11 @@ def uploaded(workspace: Workspace, name: str) -> Path:
 
     Raises:
         RequestError: there is none.
+        DamagedError: it is not what was brought.
     """
     path = workspace.uploads / name
     if not re.fullmatch(UPLOADED, name) or not path.is_file():
         raise NotThereError(f"There is no uploaded file '{name[:40]}'; bring it again.")
+    if seal_is_broken(path):
+        raise DamagedError(f"The uploaded file '{name}' is damaged: it is not what was brought; bring it again.")
     return path

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 from uuid import UUID
 
 from encoders.errors import AudienceError
@@ -17,12 +17,13 @@ from encoders.settings import Settings
 from encoders.workspace import Workspace, plain_faults
 from tools.access.callers import Caller, Scope
 from tools.access.names import Names
-from tools.delivery.exports import expired
+from tools.delivery.exports import KEPT_DAYS, expired
 from tools.delivery.outbox import Outbox
 from tools.delivery.posting import post
 from tools.erasure.erasure import delete_threads, threads
 from tools.jobs import LOST as JOBS_LOST
 from tools.jobs import TABLES as JOB_TABLES
+from tools.serving import Serving
 from tools.storage.put_away import PutAway
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import TABLES as REGISTRY_TABLES
@@ -84,7 +85,7 @@ PAUSE = 2.0
 """Seconds between two looks into the outboxes, which other processes write to as well."""
 
 CHECK_EVERY = 3600.0
-"""Seconds between two looks for drift; the data and the model that are served stay the same, new webhooks may come."""
+"""Seconds between two looks for drift at one version of the data; another version is looked at at once."""
 
 
 Clock = Callable[[], datetime]
@@ -116,6 +117,7 @@ class WebhookWorker(PeriodicTask):
         self._workspace = Workspace(settings.workspace)
         self._private = not Names(settings.host, settings.hosts).public
         self._served, self._checked = served, -CHECK_EVERY
+        self._checked_at: Serving | None = None
         self._open: dict[Path, Registry] = {}
 
     def work(self) -> None:
@@ -135,9 +137,10 @@ class WebhookWorker(PeriodicTask):
 
     def _check(self, files: Mapping[str, Path]) -> None:
         """Look for drift where somebody wants to be told, when it is time and the service is there."""
-        if monotonic() - self._checked < CHECK_EVERY or (service := self._served()) is None:
+        service = self._served()
+        if service is None or (service.serving is self._checked_at and monotonic() - self._checked < CHECK_EVERY):
             return
-        self._checked = monotonic()
+        self._checked, self._checked_at = monotonic(), service.serving
         for tenant, path in files.items():
             with self._going_on(path):
                 told = {event for each in self._outbox(path).subscriptions() for event in each.events}
@@ -252,6 +255,34 @@ def _time_of(step: str) -> datetime:
         high = UUID(step).int >> 64
         return _GREGORIAN + timedelta(microseconds=((high >> 16 << 12) | (high & 0xFFF)) / 10)
     return datetime.now(UTC)
+
+
+class RetentionRule(NamedTuple):
+    """How long things of one kind are kept."""
+
+    things: str
+    days: int | None
+    """None: for good, until somebody deletes them."""
+    since: str = ""
+    """What the days are counted from."""
+    set_by: str = ""
+    """The environment variable that changes them; empty: none does."""
+
+
+def retention_rules(settings: Settings) -> tuple[RetentionRule, ...]:
+    """What ``drop_old`` and the owner of the files leave, and for how long."""
+    days, variable = settings.retention_days, "AUDIENCE_RETENTION_DAYS"
+    return (
+        RetentionRule("Saved audiences, their versions and outcomes", None),
+        RetentionRule("Audit lines", None),
+        RetentionRule("Receipts of erased users", None),
+        RetentionRule("Exported files", KEPT_DAYS, "the export"),
+        RetentionRule("Conversations", days, "the last message", variable),
+        RetentionRule("Uploaded files", days, "the upload", variable),
+        RetentionRule("Jobs that have ended, and their answers", days, "their end", variable),
+        RetentionRule("Messages to webhooks that were delivered or given up", days, "the event", variable),
+        RetentionRule("Keys that make a repeated call safe", days, "the call", variable),
+    )
 
 
 class RetentionTask(PeriodicTask):

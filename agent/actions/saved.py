@@ -5,6 +5,7 @@ from typing import Literal
 
 from agent import replies
 from agent.context import Context
+from agent.holdout_words import power_text, saved_power_text
 from agent.outcome_words import outcome_text
 from agent.reading.commands import day_in, from_data, platform_in, upload_in, version_in
 from agent.reading.wording import plain
@@ -34,7 +35,8 @@ def ask_save(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory
         sentence=plain(size.sentence or spec.demand, 4000),
         users=replies.counted(size.users, speaker.card),
         unit_plural=units,
-        kept=kept_text(share),
+        kept=kept_text(speaker.service.settings.holdout if share is None else share)
+        + power_text(size, share, speaker.service.settings),
     )
     arguments = {"name": name, "holdout": "" if share is None else str(share), "version": str(version)}
     return speaker.wait(memory, "save", text, arguments)
@@ -73,10 +75,8 @@ def save_draft(
     return memory.model_copy(update={"now": now.model_copy(update={"draft": draft})}), saved
 
 
-def kept_text(share: float | None) -> str:
-    """How many are held out, where that was said; a share that cannot be is refused before anybody says yes."""
-    if share is None:
-        return ""
+def kept_text(share: float) -> str:
+    """How many are held out; a share that cannot be is refused before anybody says yes."""
     if not 0 <= share <= 0.5:
         raise RequestError(reply("holdout_wrong", most=50))
     return " " + reply("kept_back", percent=replies.percent(share))
@@ -92,7 +92,7 @@ def saved_text(speaker: ReplyBuilder, saved: SavedAudience) -> str:
         holdout=replies.counted(saved.holdout, speaker.card),
         unit_plural=speaker.card.unit_plural,
     )
-    return "\n\n".join([text, *(plain(note, 400) for note in saved.notes)])
+    return "\n\n".join([text + saved_power_text(saved), *(plain(note, 400) for note in saved.notes)])
 
 
 MOST = 50
@@ -109,6 +109,8 @@ def hold_back(speaker: ReplyBuilder, step: Step, context: Context, memory: Memor
     text = reply("held_back", percent=replies.percent(step.holdout / 100), unit_plural=speaker.card.unit_plural)
     again = reply("save_again") if memory.now.draft.saved else ""
     nobody = reply("held_nobody") if not step.holdout else ""
+    size = speaker.service.size(version.draft.spec)
+    text += power_text(size, step.holdout / 100, speaker.service.settings)
     before = (*memory.before, memory.now)[-KEPT_FOR_UNDO:]
     memory = memory.model_copy(update={"now": version, "before": before})
     return speaker.say(memory, " ".join(part for part in (text, nobody, again) if part))
@@ -227,7 +229,9 @@ def ask_export(speaker: ReplyBuilder, step: Step, context: Context, memory: Memo
     if not wanted and now is None:
         return speaker.say(memory, speaker.nothing_yet(memory), replies.examples(speaker.card))
     chosen = speaker.saved(wanted, memory) if wanted else now.draft.saved if now else None
-    form = "csv" if key else step.format or "csv"
+    form: Literal["csv", "parquet"] = "csv" if key or step.format != "parquet" else "parquet"
+    if key:
+        speaker.service.check_destination(key)
     if chosen:
         name, users, share = chosen.name, chosen.users, None
     else:
@@ -239,9 +243,25 @@ def ask_export(speaker: ReplyBuilder, step: Step, context: Context, memory: Memo
     text = told + _question(
         chosen is None, plain(name), replies.counted(users, speaker.card), speaker.card.unit_plural, form, key
     )
+    if chosen:
+        text = f"{_leaving(speaker, chosen, form, key)} {text}"
     arguments = {"name": name, "format": form, "audience": chosen.id if chosen else "", "platform": key}
     arguments |= {"holdout": "" if share is None else str(share), "version": str(version)}
     return speaker.wait(memory, "export", text, arguments)
+
+
+def _leaving(speaker: ReplyBuilder, saved: SavedAudience, form: Literal["csv", "parquet"], platform: str) -> str:
+    """How many would leave, and who would not and why; raises like the export."""
+    planned = speaker.service.planned_export(saved.id, form, platform)
+    text = reply(
+        "leaving",
+        name=plain(saved.name),
+        rows=replies.count(planned.rows),
+        users=replies.counted(saved.users, speaker.card),
+        held_out=replies.count(planned.held_out),
+        unit_plural=speaker.card.unit_plural,
+    )
+    return " ".join([text, *(plain(each, 400) for each in planned.warnings)])
 
 
 def export(speaker: ReplyBuilder, memory: Memory, pending: Pending, approved_by: str) -> Outcome:
@@ -266,12 +286,12 @@ def _question(save_first: bool, name: str, users: str, unit_plural: str, form: s
     if platform:
         called = platform_named(platform).name
         if not save_first:
-            return reply("ask_list", name=name, platform=called)
+            return reply("ask_list", platform=called)
         return reply("ask_save_list", name=name, users=users, unit_plural=unit_plural, platform=called)
     spoken = form.upper() if form == "csv" else form.capitalize()
     if save_first:
         return reply("ask_save_export", format=spoken, name=name, users=users, unit_plural=unit_plural)
-    return reply("ask_export", format=spoken, name=name, users=users, unit_plural=unit_plural)
+    return reply("ask_export", format=spoken)
 
 
 def _written(written: ExportFile, name: str, unit_plural: str) -> str:

@@ -20,6 +20,7 @@ from tools.operations.table import BY_NAME
 
 if TYPE_CHECKING:
     from tools.service import AudienceService
+    from tools.storage.holdouts import ControlGroup
     from tools.storage.registry import Registry
     from tools.types import AudienceSpec
 
@@ -132,6 +133,14 @@ def opened_service(told: str, as_of: date | None = None) -> "Iterator[AudienceSe
         progress(told)
         with closing(AudienceService.open(chosen, as_of)) as service:
             yield service
+
+
+def control_group() -> "ControlGroup":
+    """Who is never contacted, by the settings and the key of the workspace."""
+    workspace, chosen = open_workspace()
+    from tools.storage.holdouts import ControlGroup
+
+    return ControlGroup(workspace.mask_key(), chosen.control)
 
 
 @contextmanager

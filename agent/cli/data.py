@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,12 +47,20 @@ def prepare(
         str, typer.Argument(help=f"A TOML file that says which table and column is what; or built-in data: {_NAMES}.")
     ],
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be used.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Read unchanged files again, which gives the same.")] = False,
+    accept_drift: Annotated[
+        bool, typer.Option("--accept-drift", help="Take data that is far from the version before.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Read your own Parquet or CSV tables, or a data set that comes with a package, into the workspace."""
     workspace, _ = open_workspace()
     from encoders.data import tables
+    from encoders.data.drift import compare
     from encoders.data.erasing import Forgotten
+    from encoders.data.events import Dataset
+    from encoders.data.kept_files import FOLDER as DELIVERIES
+    from encoders.data.kept_files import KeptFiles
     from encoders.data.summary import summarise
 
     if spec not in BUILT_IN and not Path(spec).suffix and not Path(spec).exists():
@@ -61,11 +70,14 @@ def prepare(
             card = publish_built_in(workspace, spec, progress)
             done = tables.Prepared(card, (), summarise(workspace.data, card))
         else:
-            done = publish(
-                workspace,
-                spec,
-                lambda folder: tables.prepare(Path(spec), folder, strict, progress, Forgotten(workspace)),
-            )
+            kept = None if full else KeptFiles(workspace.path / DELIVERIES, workspace.mask_key)
+
+            def write(folder: Path) -> tables.Prepared:
+                before = Dataset.current(workspace) if workspace.data_versions() else None
+                found = tables.prepare(Path(spec), folder, strict, progress, Forgotten(workspace), kept)
+                return replace(found, changes=compare(before, folder, accept_drift))
+
+            done = publish(workspace, spec, write)
     show(done, as_json, lambda: "\n".join(_prepared(done, workspace.data_folder)))
 
 
@@ -88,6 +100,7 @@ def _prepared(done: "Prepared", folder: Path) -> Iterator[str]:
     yield from source_lines(card, found)
     yield population_line(card, found)
     yield from (f"  {note}." for note in done.notes)
+    yield from (f"  Since the version before: {each}." for each in done.changes)
 
 
 def train(

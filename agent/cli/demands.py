@@ -11,6 +11,7 @@ from tools.audiences.seeds import COLUMN, read_seeds
 from tools.types import SizeEstimate
 
 if TYPE_CHECKING:
+    from tools.effect_types import HoldoutPlan
     from tools.types import TunedSummary
 
 
@@ -67,6 +68,40 @@ def _size_in_words(size: SizeEstimate, minimum: int) -> str:
     if size.reads_as:
         lines.append(f"read as: {', '.join(size.reads_as)}")
     return "\n".join([*lines, *(f"note: {warning}" for warning in size.warnings)])
+
+
+# --- What a holdout would show, before it is kept: holdout ----------------------------------------
+
+
+def holdout(
+    demand: Annotated[str, typer.Argument(help="One sentence: who will do what, and in which time.")],
+    share: Annotated[
+        list[float] | None, typer.Option(min=0.001, max=0.5, help=f"May be repeated. {says('holdout_plan', 'shares')}")
+    ] = None,
+    cut: Annotated[float | None, typer.Option(min=0, max=1, help="Share of users to keep; else as is best.")] = None,
+    as_of: AsOf = None,
+    as_json: Json = False,
+) -> None:
+    """Do the operation ``holdout_plan``."""
+    spec = permitted(demand, cut)
+    with opened_service("Scoring the users", as_of) as service:
+        found = service.holdout_plan(spec, share or ())
+        minimum = service.settings.minimum_size
+    show(found, as_json, lambda: _plan_in_words(found, minimum))
+
+
+def _plan_in_words(found: "HoldoutPlan", minimum: int) -> str:
+    if found.users is None or found.rate is None:
+        return f"The audience has fewer than {minimum} users; nothing can be measured on so few."
+    lines = [f"{found.users:,} users, of whom {found.rate.mid:.1%} are expected to do it without a campaign"]
+    for each in found.options:
+        seen = (
+            "no effect will be seen"
+            if each.detects is None
+            else f"an effect of {100 * each.detects:.1f} points or more"
+        )
+        lines.append(f"with {each.share:.0%} held out ({each.held_out:,} users): {seen}")
+    return "\n".join([*lines, "(seen in 4 of 5 campaigns, by the 95 % interval)"])
 
 
 # --- A demand as other parties compare it: embed --------------------------------------------------

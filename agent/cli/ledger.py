@@ -7,6 +7,7 @@ import typer
 from agent.cli.console import (
     Json,
     Tenant,
+    control_group,
     open_workspace,
     opened_registry,
     opened_service,
@@ -49,7 +50,7 @@ def _page(tenant: str, limit: int) -> "LedgerPage":
 
         workspace, chosen = open_workspace()
         dataset, disclosure = Dataset.current(workspace), Disclosure(chosen.minimum_size)
-        outcomes = Outcomes(registry, dataset, disclosure, lambda ids: (sorted(ids), {}), needs_model)
+        outcomes = Outcomes(registry, dataset, disclosure, lambda ids: (sorted(ids), {}), needs_model, control_group())
         found = ForecastLedger(registry, dataset, disclosure, outcomes, lambda saved: shown_audience(saved, disclosure))
         return found.page(limit, progress=progress)
 

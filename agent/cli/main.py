@@ -6,7 +6,20 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from agent.cli import data, demands, destination, erase, inspecting, ledger, models, saved, serve, token, webhook
+from agent.cli import (
+    data,
+    demands,
+    destination,
+    erase,
+    inspecting,
+    ledger,
+    models,
+    saved,
+    serve,
+    token,
+    uplift,
+    webhook,
+)
 from agent.cli.console import PlainGroup, choose_workspace, says
 
 app = typer.Typer(cls=PlainGroup, add_completion=False, pretty_exceptions_enable=False)
@@ -46,6 +59,10 @@ COMMANDS: dict[Callable[..., None], Shown] = {
     data.index: Shown("audience index --as-of 2017-10-01"),
     demands.score: Shown("audience score --as-of 2017-10-01 --demands demands.jsonl --out scores.parquet"),
     demands.size: Shown('audience size "Households that will buy coffee in the next 28 days" --cut 0.1', "size"),
+    demands.holdout: Shown(
+        'audience holdout "Households that will buy coffee in the next 28 days" --share 0.1 --share 0.25',
+        "holdout_plan",
+    ),
     demands.embed: Shown('audience embed "Households that will buy coffee in the next 28 days" --json'),
     demands.tune: Shown(
         'audience tune "coffee lovers" --demand "People who love coffee" --seeds customers.csv', "tune"
@@ -53,6 +70,7 @@ COMMANDS: dict[Callable[..., None], Shown] = {
     saved.list_: Shown("audience list"),
     saved.outcome: Shown('audience outcome "Autumn launch" responders.csv'),
     ledger.ledger: Shown("audience ledger", "ledger"),
+    uplift.uplift: Shown('audience uplift "Autumn launch" --value 20 --cost 0.5', "uplift"),
     saved.refresh: Shown('audience refresh "Autumn launch" --as-of 2017-11-01', "refresh"),
     saved.export: Shown('audience export "Autumn launch" --to meta', "export"),
     saved.drift: Shown('audience drift "Autumn launch"', "drift"),

@@ -11,6 +11,7 @@ from agent.cli.console import (
     Json,
     Saved,
     Tenant,
+    control_group,
     open_workspace,
     opened_registry,
     opened_service,
@@ -109,7 +110,8 @@ def export(
 
         progress("Exporting")
         destinations = Destinations(registry.database, sends_inside())
-        exports = Exports(workspace, registry, destinations, Disclosure(open_workspace()[1].minimum_size))
+        disclosure = Disclosure(open_workspace()[1].minimum_size)
+        exports = Exports(workspace, registry, destinations, disclosure, control_group())
         done = exports.export(name, "parquet" if parquet else "csv", "", to)
     show(done, as_json, lambda: "\n".join([_exported(done), *done.warnings]))
 
@@ -142,9 +144,8 @@ def _outcome_without_model(name: str, file: Path | None, by: str, version: int |
 
         progress("Counting who responded")
         disclosure = Disclosure(open_workspace()[1].minimum_size)
-        outcomes = Outcomes(
-            registry, Dataset.current(workspace), disclosure, lambda ids: (sorted(ids), {}), needs_model
-        )
+        dataset, control = Dataset.current(workspace), control_group()
+        outcomes = Outcomes(registry, dataset, disclosure, lambda ids: (sorted(ids), {}), needs_model, control)
         return outcomes.from_file(name, file, by, version) if file else outcomes.last(name, version)
 
 

@@ -1,4 +1,4 @@
-"""Who is told when an audience is ready, refreshed or drifts: webhook add, list, remove, deliveries, send."""
+"""Who is told when an audience is ready, refreshed or drifts: webhook add, list, remove, test, deliveries, send."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +51,16 @@ def remove(
     with _outbox(tenant) as outbox:
         gone = outbox.remove(webhook)
     show(gone, as_json, lambda: f"{gone.url} is told nothing more.")
+
+
+@app.command("test", epilog="Example: audience webhook test https://example.com/hook")
+def try_(
+    webhook: Annotated[str, typer.Argument(help="Its id or its address.")], tenant: Tenant = "", as_json: Json = False
+) -> None:
+    """Send one signed message that says nothing, of the type webhook.test, and say what was answered."""
+    with _outbox(tenant) as outbox:
+        answer = outbox.test(webhook)
+    show({"taken": answer.taken, "answer": answer.words}, as_json, lambda: f"{webhook}: {answer.words}")
 
 
 @app.command(help=says("deliveries"), epilog="Example: audience webhook deliveries --limit 20")

@@ -62,6 +62,18 @@ class Usage(_Kept):
             changed["output_tokens"] = self.output_tokens + told["output_tokens"]
         return self.model_copy(update=changed)
 
+    def and_of(self, other: Self) -> Self:
+        """Both together, not priced."""
+        return self.model_copy(
+            update={
+                "calls": self.calls + other.calls,
+                "input_tokens": self.input_tokens + other.input_tokens,
+                "output_tokens": self.output_tokens + other.output_tokens,
+                "untold": self.untold + other.untold,
+                "dollars": None,
+            }
+        )
+
     def priced(self, prices: Prices | None) -> Self:
         """The same in money, where prices are set."""
         if prices is None:

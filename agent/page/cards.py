@@ -106,8 +106,8 @@ def place_head(title: str, line: str) -> str:
 
 def about(card: DataCard, talking: str) -> str:
     """Where the numbers come from and how far to trust them, for the foot of a place with numbers on it."""
-    assistant = f" {escape(reply('about_rules'))}" if talking == RULES else ""
-    return f'<p class="about">{escape(card.title)}. {escape(card.note)}{assistant}</p>'
+    told = [f"{card.title}.", card.note, *([reply("about_rules")] if talking == RULES else [])]
+    return f'<p class="about">{escape(" ".join(told))}</p>'
 
 
 def _open(here: bool) -> str:

@@ -47,6 +47,15 @@ _ACTS = {
     "on_joint": "say",
     "on_undo": "say",
     "on_users": "edit",
+    "on_entry_save": "change the glossary",
+    "on_entries": "change the glossary",
+    "on_model_test": "test the language model",
+    "on_token_create": "create a token",
+    "on_tokens": "look at tokens, or revoke one",
+    "on_webhook_add": "add a webhook",
+    "on_webhooks": "test or remove a webhook",
+    "on_destination_add": "add a destination",
+    "on_destinations": "remove a destination",
 }
 """What the audit calls the handlers; the others only look."""
 
@@ -284,10 +293,18 @@ def _file(value: Any, uploads: Uploads, browser: str) -> dict[str, Any]:
     return {"path": str(path), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
 
+def _flag(value: Any, _: Uploads, __: str) -> bool:
+    if not isinstance(value, bool):
+        raise _misfit("yes or no")
+    return value
+
+
 _CHECKS: dict[type[Block], Check] = {
     gr.BrowserState: _state,
     gr.Textbox: _text,
     gr.Dropdown: _text,
+    gr.Radio: _text,
+    gr.Checkbox: _flag,
     gr.Number: _number,
     gr.CheckboxGroup: _texts,
     gr.UploadButton: _file,

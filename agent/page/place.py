@@ -16,6 +16,8 @@ html = partial(gr.HTML, apply_default_css=False, js_on_load=None)
 """Something to read, as HTML."""
 
 _CLICKS = """
+const called = button => button.dataset.key ?? `${button.dataset.act} ${button.dataset.of ?? ''}`;
+let last = '';
 element.addEventListener('click', event => {
     const clicked = event.target.closest('[data-act]');
     if (!clicked || clicked.disabled || clicked.matches('form')) return;
@@ -24,6 +26,7 @@ element.addEventListener('click', event => {
         event.preventDefault();
         history.pushState({}, '', clicked.href);
     }
+    last = called(clicked);
     trigger('select', {act: clicked.dataset.act, of: clicked.dataset.of ?? ''});
 });
 element.addEventListener('submit', event => {
@@ -34,13 +37,18 @@ element.addEventListener('submit', event => {
     for (const [name, value] of new FormData(form)) (fields[name] ??= []).push(String(value));
     trigger('select', {act: event.submitter?.value || form.dataset.act, of: form.dataset.of ?? '', fields});
 });
+watch('value', () => {
+    if (document.activeElement !== document.body) return;
+    [...element.querySelectorAll('[data-act]')].find(button => called(button) === last)?.focus({preventScroll: true});
+});
 """
 
 acting = partial(gr.HTML, apply_default_css=False, js_on_load=_CLICKS)
 """HTML with buttons and forms in it. A click on what has ``data-act`` is a ``select`` that brings 'act' and 'of'.
 
 A form with ``data-act`` brings its 'fields' as well when it is sent, each with the list of its values, and as 'act'
-the value of the button that sent it, where that has one. A link with ``data-act`` changes the address alone.
+the value of the button that sent it, where that has one. A link with ``data-act`` changes the address alone. Where the
+HTML is drawn anew, the button of the same ``data-key``, or else of the same act, has the focus again.
 """
 
 

@@ -76,6 +76,11 @@ class Forgotten:
         """Whether a contact, in the form that all its spellings share, was that of somebody erased."""
         return bool(self._listed.contacts) and _keyed(self._key, kind, same) in self._listed.contacts
 
+    def hashes(self, users: Iterable[str]) -> dict[str, str]:
+        """The keyed hash, as it is on the list, of each of some users who was erased."""
+        keyed = {user: _keyed(self._key, "user", user) for user in users} if self else {}
+        return {user: known for user, known in keyed.items() if known in self._listed.users}
+
     def among(self, users: Iterable[str]) -> set[str]:
         """Those of some users who were erased."""
         return {user for user in users if self.has_user(user)} if self else set()
@@ -140,7 +145,7 @@ def without_forgotten(tables: Tables, about: About, forgotten: Forgotten | None)
     left_out = tables.events.filter(pl.col(_USER).is_in(gone)).group_by("source").len().sort("source").collect()
     counts = {f"{source}: {REASON}": rows for source, rows in left_out.iter_rows()}
     counts["users: " + REASON] = int(tables.users.filter(pl.col(_USER).is_in(gone)).select(pl.len()).collect().item())
-    counts = {reason: rows for reason, rows in counts.items() if rows}
+    counts = {reason: rows + about.rejected.get(reason, 0) for reason, rows in counts.items() if rows}
     rest = replace(
         tables,
         events=_without(tables.events, gone),

@@ -91,6 +91,8 @@ class DatasetCard(BaseModel):
     """Contacts of people without consent were taken from everybody; 0.1 did not, and kept none of theirs."""
     returns: dict[str, str] = {}
     """Per source, the source that its returns are events of: their values are below zero, and they are no purchases."""
+    columns: dict[str, dict[str, str]] = {}
+    """Per table, every column of its last file, read or not, and whether it holds numbers, texts or times."""
 
 
 @dataclass(frozen=True)

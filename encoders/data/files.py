@@ -13,7 +13,7 @@ import gzip
 import lzma
 import re
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO, TextIOWrapper
@@ -23,17 +23,23 @@ from typing import IO, Any, Literal, cast
 
 import polars as pl
 
+from encoders.checksums import sha256_of
 from encoders.data.databases.reading import Databases
 from encoders.data.source_tables import (
+    BETWEEN,
     CSV_ENDINGS,
     FILE,
     FLAW,
     LINE,
-    ROW,
+    SHAPE,
     SourceTable,
+    Wanted,
     broken,
     kind_of,
+    kind_of_column,
     places_of,
+    same_text,
+    shape_of,
     wanted_columns,
 )
 from encoders.data.spec import DatabaseTable, TableSpec, folded
@@ -51,6 +57,9 @@ _LOOKED_AT = 1_024
 _PARQUETS = (".parquet", ".pq")
 _TOLD_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _FALLBACK = "cp1252"
+_KIND_ROWS = 200
+"""So many rows say what a column holds."""
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?")
 _MOST_DIGITS = 40
 """Numbers in the names of files are shorter."""
 
@@ -67,6 +76,8 @@ class Files:
     """Those that tables are read from; whoever made them closes them."""
     notes: list[str] = field(default_factory=list)
     """What is worth knowing about how files were read."""
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Per table that was opened, every column of its last file."""
     _numbers: Iterator[int] = field(default_factory=count)
 
     def open(self, spec: TableSpec, uses: Mapping[str, str]) -> list[SourceTable]:
@@ -82,19 +93,37 @@ class Files:
             DataError: no file matches, one is of another kind, broken or lacks a column, or all are empty; or the
                 database cannot be used.
         """
+        opened = {piece.name: piece.open() for piece in self.pieces(spec, uses)}
+        tables = [table for table in opened.values() if table is not None]
+        self.note_empty(spec, [name for name, table in opened.items() if table is None], len(opened))
+        if not any(table.collect(table.frame.select(pl.len())).item() for table in tables):
+            raise without_rows(spec)
+        self.columns[spec.called] = dict(tables[-1].columns)
+        return tables
+
+    def pieces(self, spec: TableSpec, uses: Mapping[str, str]) -> list["Piece"]:
+        """What ``open`` opens, in the same order, before it is read. Raises like it for files that are none."""
         if spec.database is not None:
-            return [self._read_database(spec.database, spec, uses)]
+            return [Piece(self, spec, Wanted(uses), None, spec.database.table or f"query of {spec.called}", ())]
         paths = [path for pattern in spec.files for path in self._matching(pattern)]
         paths = list({path.resolve(): path for path in paths}.values())
-        opened = {path: self._open(path, spec, uses) for path in paths}
-        tables = [table for table in opened.values() if table is not None]
-        if not tables:
-            raise DataError(f"{', '.join(map(str, paths))} is empty: not even a heading is in it.")
-        empty = (path for path, table in opened.items() if table is None)
-        self.notes += (f"{self._name(path)} is empty and was passed over" for path in empty)
-        if not any(table.collect(table.frame.select(pl.len())).item() for table in tables):
-            raise _without_rows(", ".join(spec.files))
-        return tables
+        headings = {path: self._heading(path, spec, uses) for path in paths}
+        shapes = {path: frozenset(map(folded, names)) for path, names in headings.items()}
+        every = sorted({shape for shape in shapes.values() if shape}, key=sorted)
+        return [
+            Piece(self, spec, Wanted(uses, [few for few in every if few < shapes[path]]), path, self._name(path), names)
+            for path, names in headings.items()
+        ]
+
+    def note_empty(self, spec: TableSpec, empty: Sequence[str], files: int) -> None:
+        """Say which files are empty.
+
+        Raises:
+            DataError: all of them are.
+        """
+        if len(empty) == files:
+            raise DataError(f"{', '.join(empty)} is empty: not even a heading is in it.")
+        self.notes += (f"{name} is empty and was passed over" for name in empty)
 
     def new_file(self) -> Path:
         """A name in the scratch folder that nothing has yet."""
@@ -113,57 +142,131 @@ class Files:
     def _name(self, path: Path) -> str:
         return str(path.relative_to(self.base)) if path.is_relative_to(self.base) else path.name
 
-    def _open(self, path: Path, spec: TableSpec, uses: Mapping[str, str]) -> SourceTable | None:
-        """None for a file without a single byte."""
+    def _heading(self, path: Path, spec: TableSpec, uses: Mapping[str, str]) -> tuple[str, ...]:
+        """The names of the columns of a file; none for one without a single byte."""
+        with plain_faults_of(path):
+            form = form_of(path)
+            if form == "empty":
+                return ()
+            if form == "parquet":
+                return tuple(pl.read_parquet_schema(path))
+            with closing(csv_lines(path, spec.encoding)) as lines:
+                return tuple(lines.heading(spec.separator, uses) or ())
+
+    def read(self, path: Path, spec: TableSpec, wanted: Wanted) -> SourceTable | None:
+        """One file; None for one without a single byte. Raises like ``open``."""
         with plain_faults_of(path):
             form = form_of(path)
             if form == "empty":
                 return None
             if form == "parquet":
-                return self._open_parquet(path, uses)
+                return self._open_parquet(path, wanted)
             with closing(csv_lines(path, spec.encoding)) as lines:
-                return self._read_csv(path, lines, spec, uses)
+                return self._read_csv(path, lines, spec, wanted)
 
-    def _open_parquet(self, path: Path, uses: Mapping[str, str]) -> SourceTable:
+    def _open_parquet(self, path: Path, wanted: Wanted) -> SourceTable:
         frame = pl.scan_parquet(path, row_index_name=LINE, row_index_offset=1)
-        wanted = wanted_columns(frame, self._name(path), str(path), uses)
-        return SourceTable(str(path), wanted, wanted.collect_schema())
+        columns = {name: kind_of_column(kind) for name, kind in frame.collect_schema().items() if name != LINE}
+        found = wanted_columns(frame, self._name(path), str(path), wanted)
+        return SourceTable(str(path), found, found.collect_schema(), columns)
 
-    def _read_database(self, table: DatabaseTable, spec: TableSpec, uses: Mapping[str, str]) -> SourceTable:
-        name = table.table or f"query of {spec.called}"
-        parts, rows = [], 0
+    def read_database(self, table: DatabaseTable, name: str, spec: TableSpec, wanted: Wanted) -> SourceTable:
+        """What lies in a database. Raises like ``open``."""
+        parts, rows, columns = [], 0, dict[str, str]()
         for batch in self.databases.batches(table):
             numbered = batch.lazy().with_row_index(LINE, offset=rows + 1)
             parts.append(self.new_file())
-            wanted_columns(numbered, name, name, uses).collect().write_parquet(parts[-1])
+            wanted_columns(numbered, name, name, wanted).collect().write_parquet(parts[-1])
             rows += batch.height
+            columns = {each: kind_of_column(kind) for each, kind in batch.schema.items()}
         if not rows:
-            raise _without_rows(name)
+            raise without_rows(spec)
         frame = pl.scan_parquet(parts)
         if spec.order_counts and not table.sorted:
-            frame = frame.sort(*uses)  # a database gives its rows in any order
-        return SourceTable(name, frame, frame.collect_schema())
+            frame = frame.sort(*wanted.uses)  # a database gives its rows in any order
+        return SourceTable(name, frame, frame.collect_schema(), columns)
 
-    def _read_csv(self, path: Path, lines: "CsvLines", spec: TableSpec, uses: Mapping[str, str]) -> SourceTable | None:
-        heading = lines.heading(spec.separator, uses)
+    def _read_csv(self, path: Path, lines: "CsvLines", spec: TableSpec, wanted: Wanted) -> SourceTable | None:
+        heading = lines.heading(spec.separator, wanted.uses)
         if heading is None:
             return None
-        places = places_of(str(path), heading, uses)
-        wanted, order = list(places.values()), sorted(range(len(heading)), key=lambda place: folded(heading[place]))
-        schema = {FILE: pl.String, LINE: pl.UInt32, FLAW: pl.String, ROW: pl.Int64} | dict.fromkeys(places, pl.String)
-        name, parts = self._name(path), [self.new_file()]
-        pl.DataFrame(schema=schema).write_parquet(parts[0])
+        places = places_of(str(path), heading, wanted.uses)
+        chosen, compared, shape = list(places.values()), wanted.compared(heading), shape_of(heading)
+        schema = {FILE: pl.String, LINE: pl.UInt32, FLAW: pl.String, SHAPE: pl.String}
+        schema |= dict.fromkeys(compared, pl.String) | dict.fromkeys(places, pl.String)
+        name, parts, kinds = self._name(path), [self.new_file()], Kinds(len(heading))
+        hashed = [pl.col(number).hash() for number in compared]
+        pl.DataFrame(schema=schema).with_columns(hashed).write_parquet(parts[0])
         rows = lines.rows(len(heading))
         while batch := list(islice(rows, _BATCH)):
-            told = [(name, row.line, row.flaw, row.number(order), *row.of(wanted)) for row in batch]
+            kinds.look_at(batch)
+            told = [
+                (name, row.line, row.flaw, shape, *map(row.text, compared.values()), *row.of(chosen)) for row in batch
+            ]
             parts.append(self.new_file())
-            pl.DataFrame(told, schema, orient="row").write_parquet(parts[-1])
+            pl.DataFrame(told, schema, orient="row").with_columns(hashed).write_parquet(parts[-1])
         if lines.other:
             self.notes.append(
                 f"{lines.other:,} lines of {name} are no UTF-8 and were read as Windows-1252, such as line "
                 f"{lines.other_line}; where that is wrong, name the encoding in the spec"
             )
-        return SourceTable(str(path), pl.scan_parquet(parts), pl.Schema(schema))
+        frame = pl.scan_parquet(parts)
+        return SourceTable(str(path), frame, frame.collect_schema(), kinds.of(heading))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One file or table of a database, before it is read."""
+
+    files: Files
+    spec: TableSpec
+    wanted: Wanted
+    path: Path | None
+    """None: it lies in a database."""
+    name: str
+    """As seen from the spec."""
+    names: tuple[str, ...]
+    """Its columns; none for an empty file, and for a database."""
+
+    def digest(self) -> str:
+        """SHA-256 of the file; empty where it is none.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        if self.path is None:
+            return ""
+        with plain_faults_of(self.path):
+            return sha256_of(self.path)
+
+    def open(self) -> SourceTable | None:
+        """Read it; None where it is empty. Raises like ``Files.open``."""
+        if self.path is None:
+            assert self.spec.database is not None
+            return self.files.read_database(self.spec.database, self.name, self.spec, self.wanted)
+        return self.files.read(self.path, self.spec, self.wanted)
+
+
+class Kinds:
+    """What the columns of a CSV file hold, by its first rows."""
+
+    def __init__(self, width: int) -> None:
+        """Nothing is known yet of so many columns."""
+        self._numbers, self._texts, self._left = [0] * width, [0] * width, _KIND_ROWS
+
+    def look_at(self, rows: Sequence["CsvRow"]) -> None:
+        """Look at the next rows, as long as not enough were seen."""
+        for row in rows[: self._left]:
+            for place, written in enumerate([] if row.flaw else row.fields):
+                if written.strip():
+                    counted = self._numbers if _NUMBER.fullmatch(written.strip()) else self._texts
+                    counted[place] += 1
+        self._left -= min(self._left, len(rows))
+
+    def of(self, names: Sequence[str]) -> dict[str, str]:
+        """Per column 'number', 'text' or 'nothing'."""
+        found = zip(names, self._numbers, self._texts, strict=True)
+        return {name: "text" if texts else "number" if numbers else "nothing" for name, numbers, texts in found}
 
 
 def form_of(path: Path) -> Literal["parquet", "csv", "empty"]:
@@ -198,14 +301,6 @@ def plain_faults_of(path: Path) -> Iterator[None]:
         raise broken(str(path), error) from error
 
 
-def _plain(field: str) -> str:
-    """A field for comparing rows: without blanks around it, 4 for 4.0 and +00:00 for Z."""
-    field = field.strip()
-    if field.endswith(".0") and field[:-2].isdecimal():
-        return field[:-2]
-    return field[:-1] + "+00:00" if field.endswith("Z") and field[-3:-1].isdecimal() else field
-
-
 @dataclass(frozen=True, slots=True)
 class CsvRow:
     """One row of a CSV file."""
@@ -214,9 +309,9 @@ class CsvRow:
     fields: list[str]
     flaw: str | None
 
-    def number(self, order: list[int]) -> int:
-        """What rows share whose fields are equal but for how programs write them, taken in some order."""
-        return hash(tuple(self.fields if self.flaw else [_plain(self.fields[place]) for place in order]))
+    def text(self, places: list[int]) -> str:
+        """What rows share that are equal at some places but for how programs write it."""
+        return "" if self.flaw else BETWEEN.join([same_text(self.fields[place]) for place in places])
 
     def of(self, places: list[int]) -> list[str | None]:
         """The fields at some places; nothing where the row itself is not to be trusted."""
@@ -393,5 +488,8 @@ def _natural(path: Path) -> tuple[list[str], Path]:
     return [re.sub("[0-9]+", lambda digits: digits[0].zfill(_MOST_DIGITS), part) for part in path.parts], path
 
 
-def _without_rows(name: str) -> DataError:
+def without_rows(spec: TableSpec) -> DataError:
+    """What is said of a table that has no row in any of its files."""
+    database = spec.database
+    name = ", ".join(spec.files) if database is None else database.table or f"query of {spec.called}"
     return DataError(f"{name} has no rows; nothing can be prepared from an empty table.")

@@ -59,6 +59,7 @@ class About:
     hashed_contacts: list[str] = field(default_factory=list)
     contacts_compared: bool = False
     returns: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def write_folder(folder: Path, tables: Tables, about: About, progress: Progress = silent) -> DatasetCard:

@@ -1,6 +1,6 @@
 """Rows of one's own tables that are left out: each counted under exactly one reason, the first ones shown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -70,8 +70,20 @@ class Tally:
             self.counts[key] = self.counts.get(key, 0) + rows
             self._remember(judged.filter(pl.col(_CODE) == number), source, checks[number])
         if self.strict:
-            self._stop([checks[number] for number in counts], source)
+            self._stop(checks, source)
         return judged.filter(pl.col(_CODE).is_null()).drop(_CODE)
+
+    def add(self, counts: Mapping[str, int]) -> None:
+        """Count rows that were left out before, by source and reason."""
+        for key, rows in counts.items():
+            self.counts[key] = self.counts.get(key, 0) + rows
+
+    def merge(self, other: "Tally") -> None:
+        """Count what another one has counted, and remember the first rows of each reason."""
+        self.add(other.counts)
+        for each in other.examples:
+            if sum((one.source, one.reason) == (each.source, each.reason) for one in self.examples) < EXAMPLES:
+                self.examples.append(each)
 
     def reasons(self, source: str) -> str:
         """Everything that was left out of a source, by reason, each with an example and the remedy; in one line."""
@@ -91,8 +103,8 @@ class Tally:
         for file, line, value in first.collect(engine="streaming").iter_rows():
             self.examples.append(Rejection(source, check.reason, file, line, check.column, value, check.remedy))
 
-    def _stop(self, failed: Iterable[Check], source: str) -> None:
-        reasons = {check.reason for check in failed if check.is_fault}
+    def _stop(self, checks: Iterable[Check], source: str) -> None:
+        reasons = {check.reason for check in checks if check.is_fault}
         faults = [one for one in self.examples if one.source == source and one.reason in reasons]
         if faults:
             first = min(faults, key=lambda one: one.line)

@@ -1,7 +1,7 @@
 """What a prepared data set comes to, in numbers, for whoever prepared it."""
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -149,3 +149,28 @@ def _sources(folder: Path) -> tuple[SourceSummary, ...]:
         pl.col("time").max().dt.date().alias("last"),
     ).sort("events", "source", descending=[True, False]).collect(engine="streaming")  # fmt: skip
     return tuple(SourceSummary(**row) for row in counted.iter_rows(named=True))
+
+
+def weekly_events(folder: Path) -> tuple[date, dict[str, tuple[int, ...]]]:
+    """The Monday of the first week with an event, and per source its events in every week from then on, zeros too.
+
+    All sources have as many weeks. This counts rows and nothing else, so that it may look past the as-of date as the
+    rest of the summary does.
+    """
+    counted = (
+        pl.scan_parquet(folder / "events.parquet")
+        .group_by("source", week=pl.col("time").dt.truncate("1w").dt.date())
+        .len("events")
+        .collect(engine="streaming")
+    )
+    if counted.is_empty():
+        return date.min, {}
+    first, last = counted["week"].min(), counted["week"].max()
+    assert isinstance(first, date)
+    assert isinstance(last, date)
+    weeks = [first + timedelta(weeks=number) for number in range((last - first).days // 7 + 1)]
+    found: dict[str, tuple[int, ...]] = {}
+    for source, rows in counted.partition_by("source", as_dict=True).items():
+        events = dict(rows.select("week", "events").iter_rows())
+        found[str(source[0])] = tuple(int(events.get(week, 0)) for week in weeks)
+    return first, found

@@ -8,11 +8,12 @@ from typing import Any
 import polars as pl
 
 from encoders.data.databases.reading import Databases
-from encoders.data.erasing import Forgotten, without_forgotten
-from encoders.data.event_tables import SourceEvents, read_events
+from encoders.data.erasing import REASON, Forgotten, without_forgotten
+from encoders.data.event_tables import Delivery, SourceEvents, read_events
 from encoders.data.events import DatasetCard
 from encoders.data.files import Files
 from encoders.data.folders import About, Tables, write_folder
+from encoders.data.kept_files import KeptFiles
 from encoders.data.rejections import Rejection, Tally
 from encoders.data.spec import DataSpec, UsersSpec, read_spec, returns_of
 from encoders.data.summary import Joined, Summary, summarise
@@ -30,6 +31,8 @@ class Prepared:
     summary: Summary
     notes: tuple[str, ...] = ()
     """What is worth knowing about how the tables were read."""
+    changes: tuple[str, ...] = ()
+    """What is another than in the version before."""
 
 
 def prepare(
@@ -38,6 +41,7 @@ def prepare(
     strict: bool = False,
     progress: Progress = silent,
     forgotten: Forgotten | None = None,
+    kept: KeptFiles | None = None,
 ) -> Prepared:
     """Write the data set that ``spec_path`` describes to ``folder``.
 
@@ -47,6 +51,7 @@ def prepare(
         strict: stop at the first bad row.
         progress: called as the work goes on.
         forgotten: users who were erased and are left out again; None for nobody.
+        kept: what was read of the same files before; None to read all of them, which gives the same.
 
     Raises:
         DataError: the spec, a file or database, a column or (strict) a row cannot be used.
@@ -59,22 +64,42 @@ def prepare(
         files = Files(base, scratch, databases)
         progress("Reading the users", 0.0)
         users, contacts, listed = read_users(spec.users, files, tally, forgotten)
-        agreed = users if spec.users and spec.users.consent else None
+        agreed = users.select("user_id").collect() if spec.users and spec.users.consent else None
+        delivery = Delivery(spec.time_zone, files, agreed, tally, forgotten, None if strict else kept)
         read = []
         for number, source in enumerate(spec.sources):
             progress(f"Reading {source.name}", 0.2 * number / len(spec.sources))
-            read.append(read_events(source, spec.time_zone, files, agreed, tally))
+            read.append(read_events(source, delivery))
         joined = Joined(listed, pl.concat([each.users for each in read]).unique()["user_id"])
         _need_events(spec, read, tally, joined)
         everything = pl.concat([each.events for each in read])
         if agreed is None:
+            _count_erased(read, listed, tally, forgotten)
             known = everything.select("user_id").unique()
             users = pl.concat([users, known.join(users, on="user_id", how="anti")], how="diagonal")
-        tables, about = without_forgotten(Tables(everything, users, contacts), _about(spec, read, tally), forgotten)
+        columns = files.columns | {each.source: each.columns for each in read}
+        about = _about(spec, read, tally, columns)
+        tables, about = without_forgotten(Tables(everything, users, contacts), about, forgotten)
         card = write_folder(folder, tables, about, progress)
+    if delivery.kept:
+        delivery.kept.drop_others()
+        if again := delivery.kept.again:
+            few = (
+                "1 file of events is as it was"
+                if len(again) == 1
+                else f"{len(again):,} files of events are as they were"
+            )
+            files.notes.append(f"{few} read before, and not read again")
     notes = (*files.notes, *joined.notes, *(note for each in read for note in each.notes))
     rows = sum(each.rows for each in read)
     return Prepared(card, tuple(tally.examples), summarise(folder, card, rows, joined), notes)
+
+
+def _count_erased(read: Iterable[SourceEvents], listed: pl.Series, tally: Tally, forgotten: Forgotten | None) -> None:
+    """Count erased users who are known by their events alone: those of the users table are counted with it."""
+    by_events = {user for each in read for user in each.erased}
+    if forgotten and by_events and (rest := by_events - set(forgotten.hashes(listed).values())):
+        tally.add({f"users: {REASON}": len(rest)})
 
 
 def _need_events(spec: DataSpec, read: Iterable[SourceEvents], tally: Tally, joined: Joined) -> None:
@@ -93,12 +118,15 @@ def _need_events(spec: DataSpec, read: Iterable[SourceEvents], tally: Tally, joi
         )
 
 
-def _about(spec: DataSpec, read: Iterable[SourceEvents], tally: Tally) -> About:
+def _about(spec: DataSpec, read: Iterable[SourceEvents], tally: Tally, columns: dict[str, dict[str, str]]) -> About:
     plain = spec.model_dump(include={"name", "title", "note", "unit", "unit_plural", "main_source", "default_as_of"})
     wordings = {source.name: source.wording for source in spec.sources if source.wording is not None}
     form = {} if spec.users is None else _contact_facts(spec.users)
     returns = {each.source: returns_of(each.source) for each in read if each.returned}
-    return About(**plain, **form, wordings=wordings, rejected=dict(sorted(tally.counts.items())), returns=returns)
+    return About(
+        **plain, **form, wordings=wordings, rejected=dict(sorted(tally.counts.items())), returns=returns,
+        columns=columns,
+    )  # fmt: skip
 
 
 def _contact_facts(spec: UsersSpec) -> dict[str, Any]:

@@ -14,8 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from filelock import FileLock
+
 from encoders.checksums import CHECKSUMS, damaged_files, sha256_of
-from encoders.workspace import Workspace, make_folder, plain_faults, set_aside
+from encoders.workspace import PRIVATE, Workspace, make_folder, plain_faults, set_aside
 
 CARD = "dataset.json"
 COUNTS = "counts"
@@ -104,6 +106,25 @@ def drop_unread(workspace: Workspace) -> None:
                         path.unlink(missing_ok=True)
                 elif unread:
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def one_maker(kept: Path) -> Iterator[None]:
+    """Wait until nobody else makes or maps what is made once and kept in a folder, such as counts.
+
+    A program that opens newer data and the command that indexes it may both come first. Where the folder may not be
+    written nobody makes anything there, and nobody is waited for.
+    """
+    try:
+        lock = FileLock(kept.with_name(f".{kept.name}.lock"), mode=PRIVATE)
+        lock.acquire()
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

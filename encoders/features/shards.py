@@ -30,7 +30,7 @@ import scipy.sparse as sp
 
 from encoders.checksums import damaged_files, write_checksums
 from encoders.data.events import Past
-from encoders.data.versions import COUNTS
+from encoders.data.versions import COUNTS, one_maker
 from encoders.errors import WorkspaceError
 from encoders.features.counts import (
     ACTIVITY,
@@ -77,7 +77,11 @@ def stored_features(past: Past) -> Stored:
         DataError: nobody was active in the weeks before the as-of date.
     """
     kept, version = past.dataset.folder / COUNTS, past.dataset.card.version
-    folder = kept / f"{past.as_of.isoformat()}-{version}-{FORMAT}"
+    with one_maker(kept):
+        return _stored(past, kept, kept / f"{past.as_of.isoformat()}-{version}-{FORMAT}")
+
+
+def _stored(past: Past, kept: Path, folder: Path) -> Stored:
     if folder.is_dir() and not damaged_files(folder, always=True):
         with suppress(OSError):
             os.utime(folder)

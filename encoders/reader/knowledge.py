@@ -72,8 +72,17 @@ def read_entries(file: Path | Traversable) -> tuple[Entry, ...]:
         DataError: it cannot be read; the text has one line for every mistake.
     """
     try:
-        found = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} cannot be read: {error}.") from error
+    return entries_in(text, str(file))
+
+
+def entries_in(text: str, file: str) -> tuple[Entry, ...]:
+    """The entries of a text that stands in ``file``, or shall; raises like ``read_entries``."""
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise DataError(f"{file} cannot be read: {error}.") from error
     if set(found) - {"entry"} or not isinstance(found.get("entry", []), list):
         raise DataError(f"{file}: expected nothing but tables called [[entry]].")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from encoders.reader.head import ReaderHead, meant_by
-from encoders.reader.knowledge import Entry, Phrases, Table
+from encoders.reader.knowledge import Entry, Phrases, Table, ground_things
 from encoders.reader.targets import FoundTitle, Targets
 from encoders.records import Record
 from encoders.text.encoders import Matrix, TextEncoder, one_by_one
@@ -120,8 +120,19 @@ class Reader:
         self._said = _words_in((*said, *own)) if said else frozenset()
         self._group = np.array([targets.place[group] for group in targets.group_of[: len(targets)]], np.int64)
         self.targets, self._head, self._encoder = targets, head, encoder
-        self._phrases = phrases
+        self._phrases, self._table = phrases, table
+        self.entries = tuple(entries)
+        """Those that can be spoken of here: others mean nothing in this data."""
         self._stands_for = {entry.name: meant_by(entry.things, table, targets) for entry in entries}
+
+    def stands_for(self, things: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """What the things of an entry are in the data, as groups or items by name; none where it has no such thing."""
+        unknown = [thing for thing in things if thing not in self._table]
+        table = {**self._table, **ground_things(unknown, self.targets, self._encoder)}
+        return {
+            thing: tuple(self.targets.names[number] for number in meant_by([thing], table, self.targets))
+            for thing in things
+        }
 
     def alone(self) -> "Reader":
         """The same head, with no entry looked up: for finding out what the knowledge is worth."""

@@ -18,6 +18,7 @@ from pydantic import PrivateAttr
 from agent.state import Reply
 from encoders.errors import RequestError, TooSmallError
 from encoders.reader import WholeReading
+from encoders.settings import Settings
 from encoders.text.words import stems
 from encoders.workspace import Progress, silent
 from tests.agent.wire_doubles import ending
@@ -33,6 +34,7 @@ from tools.types import (
     Evidence,
     Explanation,
     ExportFile,
+    ExportPlan,
     FieldCard,
     GroupHit,
     Interval,
@@ -92,6 +94,7 @@ class PlantedService(AudienceService):
 
     def __init__(self, groups: dict[str, tuple[str, ...]] | None = None) -> None:
         """Have these groups of items, and no workspace."""
+        self.settings = Settings(_env_file=None)
         self.groups = groups if groups is not None else GROUPS
         self.kept: dict[str, SavedAudience] = {}
         self.files: dict[str, ExportFile] = {}
@@ -143,13 +146,13 @@ class PlantedService(AudienceService):
         ]  # fmt: skip
         return tuple(sorted(hits, key=lambda hit: -hit.similarity)[:limit])
 
-    def browse(self, of: str = "", page: int = 0, size: int = 12) -> CataloguePage:
+    def browse(self, of: str = "", page: int = 0, size: int = 12, source: str = "") -> CataloguePage:
         levels = {"": ("purchases",), "purchases": tuple(self.groups), **self.groups}
         if of not in levels:
             raise RequestError(f"There is no source or group '{of}' in this data.")
         return CataloguePage(of=of, names=levels[of][page * size : (page + 1) * size], total=len(levels[of]))
 
-    def describe_group(self, group: str) -> GroupCard:
+    def describe_group(self, group: str, source: str = "") -> GroupCard:
         name = next((each for each in self.groups if each.lower() == group.strip().lower()), None)
         if name is None:
             raise RequestError(f"There is no group '{group}' in this data.")
@@ -287,6 +290,21 @@ class PlantedService(AudienceService):
 
     def list_audiences(self, archived: bool = False) -> tuple[SavedAudience, ...]:
         return tuple(self.kept.values())
+
+    def check_destination(self, platform: str) -> None:
+        """Contacts of every kind are there."""
+
+    def planned_export(
+        self, audience: str, format: Literal["csv", "parquet"] = "csv", platform: str = ""
+    ) -> ExportPlan:
+        found = next(each for each in self.kept.values() if each.id == audience)
+        if present(found.users) < 50:
+            raise TooSmallError("This audience is below the minimum size of 50, so it is not exported.")
+        held_out = present(found.holdout)
+        return ExportPlan(
+            audience_id=audience, version=1, rows=present(found.users) - held_out, held_out=held_out,
+            columns=("user_id",),
+        )  # fmt: skip
 
     def export(
         self, audience: str, format: Literal["csv", "parquet"] = "csv", key: str = "", platform: str = ""

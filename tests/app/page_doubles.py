@@ -12,17 +12,20 @@ from threading import Event
 from typing import Literal
 
 from agent.conversation import Conversation
+from agent.models.usage import Usage
 from agent.page.state import AppState
 from agent.state import AudienceDraft, Clarification, Join, Pending, Reply, Thing
 from encoders.errors import NotThereError, RequestError, TooSmallError
 from encoders.workspace import Progress, silent
+from tests.app.place_doubles import HOSTILE as HOSTILE
+from tests.app.place_doubles import PlacesService
 from tests.present import present
 from tools.access.callers import Caller
 from tools.audiences.catalogue import Learning
 from tools.audiences.ledger import LEVEL, ForecastLedger, score
 from tools.delivery.uses import Uses
-from tools.operation_types import AudienceUses, DeletedAudience, ForecastRecord, LedgerPage, Standing
-from tools.service import AudienceService
+from tools.library_types import AudienceUses, DeletedAudience
+from tools.operation_types import ForecastRecord, LedgerPage, Standing
 from tools.types import (
     AudienceSpec,
     Behaviour,
@@ -46,7 +49,6 @@ from tools.types import (
 POPULATION = 2317
 AS_OF = date(2017, 10, 1)
 DEMAND = "Households that will buy baby food or diapers for the first time in the next 28 days"
-HOSTILE = "<img src=x onerror=alert(1)> & baby"
 
 
 def interval(mid: float, spread: float = 0.18) -> Interval:
@@ -117,7 +119,7 @@ class NoUses(Uses):
         return AudienceUses(uses=(), files=())
 
 
-class Service(AudienceService):
+class Service(PlacesService):
     """The audience service over an imagined population."""
 
     learning: Learning | None = None
@@ -129,6 +131,7 @@ class Service(AudienceService):
         self.records: list[ForecastRecord] = []
         self.closed = False
         self.brought: list[str] = []
+        self.prepare()
 
     def describe_data(self) -> DataCard:
         return DataCard(
@@ -271,12 +274,16 @@ class Service(AudienceService):
     def of(self, caller: Caller) -> Service:
         return self
 
+    def check_destination(self, platform: str) -> None:
+        """Contacts of every kind are there."""
+
     def exported(self, name: str) -> Path:
         if not (self.exports / name).is_file():
             raise NotThereError(f"There is no exported file '{name}'.")
         return self.exports / name
 
     def close(self) -> None:
+        self.registry.close()
         self.closed = True
 
     def _guard(self, spec: AudienceSpec) -> None:
@@ -397,6 +404,9 @@ class ScriptedConversation(Conversation):
     def current(self, thread_id: str) -> Reply:
         hello = Reply(text="Hello.", options=("I want to reach people for our new baby line",), talking=self.talking)
         return self.replies.get(thread_id, hello)
+
+    def usage(self) -> tuple[Usage, int]:
+        return Usage(calls=3, input_tokens=1200, output_tokens=80), 2
 
     def close(self) -> None:
         self.go_on.set()

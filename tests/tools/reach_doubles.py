@@ -15,6 +15,7 @@ from tools.audiences.disclosure import Disclosure
 from tools.delivery.destinations import Platform
 from tools.delivery.exports import export_audience
 from tools.delivery.reaching import Reachability
+from tools.storage.holdouts import NO_CONTROL
 from tools.storage.registry import Registry
 from tools.types import ExportFile, SavedAudience
 
@@ -48,6 +49,6 @@ def export(
 ) -> ExportFile:
     """Export users as a version of an audience that nobody saved."""
     registry = SimpleNamespace(members=lambda *_: (tuple(members), tuple(holdout)), list=tuple)
-    reaching = Reachability(workspace, cast(Registry, registry))
+    reaching = Reachability(workspace, cast(Registry, registry), NO_CONTROL)
     leaving = reaching.leaving(saved)
     return export_audience(workspace, saved, leaving, reaching.has_contacts, format, platform, Disclosure(minimum))

@@ -18,7 +18,7 @@ from tools.delivery.outbox import Outbox, announce
 from tools.erasure.erasure import delete_conversation, threads
 from tools.jobs import Ledger, State
 from tools.storage.registry import Registry
-from tools.workers import RetentionTask, drop_old
+from tools.workers import RetentionTask, drop_old, retention_rules
 
 DAYS = 90
 NOW = datetime.now(UTC)
@@ -109,7 +109,10 @@ def test_keys_of_an_earlier_registry_are_as_old_as_its_update(workspace: Workspa
                 registry.database.run(f"ALTER TABLE {table} DROP COLUMN {column}")
             for now, then in (("whose", "caller"), ("content", "request")):
                 registry.database.run(f"ALTER TABLE answers RENAME COLUMN {now} TO {then}")
-            for table in ("meanings", "counts", "member_tables", "put_away"):
+            for table, column in (("members", "chance"), ("members", "habitual"), ("members", "control")):
+                registry.database.run(f"ALTER TABLE {table} DROP COLUMN {column}")
+            registry.database.run("ALTER TABLE outcomes DROP COLUMN by_user")
+            for table in ("meanings", "counts", "member_tables", "put_away", "responses"):
                 registry.database.run(f"DROP TABLE {table}")
             registry.database.run("UPDATE keys SET key = 'k'")
             registry.database.run("PRAGMA user_version = 4")
@@ -127,3 +130,14 @@ def test_what_cannot_be_cleared_keeps_nothing_else(workspace: Workspace, caplog:
     assert drop_old(workspace, DAYS, LATER) == 2
     assert not old.exists()
     assert "What is old was not deleted: " in caplog.text
+
+
+def test_what_is_told_of_keeping_is_what_is_done(tmp_path: Path) -> None:
+    rules = retention_rules(Settings(workspace=tmp_path, retention_days=30, _env_file=None))
+    told = {rule.things: rule.days for rule in rules}
+    assert told["Exported files"] == KEPT_DAYS
+    assert told["Audit lines"] is None
+    by_setting = [rule for rule in rules if rule.set_by]
+    assert {rule.days for rule in by_setting} == {30}
+    assert {rule.set_by for rule in by_setting} == {"AUDIENCE_RETENTION_DAYS"}
+    assert all(rule.since for rule in rules if rule.days)

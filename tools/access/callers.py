@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -60,6 +60,8 @@ class GatedRequest:
 
     audited: bool = False
     """There is an audit line about it, and it was counted."""
+    data_version: str = ""
+    """The data that it is answered from; empty as long as nothing was asked of any."""
 
 
 _current: ContextVar[Caller] = ContextVar("caller", default=OWNER)
@@ -75,6 +77,32 @@ def mark_audited() -> None:
     """Say that there is an audit line about the request that is being answered, if it is one."""
     if request := _request.get():
         request.audited = True
+
+
+def mark_data(version: str) -> None:
+    """Say which data the call that is being answered is answered from."""
+    if request := _request.get():
+        request.data_version = version
+
+
+def data_asked() -> str:
+    """The data that the call at hand was answered from; empty where it asked nothing of any."""
+    request = _request.get()
+    return request.data_version if request else ""
+
+
+@contextmanager
+def one_call() -> Iterator[None]:
+    """Answer one call inside the block, which is noted where it is part of no request over HTTP."""
+    if _request.get() is not None:
+        yield
+        return
+    token = _request.set(GatedRequest())
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # the block may end in another context than it began in
+            _request.reset(token)
 
 
 @contextmanager

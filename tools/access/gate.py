@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Protocol
 
 from encoders.errors import AccessError, AudienceError, NotAllowedError, TooManyCallsError
-from tools.access.callers import Caller, Scope, current, mark_audited
+from tools.access.callers import Caller, Scope, current, data_asked, mark_audited, one_call
 from tools.storage.sqlite import Database
 
 # --- How often a token calls, and how much it may ask about groups of users in a day --------------
@@ -188,6 +188,10 @@ class Gate:
             NotAllowedError: the token lacks the scope.
             TooManyCallsError: it called too often within the last minute.
         """
+        with one_call():
+            yield from self._admitted(operation, scope)
+
+    def _admitted(self, operation: str, scope: Scope | None) -> Iterator[None]:
         audited, caller = self._audited(), current()
         mark_audited()
         try:
@@ -245,6 +249,12 @@ class Recorder(Protocol):
         """Let go of the file."""
 
 
+def call_details(operation: str, outcome: str) -> Details:
+    """What the line of a call says: the data as well, where the answer came from any."""
+    data = data_asked()
+    return {"operation": operation, "outcome": outcome} | ({"data_version": data} if data else {})
+
+
 class RequestAudit:
     """Writes the lines into the registry of the tenant they belong to; those of unknown callers into the owner's."""
 
@@ -274,8 +284,8 @@ class RequestAudit:
             self._open[caller.tenant].record_event(caller.name, action, details)
 
     def record_call(self, operation: str, outcome: str) -> None:
-        """Write that the current caller called, and what came of it; raises like ``write``."""
-        self.write(current(), "call", {"operation": operation, "outcome": outcome})
+        """Write that the current caller called, what came of it, and of which data; raises like ``write``."""
+        self.write(current(), "call", call_details(operation, outcome))
 
     def note(self, caller: Caller, action: str, details: Details) -> None:
         """Write a line soon, without waiting for it."""

@@ -347,7 +347,8 @@ def without_strings(plain: bytes) -> bytes:
     signs = np.frombuffer(plain, np.uint8)
     quotes = signs == _QUOTE
     inside = np.logical_xor.accumulate(quotes)
-    return signs[~(inside | quotes)].tobytes()
+    bare: bytes = signs[~(inside | quotes)].tobytes()
+    return bare
 
 
 def is_deep(bare: bytes) -> bool:

@@ -148,30 +148,36 @@ class Catalogue:
         """Browse what ``search`` finds things in."""
         self._search, self._forecaster = search, search.forecaster
 
-    def browse(self, of: str, page: int, size: int) -> CataloguePage:
+    def browse(self, of: str, page: int, size: int, source: str = "") -> CataloguePage:
         """One page of ``size`` names below ``of``: the sources, the groups of a source, or the items of a group.
+
+        Args:
+            of: a source or a group; empty for the sources.
+            page: from 0.
+            size: names of a page.
+            source: of the group, where several have one of that name; else that of the first.
 
         Raises:
             RequestError: the data has neither such a source nor such a group.
         """
-        names = self._names(of.strip())
+        names = self._names(of.strip(), source)
         start = max(0, page) * size
         return CataloguePage(of=of.strip(), names=names[start : start + size], total=len(names))
 
-    def describe(self, group: str, disclosure: Disclosure) -> GroupCard:
-        """What is known of a group; where two sources have one of that name, that of the first.
+    def describe(self, group: str, disclosure: Disclosure, source: str = "") -> GroupCard:
+        """What is known of a group; where two sources have one of that name, that of ``source``, or of the first.
 
         Raises:
-            RequestError: the data has no such group.
+            RequestError: the data, or the source, has no such group.
         """
-        number = self._number(group)
+        number = self._number(group, source)
         if number is None:
             raise RequestError(f"There is no group '{group[:60]}' in this data.")
-        source, name = self._search.groups[number]
+        of, name = self._search.groups[number]
         items = self._search.items_of(number)
-        card = next(each for each in self._actions() if each[0] == source)
+        card = next(each for each in self._actions() if each[0] == of)
         gaps = self._gaps(items)
-        question = "came back", source, name
+        question = "came back", of, name
         interval = None
         if disclosure.count(gaps["user_id"].n_unique(), *question) is not None:
             interval = disclosure.quantile(
@@ -179,30 +185,34 @@ class Catalogue:
             )
         return GroupCard(
             group=name,
-            source=source,
+            source=of,
             action=card[1],
-            users=disclosure.count(int(self._search.group_users[number]), lately(source, name)),
+            users=disclosure.count(int(self._search.group_users[number]), lately(of, name)),
             items=self._texts(number)[:_EXAMPLES],
             item_count=len(items),
             interval_days=interval,
         )
 
-    def _names(self, of: str) -> tuple[str, ...]:
+    def _names(self, of: str, within: str) -> tuple[str, ...]:
         vocabulary = self._forecaster.snapshot.vocabulary
         if not of:
             return tuple(vocabulary.sources)
-        source = next((each for each in vocabulary.sources if each.lower() == of.lower()), None)
-        number = self._number(of)
+        source = next((each for each in vocabulary.sources if each.lower() == of.lower() and not within), None)
+        number = self._number(of, within)
         if source is None and number is None:
             raise RequestError(f"There is no source or group '{of[:60]}' in this data.")
         if number is not None and source is None:
             return self._texts(number)
         return self._search.common_groups(str(source), len(self._search.groups))
 
-    def _number(self, group: str) -> int | None:
-        """The number of a group by its name, in any case."""
-        named = group.strip().lower()
-        found = [number for number, (_, name) in enumerate(self._search.groups) if name.lower() == named]
+    def _number(self, group: str, source: str) -> int | None:
+        """The number of a group by its name, in any case, and by its source where one is named."""
+        named, within = group.strip().lower(), source.strip().lower()
+        found = [
+            number
+            for number, (of, name) in enumerate(self._search.groups)
+            if name.lower() == named and within in ("", of.lower())
+        ]
         main = self._forecaster.dataset.card.main_source
         return next((each for each in found if self._search.groups[each][0] == main), found[0] if found else None)
 
@@ -284,6 +294,7 @@ class ReaderService:
         self._lock = Lock()
         self._worker: Thread | None = None
         self._stop = Event()
+        self._renewing = False
         self.learning: Learning | None = None
         """What is done in the background; None: nothing, or not any more."""
 
@@ -315,6 +326,29 @@ class ReaderService:
                 forecaster.read_with(self._reader)
             return self._reader
 
+    def opened(self) -> Reader | None:
+        """The reader; None while it is being learned in the background. Raises like ``open``."""
+        if self._worker is not None and self.learning is not None and self.learning.share is None:
+            self._worker.join(LOADING_SECONDS)
+        return None if self.learning is not None else self.open()
+
+    def renew(self) -> None:
+        """Read with the glossary as it is now; nothing is trained for it. Raises like ``open``.
+
+        One that is being learned in the background is renewed when it is ready, as it may have read the one before.
+        """
+        if self.learning is not None:
+            self._renewing = True
+            return
+        with self._lock:
+            there, self._reader = self._reader, None
+        if there is not None:
+            try:
+                self.open()
+            except AudienceError:
+                self._reader = there
+                raise
+
     def load(self) -> None:
         """Have the reader at once where the workspace has it already, so that forecasts are the same from the start."""
         with suppress(_Stopped, AudienceError):  # whoever has a request read is told what is wrong
@@ -322,9 +356,8 @@ class ReaderService:
 
     def read(self, text: str) -> WholeReading | None:
         """Read one request; None while the reader is being learned in the background. Raises like ``open``."""
-        if self._worker is not None and self.learning is not None and self.learning.share is None:
-            self._worker.join(LOADING_SECONDS)
-        return None if self.learning is not None else self.open().read(self.spelled(text))
+        reader = self.opened()
+        return reader.read(self.spelled(text)) if reader else None
 
     def spelled(self, text: str) -> str:
         """The text with its mistyped words put right by those of the data and of the knowledge."""
@@ -343,6 +376,9 @@ class ReaderService:
     def _learn(self) -> None:
         try:
             self.open(self._tell)
+            if self._renewing:
+                self._reader = None
+                self.open(self._tell)
         except _Stopped:
             pass
         except AudienceError as error:

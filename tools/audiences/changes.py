@@ -9,6 +9,7 @@ from typing import NamedTuple
 from encoders.data.events import DatasetCard
 from encoders.errors import RequestError
 from tools.audiences.disclosure import Disclosure, Question, number_text
+from tools.audiences.power import smallest_effect
 from tools.operation_types import Refreshed
 from tools.types import AudienceSpec, SampleUser, SavedAudience
 
@@ -97,7 +98,10 @@ def shown_audience(saved: SavedAudience, disclosure: Disclosure) -> SavedAudienc
     if spec and spec.cut is not None:
         spec = spec.model_copy(update={"cut": disclosure.cut(spec.cut)})
     counts = {"users": users, "holdout": holdout, "forecast": forecast, "notes": shown_notes(saved, disclosure)}
-    return saved.model_copy(update={**counts, "spec": spec})
+    detects = None
+    if users and holdout and forecast:
+        detects = smallest_effect(min(1.0, forecast.mid / users), users - holdout, holdout)
+    return saved.model_copy(update={**counts, "spec": spec, "detects": detects})
 
 
 def _held_out(held: int, members: int, users: int, disclosure: Disclosure, question: Question) -> int | None:

@@ -61,6 +61,8 @@ class Disclosure:
     """Counts as the owner and admins see them: exact, except where few users would be singled out."""
 
     exact = True
+    noise_variance = 0.0
+    """Of what is added to a count."""
 
     def __init__(self, minimum: int) -> None:
         """Withhold what is below ``minimum``."""
@@ -246,6 +248,7 @@ class Protected(Disclosure):
     """
 
     exact = False
+    noise_variance = 2 * np.exp(-1 / SCALE) / (1 - np.exp(-1 / SCALE)) ** 2 + ROUNDED_TO**2 / 12
 
     def __init__(self, minimum: int, key: bytes, edition: str) -> None:
         """Protect the counts of one edition of the data.

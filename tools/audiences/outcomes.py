@@ -22,8 +22,10 @@ from encoders.text.demand import Demand, read_demand
 from tools.audiences.changes import saved_question
 from tools.audiences.disclosure import UNKNOWN, Disclosure, Question, number_text
 from tools.audiences.meaning import Items, Meaning, meaning_of
+from tools.audiences.sequential import always_valid
 from tools.operation_types import CampaignOutcome, Estimate, Side
 from tools.stopping import go_on_unless_stopped
+from tools.storage.holdouts import ControlGroup
 from tools.storage.kept_counts import KeptCounts
 from tools.storage.registry import Registry
 from tools.storage.table_file import read_columns
@@ -181,6 +183,7 @@ class Outcomes:
         disclosure: Disclosure,
         ids: Ids,
         model: "Callable[[], tuple[Forecaster, TunedDemands]]",
+        control: ControlGroup,
     ) -> None:
         """Read nothing yet.
 
@@ -191,9 +194,10 @@ class Outcomes:
             ids: the ids of users as the caller names them.
             model: gives the model, and the demands that were fitted to known users: asked what a demand means where
                 that was not kept when the audience was saved.
+            control: who is never contacted.
         """
         self._registry, self._dataset, self._model = registry, dataset, model
-        self._disclosure, self._ids = disclosure, ids
+        self._disclosure, self._ids, self._control = disclosure, ids, control
 
     def from_file(self, audience: str, path: Path, by: str, version: int | None = None) -> CampaignOutcome:
         """Record the responses in a file; the same file twice is recorded once.
@@ -327,17 +331,21 @@ class Outcomes:
     def _record(
         self, saved: SavedAudience, source: str, values: Mapping[str, float | None], notes: list[str], by: str
     ) -> CampaignOutcome:
+        members = set(self._registry.members(saved.id, saved.version)[0])
+        control = self._control.among(members)
         outcome = self._judged(saved, source, values, notes, by)
         content = sha256(json.dumps([source, sorted(values.items()), notes]).encode()).hexdigest()
         go_on_unless_stopped()
-        return self._shown(self._registry.record_outcome(outcome, content, by), notes)
+        responses = {user: value for user, value in values.items() if user in members}
+        return self._shown(self._registry.record_outcome(outcome, content, by, responses, control), notes)
 
     def _judged(
         self, saved: SavedAudience, source: str, values: Mapping[str, float | None], notes: list[str], by: str
     ) -> CampaignOutcome:
         """What is to be recorded of a version; ``notes`` get what cannot be known."""
         members, held_out = (set(each) for each in self._registry.members(saved.id, saved.version))
-        contacted, held = _side(members - held_out, values), _side(held_out, values)
+        control = self._control.among(members)
+        contacted, held = _side(members - held_out - control, values), _side(held_out, values)
         counted = (contacted.responders or 0) + (held.responders or 0)
         judged = _compared(contacted, held, counted, saved.forecast)
         if judged["uplift"] is None:
@@ -397,7 +405,9 @@ def _compared(contacted: Side, held: Side, counted: int | None, forecast: Interv
     """The uplift, and whether the forecast held, as far as the counts are known."""
     lift = difference(contacted.rate, held.rate) if contacted.rate and held.rate else None
     sizes = [contacted.responders or 0, contacted.users or 0, held.responders or 0, held.users or 0]
+    expected = forecast.mid / (sizes[1] + sizes[3]) if forecast and lift else None
     return {
+        "always": always_valid(sizes[0], sizes[1], sizes[2], sizes[3], expected) if lift else None,
         "uplift": lift,
         "relative": relative(*sizes) if lift else None,
         "forecast_held": forecast.low <= counted <= forecast.high if forecast and counted is not None else None,

@@ -19,6 +19,7 @@ from encoders.predictor import Forecast, Forecaster, Reason
 from encoders.workspace import Workspace
 from tools.audiences.catalogue import Catalogue, CatalogueSearch, lately
 from tools.audiences.conditions import Conditions, unknown_key, value_key
+from tools.audiences.data_report import DataReport, data_report
 from tools.audiences.disclosure import UNKNOWN, Disclosure, Protected, Question
 from tools.audiences.profile import Group, why
 from tools.audiences.sizing import select, size_estimate
@@ -187,6 +188,7 @@ class Population:
         self.size = lru_cache(maxsize=1024)(self._size)
         self.stated = lru_cache(maxsize=1024)(self._stated)
         self.card_for = lru_cache(maxsize=2)(self._card)
+        self.report_for = lru_cache(maxsize=2)(self._report)
         self.conditions = Conditions(forecaster, minimum_size)
         self.search = CatalogueSearch(forecaster)
         self.catalogue = Catalogue(self.search)
@@ -227,6 +229,7 @@ class Population:
             self.conditions.gone[gone] = True
             self.size.cache_clear()
             self.card_for.cache_clear()
+            self.report_for.cache_clear()
         self._looked_at = changed
 
     def _size(self, spec: AudienceSpec, disclosure: Disclosure) -> tuple[SizeEstimate, tuple[Question, ...]]:
@@ -245,6 +248,9 @@ class Population:
 
     def _card(self, disclosure: Disclosure) -> DataCard:
         return describe(self.forecaster, self.conditions, self.search, disclosure)
+
+    def _report(self, disclosure: Disclosure) -> DataReport:
+        return data_report(self.forecaster.dataset, self.as_of, disclosure)
 
     @property
     def card(self) -> DataCard:

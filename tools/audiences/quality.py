@@ -1,11 +1,81 @@
-"""How good the forecasts of a model are, in words: what its report says, for people."""
+"""How good the forecasts of a model are: what its report says, in figures and in words for people."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from encoders.calibration import CLOSE
 from encoders.errors import NotThereError
+from encoders.records import Record
+
+
+class Measured(Record):
+    """How good forecasts of one kind of demand were, on demands that the probabilities were not fitted to."""
+
+    kind: str = Field(description="of demand: 'all', 'one thing', or another that the report tells apart")
+    demands: int | None = Field(None, description="that were judged; null: the report does not say")
+    error: float | None = Field(None, description="how far the probability of a user is off on average, 0..1")
+    close: float | None = Field(
+        None, description="share of common demands whose responders were within a quarter of those expected"
+    )
+    coverage: float | None = Field(None, description="share of the 80 % intervals that held what then happened")
+
+
+class ModelCard(Record):
+    """What a model was made from, and what was measured of it."""
+
+    model_version: str
+    data_name: str
+    data_version: str
+    text_encoder: str = ""
+    as_of: date = Field(description="events before it were learned from")
+    horizon_days: int
+    seed: int
+    users: int | None = Field(None, description="whom it learned from")
+    windows: tuple[date, ...] = Field((), description="the days that its examples looked ahead from, latest first")
+    labels: str = Field("", description="the file of sentences of a language model it learned from, if any")
+    measured: tuple[Measured, ...] = Field((), description="all demands first; none where nothing was measured")
+
+
+def model_card(folder: Path) -> ModelCard:
+    """The report of a model.
+
+    Raises:
+        NotThereError: the folder has none.
+    """
+    try:
+        report = json.loads((folder / "report.json").read_text("utf-8"))
+        recipe, found = report.get("recipe", {}), report.get("calibration", {})
+        return ModelCard(
+            **{name: report[name] for name in ("model_version", "data_name", "data_version", "as_of", "seed")},
+            horizon_days=report["horizon_days"],
+            text_encoder=report.get("text_encoder", ""),
+            users=report.get("users"),
+            windows=report.get("windows", ()),
+            labels=Path(recipe.get("labels", "")).name,
+            measured=_measured(found),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotThereError("The model that answers here has no report; 'audience train' writes one.") from error
+
+
+def _measured(found: dict[str, Any]) -> tuple[Measured, ...]:
+    """What the report measured, of all demands and by kind."""
+    if not found:
+        return ()
+    whole = Measured(
+        kind="all",
+        demands=int(found["labels"]) // 2,
+        error=found["calibration_error"],
+        close=found["responders_close"],
+        coverage=found["interval_coverage"],
+    )
+    alone = {"one thing": Measured(kind="one thing", coverage=found["interval_coverage_of_one"])}
+    kinds = {kind: Measured(kind=kind, **figures) for kind, figures in found.get("kinds", {}).items()}
+    return (whole, *(alone if "interval_coverage_of_one" in found and not kinds else kinds).values())
 
 
 def quality(folder: Path, unit: str) -> str:
@@ -18,23 +88,21 @@ def quality(folder: Path, unit: str) -> str:
     Raises:
         NotThereError: the folder has no report.
     """
-    try:
-        report = json.loads((folder / "report.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise NotThereError("The model that answers here has no report; 'audience train' writes one.") from error
+    card = model_card(folder)
     made = (
-        f"Model {report['model_version']} of {report['data_name']} (data version {report['data_version']}, seed "
-        f"{report['seed']}), trained on events before {report['as_of']}; it forecasts {report['horizon_days']} days."
+        f"Model {card.model_version} of {card.data_name} (data version {card.data_version}, seed {card.seed}), trained "
+        f"on events before {card.as_of}; it forecasts {card.horizon_days} days."
     )
-    return f"{made} {_measured(report.get('calibration', {}), unit)}".strip()
+    return f"{made} {_in_words(card, unit)}"
 
 
-def _measured(found: dict[str, Any], unit: str) -> str:
-    if not found:
+def _in_words(card: ModelCard, unit: str) -> str:
+    if not card.measured:
         return "Its forecasts were not measured."
+    whole = card.measured[0]
     return (
-        f"Measured on half of {found['labels']:,.0f} demands, which its probabilities were not fitted to: the "
-        f"probability of a {unit} is off by {100 * found['calibration_error']:.2g} percentage points on average. Of "
-        f"common demands, {found['responders_close']:.0%} had a number of responders within {CLOSE:.0%} of the "
-        f"expected one. The intervals, meant to hold 80 % of the time, held {found['interval_coverage']:.0%}."
+        f"Measured on {whole.demands:,.0f} demands, which its probabilities were not fitted to: the "
+        f"probability of a {unit} is off by {100 * (whole.error or 0):.2g} percentage points on average. Of "
+        f"common demands, {whole.close:.0%} had a number of responders within {CLOSE:.0%} of the "
+        f"expected one. The intervals, meant to hold 80 % of the time, held {whole.coverage:.0%}."
     )

@@ -231,6 +231,8 @@ def size_estimate(
         histogram=histogram(ranked, disclosure) if known else (),
         conditions=selection.conditions,
         warnings=_warnings(spec, selection, forecaster, None if point else disclosure.minimum),
+        data_version=forecaster.dataset.card.version,
+        model_version=forecaster.model.config.version,
     )
 
 

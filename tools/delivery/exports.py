@@ -7,7 +7,7 @@ match: no user id leaves with it. Either has each contact once, and none of a pe
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -348,14 +348,27 @@ def _one(
     return hashed, "leaves"
 
 
+def matched_by(platform: Platform, kinds: Collection[str]) -> dict[str, str]:
+    """The columns of a list for a platform, by the kind of contact in them.
+
+    Args:
+        platform: who the list is for.
+        kinds: the contacts that the data has.
+
+    Raises:
+        RequestError: the data has none that the platform matches people by.
+    """
+    if wanted := {kind: column for kind, column in platform.contact_columns.items() if kind in kinds}:
+        return wanted
+    raise RequestError(
+        f"{platform.name} matches people by {' or '.join(platform.contact_columns)}, and this data has no such "
+        "column; add contacts to the data and prepare it again, or export without a platform."
+    )
+
+
 def _platform_list(leaving: ReachableUsers, kinds: Sequence[str], platform: Platform) -> tuple[pl.DataFrame, _Out]:
     """One row a user with a contact, in the order of the hashes, so that it does not tell the order of the users."""
-    wanted = {kind: column for kind, column in platform.contact_columns.items() if kind in kinds}
-    if not wanted:
-        raise RequestError(
-            f"{platform.name} matches people by {' or '.join(platform.contact_columns)}, and this data has no such "
-            "column; add contacts to the data and prepare it again, or export without a platform."
-        )
+    wanted = matched_by(platform, kinds)
     rows, out = _rows(leaving, list(wanted), lambda kind, contact: platform.hashed(kind, contact, leaving.format))
     table = pl.DataFrame(rows, schema={"user_id": pl.String, **dict.fromkeys(wanted, pl.String)})
     matched = table.filter(pl.any_horizontal(pl.col(*wanted).is_not_null())).select(

@@ -13,7 +13,7 @@ from encoders.errors import NotThereError, RequestError
 from encoders.records import Record
 from tools.audiences.changes import moves, refresh_question, shown_audience
 from tools.audiences.disclosure import Disclosure
-from tools.delivery.posting import PostResult, checked_url, new_secret
+from tools.delivery.posting import PostResult, checked_url, new_secret, post
 from tools.operation_types import EVENTS, Delivery, Drift, Event, NewSubscription, Subscription
 from tools.storage.registry import Emit, SavedVersion
 from tools.storage.sqlite import Database
@@ -133,7 +133,23 @@ class Outbox:
                     self._db.run("DELETE FROM webhooks WHERE id = ?", (found.id,))
                     self._drop(found.id, "the webhook was removed")
                 return found
-        raise NotThereError(f"There is no webhook '{webhook[:80]}'; 'audience webhook list' shows those there are.")
+        raise _no_webhook(webhook)
+
+    def test(self, webhook: str) -> PostResult:
+        """Send one signed message of the type 'webhook.test' now, once; it says nothing of any audience.
+
+        Args:
+            webhook: the id of the subscription, or its URL.
+
+        Raises:
+            NotThereError: there is none.
+        """
+        with self._db.reading():
+            found = self._db.run("SELECT url, secret FROM webhooks WHERE ? IN (id, url)", (webhook.strip(),))
+        if not found:
+            raise _no_webhook(webhook)
+        body = json.dumps({"type": "webhook.test", "timestamp": _text(datetime.now(UTC)), "data": {}})
+        return post(found[0]["url"], found[0]["secret"], f"msg_{token_hex(12)}", body, self.private)
 
     def deliveries(self, limit: int = 50) -> tuple[Delivery, ...]:
         """The latest messages and what became of them, newest first."""
@@ -195,6 +211,10 @@ class Outbox:
             "UPDATE deliveries SET state = 'given up', answer = ?, due = NULL WHERE webhook = ? AND state = 'waiting'",
             (words, webhook),
         )
+
+
+def _no_webhook(webhook: str) -> NotThereError:
+    return NotThereError(f"There is no webhook '{webhook[:80]}'; 'audience webhook list' shows those there are.")
 
 
 def _text(time: datetime) -> str:

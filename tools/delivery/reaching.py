@@ -6,6 +6,7 @@ becomes a new audience (save, combine, refresh) goes through here:
 
 - users of the present data alone: the newest that was prepared, opened now, whatever the service opened earlier;
 - nobody on the list of those who were erased;
+- nobody in the control group that lasts;
 - nobody who is held out of this audience, or of the newest version of another whose horizon is not over on the day
   that the present data counts as now;
 - no contact of any of them, nor of somebody without consent, however it is written: two ids with one e-mail are one
@@ -29,10 +30,12 @@ from encoders.workspace import Workspace
 from tools.audiences.changes import shown_aside
 from tools.audiences.disclosure import Disclosure, number_text
 from tools.operation_types import VERSION
+from tools.storage.holdouts import ControlGroup
 from tools.storage.registry import Registry
 from tools.types import LeftOut, SavedAudience
 
 _NAMED = 3
+_CONTROL = "are in the control group that lasts, who are never contacted"
 
 Contact = tuple[str, str]
 """A kind and the form that all spellings of one contact share."""
@@ -45,7 +48,7 @@ class ReachableUsers:
     users: tuple[str, ...]
     """Sorted."""
     held_out: frozenset[str]
-    """Of this audience."""
+    """Of this audience, without those in the control group."""
     left_out: tuple[tuple[str, int, str], ...]
     """Reason, number of users and what is said about them; each user has the first reason that holds."""
     barred: frozenset[Contact]
@@ -69,14 +72,19 @@ class EligibleMembers:
 class Reachability:
     """Who of one tenant's audiences may be reached, by the data as it is when this is made."""
 
-    def __init__(self, workspace: Workspace, registry: Registry) -> None:
+    def __init__(self, workspace: Workspace, registry: Registry, control: ControlGroup) -> None:
         """Open the present data and the list of those who were erased.
+
+        Args:
+            workspace: where both are.
+            registry: the audiences of one tenant.
+            control: who is never reached, whatever the audience.
 
         Raises:
             DataError: there is no prepared data, so nobody can say who may be reached.
             WorkspaceError: the list cannot be read.
         """
-        self._registry = registry
+        self._registry, self._control = registry, control
         self._data = Dataset.current(Workspace(workspace.path))
         self._forgotten = Forgotten(workspace)
         self.format = ContactFormat(self._data.card.phone_country, frozenset(self._data.card.hashed_contacts))
@@ -93,6 +101,8 @@ class Reachability:
             return ""
         elsewhere = sorted((each.id, each.version) for each in self._running(saved.id))
         facts = [VERSION, data, self._forgotten.digest, saved.id, saved.version, elsewhere]
+        if self._control.share:
+            facts.append(self._control.digest)
         return sha256(json.dumps(facts).encode()).hexdigest()
 
     def leaving(self, saved: SavedAudience) -> ReachableUsers:
@@ -109,16 +119,19 @@ class Reachability:
             )
         members, own = (frozenset(each) for each in self._registry.members(saved.id, saved.version))
         elsewhere = self._held_elsewhere(saved.id)
-        rest, left_out = members - own, []
+        control = self._control.among(members)
+        rest, left_out = members - (own - control), []
         for reason, found, words in (
             ("forgotten", self._forgotten.among(rest), "were erased"),
             ("not in the data", self._absent(rest), "are no longer in the data, or have not given consent"),
+            ("control group", control, _CONTROL),
             ("held out elsewhere", rest & elsewhere.users, f"are held out of {elsewhere.names(rest)}"),
         ):
             if taken := rest & found:
                 left_out.append((reason, len(taken), words))
             rest -= taken
-        held_out = own | elsewhere.users
+        everybody = self._control.among(self._data.user_ids()) if self.has_contacts else frozenset()
+        held_out = own | control | elsewhere.users | everybody  # whose contacts others may have
         contacts = self._contacts(rest | held_out)
         barred = self._same(contacts[user] for user in held_out & contacts.keys())
         mine = {user: contacts[user] for user in rest & contacts.keys()}
@@ -126,7 +139,7 @@ class Reachability:
             barred |= {each for each in self._same(mine.values()) if self._forgotten.has_contact(*each)}
         return ReachableUsers(
             users=tuple(sorted(rest)),
-            held_out=own,
+            held_out=own - control,
             left_out=tuple(left_out),
             barred=frozenset(barred),
             contacts=mine,
@@ -136,7 +149,8 @@ class Reachability:
 
     def controls(self, saved: SavedAudience) -> tuple[str, ...]:
         """Who is held out of a version, sorted; without those who were erased or are no longer in the data."""
-        own = frozenset(self._registry.members(saved.id, saved.version)[1])
+        members, own = (frozenset(each) for each in self._registry.members(saved.id, saved.version))
+        own |= self._control.among(members)
         return tuple(sorted(own - self._forgotten.among(own) - self._absent(own)))
 
     def earlier(self, saved: SavedAudience) -> tuple[str, ...]:
@@ -153,10 +167,12 @@ class Reachability:
         wanted = frozenset(users)
         gone = self._forgotten.among(wanted) | self._absent(wanted)
         notes = []
+        if never := (wanted - gone) & self._control.among(wanted):
+            notes.append(f"{len(never):,} {_CONTROL}; they count among those held out.")
         if gone:
             notes.append(f"{len(gone):,} were left out: no longer in the data, without consent, or erased.")
         elsewhere = self._held_elsewhere(self._registry.id_of(name))
-        if taken := (wanted - gone) & elsewhere.users:
+        if taken := (wanted - gone - never) & elsewhere.users:
             held = f"are held out of {elsewhere.names(taken)}"
             notes.append(f"{len(taken):,} {held}; files of this audience leave them out.")
         return EligibleMembers(wanted - gone, tuple(notes))

@@ -31,6 +31,7 @@ from tools.delivery.exports import (
 from tools.delivery.member_tables import WITH_HELD_OUT, MemberTable
 from tools.delivery.reaching import Reachability, told
 from tools.stopping import go_on_unless_stopped
+from tools.storage.holdouts import ControlGroup
 from tools.storage.registry import Registry
 from tools.storage.registry_tables import Answers
 from tools.storage.sqlite import Database, digest
@@ -250,6 +251,7 @@ class Exports:
         registry: Registry,
         destinations: Destinations,
         disclosure: Disclosure,
+        control: ControlGroup,
     ) -> None:
         """Write nothing yet.
 
@@ -258,9 +260,10 @@ class Exports:
             registry: where the audiences are, and the audit lines go.
             destinations: who can be exported to.
             disclosure: how counts of users who were left out are shown; its minimum is the smallest number of rows.
+            control: who is never reached.
         """
         self._workspace, self._registry, self._destinations = workspace, registry, destinations
-        self._disclosure = disclosure
+        self._disclosure, self._control = disclosure, control
 
     def export(self, audience: str, format: Literal["csv", "parquet"], key: str, to: str) -> ExportFile:
         """Write a file and, where somebody takes it in batches, send it; an audit line stands before the first batch.
@@ -277,7 +280,7 @@ class Exports:
             DestinationError: it cannot be used, or did not take everything; what was sent is remembered.
         """
         saved, destination, wanted = self._asked(audience, format, to)
-        reaching = Reachability(self._workspace, self._registry)
+        reaching = Reachability(self._workspace, self._registry, self._control)
         reach, leaving = reaching.digest(saved), reaching.leaving(saved)
         name = to.strip().lower()
         go_on_unless_stopped()
@@ -300,7 +303,7 @@ class Exports:
     def planned(self, audience: str, format: Literal["csv", "parquet"], to: str) -> ExportPlan:
         """What ``export`` would write, and who would not be in it; arguments and errors are those of it."""
         saved, _, wanted = self._asked(audience, format, to)
-        reaching = Reachability(self._workspace, self._registry)
+        reaching = Reachability(self._workspace, self._registry, self._control)
         return planned(saved, reaching.leaving(saved), reaching.has_contacts, wanted, self._disclosure)[1]
 
     def _asked(
@@ -328,7 +331,7 @@ class Exports:
     def reachable(self, audience: str) -> tuple[int, tuple[LeftOut, ...]]:
         """How many rows a table of a saved audience would have now, each contact once, and who is left out of it."""
         saved = self._registry.get(audience)
-        reaching = Reachability(self._workspace, self._registry)
+        reaching = Reachability(self._workspace, self._registry, self._control)
         rows, left_out = rows_leaving(reaching.leaving(saved), reaching.has_contacts)
         return rows, told(left_out, saved, self._disclosure)
 
@@ -346,7 +349,7 @@ class Exports:
         named = re.fullmatch(FILE, name)
         assert named
         saved, to = self._registry.get(named["audience"], int(named["version"])), named["to"]
-        reaching = Reachability(self._workspace, self._registry)
+        reaching = Reachability(self._workspace, self._registry, self._control)
         if may_leave_by(path, reach := reaching.digest(saved)):
             return path
         platform = platforms().get(to, Receiver(key=to, name=to)) if to else None

@@ -35,7 +35,8 @@ COLUMNS: Mapping[str, Mapping[str, Holds]] = {
     ),
     "audit": _table(text="actor details", own="id time action audience version"),
     "keys": _table(word="key", own="content audience version made"),
-    "outcomes": _table(text="outcome", own="id audience version content"),
+    "outcomes": _table(text="outcome", own="id audience version content by_user"),
+    "responses": _table(user="user_id", own="audience version value"),
     "webhooks": _table(word="url", own="id secret events created disabled"),
     "deliveries": _table(
         text="body answer", word="url", own="id webhook event audience version created state tries due"
@@ -52,7 +53,7 @@ COLUMNS: Mapping[str, Mapping[str, Holds]] = {
     ),
     "member_tables": _table(word="name connection place", own="user_ids created"),
     # registry.db and the labels' ledger.db: those of a version, and the questions of a set of labels
-    "members": _table(user="user_id", word="name", own="audience version held_out key"),
+    "members": _table(user="user_id", word="name", own="audience version held_out key chance habitual control"),
     # registry.db and jobs.db, with the names of older formats
     "answers": _table(text="answer", word="key", own="whose content made caller request tenant"),
     # jobs.db

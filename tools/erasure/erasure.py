@@ -1,6 +1,7 @@
 """What is deleted on request: users, in the whole workspace, with a receipt; and audiences, exports, conversations."""
 
 import re
+import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import polars as pl
 from encoders.data.contacts import KINDS, ContactFormat
 from encoders.data.erasing import MASK, Forgotten, erase_from_folder, forget, prepared_folders
 from encoders.data.events import Dataset
+from encoders.data.kept_files import FOLDER as DELIVERIES
 from encoders.errors import NotThereError, RequestError
 from encoders.settings import Settings
 from encoders.user_vectors import erase_vectors
@@ -215,6 +217,8 @@ def _erase_places(
         yield ErasedPlace(path="chroma", changes=found)
     if found := erase_vectors(workspace, traces.users):
         yield ErasedPlace(path="vectors", changes=found)
+    if found := _drop_deliveries(workspace):
+        yield ErasedPlace(path=DELIVERIES, changes=found)
     files = list(_files(workspace.path))
     for number, path in enumerate(files):
         progress("Erasing them from files", 0.3 + 0.5 * number / len(files))
@@ -228,6 +232,13 @@ def _erase_places(
         if found := erase_from_folder(folder, traces.users):
             yield ErasedPlace(path=_shown(folder, workspace.path), changes=found)
     erase_vectors(workspace, traces.users)  # what was being made when this began
+
+
+def _drop_deliveries(workspace: Workspace) -> int:
+    """Delete what was read of files of events: it is packed, and read again without them; how many files that were."""
+    kept = [path for path in (workspace.path / DELIVERIES).rglob("*") if path.is_file()]
+    shutil.rmtree(workspace.path / DELIVERIES, ignore_errors=True)
+    return len(kept)
 
 
 def _files(root: Path) -> Iterator[Path]:

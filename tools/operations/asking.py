@@ -2,16 +2,15 @@
 
 from typing import TYPE_CHECKING
 
+from tools.effect_types import HoldoutPlan, UpliftReport
+from tools.library_types import AudienceHistory, AudienceUses, DeletedAudiences
 from tools.operation_types import (
     VERSION,
-    AudienceHistory,
     AudiencePage,
-    AudienceUses,
     CampaignOutcome,
     Capabilities,
     CataloguePage,
     CombinedUsers,
-    DeletedAudiences,
     DestinationCard,
     Drift,
     Goal,
@@ -109,6 +108,15 @@ def reach_goal(service: "AudienceService", spec: inputs.Spec, goal: Goal) -> Goa
     Put the 'cut' of the answer into the spec to work with that audience. The cut of the spec itself is not read.
     """
     return service.reach_goal(spec, goal)
+
+
+def holdout_plan(service: "AudienceService", spec: inputs.Spec, shares: inputs.Holdouts = ()) -> HoldoutPlan:
+    """How small an effect the outcome of an audience will show, by the share that is held out.
+
+    Ask before 'save', and tell the person: with 10 % held out an uplift of so many points will be seen, with 25 % a
+    smaller one. Nothing is saved.
+    """
+    return service.holdout_plan(spec, shares)
 
 
 def preview(service: "AudienceService", spec: inputs.Spec, count: inputs.Users = 5) -> tuple[SampleUser, ...]:
@@ -221,6 +229,21 @@ def ledger(service: "AudienceService", limit: inputs.Limit = 20, cursor: inputs.
     the last. It takes a while where the data is new.
     """
     return service.ledger.page(limit, cursor)
+
+
+def uplift(
+    service: "AudienceService",
+    audience: inputs.OneAudience = None,
+    value: inputs.Worth = None,
+    cost: inputs.Worth = None,
+) -> UpliftReport:
+    """Who changes because of us: would an audience come anyway, may it be moved, or is that unknown.
+
+    Told from all campaigns with a holdout whose outcome was recorded, by forecast, by who had done it before, and by
+    kind of demand; 'more_campaigns' says how many more would decide. With the value of a responder and the cost of a
+    contact it says where to cut by the profit that comes because of us, once there is evidence. Say 'unknown' as it is.
+    """
+    return service.uplift(audience, value, cost)
 
 
 def refresh_day(service: "AudienceService", audience: inputs.AudienceName, as_of: inputs.Day = None) -> RefreshDay:

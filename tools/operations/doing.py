@@ -16,6 +16,7 @@ from tools.operation_types import (
     NewSubscription,
     Receipt,
     Refreshed,
+    Reopened,
     Subscription,
 )
 from tools.operations import inputs
@@ -145,6 +146,15 @@ def refreshed_alone(service: "AudienceService", given: Any) -> tuple[str, Any]:
     audience = service.saved(given.audience).id
     service.refresh_day(given.audience, given.as_of)
     return audience, given.model_copy(update={"audience": audience})
+
+
+def reopen(service: "AudienceService") -> Reopened:
+    """Have the running program answer from the newest data, model and index from now on, as a whole.
+
+    It looks for them by itself every few seconds; this waits until they are open. Calls that are being answered end on
+    the version they began with. Where there is nothing newer, nothing changes.
+    """
+    return service.reopen()
 
 
 def list_jobs(_: "AudienceService", jobs: "Jobs", limit: inputs.Limit = 20, cursor: inputs.Cursor = "") -> JobPage:

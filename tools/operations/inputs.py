@@ -84,6 +84,14 @@ Combining = Annotated[
     Literal["and", "or", "not"],
     Field(description="'and': in all of them; 'or': in any of them; 'not': in the first and in no other"),
 ]
+OneAudience = Annotated[
+    AudienceSpec | Annotated[str, Field(max_length=200)] | None,
+    Field(description="A spec, or the name or id of a saved audience; null for what all campaigns say."),
+]
+Worth = Annotated[
+    float | None,
+    Field(gt=0, le=1e12, allow_inf_nan=False, description="In any one currency; both or neither of value and cost."),
+]
 Version = Annotated[int | None, Field(ge=1, description="Which version; without one, the newest.")]
 OneVersion = Annotated[int, Field(ge=1, description="Which version.")]
 Day = Annotated[date | None, Field(description="The day to refresh it at; without one, the day the data set names.")]
@@ -122,6 +130,11 @@ Key = Annotated[
 Holdout = Annotated[
     float | None,
     Field(ge=0, le=MOST_HELD_OUT, description="Share of its users to hold out; null for the usual share."),
+]
+Holdouts = Annotated[
+    tuple[Annotated[float, Field(gt=0, le=MOST_HELD_OUT)], ...],
+    FAIL_FAST,
+    Field(max_length=10, description="Shares to hold out; without any, the usual share and others beside it."),
 ]
 Platform = Annotated[
     str,

@@ -21,6 +21,7 @@ _VERSIONS = dict.fromkeys(_CALLS, "'saved' takes a version")
 _FILES = dict.fromkeys(_CALLS, "its answer is a file; 'export' says where it lies")
 _OWNER = dict.fromkeys(_CALLS, "it cannot be undone and is the owner's, so a person asks for it")
 _SECRET = dict.fromkeys(_CALLS, "its answer is a secret, which no language model should read")
+_SERVED = {Interface.LANGCHAIN: "a program that holds the service opens another one itself"}
 _NO_TOKEN = {Interface.LANGCHAIN: "it deletes, and no token limits what an agent in the same program may do"}
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -36,6 +37,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         asking.reach_goal, "Find the cut for a goal", Scope.SIZE, Http("POST", "/goals"),
         {"spec": _SPEC, "goal": {"users": 300}},
+    ),
+    Operation(
+        asking.holdout_plan, "Plan a holdout", Scope.SIZE, Http("POST", "/holdouts"),
+        {"spec": _SPEC, "shares": [0.1, 0.25]},
     ),
     Operation(
         asking.preview, "Preview an audience", Scope.PREVIEW, Http("POST", "/previews", body="spec", query=("count",)),
@@ -97,6 +102,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         asking.ledger, "Show how good the forecasts were", Scope.READ, Http("GET", "/ledger", cached=True, tag="Keep"),
         {"limit": 20},
+    ),
+    Operation(
+        asking.uplift, "Tell who changes because of us", Scope.SIZE, Http("POST", "/uplift", tag="Keep"),
+        {"audience": "Coffee", "value": 20.0, "cost": 0.5},
     ),
     Operation(
         asking.refresh_day, "Show the day of a refresh", Scope.READ,
@@ -164,6 +173,10 @@ OPERATIONS: tuple[Operation, ...] = (
         doing.restore, "Bring a deleted audience back", Scope.ACTIVATE,
         Http("POST", "/deleted-audiences/{audience}/restore", keyed=False, tag="Keep"),
         {"audience": "aud-0123456789ab", "approved_by": "Robin"}, effect=Effect.ADD,
+    ),
+    Operation(
+        doing.reopen, "Open the newest version", Scope.ADMIN, Http("POST", "/versions", keyed=False, tag="Work"),
+        not_over=_SERVED, effect=Effect.ADD,
     ),
     Operation(
         doing.list_jobs, "List jobs", Scope.READ, Http("GET", "/jobs", tag="Work"), {"limit": 20}, not_over=_JOBS,

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +11,11 @@ import numpy.typing as npt
 from encoders.data.events import Dataset
 from encoders.demand_reader import Matrix
 from encoders.errors import BrokenIndexError, WorkspaceError
-from encoders.model_folder import usable_model
+from encoders.model_folder import read_config, usable_model
 from encoders.predictor import Forecaster
 from encoders.settings import Settings
 from encoders.user_vectors import UserVectors
-from encoders.workspace import Progress, Workspace, set_aside, silent
+from encoders.workspace import CURRENT, Progress, Workspace, atomic_file, set_aside, silent
 from tools.storage.vectors import UserRecords, collection_name
 from tools.storage.vectors_process import PATIENCE, write_apart
 
@@ -37,6 +39,11 @@ def open_forecaster(workspace: Workspace, settings: Settings, as_of: date | None
     """
     dataset = Dataset.current(workspace)
     as_of = as_of or dataset.card.default_as_of
+    return Forecaster.open(workspace, settings, _fitting(workspace, settings, dataset, as_of), as_of, dataset)
+
+
+def _fitting(workspace: Workspace, settings: Settings, dataset: Dataset, as_of: date) -> Path:
+    """The newest model that may be asked about a data set on a day; raises like ``open_forecaster``."""
     dataset.before(as_of)
     model = usable_model(workspace, settings.text_encoder, dataset.card.name, as_of)
     if model is None:
@@ -44,13 +51,70 @@ def open_forecaster(workspace: Workspace, settings: Settings, as_of: date | None
             f"{workspace.path} has no model for this data, the text encoder '{settings.text_encoder}' and {as_of}; "
             f"run 'audience train --as-of {as_of}'."
         )
-    return Forecaster.open(workspace, settings, model, as_of, dataset)
+    return model
+
+
+# --- Versions: data, model and day that belong together -------------------------------------------
+
+
+INDEXED = "indexed"
+"""The file of a workspace that names the version which was indexed last."""
+
+
+class Version(NamedTuple):
+    """What answers come from, as a whole: rows, names and figures of one are never mixed with those of another."""
+
+    folder: Path
+    """Of the data."""
+    data: str
+    model: str
+    as_of: date
+
+    @property
+    def collection(self) -> str:
+        """The collection that belongs to it."""
+        return collection_name(self.data, self.model, self.as_of)
+
+
+def version_of(forecaster: Forecaster) -> Version:
+    """What a forecaster answers from."""
+    dataset, past = forecaster.dataset, forecaster.snapshot.histories.past
+    return Version(dataset.folder, dataset.card.version, forecaster.model.config.version, past.as_of)
+
+
+def newest_version(workspace: Workspace, settings: Settings) -> Version:
+    """What would be answered from if the workspace was opened now.
+
+    Raises:
+        AudienceError: it cannot be; the text says which command helps.
+    """
+    dataset = Dataset.current(workspace)
+    as_of = dataset.card.default_as_of
+    model = _fitting(workspace, settings, dataset, as_of)
+    return Version(dataset.folder, dataset.card.version, read_config(model).version, as_of)
+
+
+def pointers(workspace: Workspace) -> tuple[int, ...]:
+    """Another one whenever the data, the models or the index are others than before; cheap enough to ask every second.
+
+    When files were written says that it is worth looking, and ``newest_version`` what there is.
+    """
+    said = (workspace.data_folder / CURRENT, workspace.data / "dataset.json", workspace.models_folder)
+    files = (*said, workspace.models_folder / CURRENT, workspace.path / INDEXED)
+    return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
+
+
+def is_indexed(workspace: Workspace, version: Version) -> bool:
+    """Whether the index is of this version; where nothing was ever indexed, there is none to wait for."""
+    try:
+        return (workspace.path / INDEXED).read_text("utf-8").strip() == version.collection
+    except OSError:
+        return True
 
 
 def index_name(forecaster: Forecaster) -> str:
     """The collection that belongs to a forecaster."""
-    card, past = forecaster.dataset.card, forecaster.snapshot.histories.past
-    return collection_name(card.version, forecaster.model.config.version, past.as_of)
+    return version_of(forecaster).collection
 
 
 def build_index(
@@ -70,6 +134,8 @@ def build_index(
     except BrokenIndexError as error:
         _begin_anew(workspace, settings, error)
         write()
+    with atomic_file(workspace.path / INDEXED) as part:
+        part.write_text(name, "utf-8")
     return Indexed(name, len(users.ids), stored.encoded)
 
 

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from encoders.errors import NotThereError, RequestError
-from tools.operation_types import DeletedAudience
-from tools.storage.registry import Registry, checked_names
+from tools.library_types import DeletedAudience
+from tools.naming import checked_names
+from tools.storage.registry import Registry
 from tools.types import SavedAudience
 
 

@@ -12,22 +12,23 @@ from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self
-
-from pydantic import BaseModel
 
 from encoders.errors import NotThereError, RequestError
 from encoders.records import Record
 from encoders.text.words import as_it_was_saved
-from tools.naming import checked_approval, checked_name, is_audience_id
+from tools.naming import NAME_LENGTH, checked_approval, checked_names, is_audience_id
 from tools.operation_types import CampaignOutcome
-from tools.storage.registry_tables import TABLES
+from tools.storage.holdouts import MemberFacts, hold_out
+from tools.storage.registry_tables import TABLES, json_of
 from tools.storage.sqlite import Database, digest
 from tools.types import AudienceSpec, Interval, SavedAudience
 
-NAME_LENGTH = 120
+NOTHING_KNOWN = MemberFacts()
+NOBODY: Mapping[str, float | None] = MappingProxyType({})
 _OF_AN_AUDIENCE = (
-    "members", "outcomes", "meanings", "counts", "deployments", "deliveries", "pushes", "keys", "versions"
+    "members", "responses", "outcomes", "meanings", "counts", "deployments", "deliveries", "pushes", "keys", "versions"
 )  # fmt: skip
 """Tables with rows of an audience, in the order in which they are deleted."""
 _THERE = "id NOT IN (SELECT id FROM put_away WHERE state = 'deleted')"
@@ -62,19 +63,6 @@ class AuditLine(Record):
     details: dict[str, Any]
 
 
-def hold_out(user_ids: Collection[str], share: float, salt: str) -> list[str]:
-    """Pick the users of an audience that are held out, so that its effect can be measured against them.
-
-    Users are ranked by a hash of ``salt`` (the audience id) and their id, and the first ``round(share * n)`` are kept
-    back. The rank of a user never changes, so a refreshed audience keeps its holdout but for the few at the edge.
-
-    Returns:
-        The ids held out, sorted.
-    """
-    ranked = sorted(set(user_ids), key=lambda user: (sha256(f"{salt}|{user}".encode()).digest(), user))
-    return sorted(ranked[: round(share * len(ranked))])
-
-
 class Registry:
     """The registry of one workspace; any thread and any number of processes may use it at once."""
 
@@ -102,26 +90,12 @@ class Registry:
         return self._db
 
     def save_version(
-        self,
-        name: str,
-        *,
-        spec: AudienceSpec | None,
-        definition: str,
-        members: Collection[str],
-        holdout_share: float,
-        as_of: date,
-        model_version: str,
-        data_version: str,
-        approved_by: str,
-        key: str = "",
-        forecast: Interval | None = None,
-        refreshes: bool = False,
-        inherited: Collection[str] = (),
-        notes: Sequence[str] = (),
-        parts: Sequence[str] = (),
-        as_version: int | None = None,
-        emit: Emit = emit_nothing,
-    ) -> SavedAudience:
+        self, name: str, *, spec: AudienceSpec | None, definition: str, members: Collection[str], holdout_share: float,
+        as_of: date, model_version: str, data_version: str, approved_by: str, key: str = "",
+        forecast: Interval | None = None, refreshes: bool = False, inherited: Collection[str] = (),
+        notes: Sequence[str] = (), parts: Sequence[str] = (), as_version: int | None = None,
+        known: MemberFacts = NOTHING_KNOWN, emit: Emit = emit_nothing,
+    ) -> SavedAudience:  # fmt: skip
         """Save an audience, as the next version where the name exists, with holdout and audit line.
 
         Args:
@@ -136,22 +110,21 @@ class Registry:
             approved_by: the person who said yes.
             forecast: responders expected among the members.
             key: saving twice with the same key saves once and answers the same, even where the members changed since.
-            refreshes: who was in the version before stays where they were; the share is drawn from the rest.
+            refreshes: who was in the version before stays where they were; the share is of the rest.
             inherited: users who are held out whatever the share, which is filled up from the others.
-            notes: what to say about users who were left out.
-            parts: ids of the saved audiences it was combined from, for the audit line.
+            notes: on users who were left out.
+            parts: ids of the saved audiences it was combined from.
             as_version: the version that it has to become; None for any.
+            known: of the members; their forecast decides of which bands the holdout is drawn.
             emit: told of the new version, inside the transaction.
 
         Raises:
-            RequestError: the name or the approval is missing, the key was used for something else, or the name has
-                other versions by now than whoever said yes was shown.
+            RequestError: name or approval is missing, the key was used otherwise, or there is another version by now.
         """
         name, approved_by = checked_names(name, approved_by, keeps_its_name=refreshes)
-        texts = {"spec": _json(spec), "forecast": _json(forecast), "notes": json.dumps(list(notes))}
+        texts = {"spec": json_of(spec), "forecast": json_of(forecast), "notes": json.dumps(list(notes))}
         versions = {"as_of": as_of.isoformat(), "model_version": model_version, "data_version": data_version}
-        said = {"definition": definition, "approved_by": approved_by, "created": datetime.now(UTC).isoformat()}
-        facts: dict[str, str | int | None] = {**texts, **versions, **said}
+        facts: dict[str, str | int | None] = {**texts, **versions, "definition": definition, "approved_by": approved_by}
         content = _digest(action := "refresh" if refreshes else "save", name, facts["spec"], definition, approved_by)
         with self._db.transaction():
             if seen := self._seen(key, content):
@@ -159,16 +132,14 @@ class Registry:
             audience, version = self._next_version(name)
             if as_version not in (None, version):
                 raise RequestError(_changed_meanwhile(name, version))
-            before = set(self.members(audience)[0]) if refreshes else None
-            held_out = self._held_out(set(members), holdout_share, audience, refreshes, set(inherited))
-            counts = {"users": len(set(members)), "holdout": len(held_out)}
-            self._db.run("DELETE FROM put_away WHERE id = ?", (audience,))  # whoever saves a version wants it back
-            self._insert({**facts, **counts, "audience": audience, "version": version}, set(members), held_out)
-            made_of = {"parts": list(parts)} if parts else {}
-            self.write_audit(approved_by, action, audience, version, {"name": name, **counts, **made_of})
+            before = frozenset(self.members(audience)[0]) if refreshes else None
+            held_out = self._held_out(set(members), holdout_share, audience, refreshes, set(inherited), known)
+            facts |= (counts := {"users": len(set(members)), "holdout": len(held_out)})
+            self._insert({**facts, "audience": audience, "version": version}, set(members), held_out, known)
+            made_of = {"name": name, **counts} | ({"parts": list(parts)} if parts else {})
+            self.write_audit(approved_by, action, audience, version, made_of)
             self._remember(key, content, audience, version)
-            saved = self.get(audience, version)
-            emit(self._db, SavedVersion(saved, frozenset(members), None if before is None else frozenset(before)))
+            emit(self._db, SavedVersion(saved := self.get(audience, version), frozenset(members), before))
             return saved
 
     def get(self, id_or_name: str, version: int | None = None) -> SavedAudience:
@@ -271,7 +242,14 @@ class Registry:
             self.write_audit(actor, "delete", saved.id, saved.version, {"name": saved.name})
         return saved
 
-    def record_outcome(self, outcome: CampaignOutcome, content: str, actor: str) -> CampaignOutcome:
+    def record_outcome(
+        self,
+        outcome: CampaignOutcome,
+        content: str,
+        actor: str,
+        responses: Mapping[str, float | None] = NOBODY,
+        control: Collection[str] = (),
+    ) -> CampaignOutcome:
         """Keep how a version did, with its audit line; what was brought last counts.
 
         The same ``content`` is kept once; brought again right away, it answers the same.
@@ -280,6 +258,8 @@ class Registry:
             outcome: what was measured.
             content: a digest of what it was measured from.
             actor: who brought it.
+            responses: which members responded, each with the value that came with it.
+            control: members who came into the control group since it was saved, and count on no side.
         """
         place, actor = (outcome.audience_id, outcome.version), checked_approval(actor)
         with self._db.transaction():
@@ -287,11 +267,22 @@ class Registry:
                 "SELECT content, outcome FROM outcomes WHERE audience = ? AND version = ? ORDER BY id DESC LIMIT 1",
                 place,
             )
+            self._db.run("DELETE FROM responses WHERE audience = ? AND version = ?", place)
+            marked = ((*place, user) for user in control)
+            self._db.run_many(
+                "UPDATE members SET control = 1 WHERE audience = ? AND version = ? AND user_id = ?", marked
+            )
+            rows = ((*place, user, value) for user, value in responses.items())
+            self._db.run_many("INSERT INTO responses VALUES (?, ?, ?, ?)", rows)
             if last and last[0]["content"] == content:
+                self._db.run(
+                    "UPDATE outcomes SET by_user = 1 WHERE audience = ? AND version = ? AND content = ?",
+                    (*place, content),
+                )
                 return CampaignOutcome.model_validate_json(last[0]["outcome"])
             self._db.run("DELETE FROM outcomes WHERE audience = ? AND version = ? AND content = ?", (*place, content))
             self._db.run(
-                "INSERT INTO outcomes (audience, version, content, outcome) VALUES (?, ?, ?, ?)",
+                "INSERT INTO outcomes (audience, version, content, outcome, by_user) VALUES (?, ?, ?, ?, 1)",
                 (*place, content, outcome.model_dump_json()),
             )
             details = {"source": outcome.source, "contacted": outcome.contacted.responders}
@@ -359,11 +350,6 @@ class Registry:
             (datetime.now(UTC).isoformat(), actor, action, audience, version, json.dumps(details, sort_keys=True)),
         )
 
-    def record_call(self, caller: str, operation: str, outcome: str) -> None:
-        """Write an audit line about a call, without waiting for the disk: there are many of them."""
-        with self._db.transaction(flushed=False):
-            self.write_audit(caller, "call", None, None, {"operation": operation, "outcome": outcome})
-
     def record_event(self, actor: str, action: str, details: Mapping[str, str | int]) -> None:
         """Write an audit line about no audience in particular, without waiting for the disk."""
         with self._db.transaction(flushed=False):
@@ -412,7 +398,7 @@ class Registry:
         rows = self._db.run(f"SELECT *, {_ARCHIVED} FROM versions JOIN audiences ON id = audience {where}", values)
         return [
             SavedAudience.model_validate(
-                {name: row[name] for name in SavedAudience.model_fields}
+                {name: row[name] for name in SavedAudience.model_fields.keys() & row.keys()}
                 | {"spec": _spec_of(row["spec"]) if row["spec"] else None}
                 | {"forecast": Interval.model_validate_json(row["forecast"]) if row["forecast"] else None}
                 | {"notes": json.loads(row["notes"])}
@@ -421,22 +407,39 @@ class Registry:
         ]
 
     def _held_out(
-        self, members: set[str], share: float, audience: str, refreshes: bool, inherited: set[str]
+        self, members: set[str], share: float, audience: str, refreshes: bool, inherited: set[str], known: MemberFacts
     ) -> set[str]:
         """Who is held out, inside a transaction that has not written the new version yet."""
-        if not refreshes:
-            inside, others = inherited & members, members - inherited
-            missing = max(0, round(share * len(members)) - len(inside))
-            return inside | set(hold_out(others, missing / len(others) if others else 0.0, audience))
-        everybody, held_out = (set(each) for each in self.members(audience))
-        return (held_out & members) | set(hold_out(members - everybody, share, audience))
+        new, kept = members, set(inherited & members)
+        if refreshes:
+            everybody, held_out = (set(each) for each in self.members(audience))
+            new, kept = members - everybody, held_out & members
+        control = known.control & members
+        rest = new - kept - control
+        missing = max(0, round(share * len(new)) - len(new & (kept | control)))
+        return kept | control | set(hold_out(rest, missing / len(rest) if rest else 0.0, audience, known.chances))
 
-    def _insert(self, facts: dict[str, str | int | None], members: set[str], held_out: set[str]) -> None:
+    def _insert(
+        self, facts: dict[str, str | int | None], members: set[str], held_out: set[str], known: MemberFacts
+    ) -> None:
         """Write one version and who is in it."""
+        facts = {**facts, "created": datetime.now(UTC).isoformat()}
         columns = ", ".join(facts)
+        self._db.run("DELETE FROM put_away WHERE id = ?", (facts["audience"],))  # whoever saves a version wants it back
         self._db.run(f"INSERT INTO versions ({columns}) VALUES ({', '.join(f':{each}' for each in facts)})", facts)
-        rows = ((facts["audience"], facts["version"], user, user in held_out) for user in sorted(members))
-        self._db.run_many("INSERT INTO members VALUES (?, ?, ?, ?)", rows)
+        place, habitual = (facts["audience"], facts["version"]), known.habitual
+        rows = (
+            (
+                *place,
+                user,
+                user in held_out,
+                known.chances.get(user),
+                None if habitual is None else user in habitual,
+                user in known.control,
+            )
+            for user in sorted(members)
+        )
+        self._db.run_many("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _next_version(self, name: str) -> tuple[str, int]:
         found = self._db.run("SELECT id FROM audiences WHERE folded = ?", (name.casefold(),))
@@ -461,10 +464,6 @@ class Registry:
             self._db.run("INSERT INTO keys (key, content, audience, version, made) VALUES (?, ?, ?, ?, ?)", values)
 
 
-def _json(model: BaseModel | None) -> str | None:
-    return None if model is None else model.model_dump_json()
-
-
 def _spec_of(text: str) -> AudienceSpec:
     spec = AudienceSpec.model_validate_json(text)
     return spec.model_copy(update={"demand": as_it_was_saved(spec.demand)})
@@ -478,17 +477,3 @@ def _changed_meanwhile(name: str, version: int) -> str:
 
 def _digest(*content: object) -> str:
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def checked_names(name: str, approved_by: str, keeps_its_name: bool = False) -> tuple[str, str]:
-    """The name of an audience and of who said yes, as they are kept.
-
-    Raises:
-        RequestError: one of them is missing or cannot be one.
-    """
-    name = " ".join(name.split())
-    if is_audience_id(name) and not keeps_its_name:
-        raise RequestError(f"'{name}' has the form of an audience's id, and so cannot name one; take another name.")
-    if not 0 < len(name) <= NAME_LENGTH:
-        raise RequestError(f"An audience needs a name of 1 to {NAME_LENGTH} characters; this one has {len(name)}.")
-    return checked_name(name, "the audience"), checked_approval(approved_by)

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from pydantic import BaseModel
+
 from encoders.errors import RequestError
 from tools.storage.sqlite import Database, digest
 
@@ -200,9 +202,38 @@ CREATE TABLE put_away (
 """
 """Audiences that are archived, or deleted and can still be brought back; of these, the name is free for another."""
 
+_EFFECTS = """
+ALTER TABLE members ADD COLUMN chance REAL;
+ALTER TABLE members ADD COLUMN habitual INTEGER;
+ALTER TABLE members ADD COLUMN control INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outcomes ADD COLUMN by_user INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE responses (
+    audience TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    user_id TEXT NOT NULL,
+    value REAL,
+    PRIMARY KEY (audience, version, user_id),
+    FOREIGN KEY (audience, version) REFERENCES versions (audience, version)
+) WITHOUT ROWID;
+"""
+"""What was forecast for each user when an audience was saved, and who of them responded: effects are told from both.
+
+Outcomes that were recorded before have numbers alone (``by_user`` 0), until they are brought again.
+"""
+
 TABLES = (
-    _AUDIENCES, _OUTCOMES, _TELLING, _DEPLOYMENTS, _REACHING, _ANSWERS, _HASHED_KEYS, _LEDGER, _MEMBER_TABLES, _PUT_AWAY
-)  # fmt: skip
+    _AUDIENCES,
+    _OUTCOMES,
+    _TELLING,
+    _DEPLOYMENTS,
+    _REACHING,
+    _ANSWERS,
+    _HASHED_KEYS,
+    _LEDGER,
+    _MEMBER_TABLES,
+    _PUT_AWAY,
+    _EFFECTS,
+)
 """One script a format; a change is a new script at the end, never an edit of an old one."""
 
 
@@ -249,3 +280,8 @@ class Answers:
                 (whose, digest(key), digest(content), answer, datetime.now(UTC).isoformat()),
             )
         return self.find(whose, key, content) or answer
+
+
+def json_of(model: BaseModel | None) -> str | None:
+    """A record as it is kept; None where there is none."""
+    return None if model is None else model.model_dump_json()

@@ -214,7 +214,7 @@ CREATE TABLE IF NOT EXISTS changes (number INTEGER NOT NULL);
 INSERT INTO changes SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM changes);
 """
 
-Values = Sequence[str | int | None] | Mapping[str, str | int | None]
+Values = Sequence[str | int | float | None] | Mapping[str, str | int | float | None]
 
 
 class Database:

@@ -130,6 +130,7 @@ class Ask(AskLayout):
         try:
             desk = self.opening.desk()
             card, shown = desk.service.describe_data(), desk.conversation.current(transcript.thread)
+            keys, why_none = controls.servable(desk.service)
         except Exception as error:
             yield {self.notice: "", self.empty: cards.apart("The app is not ready", sentence(error))}
             return
@@ -141,6 +142,7 @@ class Ask(AskLayout):
             self.about: cards.about(card, shown.talking),
             self.notice: cards.notice(card.notice, "alert"),
             self.usage: cards.usage(shown.usage),
+            self.platform: gr.update(choices=controls.files_for(keys), info=why_none or None),
             self.chat: gr.update(examples=[{"text": option} for option in shown.options]),
         }
         if asked:

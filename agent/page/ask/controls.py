@@ -1,15 +1,18 @@
 """What the controls of the page change about an audience, checked before anything is counted."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from agent.page.cards import count
 from agent.reading import wording
 from agent.reading.wording import listed
 from agent.state import Join, Thing
 from encoders.errors import RequestError
-from tools.delivery.destinations import platform_named
+from tools.delivery.destinations import platform_named, platforms
 from tools.types import AudienceSpec, SizeEstimate
+
+if TYPE_CHECKING:
+    from tools.service import AudienceService
 
 
 def demand(spec: AudienceSpec, text: str) -> AudienceSpec:
@@ -55,6 +58,32 @@ def cut_to_users(spec: AudienceSpec, size: SizeEstimate, users: float | None) ->
     if users is None or not 1 <= users <= size.eligible:
         raise RequestError(f"Type a number of users between 1 and {count(size.eligible)}.")
     return spec if users == size.users else spec.model_copy(update={"cut": users / size.eligible})
+
+
+TABLE = "A table of users"
+"""What an export is for when it is for no ad platform."""
+
+
+def files_for(keys: Iterable[str]) -> list[tuple[str, str]]:
+    """What a file can be for, each with its key: nobody in particular, and the ad platforms of some keys."""
+    return [(TABLE, ""), *((platform_named(key).name, key) for key in keys)]
+
+
+NO_CONTACTS = "Lists for ad platforms need emails or phones, which this data has not."
+
+
+def servable(service: "AudienceService") -> tuple[list[str], str]:
+    """The keys of the ad platforms that this data can serve, and why there is none; empty where there is one."""
+    keys = [key for key in platforms() if _can_serve(service, key)]
+    return keys, "" if keys else NO_CONTACTS
+
+
+def _can_serve(service: "AudienceService", key: str) -> bool:
+    try:
+        service.check_destination(key)
+    except RequestError:
+        return False
+    return True
 
 
 def reopen_request(assumption: str) -> str:

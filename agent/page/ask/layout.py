@@ -10,8 +10,6 @@ from agent.replies import UNDO
 from encoders.settings import settings
 from tools.delivery.destinations import platforms
 
-TABLE = "A table of users"
-"""What an export is for when it is for no ad platform."""
 LISTS = [".csv", ".txt"]
 OUTCOMES = [".csv", ".parquet", ".jsonl"]
 
@@ -117,7 +115,7 @@ class AskLayout(Place):
                 )
                 self.save = gr.Button("Save", variant="primary", min_width=90, scale=0, elem_id="save")
                 self.platform = gr.Dropdown(
-                    [(TABLE, ""), *((one.name, key) for key, one in platforms().items())],
+                    controls.files_for(platforms()),
                     value="",
                     label="File for",
                     scale=2,

@@ -5,7 +5,8 @@ from html import escape
 from typing import NamedTuple
 
 from agent.page.cards import Units, count, day, percent, span, together
-from tools.operation_types import AudienceUses, DeletedAudience, Drift, ForecastRecord
+from tools.library_types import AudienceUses, DeletedAudience
+from tools.operation_types import Drift, ForecastRecord
 from tools.types import SavedAudience
 
 COUNTING = "…"

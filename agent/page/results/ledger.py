@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from agent.page.audiences.table import owner_of
 from agent.page.cards import Units, count, day, notice, percent, together
-from tools.operation_types import AudienceUse, CampaignOutcome, Estimate, ForecastRecord, ForecastScore, LedgerPage
+from tools.library_types import AudienceUse
+from tools.operation_types import CampaignOutcome, Estimate, ForecastRecord, ForecastScore, LedgerPage
 from tools.types import SavedAudience
 
 MOST_LISTED = 200
@@ -219,9 +220,9 @@ def _where(use: AudienceUse) -> str:
 def bring_head() -> str:
     """What to bring."""
     return (
-        '<h3>Bring an outcome</h3><p class="quiet">Those who responded, as CSV, Parquet or JSON lines: a column '
-        "<code>user_id</code>, and if you have them <code>date</code> and <code>value</code>. You see what is in it "
-        "before anything is recorded.</p>"
+        '<h3>Bring an outcome</h3><p class="quiet">The list of those who responded (CSV, Parquet, JSON lines): '
+        "a column <code>user_id</code>, and if you have them <code>date</code> and <code>value</code>. You see what "
+        "is in it before anything is recorded.</p>"
     )
 
 

@@ -131,7 +131,7 @@ class CrashingService(PlantedService):
         holdout: float | None = None,
         as_version: int | None = None,
     ) -> SavedAudience:
-        saved = super().save(spec, name, approved_by, key, holdout)
+        saved = super().save(spec, name, approved_by, key, holdout, as_version)
         if self.crash:
             self.crash = False
             raise Crash

@@ -89,7 +89,9 @@ def test_the_holdout_can_be_undone_and_is_no_cut(chat: Conversation) -> None:
 
 def test_a_list_for_a_platform(chat: Conversation, real: AudienceService) -> None:
     asked = play(chat, COFFEE, "save as Coffee", "yes", "export for Facebook")
-    assert "list of **Coffee** for Meta" in asked.text
+    assert "Of the 112 households in **Coffee**, 53 leave; 11 are held out for measuring." in asked.text
+    assert "48 have no contact that Meta could match" in asked.text
+    assert "Shall I write the list for Meta" in asked.text
     assert not list(real.tenant.workspace.exports.glob("*meta*"))
     done = play(chat, "yes")
     assert done.file is not None

@@ -30,7 +30,8 @@ def test_what_is_changed_needs_more_than_looking() -> None:
         if operation.effect is not Effect.READ:
             assert operation.scope in (Scope.ACTIVATE, Scope.ADMIN), name
     assert {name for name, each in BY_NAME.items() if each.scope is Scope.PREVIEW} == {"preview", "explain", "similar"}
-    assert {name for name, each in BY_NAME.items() if each.scope is Scope.ADMIN} == {"forget", "delete_conversation"}
+    admins = {name for name, each in BY_NAME.items() if each.scope is Scope.ADMIN}
+    assert admins == {"forget", "delete_conversation", "reopen"}
     assert {name: str(task.scope) for name, task in TASKS.items()} == {
         "get_adcp_capabilities": "read",
         "get_signals": "size",

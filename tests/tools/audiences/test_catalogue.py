@@ -61,3 +61,15 @@ def test_what_is_not_there_is_one_sentence(service: AudienceService) -> None:
         service.browse("unicorns")
     with pytest.raises(RequestError, match="no group 'unicorns'"):
         service.describe_group("unicorns")
+
+
+def test_a_group_of_two_sources_is_described_for_the_one_that_is_named(service: AudienceService) -> None:
+    main, other = service.browse().names[:2]
+    both = set(service.browse(main, size=50).names) & set(service.browse(other, size=50).names)
+    group = min(both)
+    first, second = service.describe_group(group), service.describe_group(group, other.upper())
+    assert (first.source, second.source) == (main, other)
+    assert first.action != second.action
+    assert service.browse(group, size=50, source=other).total == second.item_count
+    with pytest.raises(RequestError, match="no group"):
+        service.describe_group(group, "unicorns")

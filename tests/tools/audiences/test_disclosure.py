@@ -427,6 +427,6 @@ def test_the_same_combination_in_another_order_is_the_same_question(own: Audienc
         own.save(AudienceSpec(demand=BREAD, cut=cut), name, "Ada", holdout=0.0)
     agent = own.of(AGENT)
     for operation in ("and", "or"):
-        asked = [agent.combined_users(operation, names) for names in (["A", "B"], ["B", "A"], ["B", "A", "B"])]  # type: ignore[arg-type]
+        asked = [agent.combined_users(operation, names) for names in (["A", "B"], ["B", "A"], ["B", "A", "B"])]
         assert len(set(asked)) == 1
     assert agent.combined_users("not", ["A", "B", "C"]) == agent.combined_users("not", ["A", "C", "B"])

@@ -22,6 +22,7 @@ from tools.audiences.ledger import ForecastLedger, kind_of
 from tools.audiences.meaning import meaning_of
 from tools.audiences.outcomes import Outcomes, needs_model
 from tools.operation_types import Kind
+from tools.storage.holdouts import NO_CONTROL
 from tools.storage.kept_counts import Counted, KeptCounts
 from tools.storage.registry import Registry
 from tools.types import AudienceSpec, Behaviour, Filter, Interval, LifeCycle, SavedAudience
@@ -75,7 +76,7 @@ def items_of(dataset: Dataset, group: str) -> np.ndarray:
 
 def ledger_of(registry: Registry, dataset: Dataset, disclosure: Disclosure | None = None) -> ForecastLedger:
     how = disclosure or Disclosure(MINIMUM)
-    outcomes = Outcomes(registry, dataset, how, lambda ids: (sorted(ids), {}), needs_model)
+    outcomes = Outcomes(registry, dataset, how, lambda ids: (sorted(ids), {}), needs_model, NO_CONTROL)
     return ForecastLedger(registry, dataset, how, outcomes, lambda saved: shown_audience(saved, how))
 
 

@@ -26,6 +26,7 @@ from tools.delivery import destinations
 from tools.delivery.destinations import Batch, Destinations
 from tools.delivery.sending import Exports
 from tools.service import AudienceService
+from tools.storage.holdouts import NO_CONTROL
 from tools.storage.registry import Registry
 from tools.types import AudienceSpec, ExportFile, SavedAudience
 
@@ -57,7 +58,7 @@ class House:
         )  # fmt: skip
 
     def export(self, to: str, key: str = "", format: Any = "csv") -> ExportFile:
-        exports = Exports(self.workspace, self.registry, self.destinations, Disclosure(0))
+        exports = Exports(self.workspace, self.registry, self.destinations, Disclosure(0), NO_CONTROL)
         return exports.export("Tea", format, key, to)
 
     def staying(self) -> set[str]:

@@ -29,6 +29,7 @@ from tools.delivery.destinations import Destinations
 from tools.delivery.reaching import Reachability, ReachableUsers
 from tools.delivery.sending import Exports
 from tools.service import AudienceService
+from tools.storage.holdouts import NO_CONTROL
 from tools.storage.registry import Registry
 from tools.types import AudienceSpec, ExportFile, SavedAudience
 
@@ -457,7 +458,7 @@ def test_no_file_reaches_anybody_who_must_not_be(
         if to == "crm":
             taking = SimpleNamespace(name="crm", batch_size=3, send=lambda batch: sent.extend(map(str, batch.people)))
             stack.enter_context(pytest.MonkeyPatch.context()).setattr(Destinations, "named", lambda *_: taking)
-        file = Exports(workspace, registry, Destinations(registry.database, True), Disclosure(0)).export(
+        file = Exports(workspace, registry, Destinations(registry.database, True), Disclosure(0), NO_CONTROL).export(
             "Mine", "csv", "", to
         )
         text = Path(file.path).read_text() + "".join(sent)

@@ -19,6 +19,7 @@ from tools.delivery.destinations import Destinations
 from tools.delivery.outbox import WAITS, Outbox, announce_saved
 from tools.delivery.sending import Exports
 from tools.operation_types import EVENTS
+from tools.storage.holdouts import NO_CONTROL
 from tools.storage.registry import Registry
 from tools.workers import deliver_due
 
@@ -81,7 +82,7 @@ def test_the_plugin_keeps_every_batch(tmp_path: Path, monkeypatch: pytest.Monkey
         save(registry)
         prepared(tmp_path / "data", [f"u{number}" for number in range(20)])
         destinations = Destinations(registry.database, private=True)
-        exports = Exports(Workspace(tmp_path), registry, destinations, Disclosure(1))
+        exports = Exports(Workspace(tmp_path), registry, destinations, Disclosure(1), NO_CONTROL)
         done = exports.export("Autumn launch", "csv", "", "shelf")
     assert (done.platform, done.rows) == ("The shelf", 18)
     assert [path.name for path in (tmp_path / "shelf").rglob("*.json")] == ["0001.json"]

@@ -1,5 +1,6 @@
 """Webhooks: signed, tried again, given up, turned off, and never lost, against a real server on loopback."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from encoders.errors import RequestError
+from encoders.errors import NotThereError, RequestError
 from encoders.settings import Settings
 from tests.listening import Heard, Listener, listening, signed
 from tools import workers
@@ -436,3 +437,18 @@ def test_nothing_is_signed_with_a_secret_that_is_none(secret: str) -> None:
         answer = post(listener.url, secret, "msg-1", "{}", private=True)
     assert (answer.taken, listener.heard) == (False, [])
     assert "secret is empty or short; remove the webhook and add it again" in answer.words
+
+
+def test_a_test_message_is_signed_and_says_nothing(registry: Registry, outbox: Outbox, listener: Listener) -> None:
+    made = outbox.add(listener.url, ["audience.ready"])
+    for named in (made.id, listener.url):
+        assert outbox.test(named).taken
+    assert all(signed(heard, made.secret) for heard in listener.heard)
+    assert [json.loads(heard.body)["type"] for heard in listener.heard] == 2 * ["webhook.test"]
+    assert [heard.data for heard in listener.heard] == [{}, {}]
+    listener.answers = [503]
+    refused = outbox.test(made.id)
+    assert (refused.taken, refused.words) == (False, "answered 503")
+    assert outbox.deliveries() == ()
+    with pytest.raises(NotThereError, match="no webhook 'wh-nobody'"):
+        outbox.test("wh-nobody")

@@ -12,7 +12,10 @@ import pytest
 
 from encoders.checksums import seal
 from encoders.errors import RequestError, WorkspaceError
-from tools.storage.registry import NAME_LENGTH, Registry, hold_out
+from tools.naming import NAME_LENGTH
+from tools.operation_types import CampaignOutcome, Side
+from tools.storage.holdouts import MemberFacts, hold_out
+from tools.storage.registry import Registry
 from tools.storage.registry_tables import TABLES
 from tools.types import AudienceSpec, Filter, Membership, SavedAudience
 
@@ -249,7 +252,9 @@ def test_a_registry_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
     newer.close()
     seal(tmp_path / "r.db")
     before = (tmp_path / "r.db").read_bytes()
-    with pytest.raises(WorkspaceError, match=r"newer version of this program .format 99, this one reads 10.; update"):
+    with pytest.raises(
+        WorkspaceError, match=rf"newer version of this program .format 99, this one reads {len(TABLES)}.; update"
+    ):
         Registry(tmp_path / "r.db")
     assert (tmp_path / "r.db").read_bytes() == before
 
@@ -316,3 +321,61 @@ def test_a_refresh_keeps_everybody_on_her_side_of_the_holdout(registry: Registry
     assert registry.saved_with("k") == second
     assert registry.saved_with("other") is None
     assert first.holdout == 20
+
+
+def outcome_of(saved: SavedAudience) -> CampaignOutcome:
+    nobody = Side(users=0, responders=0, rate=None)
+    facts: dict[str, Any] = {"audience_id": saved.id, "name": saved.name, "version": 1, "as_of": saved.as_of}
+    nothing = dict.fromkeys(("uplift", "relative", "forecast", "forecast_held"))
+    who = {"recorded": datetime(2026, 1, 1, tzinfo=UTC), "recorded_by": "Ada"}
+    return CampaignOutcome(source="file", contacted=nobody, held_out=nobody, **facts, **nothing, **who)
+
+
+FACTS = MemberFacts(
+    {user: number / 400 for number, user in enumerate(USERS)}, frozenset(USERS[:30]), frozenset(USERS[5:9])
+)
+
+
+def test_what_is_known_of_each_user_and_who_responded_is_kept(registry: Registry) -> None:
+    saved = save(registry, known=FACTS, holdout_share=0.2)
+    held = set(registry.members(saved.id)[1])
+    assert held >= FACTS.control
+    assert len(held) == 40
+    rows = registry.database.run("SELECT * FROM members ORDER BY user_id")
+    assert {row["user_id"]: row["chance"] for row in rows} == FACTS.chances
+    assert {row["user_id"] for row in rows if row["habitual"]} == set(USERS[:30])
+    assert {row["user_id"] for row in rows if row["control"]} == FACTS.control
+    for responses in ({USERS[0]: 2.5, USERS[1]: None}, {USERS[3]: 1.0}):
+        registry.record_outcome(outcome_of(saved), str(responses), "Ada", responses)
+        kept = registry.database.run("SELECT user_id, value FROM responses")
+        assert {row["user_id"]: row["value"] for row in kept} == responses
+    registry.delete(saved.id, "Ada")
+    assert registry.database.run("SELECT * FROM responses") == []
+
+
+def test_an_outcome_of_before_is_told_apart_until_it_is_brought_again(tmp_path: Path) -> None:
+    with Registry(tmp_path / "now.db") as registry:
+        outcome = outcome_of(save(registry))
+    older = sqlite3.connect(tmp_path / "r.db")
+    older.executescript(f"{''.join(TABLES[:9])} PRAGMA user_version = 9;".replace("sha256(", "hex("))
+    older.execute("INSERT INTO audiences VALUES (?, 'Tea', 'tea')", (outcome.audience_id,))
+    older.execute(
+        "INSERT INTO versions (audience, version, definition, users, holdout, as_of, model_version, data_version, "
+        "created, approved_by) VALUES (?, 1, 'tea', 1, 0, '2017-10-01', 'm', 'd', '2017-10-01', 'Ada')",
+        (outcome.audience_id,),
+    )
+    older.execute("INSERT INTO members VALUES (?, 1, 'u', 0)", (outcome.audience_id,))
+    older.execute(
+        "INSERT INTO outcomes (audience, version, content, outcome) VALUES (?, 1, 'c', ?)",
+        (outcome.audience_id, outcome.model_dump_json()),
+    )
+    older.commit()
+    older.close()
+    with Registry(tmp_path / "r.db") as opened:
+        assert opened.outcome("Tea") == outcome
+        [member] = opened.database.run("SELECT chance, habitual, control FROM members")
+        assert tuple(member) == (None, None, 0)
+        assert opened.database.run("SELECT by_user FROM outcomes")[0][0] == 0
+        assert opened.record_outcome(outcome, "c", "Ada", {"u": None}) == outcome
+        assert opened.database.run("SELECT by_user FROM outcomes")[0][0] == 1
+        assert opened.database.run("SELECT user_id FROM responses")[0][0] == "u"

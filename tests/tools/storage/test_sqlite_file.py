@@ -55,7 +55,7 @@ def test_a_damaged_registry_is_refused_and_its_backup_has_everything(path: Path,
     with Registry(path) as registry:
         save(registry)
     with Registry(path) as registry:
-        registry.record_call("someone", "size", "ok")
+        registry.record_event("someone", "call", {"operation": "size"})
     before = path.read_bytes()
     damage(path, share)
     broken = path.read_bytes()

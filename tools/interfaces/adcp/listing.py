@@ -11,9 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from encoders.errors import ModelError, RequestError
 from tools.interfaces.adcp.accounts import RateCard
 from tools.interfaces.adcp.protocol import LONGEST_SPEC, Form
-from tools.naming import is_audience_id
+from tools.naming import NAME_LENGTH, is_audience_id
 from tools.service import AudienceService
-from tools.storage.registry import NAME_LENGTH
 from tools.types import AudienceSpec, DataCard, Interval, SavedAudience, SizeEstimate
 
 # --- Signals by their ids: saved audiences, and audiences that any sentence stands for ------------

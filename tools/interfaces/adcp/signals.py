@@ -258,7 +258,7 @@ class Activation:
             return segment.saved
         assert segment.spec is not None
         users = self._service.size(segment.spec).users or 0
-        self._large_enough(users - round(users * self._service.settings.holdout))
+        self._large_enough(users - round(users * max(self._service.settings.holdout, self._service.settings.control)))
         return self._service.save(segment.spec, saving_name(segment), current().name, saving_key(segment))
 
     def _large_enough(self, users: int) -> None:

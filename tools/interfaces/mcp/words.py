@@ -108,6 +108,8 @@ def _saved(saved: SavedAudience) -> str:
         f"of them held out, as of {saved.as_of}, approved by {saved.approved_by}. {saved.definition}"
     )
     forecast = f" Expected responders: {_value(saved.forecast)}." if saved.forecast else ""
+    if saved.detects is not None:
+        forecast += f" An effect of {_number(100 * saved.detects)} percentage points or more will be seen."
     return " ".join([said.rstrip(".") + "." + forecast, *saved.notes])
 
 

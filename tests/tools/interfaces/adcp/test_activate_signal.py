@@ -13,8 +13,8 @@ from tests.tools.interfaces.adcp.asking import AGENT, RIVAL, Json, ask, fault
 from tools.access.callers import Scope
 from tools.access.gate import Gate
 from tools.interfaces.adcp.listing import of_sentence, saving_name
+from tools.naming import NAME_LENGTH
 from tools.service import AudienceService
-from tools.storage.registry import NAME_LENGTH
 from tools.types import AudienceSpec
 
 COFFEE = "Households that will buy coffee in the next 28 days"

@@ -51,8 +51,8 @@ DONE_ANEW: dict[str, set[str]] = {
 WORDS = {"title", "description", "examples", "$defs"}
 UNSAID = {"maxLength", "minLength", "maxItems", "additionalProperties"}
 BY_PROGRAMS = [name for name in BY_NAME if hasattr(audience_targeting.Client, name)]
-NOT_THERE = {"delete_conversation"}
-"""What the example asks for is not there: every interface says so in the same words."""
+NOT_THERE = {"delete_conversation", "reopen"}
+"""What the example asks for is not there, or nobody serves: every interface says so in the same words."""
 
 
 def spec(thing: str, cut: float = 0.3) -> AudienceSpec:
