@@ -30,6 +30,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
             "naming",
             "types",
             "operation_types",
+            "library_types",
             "effect_types",
             "sentences",
             "storage",

@@ -16,7 +16,7 @@ from tools.delivery.destinations import Platform
 from tools.delivery.exports import matched_by
 from tools.delivery.uses import Uses
 from tools.erasure.erasure import delete_audience
-from tools.operation_types import AudienceUses, DeletedAudience, Region, VersionChange
+from tools.library_types import AudienceUses, DeletedAudience, Region, VersionChange
 from tools.saved_audiences import SavedAudiences, in_use
 from tools.storage.put_away import PutAway
 from tools.types import ExportPlan, ProfileRow, SavedAudience
@@ -33,7 +33,7 @@ class AudienceLibrary(SavedAudiences):
     # --- one audience ------------------------------------------------------------------------------
 
     def history(self, audience: str) -> tuple[VersionChange, ...]:
-        """Every version of a saved audience, the first one first, with who came and left since the one before.
+        """The versions of a saved audience, the first one first, each with who came and left since the one before.
 
         Raises:
             NotThereError: there is none of that name.
@@ -143,7 +143,7 @@ class AudienceLibrary(SavedAudiences):
         return self._shown(self._put_away.archive(audience, approved_by))
 
     def take_back(self, audience: str, approved_by: str) -> SavedAudience:
-        """Have an archived audience among the others again.
+        """Have an archived audience listed, refreshed and exported again.
 
         Raises:
             NotThereError: there is none of that name.

@@ -7,7 +7,7 @@ from string import Template
 from pydantic import TypeAdapter
 
 from agent import replies
-from agent.actions.saved import saved_text
+from agent.actions.saved import next_version, saved_text, version_shown
 from agent.context import Context
 from agent.guard.verdict import check, read_ahead
 from agent.reading.commands import BEFORE, LATEST, THIS, Operation, ids_in, upload_in
@@ -106,7 +106,8 @@ def ask_combine(speaker: ReplyBuilder, step: Step, context: Context, memory: Mem
     users = speaker.service.combined_users(operation, [each.id for each in parts])
     names = [plain(each.name) for each in parts]
     name = plain(step.name or "") or plain(f" {_JOINTS[operation]} ".join(names), 100)
-    text = reply(
+    told, version = next_version(speaker, name)
+    text = told + reply(
         "ask_combine",
         name=name,
         users=replies.counted(users, speaker.card),
@@ -114,6 +115,7 @@ def ask_combine(speaker: ReplyBuilder, step: Step, context: Context, memory: Mem
         which=_which(operation, names),
     )
     arguments = {"name": name, "operation": operation, "audiences": _SEPARATOR.join(each.id for each in parts)}
+    arguments["version"] = str(version)
     return speaker.wait(memory, "combine", text, arguments)
 
 
@@ -121,7 +123,8 @@ def combine(speaker: ReplyBuilder, memory: Memory, pending: Pending, approved_by
     """Save it, once."""
     operation = TypeAdapter[Operation](Operation).validate_python(pending.arguments["operation"])
     audiences = pending.arguments["audiences"].split(_SEPARATOR)
-    saved = speaker.service.combine(operation, audiences, pending.arguments["name"], approved_by, pending.key)
+    name, version = pending.arguments["name"], version_shown(pending)
+    saved = speaker.service.combine(operation, audiences, name, approved_by, pending.key, version)
     return speaker.say(memory, saved_text(speaker, saved))
 
 

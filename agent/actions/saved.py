@@ -28,7 +28,8 @@ def ask_save(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory
     name = plain(step.name or "") or plain(memory.now.draft.name) or replies.default_name(memory.now)
     share = memory.now.draft.holdout if step.holdout is None else step.holdout / 100
     size, units = speaker.service.size(spec), speaker.card.unit_plural
-    text = reply(
+    told, version = next_version(speaker, name)
+    text = told + reply(
         "ask_save",
         name=name,
         sentence=plain(size.sentence or spec.demand, 4000),
@@ -37,7 +38,22 @@ def ask_save(speaker: ReplyBuilder, step: Step, context: Context, memory: Memory
         kept=kept_text(speaker.service.settings.holdout if share is None else share)
         + power_text(size, share, speaker.service.settings),
     )
-    return speaker.wait(memory, "save", text, {"name": name, "holdout": "" if share is None else str(share)})
+    arguments = {"name": name, "holdout": "" if share is None else str(share), "version": str(version)}
+    return speaker.wait(memory, "save", text, arguments)
+
+
+def next_version(speaker: ReplyBuilder, name: str) -> tuple[str, int]:
+    """The version that a name gets next, and what is said where it exists, so that nobody saves over it unasked."""
+    there = speaker.service.named(name)
+    if there is None:
+        return "", 1
+    told = reply("becomes_version", name=plain(there.name), version=there.version + 1, as_of=there.as_of)
+    return f"{told}\n\n", there.version + 1
+
+
+def version_shown(pending: Pending) -> int | None:
+    """The version that whoever said yes was told of; None where an earlier program asked."""
+    return int(pending.arguments["version"]) if pending.arguments.get("version") else None
 
 
 def save(speaker: ReplyBuilder, memory: Memory, pending: Pending, approved_by: str) -> Outcome:
@@ -53,7 +69,8 @@ def save_draft(
     now, share = memory.now, pending.arguments.get("holdout", "")
     assert now is not None
     holdout = float(share) if share else None
-    saved = speaker.service.save(now.draft.spec, pending.arguments["name"], approved_by, pending.key, holdout)
+    name, version = pending.arguments["name"], version_shown(pending)
+    saved = speaker.service.save(now.draft.spec, name, approved_by, pending.key, holdout, version)
     draft = now.draft.model_copy(update={"saved": saved, "holdout": holdout})
     return memory.model_copy(update={"now": now.model_copy(update={"draft": draft})}), saved
 
@@ -128,6 +145,9 @@ def ask_rename(speaker: ReplyBuilder, step: Step, context: Context, memory: Memo
         return speaker.say(memory, reply("which_name"))
     saved = speaker.saved(step.audience[0], memory) if step.audience else now.draft.saved if now else None
     if saved is not None:
+        other = speaker.service.named(name)
+        if other is not None and other.id != saved.id:
+            return speaker.say(memory, reply("name_taken", name=plain(other.name), version=other.version))
         text = reply("ask_rename", before=plain(saved.name), name=name)
         return speaker.wait(memory, "rename", text, {"audience": saved.id, "name": name})
     assert now is not None
@@ -219,13 +239,14 @@ def ask_export(speaker: ReplyBuilder, step: Step, context: Context, memory: Memo
         name = plain(now.draft.name) or replies.default_name(now)
         users = speaker.service.size(now.draft.spec).users
         share = now.draft.holdout
-    text = _question(
+    told, version = next_version(speaker, name) if chosen is None else ("", "")
+    text = told + _question(
         chosen is None, plain(name), replies.counted(users, speaker.card), speaker.card.unit_plural, form, key
     )
     if chosen:
         text = f"{_leaving(speaker, chosen, form, key)} {text}"
     arguments = {"name": name, "format": form, "audience": chosen.id if chosen else "", "platform": key}
-    arguments["holdout"] = "" if share is None else str(share)
+    arguments |= {"holdout": "" if share is None else str(share), "version": str(version)}
     return speaker.wait(memory, "export", text, arguments)
 
 
@@ -286,8 +307,9 @@ def ask_outcome(speaker: ReplyBuilder, step: Step, context: Context, memory: Mem
     name, version = plain(saved.name), version_in(context.text)
     arguments = {"audience": saved.id, "version": str(version or saved.version), "file": file or ""}
     if file:
-        speaker.service.uploaded(file)
-        text = reply("ask_outcome_file", name=name, version=arguments["version"])
+        path, told = speaker.service.uploaded(file), int(arguments["version"])
+        seen = outcome_text(speaker.service.outcomes.look_at_file(saved.id, path, told), speaker.card)
+        text = f"{seen}\n\n{reply('ask_outcome_file', name=name, version=told)}"
         return speaker.wait(memory, "outcome", text, arguments)
     if from_data(context.text):
         text = reply("ask_outcome_data", name=name, version=arguments["version"])

@@ -43,14 +43,20 @@ def audience(
     name: Saved,
     tenant: Tenant = "",
     by: By = "command line",
+    for_good: Annotated[
+        bool, typer.Option("--for-good", help="Delete it at once, so that nothing brings it back.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Do the operation ``delete_audience``."""
+    from encoders.settings import settings
     from tools.erasure.erasure import delete_audience
 
+    days = 0 if for_good else settings().undo_days
     with opened_registry(tenant) as (own, registry):
-        saved = delete_audience(own, registry, name, by)
-    show(saved, as_json, lambda: f"Deleted: {saved.name}, versions 1 to {saved.version}, and its files.")
+        saved = delete_audience(own, registry, name, by, days)
+    back = f" The page and 'restore' bring it back for {days} days, without its files." if days else ""
+    show(saved, as_json, lambda: f"Deleted: {saved.name}, versions 1 to {saved.version}, and its files.{back}")
 
 
 @app.command(help=says("delete_export"), epilog="Example: audience delete export aud-0123456789ab-v1.csv")

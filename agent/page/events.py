@@ -60,7 +60,18 @@ _ACTS = {
 
 _DONE = {
     "on_library": frozenset(
-        {"rename", "combine", "refresh", "export", "archive", "take back", "delete", "bring back", "delete for good"}
+        {
+            "rename",
+            "rename back",
+            "combine",
+            "refresh",
+            "export",
+            "archive",
+            "take back",
+            "delete",
+            "bring back",
+            "delete for good",
+        }
     ),
     "on_results": frozenset({"record"}),
 }

@@ -280,6 +280,9 @@ class PlantedService(AudienceService):
         )  # fmt: skip
         return self.kept[key]
 
+    def named(self, name: str) -> SavedAudience | None:
+        return next((each for each in self.kept.values() if each.name.casefold() == name.casefold()), None)
+
     def rename(self, audience: str, name: str, approved_by: str) -> SavedAudience:
         key, found = next((key, each) for key, each in self.kept.items() if each.id == audience)
         self.kept[key] = found.model_copy(update={"name": name})

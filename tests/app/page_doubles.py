@@ -23,6 +23,8 @@ from tests.present import present
 from tools.access.callers import Caller
 from tools.audiences.catalogue import Learning
 from tools.audiences.ledger import LEVEL, ForecastLedger, score
+from tools.delivery.uses import Uses
+from tools.library_types import AudienceUses, DeletedAudience
 from tools.operation_types import ForecastRecord, LedgerPage, Standing
 from tools.types import (
     AudienceSpec,
@@ -105,6 +107,16 @@ def record(name: str, status: Standing, responders: int | None = None, id: str =
         uplift=None,
         note="",
     )
+
+
+class NoUses(Uses):
+    """Nothing is in use anywhere."""
+
+    def __init__(self) -> None:
+        """Look nothing up."""
+
+    def of(self, audience: str) -> AudienceUses:
+        return AudienceUses(uses=(), files=())
 
 
 class Service(PlacesService):
@@ -248,6 +260,12 @@ class Service(PlacesService):
 
     def list_audiences(self, archived: bool = False) -> tuple[SavedAudience, ...]:
         return tuple(self.kept)
+
+    def all_uses(self) -> Uses:
+        return NoUses()
+
+    def deleted(self) -> tuple[DeletedAudience, ...]:
+        return ()
 
     @property
     def ledger(self) -> ForecastLedger:

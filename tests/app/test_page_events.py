@@ -37,6 +37,7 @@ async def numbered() -> dict[str, int]:
     """The number of each event of the first place by the name of its handler; "" is one without a handler."""
     blocks = make_page(LazyService(lambda: pytest.fail("nothing is opened")))
     found = {handler(event): number for number, event in blocks.fns.items() if event.page == "" and event.fn}
+    found |= {"on_library": next(number for number, event in blocks.fns.items() if handler(event) == "on_library")}
     return found | {"": next(number for number, event in blocks.fns.items() if event.fn is None)}
 
 
@@ -198,6 +199,24 @@ def test_what_is_not_an_event_of_the_page_is_refused(web: Web) -> None:
 def test_what_was_let_go_is_somewhere_on_the_curve(web: Web, told: Any) -> None:
     assert web.send(CUT, None, event_data=told).status_code == 400
     assert web.send(CUT, None, event_data={"share": 0.5, "path": "/etc/passwd"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        {"act": "rename; drop"},
+        {"act": "rename", "of": ["aud-1"]},
+        {"act": "rename", "fields": {"name": "Coffee"}},
+        {"act": "rename", "fields": {"name": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]}},
+        {"act": "rename", "fields": {"name": ["x" * (TEXT_CHARACTERS + 1)]}},
+        {"act": "rename", "fields": {"Not a name": ["Coffee"]}},
+        {"act": "rename", "fields": {f"{chr(97 + place)}": [] for place in range(21)}},
+        {"act": "compare", "fields": {"audience": ["a"] * 201}},
+    ],
+)
+def test_a_form_that_brings_something_else_than_texts_is_refused(web: Web, told: Any) -> None:
+    assert web.send(NUMBERS["on_library"], event_data=told).status_code == 400
 
 
 def test_a_number_that_no_browser_counts_to_is_refused_and_audited(web: Web) -> None:

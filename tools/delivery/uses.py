@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.delivery.exports import expired
-from tools.operation_types import AudienceUse, AudienceUses
+from tools.library_types import AudienceUse, AudienceUses
 from tools.storage.registry import Registry
 from tools.types import SavedAudience
 

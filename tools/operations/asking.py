@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tools.effect_types import HoldoutPlan, UpliftReport
+from tools.library_types import AudienceHistory, AudienceUses, DeletedAudiences
 from tools.operation_types import (
     VERSION,
     AudiencePage,
@@ -173,7 +174,7 @@ def tuned(service: "AudienceService", name: inputs.TunedName) -> TunedSummary:
 
 
 def list_audiences(service: "AudienceService", limit: inputs.Limit = 20, cursor: inputs.Cursor = "") -> AudiencePage:
-    """The newest version of every saved audience, by name, a page at a time.
+    """The newest version of every saved audience that is not archived, by name, a page at a time.
 
     'next_cursor' gives the next page; it is empty on the last.
     """
@@ -190,6 +191,24 @@ def saved_version(
 ) -> SavedAudience:
     """One version of a saved audience; it never changes."""
     return service.saved(audience, version)
+
+
+def history(service: "AudienceService", audience: inputs.AudienceName) -> AudienceHistory:
+    """Every version of a saved audience, the first one first, with who came and left since the one before."""
+    return AudienceHistory(versions=service.history(audience))
+
+
+def uses(service: "AudienceService", audience: inputs.AudienceName) -> AudienceUses:
+    """Where a saved audience is in use: files, destinations, other agents, and audiences that are made with it.
+
+    Look before you delete or archive one.
+    """
+    return service.uses(audience)
+
+
+def deleted_audiences(service: "AudienceService") -> DeletedAudiences:
+    """The audiences that were deleted and can still be brought back with 'restore'."""
+    return DeletedAudiences(audiences=service.deleted())
 
 
 def outcome(

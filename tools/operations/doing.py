@@ -175,15 +175,48 @@ def cancel(_: "AudienceService", jobs: "Jobs", job: inputs.JobId) -> Job:
     return jobs.cancel(job)
 
 
+def rename(
+    service: "AudienceService", audience: inputs.AudienceName, name: inputs.FreeName, approved_by: inputs.ApprovedBy
+) -> SavedAudience:
+    """Give a saved audience another name; its versions, files and outcomes stay, and conditions on it follow."""
+    return service.rename(audience, name, approved_by)
+
+
+def archive(service: "AudienceService", audience: inputs.AudienceName, approved_by: inputs.ApprovedBy) -> SavedAudience:
+    """Put a saved audience away: it is neither listed, refreshed nor exported until 'take_back'. Nothing is lost."""
+    return service.archive(audience, approved_by)
+
+
+def take_back(
+    service: "AudienceService", audience: inputs.AudienceName, approved_by: inputs.ApprovedBy
+) -> SavedAudience:
+    """Have an archived audience among the others again."""
+    return service.take_back(audience, approved_by)
+
+
 # --- what is to be gone ---------------------------------------------------------------------------
 
 
 def delete_audience(service: "AudienceService", audience: inputs.AudienceName) -> SavedAudience:
     """Delete a saved audience with all its versions, outcomes and files; its audit lines stay, without members.
 
-    Ask the person before you call. Answers with its newest version as it was.
+    Ask the person before you call. For some days (AUDIENCE_UNDO_DAYS), 'restore' brings it back by its id, without its
+    files. Answers with its newest version as it was.
     """
     return service.delete(audience)
+
+
+def restore(
+    service: "AudienceService",
+    audience: inputs.DeletedId,
+    approved_by: inputs.ApprovedBy,
+    name: inputs.FreeName = "",
+) -> SavedAudience:
+    """Bring a deleted audience back, with all its versions and outcomes, but without its files.
+
+    'deleted_audiences' lists what can be brought back. Where another audience has its name by now, give a new one.
+    """
+    return service.restore(audience, approved_by, name)
 
 
 def delete_export(service: "AudienceService", name: inputs.FileName) -> None:

@@ -105,6 +105,15 @@ NewName = Annotated[
     AfterValidator(one_line),
     Guarded.NAME,
 ]
+FreeName = Annotated[
+    str,
+    Field(max_length=120, description="What it is called from now on; a name that no other audience has."),
+    AfterValidator(one_line),
+    Guarded.NAME,
+]
+DeletedId = Annotated[
+    str, Field(max_length=100, description="The 'id' of the audience, as 'deleted_audiences' has it.")
+]
 ApprovedBy = Annotated[
     str,
     Field(min_length=1, max_length=120, description="The person who said yes to this. Ask before you call."),

@@ -83,6 +83,18 @@ OPERATIONS: tuple[Operation, ...] = (
         _COFFEE | {"version": 1}, not_over=_VERSIONS,
     ),
     Operation(
+        asking.history, "Show the versions of a saved audience", Scope.READ,
+        Http("GET", "/audiences/{audience}/history", cached=True, tag="Keep"), _COFFEE,
+    ),
+    Operation(
+        asking.uses, "Show where a saved audience is in use", Scope.READ,
+        Http("GET", "/audiences/{audience}/uses", cached=True, tag="Keep"), _COFFEE,
+    ),
+    Operation(
+        asking.deleted_audiences, "List deleted audiences", Scope.READ,
+        Http("GET", "/deleted-audiences", cached=True, tag="Keep"),
+    ),
+    Operation(
         asking.outcome, "Show an outcome", Scope.READ,
         Http("GET", "/audiences/{audience}/outcome", cached=True, tag="Keep",
         absent="No outcome of '{audience}' was recorded yet; bring one."), _COFFEE,
@@ -141,6 +153,26 @@ OPERATIONS: tuple[Operation, ...] = (
         doing.refresh, "Refresh a saved audience", Scope.ACTIVATE,
         Http("POST", "/audiences/{audience}/refreshes", 202, job=doing.refreshed_alone, tag="Work"),
         _COFFEE | {"approved_by": "Robin", "key": "coffee-4", "as_of": "2017-11-01"}, effect=Effect.ADD,
+    ),
+    Operation(
+        doing.rename, "Rename a saved audience", Scope.ACTIVATE,
+        Http("POST", "/audiences/{audience}/name", keyed=False, tag="Keep"),
+        _COFFEE | {"name": "Coffee, autumn", "approved_by": "Robin"}, effect=Effect.ADD,
+    ),
+    Operation(
+        doing.archive, "Archive a saved audience", Scope.ACTIVATE,
+        Http("POST", "/audiences/{audience}/archive", keyed=False, tag="Keep"), _COFFEE | {"approved_by": "Robin"},
+        effect=Effect.ADD,
+    ),
+    Operation(
+        doing.take_back, "Take an archived audience back", Scope.ACTIVATE,
+        Http("POST", "/audiences/{audience}/take-back", keyed=False, tag="Keep"), _COFFEE | {"approved_by": "Robin"},
+        effect=Effect.ADD,
+    ),
+    Operation(
+        doing.restore, "Bring a deleted audience back", Scope.ACTIVATE,
+        Http("POST", "/deleted-audiences/{audience}/restore", keyed=False, tag="Keep"),
+        {"audience": "aud-0123456789ab", "approved_by": "Robin"}, effect=Effect.ADD,
     ),
     Operation(
         doing.reopen, "Open the newest version", Scope.ADMIN, Http("POST", "/versions", keyed=False, tag="Work"),

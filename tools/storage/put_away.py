@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from encoders.errors import NotThereError, RequestError
+from tools.library_types import DeletedAudience
 from tools.naming import checked_names
-from tools.operation_types import DeletedAudience
 from tools.storage.registry import Registry
 from tools.types import SavedAudience
 

@@ -425,6 +425,7 @@ class Registry:
         """Write one version and who is in it."""
         facts = {**facts, "created": datetime.now(UTC).isoformat()}
         columns = ", ".join(facts)
+        self._db.run("DELETE FROM put_away WHERE id = ?", (facts["audience"],))  # whoever saves a version wants it back
         self._db.run(f"INSERT INTO versions ({columns}) VALUES ({', '.join(f':{each}' for each in facts)})", facts)
         place, habitual = (facts["audience"], facts["version"]), known.habitual
         rows = (

@@ -9,15 +9,8 @@ from urllib.parse import quote
 from agent.page.audiences.pictures import forecast_picture, versions_picture
 from agent.page.audiences.table import COUNTING, owner_of, status_chip, status_of
 from agent.page.cards import Units, count, day, percent, span, together
-from tools.operation_types import (
-    AudienceUse,
-    AudienceUses,
-    CampaignOutcome,
-    Drift,
-    Estimate,
-    ForecastRecord,
-    VersionChange,
-)
+from tools.library_types import AudienceUse, AudienceUses, VersionChange
+from tools.operation_types import CampaignOutcome, Drift, Estimate, ForecastRecord
 from tools.types import SavedAudience
 
 

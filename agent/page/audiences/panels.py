@@ -7,7 +7,8 @@ from html import escape
 from agent.page.audiences.pictures import regions_table
 from agent.page.cards import Units, count, day, download, notice, percent
 from tools.delivery.exports import KEPT_DAYS
-from tools.operation_types import AudienceUses, DestinationCard, Refreshed, Region
+from tools.library_types import AudienceUses, Region
+from tools.operation_types import DestinationCard, Refreshed
 from tools.types import ExportFile, ExportPlan, ProfileRow, SavedAudience
 
 TABLE = "A table of users"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from agent.page.cards import Units, count, day, span
-from tools.operation_types import Region, VersionChange
+from tools.library_types import Region, VersionChange
 from tools.types import Interval
 
 _HEIGHT, _STEP, _BAR = 92, 64, 26

@@ -5,7 +5,8 @@ from html import escape
 from typing import NamedTuple
 
 from agent.page.cards import Units, count, day, percent, span, together
-from tools.operation_types import AudienceUses, DeletedAudience, Drift, ForecastRecord
+from tools.library_types import AudienceUses, DeletedAudience
+from tools.operation_types import Drift, ForecastRecord
 from tools.types import SavedAudience
 
 COUNTING = "…"
@@ -183,9 +184,9 @@ def _deleted(deleted: Sequence[DeletedAudience]) -> str:
         f"<li><span><b>{escape(each.name)}</b> <small>deleted on {day(each.deleted)} by {escape(each.deleted_by)}, "
         f"gone for good on {day(each.until)}</small></span>"
         f'<button type="button" data-act="bring back" data-of="{escape(each.id)}" '
-        f'aria-label="Bring {escape(each.name)} back">Bring back</button>'
+        f'aria-label="Bring back {escape(each.name)}">Bring back</button>'
         f'<button type="button" data-act="ask delete for good" data-of="{escape(each.id)}" '
-        f'aria-label="Delete {escape(each.name)} for good">Delete for good</button></li>'
+        f'aria-label="Delete for good {escape(each.name)}">Delete for good</button></li>'
         for each in deleted
     )
     many = f"{count(len(deleted))} recently deleted"

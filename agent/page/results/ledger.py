@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from agent.page.audiences.table import owner_of
 from agent.page.cards import Units, count, day, notice, percent, together
-from tools.operation_types import AudienceUse, CampaignOutcome, Estimate, ForecastRecord, ForecastScore, LedgerPage
+from tools.library_types import AudienceUse
+from tools.operation_types import CampaignOutcome, Estimate, ForecastRecord, ForecastScore, LedgerPage
 from tools.types import SavedAudience
 
 MOST_LISTED = 200

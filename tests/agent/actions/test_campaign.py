@@ -17,6 +17,7 @@ from prompts.loader import speaking
 from tests.planted import AS_OF, World, world_settings
 from tests.present import present
 from tools.service import AudienceService
+from tools.types import AudienceSpec
 
 COFFEE = "households that will buy coffee in the next 28 days, top 30%"
 TEA = "households that will buy tea in the next 28 days, top 30%"
@@ -242,3 +243,41 @@ def test_a_save_over_another_holdout_says_how_many_and_so_does_the_file(
     assert f"{held_out} are held out of 'Coffee' until" in said
     assert "files of this audience leave them out" in said
     assert "Left out: " in play(chat, "export it", "yes").text
+
+
+def test_a_name_that_exists_is_said_before_the_yes_and_never_saved_over_unasked(
+    chat: Conversation, real: AudienceService
+) -> None:
+    assert "exists already" not in play(chat, COFFEE, "save as Coffee").text
+    play(chat, "yes")
+    asked = play(chat, TEA, "save as coffee")
+    assert "**Coffee** exists already: this becomes its version 2" in asked.text
+    assert real.saved("Coffee").version == 1
+    real.save(AudienceSpec(demand="Households that will buy wine in the next 28 days"), "Coffee", "somebody else")
+    assert "somebody else meanwhile and has version 2 by now" in play(chat, "yes").text
+    assert real.saved("Coffee").version == 2
+    assert "becomes its version 3" in play(chat, "save as coffee").text
+    play(chat, "yes")
+    assert real.saved("Coffee").version == 3
+    assert "**Tea**" in play(chat, "save as Tea").text
+    play(chat, "yes")
+    taken = play(chat, "rename Tea to Coffee")
+    assert "**Coffee** is another saved audience, version 3" in taken.text
+    assert taken.pending is None
+    assert "exists already" in play(chat, 'combine Coffee and Tea, save as "Tea"').text
+
+
+def test_an_outcome_file_is_looked_at_before_the_yes(chat: Conversation, real: AudienceService, tmp_path: Path) -> None:
+    play(chat, COFFEE, "save as Coffee and hold back half", "yes")
+    members, held = real.tenant.registry.members("Coffee")
+    path = tmp_path / "out.csv"
+    pl.DataFrame({"user_id": [*sorted(set(members) - set(held))[:20], *held[:10], "stranger"]}).write_csv(path)
+    asked = play(chat, f"How did Coffee go? File {real.keep_upload(path)}")
+    assert asked.pending is not None
+    assert f"{len(set(members) - set(held))}" in asked.text
+    assert "belong to nobody in this data: 'stranger'" in asked.text
+    assert real.outcomes.last("Coffee") is None
+    path.write_text("name\nada\n")
+    refused = play(chat, "no", f"How did Coffee go? File {real.keep_upload(path)}")
+    assert "has no column 'user_id'" in refused.text
+    assert refused.pending is None

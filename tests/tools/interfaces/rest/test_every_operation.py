@@ -41,6 +41,8 @@ DONE_ANEW: dict[str, set[str]] = {
     "refresh": NEW | {"holdout"},
     "delete_audience": NEW,
     "delete_export": NEW,
+    **dict.fromkeys(("rename", "archive", "take_back", "restore"), NEW | {"name", "holdout", "archived"}),
+    "deleted_audiences": {"audiences"},
     "add_webhook": NEW | {"url", "secret"},
     "remove_webhook": NEW | {"url"},
     "forget": NEW | {"users", "places"},
@@ -90,6 +92,11 @@ class Shop:
                     self.service.delete("Gone")
                 given["audience"] = self.service.save(spec("tea"), "Gone", "Ada", f"gone {self.calls}").name
                 given |= {"key": f"key {self.calls}"} if "key" in given else {}
+            case "rename" | "archive" | "take_back" | "restore":
+                given["audience"] = self.service.save(spec("tea"), f"Put away {self.calls}", "Ada").id
+                given |= {"name": f"renamed {self.calls}"} if operation.name == "rename" else {}
+                if operation.name == "restore":
+                    self.service.delete(given["audience"])
             case "delete_export" | "exported":
                 given["name"] = Path(self.service.export("Coffee", key=f"file {self.calls}").path).name
             case "remove_webhook":
