@@ -4,7 +4,7 @@ from contextlib import closing
 from datetime import date
 from functools import cached_property
 
-from encoders.errors import RequestError
+from encoders.errors import NotThereError, RequestError
 from encoders.predictor import Forecaster
 from encoders.reader import WholeReading
 from encoders.settings import Settings
@@ -12,8 +12,8 @@ from encoders.workspace import Progress, Workspace, silent
 from tools.access.callers import Caller, mark_data
 from tools.audiences.catalogue import Learning, ReaderService
 from tools.audiences.population import Population
-from tools.audiences.quality import quality
-from tools.operation_types import Refreshed, Reopened
+from tools.audiences.quality import model_card, quality
+from tools.operation_types import ModelCard, Refreshed, Reopened
 from tools.queries import checked_words
 from tools.saved_audiences import SavedAudiences
 from tools.serving import Serving
@@ -96,6 +96,20 @@ class AudienceService(SavedAudiences):
         """
         card = self.describe_data()
         return quality(self._workspace.models_folder / card.model_version, card.unit)
+
+    def model_card(self, version: str = "") -> ModelCard:
+        """The card of a model: the one that answers, or another one that is there.
+
+        Raises:
+            NotThereError: there is no such model, or it has no report.
+        """
+        folders = {folder.name: folder for folder in self._workspace.models()}
+        here = self.version.model
+        chosen = version or here
+        if chosen not in folders:
+            raise NotThereError(f"There is no model '{chosen[:60]}'; there are {', '.join(folders) or 'none'}.")
+        text = model_card(folders[chosen])
+        return ModelCard(model_version=chosen, answers=chosen == here, versions=tuple(folders), card=text)
 
     def read(self, text: str) -> WholeReading | None:
         """What a whole request means in the data: groups, single items, and the knowledge they were found by.

@@ -6,7 +6,21 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from agent.cli import data, demands, destination, erase, inspecting, ledger, models, saved, serve, token, webhook
+from agent.cli import (
+    data,
+    demands,
+    destination,
+    erase,
+    inspecting,
+    ledger,
+    model,
+    models,
+    nightly,
+    saved,
+    serve,
+    token,
+    webhook,
+)
 from agent.cli.console import PlainGroup, choose_workspace, says
 
 app = typer.Typer(cls=PlainGroup, add_completion=False, pretty_exceptions_enable=False)
@@ -56,6 +70,7 @@ COMMANDS: dict[Callable[..., None], Shown] = {
     saved.refresh: Shown('audience refresh "Autumn launch" --as-of 2017-11-01', "refresh"),
     saved.export: Shown('audience export "Autumn launch" --to meta', "export"),
     saved.drift: Shown('audience drift "Autumn launch"', "drift"),
+    nightly.nightly: Shown("audience nightly shop.toml"),
     erase.forget: Shown("audience forget 1234 5678 --by Ada", "forget"),
     saved.audit: Shown('audience audit "Autumn launch"'),
     erase.restore: Shown("audience restore"),
@@ -77,6 +92,7 @@ app.add_typer(erase.app, name="delete")
 app.add_typer(destination.app, name="destination")
 app.add_typer(webhook.app, name="webhook")
 app.add_typer(token.app, name="token")
+app.add_typer(model.app, name="model")
 app.add_typer(models.app, name="models")
 
 

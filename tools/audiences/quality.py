@@ -38,3 +38,47 @@ def _measured(found: dict[str, Any], unit: str) -> str:
         f"common demands, {found['responders_close']:.0%} had a number of responders within {CLOSE:.0%} of the "
         f"expected one. The intervals, meant to hold 80 % of the time, held {found['interval_coverage']:.0%}."
     )
+
+
+def model_card(folder: Path) -> str:
+    """The card of a model, in Markdown: what it was made from and what was measured, all of it from its report.
+
+    Raises:
+        NotThereError: the folder has no report.
+    """
+    try:
+        report = json.loads((folder / "report.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise NotThereError(f"The model '{folder.name}' has no report; 'audience train' writes one.") from error
+    made = {
+        "Data": f"{report['data_name']}, version {report['data_version']}",
+        "Trained on events before": report["as_of"],
+        "Forecasts": f"{report['horizon_days']} days",
+        "Users": f"{report['users']:,}",
+        "Windows learned from": ", ".join(report["windows"][1:]) or "none",
+        "Measured on the window from": next(iter(report["windows"]), "none"),
+        "Text encoder": report["text_encoder"],
+        "Seed": report["seed"],
+        "Items that no label named": f"{report.get('held_out_items', 0):,}",
+    }
+    lines = [f"# Model {report['model_version']}", "", *(f"- {name}: {value}" for name, value in made.items())]
+    if figures := report.get("calibration"):
+        known = {name: words for name, words in _FIGURES.items() if name in figures}
+        lines += ["", "| measured on demands it was not fitted to | figure |", "|---|---|"]
+        lines += [f"| {words} | {figures[name]:.4g} |" for name, words in known.items()]
+    if recipe := report.get("recipe"):
+        lines += [
+            "",
+            "Recipe: " + ", ".join(f"{name} {value}" for name, value in recipe.items() if value not in ("", [])),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+_FIGURES = {
+    "calibration_error": "calibration error: how far the probability of one user is off on average",
+    "responders_close": f"share of common demands whose responders are within {CLOSE:.0%} of those expected",
+    "interval_coverage": "share of 80 % intervals that held",
+    "interval_coverage_of_one": "the same, of demands for one thing",
+    "auc": "AUC: how often somebody who did it is ranked before somebody who did not",
+    "labels": "demands measured and fitted on",
+}

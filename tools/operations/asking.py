@@ -15,6 +15,7 @@ from tools.operation_types import (
     GoalReached,
     GroupCard,
     LedgerPage,
+    ModelCard,
     RefreshDay,
     audience_page,
 )
@@ -200,6 +201,14 @@ def ledger(service: "AudienceService", limit: inputs.Limit = 20, cursor: inputs.
     the last. It takes a while where the data is new.
     """
     return service.ledger.page(limit, cursor)
+
+
+def model_card(service: "AudienceService", model: inputs.ModelVersion = "") -> ModelCard:
+    """What a model was made from and what was measured when it was, as a card in Markdown; and which models there are.
+
+    Use it where somebody asks how good the forecasts are and what they rest on. 'ledger' says how they did since.
+    """
+    return service.model_card(model)
 
 
 def refresh_day(service: "AudienceService", audience: inputs.AudienceName, as_of: inputs.Day = None) -> RefreshDay:

@@ -88,6 +88,9 @@ OPERATIONS: tuple[Operation, ...] = (
         {"limit": 20},
     ),
     Operation(
+        asking.model_card, "Show the card of a model", Scope.READ, Http("GET", "/model-card", cached=True),
+    ),
+    Operation(
         asking.refresh_day, "Show the day of a refresh", Scope.READ,
         Http("GET", "/audiences/{audience}/refresh-day", tag="Work"), _COFFEE | {"as_of": "2017-11-01"},
     ),
