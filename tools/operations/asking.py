@@ -175,7 +175,7 @@ def tuned(service: "AudienceService", name: inputs.TunedName) -> TunedSummary:
 
 
 def list_audiences(service: "AudienceService", limit: inputs.Limit = 20, cursor: inputs.Cursor = "") -> AudiencePage:
-    """The newest version of every saved audience that is not archived, by name, a page at a time.
+    """Saved audiences by name, each in its newest version, a page at a time; archived ones are left out.
 
     'next_cursor' gives the next page; it is empty on the last.
     """

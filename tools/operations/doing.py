@@ -35,7 +35,7 @@ def save(
     key: inputs.Key,
     holdout: inputs.Holdout = None,
 ) -> SavedAudience:
-    """Save an audience as a snapshot, with a part of its users held out so that the uplift can be measured.
+    """Save an audience as a snapshot, with a part held out so that the uplift can be measured.
 
     Size it first, show the person what it is, and ask for a yes.
     """
@@ -63,7 +63,7 @@ def export(
 ) -> ExportFile:
     """Write a saved audience, without its holdout, to a file in the workspace, and send it if a destination is named.
 
-    Contacts leave as hashes only. The answer says where the file is and how to check it. Ask the person before you
+    Contacts leave as hashes only. The answer says where the file is. Ask the person before you
     call: the file holds the ids of single users, and what was sent cannot be taken back.
     """
     return service.export(audience, format, key, platform)
