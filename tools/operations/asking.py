@@ -174,7 +174,7 @@ def tuned(service: "AudienceService", name: inputs.TunedName) -> TunedSummary:
 
 
 def list_audiences(service: "AudienceService", limit: inputs.Limit = 20, cursor: inputs.Cursor = "") -> AudiencePage:
-    """The newest version of every saved audience that is not archived, by name, a page at a time.
+    """The newest version of every audience in use, by name.
 
     'next_cursor' gives the next page; it is empty on the last.
     """
