@@ -21,7 +21,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         *("errors", "records", "settings", "tensors", "workspace", "checksums", "data", "text", "features", "metrics"),
         *("model", "reader", "training", "overdispersion", "calibration", "returning", "model_folder"),
         *("user_vectors", "demand_reader", "predictor"),
-        *("train", "tuning", "score"),
+        *("train", "worth", "tuning", "score"),
     ),
     "tools": (
         *(

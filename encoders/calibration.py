@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from encoders.features.counts import level
-from encoders.metrics import calibration_error
+from encoders.metrics import auc, calibration_error
 from encoders.overdispersion import Counts, Overdispersion, count, coverage, fit_overdispersion
 from encoders.records import Record
 from encoders.training.labels import Label
@@ -160,25 +160,37 @@ def fit_calibration(observed: Observed, rng: np.random.Generator) -> tuple[Calib
     """
     first = rng.permutation(len(observed.nearness)) % 2 == 0
     calibration, others = _fit(observed.take(first)), observed.take(~first)
-    everyone = np.ones(len(others.standard), bool)
-    predicted = np.stack(
-        [
-            calibration.probabilities(column, share, near, everyone)
-            for column, share, near in zip(others.standard.T, others.levels, others.nearness, strict=True)
-        ],
-        axis=1,
-    )
+    predicted = _predicted(calibration, others)
     counts = _counts(others, predicted, calibration, rng)
-    spread = fit_overdispersion(counts)
-    report = {
-        "calibration_error": calibration_error(predicted.ravel(), others.truth.ravel()),
-        "responders_close": _close(predicted, others.truth) or 0.0,
+    calibration = calibration.model_copy(update={"spread": fit_overdispersion(counts)})
+    figures = _figures(calibration, others, predicted, counts) | {"labels": float(len(first))}
+    return calibration, figures | {"kinds": _by_kind(others, predicted, counts, calibration.spread)}
+
+
+def measure(calibration: Calibration, observed: Observed, rng: np.random.Generator) -> dict[str, float]:
+    """The figures of ``fit_calibration`` for a calibration that is there, on labels of another time."""
+    predicted = _predicted(calibration, observed)
+    counts = _counts(observed, predicted, calibration, rng)
+    return _figures(calibration, observed, predicted, counts) | {"labels": float(len(observed.nearness))}
+
+
+def _predicted(calibration: Calibration, observed: Observed) -> Vector:
+    """[N, B], the probabilities of users of a population."""
+    everyone = np.ones(len(observed.standard), bool)
+    columns = zip(observed.standard.T, observed.levels, observed.nearness, strict=True)
+    return np.stack([calibration.probabilities(*column, everyone) for column in columns], axis=1)
+
+
+def _figures(calibration: Calibration, observed: Observed, predicted: Vector, counts: Counts) -> dict[str, float]:
+    usual, spread = observed.truth.sum(0) >= _USUAL, calibration.spread
+    ranked = [auc(observed.standard[:, k], observed.truth[:, k]) for k in np.flatnonzero(usual & observed.plain)]
+    return {
+        "calibration_error": calibration_error(predicted.ravel(), observed.truth.ravel()),
+        "responders_close": _close(predicted, observed.truth) or 0.0,
         "interval_coverage": coverage(counts, spread),
         "interval_coverage_of_one": coverage(counts.take(counts.parts == 1), spread),
-        "labels": float(len(first)),
-        "kinds": _by_kind(others, predicted, counts, spread),
+        "auc": float(np.nanmean(ranked)) if not np.isnan(ranked).all() else 0.5,
     }
-    return calibration.model_copy(update={"spread": spread}), report
 
 
 def _close(predicted: Vector, truth: Mask) -> float | None:

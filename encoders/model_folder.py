@@ -16,12 +16,12 @@ from safetensors.torch import load_file, save_file
 
 from encoders.calibration import Calibration, ItemGrounding
 from encoders.checksums import adopt, clear_checksums, damaged_files, write_checksums
-from encoders.errors import ModelError, WorkspaceError
+from encoders.errors import ModelError, NotThereError, WorkspaceError
 from encoders.model.dual import Addition, DualEncoder
 from encoders.records import Record
 from encoders.text.encoders import text_encoder
 from encoders.training.lora import AdaptedEncoder
-from encoders.workspace import Workspace, atomic_file, atomic_folder, set_aside
+from encoders.workspace import CURRENT, Workspace, atomic_file, atomic_folder, plain_faults, set_aside
 
 FORMAT = 6
 """Raised whenever folders of an older version can no longer be read."""
@@ -141,18 +141,49 @@ def _adopt_model(folder: Path) -> None:
 def usable_model(workspace: Workspace, text_encoder: str, data_name: str, as_of: date) -> Path | None:
     """The latest model of this data set that has read no event on or after ``as_of``; None where there is none.
 
+    One that was chosen with ``choose_model`` comes before it, where it fits.
+
     Later rows of the same data set keep their model: it reads texts and counts, never row numbers. Models that are
     damaged are set aside, which is said, and the next older one is taken.
     """
     fitting: list[tuple[date, Path]] = []
+    chosen = chosen_model(workspace)
     for folder in _set_damaged_aside(workspace):
         try:
             config = read_config(folder)
         except ModelError:
             continue
         if config.text_encoder == text_encoder and config.data_name == data_name and config.as_of <= as_of:
+            if folder.name == chosen:
+                return folder
             fitting.append((config.as_of, folder))
     return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+
+
+def chosen_model(workspace: Workspace) -> str:
+    """The version of the model that somebody went back to; empty: the latest one is used."""
+    try:
+        return (workspace.models_folder / CURRENT).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def choose_model(workspace: Workspace, version: str) -> None:
+    """Have everybody who opens the workspace from now on use one model; empty: the latest one again.
+
+    Raises:
+        NotThereError: there is no such model.
+        WorkspaceError: it may not be written.
+    """
+    pointer = workspace.models_folder / CURRENT
+    if version and version not in (there := [folder.name for folder in workspace.models()]):
+        raise NotThereError(f"There is no model '{version[:60]}'; there are {', '.join(there) or 'none'}.")
+    with plain_faults(pointer):
+        if not version:
+            pointer.unlink(missing_ok=True)
+            return
+        with atomic_file(pointer) as part:
+            part.write_text(version, "utf-8")
 
 
 def _set_damaged_aside(workspace: Workspace) -> list[Path]:

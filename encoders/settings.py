@@ -74,6 +74,11 @@ class Settings(BaseSettings):
         description="further names this app is reached by, on a public address or through a proxy, with commas "
         "between, such as https://audience.example.com",
     )
+    retrain: Literal["say", "train"] = Field(
+        "say",
+        description="what 'audience nightly' does where the model no longer keeps what it promised: 'say' so, or "
+        "'train' another one",
+    )
     watch_seconds: float = Field(
         10,
         ge=0,

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.calibration import Calibration, ItemGrounding, Observed, fit_calibration, standardise
+from encoders.calibration import Calibration, ItemGrounding, Observed, fit_calibration, measure, standardise
 from encoders.data.events import ACTIVE_DAYS, HORIZON_DAYS, Dataset, Past
 from encoders.errors import DataError
 from encoders.features.counts import did_any
@@ -56,12 +56,36 @@ def calibrate_model(
     model: DualEncoder, encoder: TextEncoder, example: TrainingExample, writer: LabelWriter, rng: np.random.Generator
 ) -> tuple[ItemGrounding, Calibration, dict[str, Any]]:
     """Fit the grounding and the calibration on one window: plain labels of every group, blurred ones, random ones."""
-    snapshot, histories = example.snapshot, example.snapshot.histories
+    histories = example.snapshot.histories
     if not example.done[histories.in_population].nnz:
         raise DataError(
             f"Nothing happened in the {HORIZON_DAYS} days from {histories.past.as_of} on, so a forecast cannot be "
             "checked against them; choose another as-of date."
         )
+    grounding, observed = _observe(model, encoder, example, writer, rng, None)
+    return grounding, *fit_calibration(observed, rng)
+
+
+@torch.no_grad()
+def measure_model(
+    trained: TrainedModel, encoder: TextEncoder, example: TrainingExample, writer: LabelWriter, rng: np.random.Generator
+) -> dict[str, float]:
+    """What ``calibrate_model`` measures, of a model that is trained, on a window that it has not seen."""
+    config = trained.config
+    _, observed = _observe(trained.encoder, encoder, example, writer, rng, config.grounding)
+    return measure(config.calibration, observed, rng)
+
+
+def _observe(
+    model: DualEncoder,
+    encoder: TextEncoder,
+    example: TrainingExample,
+    writer: LabelWriter,
+    rng: np.random.Generator,
+    grounding: ItemGrounding | None,
+) -> tuple[ItemGrounding, Observed]:
+    """What a model says of labels of one window, and what came true; a grounding is fitted where none is given."""
+    snapshot, histories = example.snapshot, example.snapshot.histories
     groups = [label for label in writer.groups() if histories.seen[label.items].any()]
     parts, labels, plain = _with_blurred(encoder, groups, writer.write(example.done, RANDOM_LABELS, rng), rng)
     belongs, owner = snapshot.of_source(parts.source), parts.owner.numpy()
@@ -69,7 +93,7 @@ def calibrate_model(
     text, group = near.text.numpy(), near.group.numpy()
     alone = np.flatnonzero(np.bincount(owner)[owner] == 1)
     of_one = [labels[number] for number in owner[alone]]
-    grounding = ItemGrounding.fit(text[alone], group[alone], belongs[owner[alone]], of_one)
+    grounding = grounding or ItemGrounding.fit(text[alone], group[alone], belongs[owner[alone]], of_one)
 
     of_phrases = list(map(grounding.meant, text, group, belongs[owner]))
     meant = [
@@ -85,7 +109,7 @@ def calibrate_model(
         main=parts.source == 0,
         plain=plain,
     )
-    return grounding, *fit_calibration(observed, rng)
+    return grounding, observed
 
 
 def _standard_scores(model: DualEncoder, snapshot: FeatureSnapshot, parts: EncodedParts) -> npt.NDArray[np.float64]:

@@ -111,6 +111,15 @@ class Reopened(Record):
     before: str = Field("", description="the version of the data until now; empty where nothing changed")
 
 
+class ModelCard(Record):
+    """What a model was made from, and what was measured when it was."""
+
+    model_version: str
+    answers: bool = Field(description="whether the answers come from it")
+    versions: tuple[str, ...] = Field(description="every model that is there, the newest first")
+    card: str = Field(description="Markdown")
+
+
 class UncheckedAudience(Record):
     """A saved audience that cannot be asked again, and why."""
 
@@ -330,7 +339,7 @@ class NewDestination(DestinationCard):
     )
 
 
-Event = Literal["audience.ready", "audience.refreshed", "audience.drifted"]
+Event = Literal["audience.ready", "audience.refreshed", "audience.drifted", "nightly.failed"]
 EVENTS: tuple[Event, ...] = get_args(Event)
 
 

@@ -6,7 +6,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from encoders.errors import NotAllowedError, RequestError
+from encoders.errors import NotAllowedError, NotThereError, RequestError
 from encoders.predictor import Forecaster
 from encoders.reader import WholeReading
 from encoders.settings import Settings
@@ -17,9 +17,9 @@ from tools.audiences.catalogue import Learning, ReaderService
 from tools.audiences.data_report import DataReport
 from tools.audiences.knowledge import Knowledge
 from tools.audiences.population import Population
-from tools.audiences.quality import ModelCard, model_card, quality
+from tools.audiences.quality import ModelFigures, model_card, model_figures, quality
 from tools.library import AudienceLibrary
-from tools.operation_types import Refreshed, Reopened
+from tools.operation_types import ModelCard, Refreshed, Reopened
 from tools.queries import checked_words
 from tools.serving import Serving
 from tools.storage.indexing import Version, open_forecaster, version_of
@@ -102,13 +102,13 @@ class AudienceService(AudienceLibrary):
         card = self.describe_data()
         return quality(self._workspace.models_folder / card.model_version, card.unit)
 
-    def model_card(self) -> ModelCard:
+    def model_figures(self) -> ModelFigures:
         """What the model was made from, and what was measured of it when it was trained, in figures.
 
         Raises:
             NotThereError: the model has no report.
         """
-        return model_card(self._workspace.models_folder / self.describe_data().model_version)
+        return model_figures(self._workspace.models_folder / self.describe_data().model_version)
 
     def data_report(self) -> DataReport:
         """What was read when the data was prepared; reads every event when it is asked for first.
@@ -136,6 +136,20 @@ class AudienceService(AudienceLibrary):
         if not self._owns:
             raise NotAllowedError("Tokens are the owner's, so this needs an admin token without a tenant.")
         return IssuedTokens(self._workspace.tokens, self._note)
+
+    def model_card(self, version: str = "") -> ModelCard:
+        """The card of a model: the one that answers, or another one that is there.
+
+        Raises:
+            NotThereError: there is no such model, or it has no report.
+        """
+        folders = {folder.name: folder for folder in self._workspace.models()}
+        here = self.version.model
+        chosen = version or here
+        if chosen not in folders:
+            raise NotThereError(f"There is no model '{chosen[:60]}'; there are {', '.join(folders) or 'none'}.")
+        text = model_card(folders[chosen])
+        return ModelCard(model_version=chosen, answers=chosen == here, versions=tuple(folders), card=text)
 
     def read(self, text: str) -> WholeReading | None:
         """What a whole request means in the data: groups, single items, and the knowledge they were found by.

@@ -309,7 +309,7 @@ def ask_outcome(speaker: ReplyBuilder, step: Step, context: Context, memory: Mem
     if file:
         path, told = speaker.service.uploaded(file), int(arguments["version"])
         seen = outcome_text(speaker.service.outcomes.look_at_file(saved.id, path, told), speaker.card)
-        text = f"{seen}\n\n{reply('ask_outcome_file', name=name, version=told)}"
+        text = "\n\n".join([seen, reply("ask_outcome_file", name=name, version=told)])
         return speaker.wait(memory, "outcome", text, arguments)
     if from_data(context.text):
         text = reply("ask_outcome_data", name=name, version=arguments["version"])

@@ -17,8 +17,11 @@ from encoders.settings import Settings
 from encoders.workspace import Progress, Workspace
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from encoders.data.events import DatasetCard
     from encoders.data.tables import Prepared
+    from encoders.training.fit import Recipe
 
 DEMO = "completejourney"
 _NAMES = " or ".join([", ".join(BUILT_IN[:-1]), BUILT_IN[-1]])
@@ -55,6 +58,25 @@ def prepare(
 ) -> None:
     """Read your own Parquet or CSV tables, or a data set that comes with a package, into the workspace."""
     workspace, _ = open_workspace()
+    with progress_bar() as progress:
+        done = prepared(workspace, spec, progress, strict, full, accept_drift)
+    show(done, as_json, lambda: "\n".join(_prepared(done, workspace.data_folder)))
+
+
+def prepared(
+    workspace: Workspace,
+    spec: str,
+    progress: Progress,
+    strict: bool = False,
+    full: bool = False,
+    accept_drift: bool = False,
+) -> "Prepared":
+    """Prepare a spec, or built-in data, as the current data of a workspace.
+
+    Raises:
+        DataError: it cannot be, or it is far from the version before; everything stays as it was.
+        WorkspaceError: the disk is full or may not be written, or another process prepares data.
+    """
     from encoders.data import tables
     from encoders.data.drift import compare
     from encoders.data.erasing import Forgotten
@@ -63,22 +85,19 @@ def prepare(
     from encoders.data.kept_files import KeptFiles
     from encoders.data.summary import summarise
 
-    if spec not in BUILT_IN and not Path(spec).suffix and not Path(spec).exists():
+    if spec in BUILT_IN:
+        card = publish_built_in(workspace, spec, progress)
+        return tables.Prepared(card, (), summarise(workspace.data, card))
+    if not Path(spec).suffix and not Path(spec).exists():
         raise DataError(f"There is no file '{spec}', and built-in data is called {_NAMES}.")
-    with progress_bar() as progress:
-        if spec in BUILT_IN:
-            card = publish_built_in(workspace, spec, progress)
-            done = tables.Prepared(card, (), summarise(workspace.data, card))
-        else:
-            kept = None if full else KeptFiles(workspace.path / DELIVERIES, workspace.mask_key)
+    kept = None if full else KeptFiles(workspace.path / DELIVERIES, workspace.mask_key)
 
-            def write(folder: Path) -> tables.Prepared:
-                before = Dataset.current(workspace) if workspace.data_versions() else None
-                found = tables.prepare(Path(spec), folder, strict, progress, Forgotten(workspace), kept)
-                return replace(found, changes=compare(before, folder, accept_drift))
+    def write(folder: Path) -> tables.Prepared:
+        before = Dataset.current(workspace) if workspace.data_versions() else None
+        found = tables.prepare(Path(spec), folder, strict, progress, Forgotten(workspace), kept)
+        return replace(found, changes=compare(before, folder, accept_drift))
 
-            done = publish(workspace, spec, write)
-    show(done, as_json, lambda: "\n".join(_prepared(done, workspace.data_folder)))
+    return publish(workspace, spec, write)
 
 
 def _prepared(done: "Prepared", folder: Path) -> Iterator[str]:
@@ -111,17 +130,50 @@ def train(
     labels_share: Annotated[
         float, typer.Option(min=0, max=1, help="Share of them among the sentences; at 1 there are no templates.")
     ] = 0.5,
+    if_worth_it: Annotated[
+        bool, typer.Option("--if-worth-it", help="Only where the model no longer keeps what its report promised.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Learn from the past of the prepared data what users will do next; an interrupted run goes on."""
     workspace, settings = open_workspace()
-    from encoders.train import train as run
     from encoders.training.fit import Recipe
 
     recipe = Recipe(labels=str(labels), labels_share=labels_share) if labels else None
+    if if_worth_it and not _is_worth_it(workspace, settings, as_json):
+        return
     with progress_bar() as progress:
-        model = run(workspace, settings, as_of, progress, recipe)
+        model = trained(workspace, settings, progress, as_of, recipe)
     show({"model": model}, as_json, lambda: f"Model: {model}\nIts quality, in figures: {model / 'report.json'}")
+
+
+def trained(
+    workspace: Workspace,
+    settings: Settings,
+    progress: Progress,
+    as_of: "date | None" = None,
+    recipe: "Recipe | None" = None,
+) -> Path:
+    """Train a model, which is used from now on; those before stay. Raises like ``encoders.train.train``."""
+    from encoders.model_folder import choose_model
+    from encoders.train import train as run
+
+    model = run(workspace, settings, as_of, progress, recipe)
+    choose_model(workspace, "")
+    return model
+
+
+def _is_worth_it(workspace: Workspace, settings: Settings, as_json: bool) -> bool:
+    from agent.cli.model import in_words
+    from encoders.worth import check_model
+
+    with progress_bar() as progress:
+        found = check_model(workspace, settings, progress)
+    if found.verdict == "keep":
+        show(found, as_json, lambda: in_words(found))
+        return False
+    typer.echo(in_words(found), err=True)
+    return True
 
 
 def index(as_of: AsOf = None, as_json: Json = False) -> None:

@@ -35,11 +35,11 @@ def ledger(
     as_json: Json = False,
 ) -> None:
     """Do the operation ``ledger``."""
-    page = _page_with_model(tenant, limit) if with_model else _page(tenant, limit)
+    page = _page_with_model(tenant, limit) if with_model else counted(tenant, limit)
     show(page, as_json, lambda: _in_words(page))
 
 
-def _page(tenant: str, limit: int) -> "LedgerPage":
+def counted(tenant: str, limit: int) -> "LedgerPage":
     """Count in the data alone; what an audience asks for was kept when it was saved."""
     with opened_registry(tenant) as (_, registry), progress_bar() as progress:
         from encoders.data.events import Dataset

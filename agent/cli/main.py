@@ -13,7 +13,9 @@ from agent.cli import (
     erase,
     inspecting,
     ledger,
+    model,
     models,
+    nightly,
     saved,
     serve,
     token,
@@ -74,6 +76,7 @@ COMMANDS: dict[Callable[..., None], Shown] = {
     saved.refresh: Shown('audience refresh "Autumn launch" --as-of 2017-11-01', "refresh"),
     saved.export: Shown('audience export "Autumn launch" --to meta', "export"),
     saved.drift: Shown('audience drift "Autumn launch"', "drift"),
+    nightly.nightly: Shown("audience nightly shop.toml"),
     erase.forget: Shown("audience forget 1234 5678 --by Ada", "forget"),
     saved.audit: Shown('audience audit "Autumn launch"'),
     erase.restore: Shown("audience restore"),
@@ -95,6 +98,7 @@ app.add_typer(erase.app, name="delete")
 app.add_typer(destination.app, name="destination")
 app.add_typer(webhook.app, name="webhook")
 app.add_typer(token.app, name="token")
+app.add_typer(model.app, name="model")
 app.add_typer(models.app, name="models")
 
 

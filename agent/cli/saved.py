@@ -24,7 +24,8 @@ from agent.cli.console import (
 from encoders.errors import AudienceError, RequestError
 
 if TYPE_CHECKING:
-    from tools.operation_types import CampaignOutcome, Drift, DriftReport
+    from tools.operation_types import CampaignOutcome, Drift, DriftReport, Refreshed
+    from tools.service import AudienceService
     from tools.storage.registry import AuditLine
     from tools.types import ExportFile, SavedAudience
 
@@ -79,19 +80,26 @@ def refresh(
         raise RequestError("Say which audience to refresh, or --all.")
     with opened_service("Counting again", as_of if every else None) as service:
         card = service.describe_data()
-        found = [service.refresh(name, by, as_of)] if name else []
-        kept: dict[str, str] = {}
-        for saved in service.list_audiences() if every else ():
-            try:
-                found.append(service.refresh(saved.id, by, as_of))
-            except AudienceError as error:
-                kept[saved.name] = str(error)
+        found, kept = refresh_all(service, by, as_of) if every else ([service.refresh(name, by, as_of)], {})
     from agent.actions.saved import refreshed_text
 
     words = [refreshed_text(done, card).replace("**", "") for done in found]
     words += [f"{each}: not refreshed. {why}" for each, why in kept.items()]
     answer = {"refreshed": found, "not_refreshed": kept} if every else found[0]
     show(answer, as_json, lambda: "\n\n".join(words) or NOTHING_SAVED)
+
+
+def refresh_all(
+    service: "AudienceService", by: str, as_of: date | None = None
+) -> "tuple[list[Refreshed], dict[str, str]]":
+    """Refresh every saved audience; those that were, and why each of the others was not, by its name."""
+    found, kept = [], {}
+    for saved in service.list_audiences():
+        try:
+            found.append(service.refresh(saved.id, by, as_of))
+        except AudienceError as error:
+            kept[saved.name] = str(error)
+    return found, kept
 
 
 def export(

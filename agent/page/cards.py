@@ -312,7 +312,11 @@ def keep_head(kept: SavedAudience | None, units: Units) -> str:
         return '<p class="state"><b>Not saved yet</b> <small>A saved audience is a snapshot with its date.</small></p>'
     users, held = units.number(kept.users), units.number(kept.holdout)
     told = f"Version {kept.version}: {users} as of {day(kept.as_of)}, {held} held out."
-    return f'<p class="state"><b>Saved as {escape(kept.name)}</b> <small>{told}</small></p>'
+    links = (
+        f'<a href="/audiences?id={quote(kept.id)}">Open it</a> <a href="/results?audience={quote(kept.id)}">'
+        "Bring the outcome</a>"
+    )
+    return f'<p class="state"><b>Saved as {escape(kept.name)}</b> <small>{told}</small> {links}</p>'
 
 
 def download(file: ExportFile) -> str:

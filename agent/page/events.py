@@ -37,7 +37,6 @@ _ACTS = {
     "on_export": "export",
     "on_decide": "decide",
     "on_forget": "delete the conversation",
-    "on_outcome": "bring an outcome",
     "on_people": "bring people",
     "on_sentence": "edit",
     "on_things": "edit",

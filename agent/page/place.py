@@ -38,7 +38,8 @@ element.addEventListener('submit', event => {
     trigger('select', {act: event.submitter?.value || form.dataset.act, of: form.dataset.of ?? '', fields});
 });
 watch('value', () => {
-    if (document.activeElement !== document.body) return;
+    const here = document.activeElement;  // what is drawn anew may be the same element with another act
+    if (here !== document.body && !(element.contains(here) && here.matches('[data-act]'))) return;
     [...element.querySelectorAll('[data-act]')].find(button => called(button) === last)?.focus({preventScroll: true});
 });
 """

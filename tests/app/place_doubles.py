@@ -9,7 +9,7 @@ from encoders.workspace import Workspace
 from tools.access.issuing import IssuedTokens
 from tools.audiences.data_report import DataReport, RowsLeftOut, SourceReport
 from tools.audiences.knowledge import Knowledge, KnowledgeEntry, KnowledgePage, ThingMeant
-from tools.audiences.quality import Measured, ModelCard
+from tools.audiences.quality import Measured, ModelFigures
 from tools.delivery.destinations import Destinations
 from tools.delivery.outbox import Outbox
 from tools.operation_types import CataloguePage, GroupCard
@@ -53,7 +53,7 @@ REPORT = DataReport(
     ),
 )  # fmt: skip
 
-MODEL = ModelCard(
+MODEL = ModelFigures(
     model_version="m1",
     data_name="shop",
     data_version="d1",
@@ -110,7 +110,7 @@ class PlacesService(AudienceService):
     def data_report(self) -> DataReport:
         return REPORT
 
-    def model_card(self) -> ModelCard:
+    def model_figures(self) -> ModelFigures:
         return MODEL
 
     def browse(self, of: str = "", page: int = 0, size: int = 12, source: str = "") -> CataloguePage:

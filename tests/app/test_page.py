@@ -343,22 +343,24 @@ def test_every_answer_carries_the_policy(serve: Serve, visit: Visit, desk: Plant
     assert page.request.get(f"{page.url}exports/..%2Fcheckpoints.db").status == 404
 
 
-def test_the_outcome_is_brought_beside_the_saved_audience(serve: Serve, visit: Visit, desk: PlantedDesk) -> None:
+def test_people_like_those_of_a_list_are_asked_for_by_a_file(serve: Serve, visit: Visit, desk: PlantedDesk) -> None:
     page = visit(serve(lambda: desk))
     reach_an_audience(page)
-    bring = page.get_by_role("button", name="Bring the outcome")
-    expect(bring).to_be_hidden()
-    page.get_by_label("Hold out %").fill("20")
-    page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("log")).to_contain_text("keep 20 % back")
-    page.get_by_role("button", name="Yes, do it").click()
-    expect(bring).to_be_visible()
-    with page.expect_file_chooser() as chooser:
-        bring.click()
-    chooser.value.set_files({"name": "out.csv", "mimeType": "text/csv", "buffer": b"user_id\n1\n"})
-    expect(page.get_by_role("log")).to_contain_text("57 of 90 responded.")
-    assert desk.service.brought == ["user_id\n1\n"]
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Find people like those of a list").click()
     chooser.value.set_files({"name": "list.txt", "mimeType": "text/plain", "buffer": b""})
     expect(page.get_by_role("alert")).to_contain_text("That file names nobody")
+
+
+def test_what_is_saved_leads_to_its_places(serve: Serve, visit: Visit, desk: PlantedDesk) -> None:
+    page = visit(serve(lambda: desk))
+    reach_an_audience(page)
+    page.get_by_label("Hold out %").fill("20")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("log")).to_contain_text("keep 20 % back")
+    page.get_by_role("button", name="Yes, do it").click()
+    kept = page.locator("#kept")
+    expect(kept.get_by_role("link", name="Open it")).to_have_attribute("href", re.compile("^/audiences[?]id="))
+    expect(kept.get_by_role("link", name="Bring the outcome")).to_have_attribute(
+        "href", re.compile("^/results[?]audience=")
+    )

@@ -42,7 +42,7 @@ async def numbered() -> dict[str, int]:
 
 
 NUMBERS = apart.run(numbered())  # inside a loop: Gradio leaves others open
-LOAD, SAY, SAVE, EXPORT, OUTCOME = (NUMBERS[f"on_{name}"] for name in ("load", "say", "save", "export", "outcome"))
+LOAD, SAY, SAVE, EXPORT = (NUMBERS[f"on_{name}"] for name in ("load", "say", "save", "export"))
 PEOPLE, CONDITIONS, ASSUMED, CUT, THINGS, USERS = (
     NUMBERS[f"on_{name}"] for name in ("people", "conditions", "assumed", "cut", "things", "users")
 )
@@ -148,11 +148,10 @@ def test_no_file_of_the_server_comes_down_as_an_argument_of_any_event(web: Web, 
             (CONDITIONS, (None, [disguise] if not isinstance(disguise, list) else disguise)),
             (THINGS, (None, [disguise] if not isinstance(disguise, list) else disguise, [], [], [])),
             (USERS, (None, disguise)),
-            (OUTCOME, (None, disguise)),
             (PEOPLE, (None, disguise)),
         ]:
             sent = web.send(event, *data)
-            text = typed and not (event in (USERS, OUTCOME, PEOPLE) or data[1] == "name")
+            text = typed and not (event in (USERS, PEOPLE) or data[1] == "name")
             assert sent.status_code == (200 if text else 400), (event, disguise)
             if text:
                 assert SECRET not in web.hear()

@@ -8,7 +8,7 @@ from agent.page.ask import controls
 from agent.page.ask.reach import reach_curve
 from agent.page.cards import Units, literal, percent
 from agent.page.state import BROKEN, KEPT_MESSAGES, SHOWN_CHARACTERS, AppState, LazyService, Transcript, sentence
-from agent.reading.commands import command, platform_in, upload_in
+from agent.reading.commands import command, platform_in
 from encoders.errors import DataError, RequestError
 from tests.app.page_doubles import Service, make_desk
 from tests.present import present
@@ -103,10 +103,6 @@ def test_what_the_controls_say_is_what_the_rules_read() -> None:
         exporting = command(controls.export_request(key), True, ())
         assert exporting is not None
         assert (exporting.action, platform_in(controls.export_request(key)) or "") == ("export", key)
-    outcome = command(controls.outcome_request("Autumn", "0123456789ab.csv"), True, ("Autumn",))
-    assert outcome is not None
-    assert (outcome.action, outcome.audience) == ("outcome", ["Autumn"])
-    assert upload_in(controls.outcome_request("Autumn", "0123456789ab.csv")) == "0123456789ab.csv"
     liking = command(controls.like_request("0123456789ab.txt"), False, ())
     assert liking is not None
     assert liking.action == "like"

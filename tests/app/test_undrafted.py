@@ -46,8 +46,10 @@ def answers(event: BlockFunction, brought: Path) -> list[Any]:
     wanted = signature(event.fn).parameters
     if told := TOLD.get(handler(event)):
         given.append(gr.EventData(None, told))
+    elif value := CLICKED.get(handler(event)):
+        given.append(gr.SelectData(None, {"index": 0, "value": value}))
     elif "event" in wanted:
-        given.append(gr.SelectData(None, {"index": 0, "value": CLICKED[handler(event)]}))
+        given.append(gr.EventData(None, {"act": "open", "of": "nobody", "fields": {}}))
     if "request" in wanted:
         given.append(gr.Request(query_params={}))
     found = event.fn(*given)

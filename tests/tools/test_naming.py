@@ -43,7 +43,10 @@ def test_an_operation_takes_names_alone(operation: Operation, field: str, bad: s
 
 def test_operations_that_ask_for_a_person_are_all_looked_at() -> None:
     found = {each.values[0].name for each in NAMED if each.values[1] == "approved_by"}  # type: ignore[union-attr]
-    assert found == {"save", "combine", "record_outcome", "refresh", "forget"}
+    assert found == {
+        *("save", "combine", "record_outcome", "refresh", "forget"),
+        *("rename", "archive", "take_back", "restore"),
+    }
 
 
 @pytest.mark.parametrize("good", ["Ada", "José Ñ", "李雷", "דנה", "محمد", "O'Neil-Smith", "🎉", "e\u0301a"])

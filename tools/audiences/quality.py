@@ -24,7 +24,7 @@ class Measured(Record):
     coverage: float | None = Field(None, description="share of the 80 % intervals that held what then happened")
 
 
-class ModelCard(Record):
+class ModelFigures(Record):
     """What a model was made from, and what was measured of it."""
 
     model_version: str
@@ -40,7 +40,7 @@ class ModelCard(Record):
     measured: tuple[Measured, ...] = Field((), description="all demands first; none where nothing was measured")
 
 
-def model_card(folder: Path) -> ModelCard:
+def model_figures(folder: Path) -> ModelFigures:
     """The report of a model.
 
     Raises:
@@ -49,7 +49,7 @@ def model_card(folder: Path) -> ModelCard:
     try:
         report = json.loads((folder / "report.json").read_text("utf-8"))
         recipe, found = report.get("recipe", {}), report.get("calibration", {})
-        return ModelCard(
+        return ModelFigures(
             **{name: report[name] for name in ("model_version", "data_name", "data_version", "as_of", "seed")},
             horizon_days=report["horizon_days"],
             text_encoder=report.get("text_encoder", ""),
@@ -88,7 +88,7 @@ def quality(folder: Path, unit: str) -> str:
     Raises:
         NotThereError: the folder has no report.
     """
-    card = model_card(folder)
+    card = model_figures(folder)
     made = (
         f"Model {card.model_version} of {card.data_name} (data version {card.data_version}, seed {card.seed}), trained "
         f"on events before {card.as_of}; it forecasts {card.horizon_days} days."
@@ -96,7 +96,7 @@ def quality(folder: Path, unit: str) -> str:
     return f"{made} {_in_words(card, unit)}"
 
 
-def _in_words(card: ModelCard, unit: str) -> str:
+def _in_words(card: ModelFigures, unit: str) -> str:
     if not card.measured:
         return "Its forecasts were not measured."
     whole = card.measured[0]
@@ -106,3 +106,47 @@ def _in_words(card: ModelCard, unit: str) -> str:
         f"common demands, {whole.close:.0%} had a number of responders within {CLOSE:.0%} of the "
         f"expected one. The intervals, meant to hold 80 % of the time, held {whole.coverage:.0%}."
     )
+
+
+def model_card(folder: Path) -> str:
+    """The card of a model, in Markdown: what it was made from and what was measured, all of it from its report.
+
+    Raises:
+        NotThereError: the folder has no report.
+    """
+    try:
+        report = json.loads((folder / "report.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise NotThereError(f"The model '{folder.name}' has no report; 'audience train' writes one.") from error
+    made = {
+        "Data": f"{report['data_name']}, version {report['data_version']}",
+        "Trained on events before": report["as_of"],
+        "Forecasts": f"{report['horizon_days']} days",
+        "Users": f"{report['users']:,}",
+        "Windows learned from": ", ".join(report["windows"][1:]) or "none",
+        "Measured on the window from": next(iter(report["windows"]), "none"),
+        "Text encoder": report["text_encoder"],
+        "Seed": report["seed"],
+        "Items that no label named": f"{report.get('held_out_items', 0):,}",
+    }
+    lines = [f"# Model {report['model_version']}", "", *(f"- {name}: {value}" for name, value in made.items())]
+    if figures := report.get("calibration"):
+        known = {name: words for name, words in _FIGURES.items() if name in figures}
+        lines += ["", "| measured on demands it was not fitted to | figure |", "|---|---|"]
+        lines += [f"| {words} | {figures[name]:.4g} |" for name, words in known.items()]
+    if recipe := report.get("recipe"):
+        lines += [
+            "",
+            "Recipe: " + ", ".join(f"{name} {value}" for name, value in recipe.items() if value not in ("", [])),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+_FIGURES = {
+    "calibration_error": "calibration error: how far the probability of one user is off on average",
+    "responders_close": f"share of common demands whose responders are within {CLOSE:.0%} of those expected",
+    "interval_coverage": "share of 80 % intervals that held",
+    "interval_coverage_of_one": "the same, of demands for one thing",
+    "auc": "AUC: how often somebody who did it is ranked before somebody who did not",
+    "labels": "demands measured and fitted on",
+}

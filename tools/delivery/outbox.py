@@ -71,6 +71,19 @@ def announce(db: Database, event: Event, audience: str, version: int, data: dict
     )  # fmt: skip
 
 
+def announce_failure(db: Database, step: str, why: str, left: Collection[str] = ()) -> None:
+    """Tell everybody who asked for it that a nightly run did not do all that it should.
+
+    Args:
+        db: the file of the registry.
+        step: what failed: 'prepare', 'index' ...
+        why: one sentence.
+        left: audiences that were not refreshed, by their names.
+    """
+    with db.transaction():
+        announce(db, "nightly.failed", "", 0, {"step": step, "why": why, "audiences": sorted(left)})
+
+
 class Outbox:
     """The subscriptions of one tenant and the messages to them; safe to use from threads and processes at once."""
 

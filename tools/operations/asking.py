@@ -17,6 +17,7 @@ from tools.operation_types import (
     GoalReached,
     GroupCard,
     LedgerPage,
+    ModelCard,
     RefreshDay,
     audience_page,
 )
@@ -244,6 +245,14 @@ def uplift(
     contact it says where to cut by the profit that comes because of us, once there is evidence. Say 'unknown' as it is.
     """
     return service.uplift(audience, value, cost)
+
+
+def model_card(service: "AudienceService", model: inputs.ModelVersion = "") -> ModelCard:
+    """What a model was made from and what was measured when it was, as a card in Markdown; and which models there are.
+
+    Use it where somebody asks how good the forecasts are and what they rest on. 'ledger' says how they did since.
+    """
+    return service.model_card(model)
 
 
 def refresh_day(service: "AudienceService", audience: inputs.AudienceName, as_of: inputs.Day = None) -> RefreshDay:

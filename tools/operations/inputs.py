@@ -145,6 +145,9 @@ Platform = Annotated[
     ),
 ]
 Format = Annotated[Literal["csv", "parquet"], Field(description="Platforms take CSV alone.")]
+ModelVersion = Annotated[
+    str, Field(max_length=60, description="Which model, such as 2017-10-01-af846952e1; empty: the one that answers.")
+]
 FileName = Annotated[str, Field(max_length=100, description="The name of the file of an export, without its folder.")]
 Responders = Annotated[
     str | None,

@@ -108,6 +108,9 @@ OPERATIONS: tuple[Operation, ...] = (
         {"audience": "Coffee", "value": 20.0, "cost": 0.5},
     ),
     Operation(
+        asking.model_card, "Show the card of a model", Scope.READ, Http("GET", "/model-card", cached=True),
+    ),
+    Operation(
         asking.refresh_day, "Show the day of a refresh", Scope.READ,
         Http("GET", "/audiences/{audience}/refresh-day", tag="Work"), _COFFEE | {"as_of": "2017-11-01"},
     ),

@@ -44,7 +44,6 @@ CLEAN_ADDRESS = "() => history.replaceState(null, '', location.pathname)"
 """What was asked with the address is asked once, and not again when the page is loaded again."""
 
 Act = Callable[[AppState, str, Line], Reply]
-Asked = Callable[[SavedAudience, str], str]
 Change = Callable[[AudienceSpec, SizeEstimate], AudienceSpec]
 
 
@@ -91,7 +90,6 @@ class Ask(AskLayout):
             self.chat.example_select(self.on_example, here, **common),
             gr.on([self.save.click, self.name.submit], self.on_save, [here, self.name, self.back], **common),
             self.export.click(self.on_export, [here, self.platform], **common),
-            self.outcome.upload(self.on_outcome, [here, self.outcome], **common),
             self.people.upload(self.on_people, [here, self.people], **common),
             self.yes.click(partial(self.on_decide, True), here, **common),
             self.no.click(partial(self.on_decide, False), here, **common),
@@ -191,13 +189,14 @@ class Ask(AskLayout):
         """Export was clicked: the conversation asks for the yes."""
         yield from self.on_say(stored, controls.export_request(platform))
 
-    def on_outcome(self, stored: Any, path: str) -> Iterator[Updates]:
-        """A file of those who responded was brought: the conversation asks for the yes."""
-        yield from self._bring(stored, path, lambda saved, file: controls.outcome_request(saved.name, file))
-
     def on_people(self, stored: Any, path: str) -> Iterator[Updates]:
         """A list of users was brought, to find others like them."""
-        yield from self._bring(stored, path, None)
+        try:
+            said = controls.like_request(self.opening.desk().service.keep_upload(Path(path)))
+        except Exception as error:
+            yield {self.notice: cards.notice(sentence(error), "alert")}
+            return
+        yield from self.on_say(stored, said)
 
     def on_decide(self, approved: bool, stored: Any) -> Iterator[Updates]:
         """What was waiting for a yes is done, or dropped."""
@@ -313,24 +312,6 @@ class Ask(AskLayout):
         yield self._idle(transcript) | {self.usage: cards.usage(reply.usage)}
         yield from self._show(desk, reply)
 
-    def _bring(self, stored: Any, path: str, ask: Asked | None) -> Iterator[Updates]:
-        """Take a file in, and say what it is for: about the saved audience (``ask``), or people like those in it."""
-        transcript = Transcript.recall(stored)
-        try:
-            desk = self.opening.desk()
-            file = desk.service.keep_upload(Path(path))
-            draft = desk.conversation.current(transcript.thread).draft
-            if ask is None:
-                said = controls.like_request(file)
-            elif draft and draft.saved:
-                said = ask(draft.saved, file)
-            else:
-                raise RequestError("The audience on the page is not saved; save it first.")
-        except Exception as error:
-            yield {self.notice: cards.notice(sentence(error), "alert")}
-            return
-        yield from self.on_say(stored, said)
-
     def _edit(self, stored: Any, change: Change) -> Iterator[Updates]:
         transcript = Transcript.recall(stored)
         try:
@@ -412,7 +393,6 @@ class Ask(AskLayout):
             self.assumed: gr.update(choices=assumed, value=assumed, visible=bool(assumed)),
             self.kept: cards.keep_head(draft.saved, details.units(desk.service)),
             self.back: gr.skip() if draft.holdout is None else 100 * draft.holdout,
-            self.outcome: gr.update(visible=draft.saved is not None),
             self.confirm: gr.update(visible=reply.pending is not None),
             self.asked: reply.pending.text if reply.pending else "",
             self.file: cards.download(reply.file) if reply.file else "",

@@ -109,11 +109,6 @@ def export_request(platform: str) -> str:
     return f"Export for {platform_named(platform).name}" if platform else "Export as CSV"
 
 
-def outcome_request(audience: str, file: str) -> str:
-    """What an uploaded outcome says to the conversation."""
-    return f"How did {audience} go? File {file}"
-
-
 def like_request(file: str) -> str:
     """What an uploaded list of users says to the conversation."""
     return f"People like these: {file}"

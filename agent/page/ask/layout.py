@@ -11,7 +11,6 @@ from encoders.settings import settings
 from tools.delivery.destinations import platforms
 
 LISTS = [".csv", ".txt"]
-OUTCOMES = [".csv", ".parquet", ".jsonl"]
 
 
 class AskLayout(Place):
@@ -123,6 +122,3 @@ class AskLayout(Place):
                     elem_id="platform",
                 )
                 self.export = gr.Button("Export", min_width=90, scale=0, elem_id="export")
-            self.outcome = gr.UploadButton(
-                "Bring the outcome (who responded)", file_types=OUTCOMES, size="sm", visible=False, elem_id="outcome"
-            )

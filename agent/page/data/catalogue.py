@@ -130,7 +130,7 @@ def _branch(branch: Branch, opened: Open) -> str:
     if left > 0:
         more = opened.but(groups=min(_MOST, opened.groups + MORE))
         label = f"Show {count(min(left, MORE))} more of {count(branch.total)}"
-        leaves += f'<li><button type="button" class="more" {_to(more, "more")}>{label}</button></li>'
+        leaves += f'<li><button type="button" class="more" {_to(more, f"more {opened.groups}")}>{label}</button></li>'
     return f"<li>{head}<ul>{leaves}</ul></li>"
 
 

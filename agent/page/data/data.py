@@ -74,7 +74,7 @@ class Data(DataLayout):
     def _forecasts(self, service: AudienceService, units: Units) -> Updates:
         shown: Updates = {}
         try:
-            model = service.model_card()
+            model = service.model_figures()
             shown |= {self.model: forecasts.model_facts(model, units), self.measured: forecasts.measured(model, units)}
         except Exception as error:
             shown |= {self.model: failed(sentence(error))}

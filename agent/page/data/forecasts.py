@@ -4,13 +4,13 @@ from html import escape
 
 from agent.page.cards import Units, count, day, notice, percent
 from agent.page.pieces import facts, table
-from tools.audiences.quality import Measured, ModelCard
+from tools.audiences.quality import Measured, ModelFigures
 from tools.operation_types import ForecastScore, LedgerPage
 
 _KINDS = {"all": "All demands"}
 
 
-def model_facts(card: ModelCard, units: Units) -> str:
+def model_facts(card: ModelFigures, units: Units) -> str:
     """What the model was made from."""
     learned = f"{count(card.users)} {units.many}" if card.users else units.many
     windows = f", looking ahead from {len(card.windows)} earlier days" if card.windows else ""
@@ -26,7 +26,7 @@ def model_facts(card: ModelCard, units: Units) -> str:
     return f"<section><h3>The model that answers</h3>{told}</section>"
 
 
-def measured(card: ModelCard, units: Units) -> str:
+def measured(card: ModelFigures, units: Units) -> str:
     """How good its forecasts were, by kind of demand."""
     head = "<h3>Measured when it was trained</h3>"
     if not card.measured:

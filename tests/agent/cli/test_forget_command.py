@@ -70,7 +70,11 @@ def test_forgetting_says_what_was_changed_and_what_is_not_ours(run: Run, tmp_pat
 def test_deleting_an_audience_takes_its_files_along(run: Run, tmp_path: Path) -> None:
     fails_in_one_line(run("delete", "audience", "Coffee"), "There is no saved audience 'Coffee'")
     told = run("delete", "audience", "tea")
-    assert (told.exit_code, told.stdout) == (0, "Deleted: Tea, versions 1 to 1, and its files.\n")
+    assert (told.exit_code, told.stdout) == (
+        0,
+        "Deleted: Tea, versions 1 to 1, and its files. The page and 'restore' bring it back for 7 days, without its "
+        "files.\n",
+    )
     assert [path.name for path in tmp_path.glob("exports/*")] == ["aud-0-v1.csv"]
     assert run("delete", "export", "aud-0-v1.csv").exit_code == 0
     fails_in_one_line(run("delete", "export", "aud-0-v1.csv"), "There is no exported file 'aud-0-v1.csv'")

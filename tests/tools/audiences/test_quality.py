@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from encoders.errors import NotThereError
-from tools.audiences.quality import model_card, quality
+from tools.audiences.quality import model_figures, quality
 from tools.service import AudienceService
 
 REPORT = {
@@ -32,7 +32,7 @@ def written(folder: Path, **more: object) -> Path:
 
 
 def test_what_was_measured_is_told_by_kind_of_demand(service: AudienceService) -> None:
-    whole, *kinds = service.model_card().measured
+    whole, *kinds = service.model_figures().measured
     assert whole.kind == "all"
     assert whole.demands
     by_name = {each.kind: each for each in kinds}
@@ -46,7 +46,7 @@ def test_what_was_measured_is_told_by_kind_of_demand(service: AudienceService) -
 
 
 def test_a_report_of_an_earlier_version_tells_what_it_has(tmp_path: Path) -> None:
-    card = model_card(written(tmp_path, calibration=FIGURES))
+    card = model_figures(written(tmp_path, calibration=FIGURES))
     assert [(each.kind, each.demands, each.coverage) for each in card.measured] == [
         ("all", 50, 0.8),
         ("one thing", None, 0.79),
@@ -55,7 +55,7 @@ def test_a_report_of_an_earlier_version_tells_what_it_has(tmp_path: Path) -> Non
 
 
 def test_a_model_that_was_not_measured_says_so(tmp_path: Path) -> None:
-    assert model_card(written(tmp_path)).measured == ()
+    assert model_figures(written(tmp_path)).measured == ()
     assert quality(tmp_path, "household").endswith("Its forecasts were not measured.")
 
 
@@ -64,4 +64,4 @@ def test_a_report_that_is_gone_or_none_is_one_sentence(tmp_path: Path, text: str
     if text is not None:
         (tmp_path / "report.json").write_text(text, "utf-8")
     with pytest.raises(NotThereError, match="has no report; 'audience train' writes one"):
-        model_card(tmp_path)
+        model_figures(tmp_path)
