@@ -93,7 +93,7 @@ class Shop:
                 given["audience"] = self.service.save(spec("tea"), "Gone", "Ada", f"gone {self.calls}").name
                 given |= {"key": f"key {self.calls}"} if "key" in given else {}
             case "rename" | "archive" | "take_back" | "restore":
-                given["audience"] = self.service.save(spec("tea"), f"Put away {self.calls}", "Ada").id
+                given["audience"] = self.service.save(spec("tea"), f"Put away {self.calls}", "Ada", holdout=0.0).id
                 given |= {"name": f"renamed {self.calls}"} if operation.name == "rename" else {}
                 if operation.name == "restore":
                     self.service.delete(given["audience"])
