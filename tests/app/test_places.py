@@ -148,7 +148,7 @@ def test_a_webhook_is_added_tested_and_removed(serve: Serve, visit: Visit, desk:
     assert there.events == ("audience.ready", "audience.refreshed")
     page.get_by_role("button", name=f"Remove {there.url}").click()
     page.get_by_role("button", name="Remove", exact=True).click()
-    expect(page.get_by_text("is told nothing more.")).to_be_visible()
+    expect(page.get_by_text(f"{there.url} is told nothing more.")).to_be_visible()
     assert desk.service.webhooks.subscriptions() == ()
 
 

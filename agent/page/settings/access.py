@@ -74,9 +74,10 @@ def _state(card: TokenCard) -> str:
     return f'<span class="state {card.state}">{card.state}</span>{when}'
 
 
-def made(what: str) -> str:
-    """What stands over a secret that was just made."""
-    return done(f"{what} Copy the secret below now: it is shown this once, and nothing can show it again.")
+def made(what: str, field: str) -> str:
+    """What stands over a secret that was just made, with the button that copies it from the field of that id."""
+    copy = f'<button type="button" data-copy="{field}">Copy it</button>'
+    return done(f"{what} Copy the secret below now: it is shown this once, and nothing can show it again.", copy)
 
 
 # --- Webhooks -------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """What is where in the place Settings."""
 
+from functools import partial
+
 import gradio as gr
 
 from agent.page import cards
@@ -11,6 +13,26 @@ from tools.operation_types import EVENTS
 
 SYSTEM, TABLE = "A system that takes signed batches", "A table of a database"
 """Kinds of destinations of one's own."""
+
+
+_COPIES = """
+element.addEventListener('click', async event => {
+    const button = event.target.closest('[data-copy]');
+    if (!button) return;
+    const secret = document.querySelector(`#${button.dataset.copy} input`).value;
+    if (navigator.clipboard) await navigator.clipboard.writeText(secret);
+    else {  // a page that came without TLS
+        const area = document.body.appendChild(document.createElement('textarea'));
+        area.value = secret;
+        area.select();
+        document.execCommand('copy');
+        area.remove();
+    }
+    button.textContent = 'Copied';
+});
+"""
+copying = partial(gr.HTML, apply_default_css=False, js_on_load=_COPIES)
+"""HTML with buttons in it that copy what stands in the field of the id in ``data-copy``."""
 
 
 class SettingsLayout(Place):
@@ -58,8 +80,8 @@ class SettingsLayout(Place):
                 self.token_days = gr.Number(90, label="Days it is valid (empty: until revoked)", precision=0, minimum=1)
                 self.token_limit = gr.Number(USUAL_LIMIT, label="Calls a minute", precision=0, minimum=1)
             self.token_create = gr.Button("Create the token", variant="primary")
-            self.token_told = html()
-            self.token_secret = self._secret("The token")
+            self.token_told = copying()
+            self.token_secret = self._secret("The token", "token-secret")
 
     def _lay_out_webhooks(self) -> None:
         self.webhooks = acting(waiting("Opening"), elem_classes="card", elem_id="webhooks")
@@ -75,8 +97,8 @@ class SettingsLayout(Place):
                 elem_classes="choices",
             )
             self.webhook_add = gr.Button("Add the webhook", variant="primary")
-            self.webhook_told = html()
-            self.webhook_secret = self._secret("The secret that its messages are signed with")
+            self.webhook_told = copying()
+            self.webhook_secret = self._secret("The secret that its messages are signed with", "webhook-secret")
 
     def _lay_out_destinations(self) -> None:
         self.destinations = acting(waiting("Opening"), elem_classes="card", elem_id="destinations")
@@ -95,18 +117,25 @@ class SettingsLayout(Place):
                     "stand here",
                     max_length=2000,
                     max_lines=1,
+                    html_attributes=gr.InputHTMLAttributes(autocomplete="off"),
                 )
                 self.destination_place = gr.Textbox(
                     label="Table", placeholder="marketing.audience_members", max_length=200, max_lines=1
                 )
                 self.destination_ids = gr.Checkbox(False, label="Write users by their ids, not by hashes of these")
             self.destination_add = gr.Button("Add the destination", variant="primary")
-            self.destination_told = html()
-            self.destination_secret = self._secret("The secret that its batches are signed with")
+            self.destination_told = copying()
+            self.destination_secret = self._secret("The secret that its batches are signed with", "destination-secret")
 
     @staticmethod
-    def _secret(label: str) -> gr.Textbox:
+    def _secret(label: str, elem_id: str) -> gr.Textbox:
         """Where a secret is shown once: a field and no HTML, so that nothing that keeps the page keeps it."""
         return gr.Textbox(
-            type="password", label=label, visible=False, interactive=False, buttons=["copy"], elem_classes="secret"
+            type="password",
+            label=label,
+            visible=False,
+            interactive=False,
+            elem_id=elem_id,
+            elem_classes="secret",
+            html_attributes=gr.InputHTMLAttributes(autocomplete="off"),
         )

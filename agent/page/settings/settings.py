@@ -109,7 +109,7 @@ class Settings(SettingsLayout):
         except Exception as error:
             return {self.token_told: cards.notice(sentence(error), "alert"), self.token_secret: _hidden()}
         return {
-            self.token_told: access.made(f"“{name.strip()}” was made."),
+            self.token_told: access.made(f"“{name.strip()}” was made.", "token-secret"),
             self.token_secret: gr.update(value=token, visible=True),
             self.token_name: "",
             **self._shown(self.tokens, lambda: _tokens(desk)),
@@ -147,7 +147,7 @@ class Settings(SettingsLayout):
         except Exception as error:
             return {self.webhook_told: cards.notice(sentence(error), "alert"), self.webhook_secret: _hidden()}
         return {
-            self.webhook_told: access.made(f"{added.url} is told from now on."),
+            self.webhook_told: access.made(f"{added.url} is told from now on.", "webhook-secret"),
             self.webhook_secret: gr.update(value=added.secret, visible=True),
             self.webhook_url: "",
             **self._shown(self.webhooks, lambda: _webhooks(desk)),
@@ -193,7 +193,7 @@ class Settings(SettingsLayout):
         ready = f"“{key}” was added; export an audience to it by that name."
         emptied: list[Any] = [self.destination_name, self.destination_url, self.destination_connection]
         return {
-            self.destination_told: access.made(ready) if secret else done(ready),
+            self.destination_told: access.made(ready, "destination-secret") if secret else done(ready),
             self.destination_secret: gr.update(value=secret, visible=True) if secret else _hidden(),
             **dict.fromkeys([*emptied, self.destination_place], ""),
             **self._shown(self.destinations, lambda: _destinations(desk)),
