@@ -40,8 +40,8 @@ class UpliftAnswer(Record):
     audience: str
     users: Count
     verdict: Verdict = Field(
-        description="'may be moved': the interval of the effect lies above zero; 'would come anyway': of 100 "
-        "responders, 80 or more would have responded without us, by the interval; 'unknown': neither can be said"
+        description="'may be moved': the 99 % interval of the effect lies above zero; 'would come anyway': of 100 "
+        "responders, 80 or more would have responded without us, by the 95 % interval; 'unknown': neither can be said"
     )
     effect: Estimate | None = Field(
         description="share of the audience that responds because of a campaign, 0..1, with its 95 % interval; null: "

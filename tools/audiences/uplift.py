@@ -20,7 +20,10 @@ ANYWAY = 0.2
 """Where at most so many of the responders come because of us, they would come anyway."""
 _BOUNDS = (0.025, 0.5, 0.975)
 _MORE = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100, 125, 150, 200)
-_NORMAL = 1.96
+SURE = 0.005
+"""A claim that users may be moved needs so little belief that they are not: a report has a dozen groups, and in at most
+one of twenty reports shall any of them be claimed falsely."""
+_NORMAL, _SURELY = 1.96, 2.576
 _STEPS = 200
 """Cuts that are tried for the profit."""
 VERDICTS: tuple[Verdict, ...] = ("would come anyway", "may be moved", "unknown")
@@ -272,7 +275,7 @@ def verdict(drawn: Vector, base: float) -> Verdict:
     """What can be said of users whose effect is believed to be one of ``drawn``; ``base`` as for ``incremental``."""
     if np.quantile(drawn, _BOUNDS[2]) <= _most(base):
         return "would come anyway"
-    return "may be moved" if np.quantile(drawn, _BOUNDS[0]) > 0 else "unknown"
+    return "may be moved" if np.quantile(drawn, SURE) > 0 else "unknown"
 
 
 def _most(base: float) -> float:
@@ -295,7 +298,7 @@ def more_campaigns(
     """
     mid = float(np.median(drawn))
     for count in _MORE if 0 < holdout < 1 else ():
-        bound = _NORMAL * effects.deviation_after(count, weights, users, holdout)
-        if mid - bound > 0 or mid + bound <= _most(base):
+        deviation = effects.deviation_after(count, weights, users, holdout)
+        if mid - _SURELY * deviation > 0 or mid + _NORMAL * deviation <= _most(base):
             return count
     return None
