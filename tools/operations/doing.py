@@ -210,13 +210,13 @@ def restore(
     service: "AudienceService",
     audience: inputs.DeletedId,
     approved_by: inputs.ApprovedBy,
-    name: inputs.FreeName = "",
+    name: inputs.AnotherName = None,
 ) -> SavedAudience:
     """Bring a deleted audience back, with all its versions and outcomes, but without its files.
 
     'deleted_audiences' lists what can be brought back. Where another audience has its name by now, give a new one.
     """
-    return service.restore(audience, approved_by, name)
+    return service.restore(audience, approved_by, name or "")
 
 
 def delete_export(service: "AudienceService", name: inputs.FileName) -> None:

@@ -111,6 +111,12 @@ FreeName = Annotated[
     AfterValidator(one_line),
     Guarded.NAME,
 ]
+AnotherName = Annotated[
+    str | None,
+    Field(max_length=120, description="Another name for it, where its own is taken; null for the one it had."),
+    AfterValidator(lambda name: None if name is None else one_line(name)),
+    Guarded.NAME,
+]
 DeletedId = Annotated[
     str, Field(max_length=100, description="The 'id' of the audience, as 'deleted_audiences' has it.")
 ]
