@@ -271,9 +271,10 @@ class RetentionRule(NamedTuple):
 
 def retention_rules(settings: Settings) -> tuple[RetentionRule, ...]:
     """What ``drop_old`` and the owner of the files leave, and for how long."""
-    days, variable = settings.retention_days, "AUDIENCE_RETENTION_DAYS"
+    days, variable, undo = settings.retention_days, "AUDIENCE_RETENTION_DAYS", "AUDIENCE_UNDO_DAYS"
     return (
         RetentionRule("Saved audiences, their versions and outcomes", None),
+        RetentionRule("Deleted audiences, which can be brought back", settings.undo_days, "the deletion", undo),
         RetentionRule("Audit lines", None),
         RetentionRule("Receipts of erased users", None),
         RetentionRule("Exported files", KEPT_DAYS, "the export"),

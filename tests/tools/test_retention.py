@@ -133,11 +133,10 @@ def test_what_cannot_be_cleared_keeps_nothing_else(workspace: Workspace, caplog:
 
 
 def test_what_is_told_of_keeping_is_what_is_done(tmp_path: Path) -> None:
-    rules = retention_rules(Settings(workspace=tmp_path, retention_days=30, _env_file=None))
+    rules = retention_rules(Settings(workspace=tmp_path, retention_days=30, undo_days=3, _env_file=None))
     told = {rule.things: rule.days for rule in rules}
     assert told["Exported files"] == KEPT_DAYS
     assert told["Audit lines"] is None
-    by_setting = [rule for rule in rules if rule.set_by]
-    assert {rule.days for rule in by_setting} == {30}
-    assert {rule.set_by for rule in by_setting} == {"AUDIENCE_RETENTION_DAYS"}
+    by_setting = {(rule.set_by, rule.days) for rule in rules if rule.set_by}
+    assert by_setting == {("AUDIENCE_RETENTION_DAYS", 30), ("AUDIENCE_UNDO_DAYS", 3)}
     assert all(rule.since for rule in rules if rule.days)

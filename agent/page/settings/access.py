@@ -168,9 +168,12 @@ def retention(rules: Sequence[RetentionRule], settings: Settings) -> str:
 
 
 def _kept(rule: RetentionRule) -> str:
-    return "good, until somebody deletes them" if rule.days is None else f"{count(rule.days)} days"
+    if rule.days is None:
+        return "good, until somebody deletes them"
+    return "1 day" if rule.days == 1 else f"{count(rule.days)} days"
 
 
 def _since(rule: RetentionRule, settings: Settings) -> str:
-    set_by = told(variable(settings, "retention_days")) if rule.set_by else ""
+    field = rule.set_by.removeprefix("AUDIENCE_").lower()
+    set_by = told(variable(settings, field)) if field else ""
     return f"{escape(rule.since) or '–'}{set_by}"
