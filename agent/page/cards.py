@@ -226,8 +226,8 @@ def joints(draft: AudienceDraft) -> str:
         parts.append(f'<span class="ways" role="group" aria-label="How many of the things">{buttons}</span>')
     if draft.days is not None:
         parts.append(
-            f'<button type="button" class="when" data-act="when" aria-label="Change the time: the next {draft.days} '
-            f'days">in the next {draft.days} days</button>'
+            f'<button type="button" class="when" data-act="when" aria-label="in the next {draft.days} days: change it">'
+            f"in the next {draft.days} days</button>"
         )
     return f'<div class="joints">{"".join(parts)}</div>' if parts else ""
 

@@ -79,7 +79,11 @@ def test_a_token_opens_what_its_scopes_say_and_every_call_is_written_down(door: 
     with Registry(Workspace(settings().workspace).registry) as registry:
         calls = [(line.actor, line.details) for line in registry.audit() if line.action == "call"]
     assert {actor for actor, details in calls if details["operation"] == "list_tools"} == {"small", "boss"}
-    lines = [(actor, *details.values()) for actor, details in calls if details["operation"] != "list_tools"]
+    lines = [
+        (actor, details["outcome"], details["operation"])
+        for actor, details in calls
+        if details["operation"] != "list_tools"
+    ]
     assert [line[0] for line in lines] == ["small", "small", "small", "small", "boss", "small"]
     assert {tuple(sorted(line[1:])) for line in lines} == {
         ("answered", "size"),
@@ -122,7 +126,8 @@ def test_what_is_no_call_of_a_tool_is_written_down(door: Door) -> None:
         assert httpx2.post(f"{door.address}/mcp", content=body, headers=headers).is_client_error
     assert httpx2.post(f"{door.address}/mcp", json={}, headers=headers).status_code == 429
     with Registry(Workspace(settings().workspace).of_tenant("shop").registry) as registry:
-        found = [tuple(line.details.values()) for line in registry.audit() if line.action == "call"]
+        calls = [line.details for line in registry.audit() if line.action == "call"]
+        found = [(each["operation"], each["outcome"]) for each in calls]
         assert sorted(line for line in found if "unknown_tool" in line) == [("unknown_tool", "declined")] * 2
         while len(audit := [line for line in registry.audit() if line.action == "refused"]) < 2:
             pass

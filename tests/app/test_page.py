@@ -254,7 +254,7 @@ def test_how_things_are_joined_and_the_time_are_clicked(serve: Serve, visit: Vis
     page.reload()
     any_one.press("Enter")
     expect(demand).to_have_value(f"Households that will buy baby food or {HOSTILE} or diapers")
-    page.get_by_role("button", name="Change the time: the next 28 days").click()
+    page.get_by_role("button", name="in the next 28 days: change it").click()
     expect(log).to_contain_text("Change: the next 28 days")
 
 

@@ -145,7 +145,7 @@ def test_a_webhook_is_added_tested_and_removed(serve: Serve, visit: Visit, desk:
         expect(page.get_by_text("did not take the test message: answered 500")).to_be_visible()
         assert len(listener.heard) == 2
     [there] = desk.service.webhooks.subscriptions()
-    assert there.events == ("audience.ready", "audience.refreshed")
+    assert there.events == ("audience.ready", "audience.refreshed", "nightly.failed")
     page.get_by_role("button", name=f"Remove {there.url}").click()
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.get_by_text(f"{there.url} is told nothing more.")).to_be_visible()
