@@ -60,7 +60,7 @@ class SettingsLayout(Place):
                 self.variables = html(waiting("Opening"), elem_classes="card", elem_id="variables")
 
     def _lay_out_tokens(self) -> None:
-        self.tokens = acting(waiting("Opening"), elem_classes="card", elem_id="tokens")
+        self.tokens = acting(waiting("Opening"), elem_classes="card", elem_id="token-list")
         with gr.Column(elem_classes="card", elem_id="new-token"):
             html("<h3>Make a token</h3>")
             with gr.Row():
