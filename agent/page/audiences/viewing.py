@@ -70,7 +70,9 @@ class Viewing:
             asked_again: with the drift, also where it has to be found first.
         """
         service, records = self._service, self._records() if counted else {}
-        saved, uses = service.list_audiences(archived=True), service.all_uses()
+        uses = service.all_uses()
+        # As the table sorts them at first, so that nothing moves under the pointer when its script begins.
+        saved = sorted(service.list_audiences(archived=True), key=lambda each: each.as_of, reverse=True)
         latest = sorted(saved, key=lambda each: each.created, reverse=True)[:MOST_ASKED_AGAIN]
         find = {each.id for each in latest} if counted and asked_again else set[str]()
         rows = []

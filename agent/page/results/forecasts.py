@@ -6,7 +6,7 @@ from html import escape
 import plotly.graph_objects as go
 
 from agent.page.cards import count, day
-from tools.operation_types import ForecastRecord, LedgerPage
+from tools.operation_types import ForecastRecord
 
 _KEPT = "#0f8a7e"
 _QUIET = "#7b8794"
@@ -24,19 +24,6 @@ def forecast_told(record: ForecastRecord | None) -> str:
     if record.responders is None:
         return f"{expected} <small>{escape(record.status)}</small>"
     return f"{expected} <small>{count(record.responders)} did it: {escape(record.status)}</small>"
-
-
-def results_head(page: LedgerPage) -> str:
-    """How many of all forecasts held; empty where none can be judged yet."""
-    whole = page.overall
-    if whole.share is None:
-        return ""
-    within = f"{100 * whole.share.low:.0f} to {100 * whole.share.high:.0f} %"
-    held = f"For {count(whole.kept)} of {count(whole.counted)} forecasts, what then happened lay in the range"
-    return (
-        f'<h3>Results</h3><p class="quiet">{held} (95 % interval {within}); {100 * page.level:.0f} % of such '
-        "ranges should hold. On the line, as many did it as expected.</p>"
-    )
 
 
 def results_figure(records: Sequence[ForecastRecord]) -> go.Figure:
