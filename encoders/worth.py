@@ -82,7 +82,11 @@ def promised_by(folder: Path) -> dict[str, float]:
     """The figures of a model's report; none where it has none."""
     try:
         report = json.loads((folder / "report.json").read_text("utf-8"))
-        return {name: float(value) for name, value in report.get("calibration", {}).items()}
+        return {
+            name: float(value)
+            for name, value in report.get("calibration", {}).items()
+            if isinstance(value, int | float)
+        }
     except (OSError, ValueError, AttributeError):
         return {}
 

@@ -171,9 +171,13 @@ _COMPILED = tuple((re.compile(pattern), meant) for pattern, meant in _SAME)
 _MAY_BE = frozenset("0123456789+-TtFf")
 
 
+_BLANKS = " \t\r\n\v\f\N{NO-BREAK SPACE}"
+"""What may stand around a field; said in full, for Python and polars strip different signs by themselves."""
+
+
 def same_text(field: str) -> str:
     """A field of a CSV file for comparing rows: in the one way that all its spellings have in common."""
-    field = field.strip()
+    field = field.strip(_BLANKS)
     if field[:1] not in _MAY_BE:
         return field
     for pattern, meant in _COMPILED:
@@ -192,7 +196,7 @@ def same_in_all(name: str, kind: pl.DataType) -> pl.Expr:
         return column.hash().cast(pl.String)
     elif kind == pl.Duration:
         column = column.cast(pl.Int64)
-    text = column.cast(pl.String, strict=False).str.strip_chars()
+    text = column.cast(pl.String, strict=False).str.strip_chars(_BLANKS)
     for pattern, meant in _SAME:
         text = text.str.replace(pattern, re.sub(r"\\(\d)", r"${\1}", meant))
     return text

@@ -107,7 +107,7 @@ def test_the_story(address: str, workspace: Path, visit: Visit) -> None:
     page.get_by_label("Name", exact=True).fill("Baby line, autumn")
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_role("button", name="Yes, do it").click()
-    expect(page.get_by_text("Saved as Baby line, autumn")).to_be_visible()
+    expect(page.locator("#kept").get_by_text("Saved as Baby line, autumn")).to_be_visible()
     page.get_by_role("tab", name="Overlap").click()
     expect(page.get_by_role("row", name=re.compile("Baby line, autumn"))).to_be_visible()
 

@@ -124,6 +124,9 @@ def test_two_are_ticked_compared_and_combined(address: str, visit: Visit, shop: 
     shop.save(COFFEE, "Coffee", "Ada")
     shop.save(TEA, "Tea", "Ada")
     page = visit(f"{address}/audiences", PHONE)
+    expect(
+        page.locator("td").filter(has_text="as saved").or_(page.locator("td").filter(has_text="Open it")).first
+    ).to_be_visible()
     page.get_by_role("checkbox", name="Choose Coffee").check()
     expect(page.get_by_role("button", name="Combine")).to_be_disabled()
     page.get_by_role("checkbox", name="Choose Tea").check()

@@ -51,7 +51,7 @@ MILK = AudienceSpec(
     behaviours=(Behaviour(did=True, what="milk", days=60),),
     cut=1.0,
 )
-PATIENCE = 120.0
+PATIENCE = 500.0
 
 
 def prepare_another(workspace: Workspace, number: int) -> None:

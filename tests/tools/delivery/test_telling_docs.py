@@ -90,7 +90,7 @@ def test_the_plugin_keeps_every_batch(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_pages_name_what_there_is() -> None:
     told, sent = ((DOCS / page).read_text("utf-8") for page in ("webhooks.md", "destinations.md"))
-    assert re.findall(r"^\| `(audience\.\w+)`", told, re.M) == list(EVENTS)
+    assert re.findall(r"^\| `((?:audience|nightly)\.\w+)`", told, re.M) == list(EVENTS)
     assert len(WAITS) == 9
     for module, page in ((webhook, told), (destination, sent)):
         for command in module.app.registered_commands:

@@ -16,8 +16,9 @@ from tools.service import AudienceService
 
 EXAMPLE = re.compile(r" Call for example: (\w+) (\{.*\})$")
 SHOWN = [each.name for each in offered(Interface.MCP) if each.effect is not Effect.DELETE]
-LONG = {"tune", "refresh", "refresh_day", "record_outcome", "tuned"}
-"""They need what no example can bring into being: a horizon that is over, a later day, a name that was tuned."""
+LONG = {"tune", "refresh", "refresh_day", "record_outcome", "tuned", "model_card"}
+"""They need what no example can bring into being: a horizon that is over, a later day, a name that was tuned, a
+model with its report."""
 
 
 def example_in(said: str) -> tuple[str, dict[str, Any]]:

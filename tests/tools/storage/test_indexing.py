@@ -52,6 +52,7 @@ def assert_the_index_is_as_if_made_anew(workspace: Workspace, forecaster: Foreca
         made_anew = forecaster.model.encoder.user_vectors(forecaster.snapshot).numpy()
     np.testing.assert_allclose(vectors, made_anew, rtol=0, atol=ROUNDING)
     ids, name = forecaster.snapshot.histories.user_ids, index_name(forecaster)
+    tools.storage.vectors_process.helper.end()  # Chroma reads what another process may still be writing, and crashes
     regions = dict(forecaster.dataset.users.select("user_id", "region").iter_rows())
     with VectorStore(workspace) as store:
         assert store.names() == [name]

@@ -179,9 +179,10 @@ def make_api(opened: Opened, check: Check, gate: Gate) -> FastAPI:
 
 
 def _json_alone(request: Request) -> None:
-    """Refuse other kinds of content."""
+    """Refuse other kinds of content; what brings none is of no kind."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if request.method in ("POST", "PUT") and kind != "application/json":
+    brings = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    if request.method in ("POST", "PUT") and (brings or kind) and kind != "application/json":
         raise HTTPException(415, "Send JSON, with the header 'Content-Type: application/json'.")
 
 

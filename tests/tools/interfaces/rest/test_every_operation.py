@@ -38,7 +38,7 @@ pytestmark = pytest.mark.slow
 NEW = {"id", "created", "time", "warnings"}
 DONE_ANEW: dict[str, set[str]] = {
     "tune": NEW,
-    "refresh": NEW | {"holdout"},
+    "refresh": NEW | {"holdout", "detects"},
     "delete_audience": NEW,
     "delete_export": NEW,
     **dict.fromkeys(("rename", "archive", "take_back", "restore"), NEW | {"name", "holdout", "archived"}),
