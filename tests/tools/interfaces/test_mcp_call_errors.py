@@ -16,9 +16,9 @@ from tools.service import AudienceService
 
 EXAMPLE = re.compile(r" Call for example: (\w+) (\{.*\})$")
 SHOWN = [each.name for each in offered(Interface.MCP) if each.effect is not Effect.DELETE]
-LONG = {"tune", "refresh", "refresh_day", "record_outcome", "tuned", "model_card"}
+LONG = {"tune", "refresh", "refresh_day", "record_outcome", "tuned", "model_card", "restore", "reopen"}
 """They need what no example can bring into being: a horizon that is over, a later day, a name that was tuned, a
-model with its report."""
+model with its report, an audience that was deleted, a server."""
 
 
 def example_in(said: str) -> tuple[str, dict[str, Any]]:
