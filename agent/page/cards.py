@@ -309,14 +309,16 @@ def apart(title: str, text: str) -> str:
 def keep_head(kept: SavedAudience | None, units: Units) -> str:
     """Whether the audience is saved, in few words."""
     if kept is None:
-        return '<p class="state"><b>Not saved yet</b> <small>A saved audience is a snapshot with its date.</small></p>'
+        return (
+            '<p class="keeping"><b>Not saved yet</b> <small>A saved audience is a snapshot with its date.</small></p>'
+        )
     users, held = units.number(kept.users), units.number(kept.holdout)
     told = f"Version {kept.version}: {users} as of {day(kept.as_of)}, {held} held out."
     links = (
         f'<a href="/audiences?id={quote(kept.id)}">Open it</a> <a href="/results?audience={quote(kept.id)}">'
         "Bring the outcome</a>"
     )
-    return f'<p class="state"><b>Saved as {escape(kept.name)}</b> <small>{told}</small> {links}</p>'
+    return f'<p class="keeping"><b>Saved as {escape(kept.name)}</b> <small>{told}</small> {links}</p>'
 
 
 def download(file: ExportFile) -> str:
