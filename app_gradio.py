@@ -114,7 +114,7 @@ def _mounted(app: FastAPI, opening: LazyService) -> gr.Blocks:
     """Put the page into the app."""
     blocks = make_page(opening)
     blocks.queue(default_concurrency_limit=8)
-    shown = {"theme": look.theme(), "css_paths": look.STYLE, "footer_links": [], "ssr_mode": False}
+    shown = {"theme": look.theme(), "css_paths": look.STYLES, "footer_links": [], "ssr_mode": False}
     with warnings.catch_warnings():  # it says that several places cannot be rendered here, which nobody asked for
         warnings.filterwarnings("ignore", "SSR mode is not supported")
         gr.mount_gradio_app(

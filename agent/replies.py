@@ -209,9 +209,10 @@ def default_name(version: Version) -> str:
     if parts.anything and (limits := conditions(version.draft.spec)):
         return plain(_capital("; ".join(limits)), 60)
     ending = f"{', first time' if parts.first_time else ''}, next {parts.days} days"
-    whole = f"{listed(parts.items, 'or')}{ending}"
+    joint = "and" if parts.join == "all" else "or"
+    whole = f"{listed(parts.items, joint)}{ending}"
     if len(whole) > LONGEST_NAME and len(parts.items) > 1:
-        whole = f"{parts.items[0]} or {len(parts.items) - 1} more{ending}"
+        whole = f"{parts.items[0]} {joint} {len(parts.items) - 1} more{ending}"
     return plain(_capital(whole), LONGEST_NAME)
 
 

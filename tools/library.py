@@ -12,7 +12,7 @@ from tools.access.callers import Scope
 from tools.audiences.changes import moves, refresh_question
 from tools.audiences.disclosure import Mask
 from tools.audiences.profile import Profile
-from tools.delivery.destinations import Platform
+from tools.delivery.destinations import Platform, platforms
 from tools.delivery.exports import matched_by
 from tools.delivery.uses import Uses
 from tools.erasure.erasure import delete_audience
@@ -82,6 +82,11 @@ class AudienceLibrary(SavedAudiences):
         destination = self.destinations.named(platform)
         if isinstance(destination, Platform):
             matched_by(destination, self._reaching().has_contacts)
+
+    def served_platforms(self) -> tuple[str, ...]:
+        """The keys of the ad platforms that a list could be made for of this data."""
+        kinds = set(self._reaching().has_contacts)
+        return tuple(key for key, platform in platforms().items() if kinds & platform.contact_columns.keys())
 
     def refresh_days(self, audience: str) -> tuple[date, date]:
         """The day that a refresh would propose, and the last day that the data reaches to.

@@ -189,6 +189,11 @@ def read_prices(text: str) -> Prices | None:
     return Prices(input=prices[0], output=prices[1])
 
 
+def money(dollars: float) -> str:
+    """Dollars, with four places below one."""
+    return f"{dollars:.4f}" if dollars < 1 else f"{dollars:,.2f}"
+
+
 def usage_line(usage: Usage | None) -> str:
     """The usage of a conversation in one line; empty where no language model was asked."""
     if usage is None or not usage.calls:
@@ -199,8 +204,7 @@ def usage_line(usage: Usage | None) -> str:
     if usage.untold:
         counts.append(reply("usage_untold", calls=f"{usage.untold:,}"))
     if usage.dollars is not None and usage.untold < usage.calls:
-        dollars = f"{usage.dollars:.4f}" if usage.dollars < 1 else f"{usage.dollars:,.2f}"
-        counts.append(reply("usage_dollars", dollars=dollars))
+        counts.append(reply("usage_dollars", dollars=money(usage.dollars)))
     return reply("usage", counts=", ".join(counts))
 
 

@@ -80,13 +80,13 @@ def units_of(card: DataCard) -> Units:
     return Units(card.unit, card.unit_plural, card.minimum_size)
 
 
-PLACES = (("", "Ask"), ("audiences", "Audiences"), ("results", "Results"), ("data", "Data"), ("settings", "Settings"))
-"""Path and title of each place of the page."""
+PLACES = {"": "Ask", "audiences": "Audiences", "results": "Results", "data": "Data", "settings": "Settings"}
+"""The title of each place of the page, by its path."""
 
 
 def masthead(here: str, card: DataCard | None, talking: str) -> str:
     """The line at the top: the name, the places with the one that is open, the as-of date, and what is talking."""
-    links = "".join(f'<a href="/{path}"{_open(path == here)}>{title}</a>' for path, title in PLACES)
+    links = "".join(f'<a href="/{path}"{_open(path == here)}>{title}</a>' for path, title in PLACES.items())
     pills = []
     if card:
         pills = [f"{count(card.population)} {escape(card.unit_plural)}", f"as of {day(card.as_of)}"]
@@ -94,7 +94,7 @@ def masthead(here: str, card: DataCard | None, talking: str) -> str:
         pills.append(f"Talking: {escape(talking)}")
     labels = "".join(f"<span>{pill}</span>" for pill in pills)
     return (
-        f'<header class="masthead"><h1 class="unseen">{dict(PLACES)[here]}</h1><a class="brand" href="/">Audience</a>'
+        f'<header class="masthead"><h1 class="unseen">{PLACES[here]}</h1><a class="brand" href="/">Audience</a>'
         f'<nav aria-label="Places">{links}</nav><div class="pills">{labels}</div></header>'
     )
 

@@ -7,7 +7,10 @@ from gradio.themes.utils.colors import Color
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-STYLE = Path(__file__).with_name("style.css")
+STYLES = [
+    Path(__file__).parent / name for name in ("style.css", "ask/ask.css", "audiences/library.css", "data/data.css")
+]
+"""What all places share, and then the places, so that a place may have it otherwise."""
 
 ACCENT = Color(
     name="lagoon",

@@ -61,9 +61,8 @@ def acting_with(script: str) -> partial[gr.HTML]:
 class Place(ABC):
     """One place of the page, with its own address; each part of it is an attribute."""
 
-    title: ClassVar[str]
     path: ClassVar[str]
-    """Of its address; the first place has none."""
+    """Of its address, as ``cards.PLACES`` has it with its title; the first place has none."""
 
     def __init__(self, blocks: gr.Blocks, opening: LazyService) -> None:
         """Lay the place out; what is behind it may still be opening."""
@@ -83,6 +82,11 @@ class Place(ABC):
     @abstractmethod
     def wire(self) -> None:
         """Connect every part to what it does."""
+
+    @property
+    def title(self) -> str:
+        """What the place is called."""
+        return cards.PLACES[self.path]
 
     @property
     def common(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from agent.page import cards
 from agent.page.ask.ask import Ask
 from agent.page.audiences.audiences import Audiences
 from agent.page.data.data import Data
@@ -23,6 +24,6 @@ def make_page(opening: LazyService) -> gr.Blocks:
     with blocks:
         first(blocks, opening)
     for place in others:
-        with blocks.route(place.title, f"/{place.path}"):
+        with blocks.route(cards.PLACES[place.path], f"/{place.path}"):
             place(blocks, opening)
     return blocks

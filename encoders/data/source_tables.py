@@ -171,8 +171,8 @@ _COMPILED = tuple((re.compile(pattern), meant) for pattern, meant in _SAME)
 _MAY_BE = frozenset("0123456789+-TtFf")
 
 
-_BLANKS = " \t\r\n\v\f\N{NO-BREAK SPACE}"
-"""What may stand around a field; said in full, for Python and polars strip different signs by themselves."""
+_BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+"""White space by Unicode, which may stand around a field: Python alone would take U+001C to U+001F for some as well."""
 
 
 def same_text(field: str) -> str:

@@ -393,3 +393,11 @@ def test_one_thing_for_another_at_a_question_gives_up_what_was_asked(
 @pytest.mark.parametrize("text", ["nur wer es noch nie gekauft hat", "die es noch nicht gekauft haben"])
 def test_whoever_never_did_it_in_german(text: str) -> None:
     assert parse(text, CARD, "draft").newness == "first time"
+
+
+def test_the_name_of_an_audience_nobody_has_named_says_how_its_things_are_joined() -> None:
+    draft = AudienceDraft(request="tea", spec=AudienceSpec(demand="Households that will buy tea"))
+    parts = Parts(items=("milk", "coffee"), days=28)
+    assert default_name(Version(draft=draft, parts=parts)) == "Milk or coffee, next 28 days"
+    both = parts.model_copy(update={"join": "all"})
+    assert default_name(Version(draft=draft, parts=both)) == "Milk and coffee, next 28 days"

@@ -13,9 +13,12 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from agent.page.state import AppState
 from app_gradio import create_app
 from encoders.settings import settings
+from encoders.workspace import Workspace
 from tests.app.browsing import LAPTOP, Serve, Visit
 from tests.app.page_doubles import PlantedDesk, make_desk
+from tests.planted import world_settings
 from tools.access.http import configured
+from tools.service import AudienceService
 
 PATIENCE = 90_000
 """How long a page may take to show something, in milliseconds; a busy machine is slow."""
@@ -96,3 +99,11 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 @pytest.fixture
 def desk(tmp_path: Path) -> PlantedDesk:
     return make_desk(tmp_path / "exports")
+
+
+@pytest.fixture
+def shop(own_workspace: Workspace) -> Iterator[AudienceService]:
+    """A service of its own, which can be refreshed."""
+    opened = AudienceService.open(world_settings(own_workspace.path))
+    yield opened
+    opened.close()

@@ -23,6 +23,7 @@ from tests.present import present
 from tools.access.callers import Caller
 from tools.audiences.catalogue import Learning
 from tools.audiences.ledger import LEVEL, ForecastLedger, score
+from tools.delivery.destinations import platforms
 from tools.delivery.uses import Uses
 from tools.library_types import AudienceUses, DeletedAudience
 from tools.operation_types import ForecastRecord, LedgerPage, Standing
@@ -48,6 +49,8 @@ from tools.types import (
 
 POPULATION = 2317
 AS_OF = date(2017, 10, 1)
+COFFEE = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.3)
+TEA = COFFEE.model_copy(update={"demand": "Households that will buy tea in the next 28 days"})
 DEMAND = "Households that will buy baby food or diapers for the first time in the next 28 days"
 
 
@@ -274,8 +277,8 @@ class Service(PlacesService):
     def of(self, caller: Caller) -> Service:
         return self
 
-    def check_destination(self, platform: str) -> None:
-        """Contacts of every kind are there."""
+    def served_platforms(self) -> tuple[str, ...]:
+        return tuple(platforms())
 
     def exported(self, name: str) -> Path:
         if not (self.exports / name).is_file():

@@ -1,7 +1,6 @@
 """The library and the results as HTML over the service of the planted world, without a browser."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
@@ -15,24 +14,13 @@ from agent.page.audiences.viewing import Drifts, Viewing
 from agent.page.cards import units_of
 from agent.page.results import ledger
 from encoders.errors import AudienceError, RequestError
-from encoders.workspace import Workspace
-from tests.app.page_doubles import HOSTILE
-from tests.planted import AS_OF, world_settings
+from tests.app.page_doubles import COFFEE, HOSTILE, TEA
+from tests.planted import AS_OF
 from tests.present import present
 from tools.service import AudienceService
-from tools.types import AudienceSpec, Membership
+from tools.types import Membership
 
-COFFEE = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.3)
-TEA = COFFEE.model_copy(update={"demand": "Households that will buy tea in the next 28 days"})
 FEW = COFFEE.model_copy(update={"cut": 0.01})
-
-
-@pytest.fixture
-def shop(own_workspace: Workspace) -> Iterator[AudienceService]:
-    """A service of its own, which can be refreshed."""
-    opened = AudienceService.open(world_settings(own_workspace.path))
-    yield opened
-    opened.close()
 
 
 def act(shop: AudienceService, name: str, of: str = "", /, **fields: str | list[str]) -> Shown:

@@ -1,7 +1,6 @@
 """The library and the results in a real browser, over the service of the planted world."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -10,27 +9,16 @@ from agent.page.state import AppState
 from encoders.settings import settings
 from encoders.workspace import Workspace
 from tests.app.browsing import PHONE, Serve, Visit
-from tests.app.page_doubles import HOSTILE, PlantedDesk
-from tests.planted import world_settings
+from tests.app.page_doubles import COFFEE, HOSTILE, TEA, PlantedDesk
 from tools.service import AudienceService
 from tools.storage.registry import Registry
-from tools.types import AudienceSpec
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning"),  # from Gradio's own statistics
 ]
 
-COFFEE = AudienceSpec(demand="Households that will buy coffee in the next 28 days", cut=0.3)
-TEA = COFFEE.model_copy(update={"demand": "Households that will buy tea in the next 28 days"})
 WIDE = COFFEE.model_copy(update={"cut": 0.6})
-
-
-@pytest.fixture
-def shop(own_workspace: Workspace) -> Iterator[AudienceService]:
-    opened = AudienceService.open(world_settings(own_workspace.path))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

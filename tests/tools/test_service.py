@@ -81,9 +81,8 @@ def test_words_are_grounded_in_items_and_groups(service: AudienceService, world:
     population = set(world.dataset.before(AS_OF).population)
     lately = world.dataset.before(AS_OF).events(91).collect().join(world.dataset.items, on="item_id")
     found = lately.filter((pl.col("text") == "dry dog food") & (pl.col("source") == "purchases"))
-    [dry] = [
-        hit for hit in service.search_items("dry dog food") if hit.source == "purchases" and hit.text == "dry dog food"
-    ]
+    hits = service.search_items("dry dog food")
+    [dry] = [hit for hit in hits if (hit.source, hit.text) == ("purchases", "dry dog food")]
     assert (dry.users, dry.events) == (len(set(found["user_id"]) & population), len(found))
 
 

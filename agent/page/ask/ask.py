@@ -21,6 +21,7 @@ from agent.replies import UNDO
 from agent.state import AudienceDraft, Join, Reply
 from encoders.errors import NotThereError, RequestError
 from prompts.loader import reply, speaking
+from tools.bounds import TEXT_CHARACTERS
 from tools.types import AudienceSpec, SavedAudience, SizeEstimate
 
 TO_THE_END = """() => setTimeout(() => {
@@ -36,9 +37,6 @@ NO_LIST = """() => new MutationObserver(() => {
     document.querySelectorAll('#chat .examples[role=list]').forEach(each => each.setAttribute('role', 'group'));
 }).observe(document.getElementById('chat'), {childList: true, subtree: true})"""
 """Gradio calls the examples a list and puts buttons in it, which readers of the screen then pass over."""
-
-ASKED_CHARACTERS = 2_000
-"""Of a request that comes with the address of the page."""
 
 CLEAN_ADDRESS = "() => history.replaceState(null, '', location.pathname)"
 """What was asked with the address is asked once, and not again when the page is loaded again."""
@@ -73,7 +71,6 @@ def _said(text: str, desk: AppState, thread: str, progress: Line) -> Reply:
 class Ask(AskLayout):
     """What each control of the page does."""
 
-    title = "Ask"
     path = ""
 
     def wire(self) -> None:
@@ -121,14 +118,14 @@ class Ask(AskLayout):
         ``/?ask=TEXT`` says a request, ``/?audience=ID`` opens a saved audience as a draft. Where the workspace is not
         open yet, wait for it.
         """
-        asked, opened = (request.query_params.get(name, "")[:ASKED_CHARACTERS] for name in ("ask", "audience"))
+        asked, opened = (request.query_params.get(name, "")[:TEXT_CHARACTERS] for name in ("ask", "audience"))
         transcript = Transcript() if asked or opened else Transcript.recall(stored)
         ready = gr.update(interactive=True)
         yield {self.browser: transcript, self.chat: transcript.messages(), self.box: ready, self.people: ready}
         try:
             desk = self.opening.desk()
             card, shown = desk.service.describe_data(), desk.conversation.current(transcript.thread)
-            keys, why_none = controls.servable(desk.service)
+            served = desk.service.served_platforms()
         except Exception as error:
             yield {self.notice: "", self.empty: cards.apart("The app is not ready", sentence(error))}
             return
@@ -140,7 +137,7 @@ class Ask(AskLayout):
             self.about: cards.about(card, shown.talking),
             self.notice: cards.notice(card.notice, "alert"),
             self.usage: cards.usage(shown.usage),
-            self.platform: gr.update(choices=controls.files_for(keys), info=why_none or None),
+            self.platform: gr.update(choices=controls.files_for(served), info=None if served else controls.NO_CONTACTS),
             self.chat: gr.update(examples=[{"text": option} for option in shown.options]),
         }
         if asked:
@@ -367,7 +364,7 @@ class Ask(AskLayout):
         return shown
 
     def _sized(self, desk: AppState, size: SizeEstimate) -> Updates:
-        units = details.units(desk.service)
+        units = cards.units_of(desk.service.describe_data())
         curve = reach_curve(size, units)
         return {
             self.notice: "",
@@ -391,7 +388,7 @@ class Ask(AskLayout):
             **self._understood(draft),
             self.conditions: gr.update(choices=labels, value=labels, visible=bool(labels)),
             self.assumed: gr.update(choices=assumed, value=assumed, visible=bool(assumed)),
-            self.kept: cards.keep_head(draft.saved, details.units(desk.service)),
+            self.kept: cards.keep_head(draft.saved, cards.units_of(desk.service.describe_data())),
             self.back: gr.skip() if draft.holdout is None else 100 * draft.holdout,
             self.confirm: gr.update(visible=reply.pending is not None),
             self.asked: reply.pending.text if reply.pending else "",

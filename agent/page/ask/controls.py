@@ -1,18 +1,15 @@
 """What the controls of the page change about an audience, checked before anything is counted."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from agent.page.cards import count
 from agent.reading import wording
 from agent.reading.wording import listed
 from agent.state import Join, Thing
 from encoders.errors import RequestError
-from tools.delivery.destinations import platform_named, platforms
+from tools.delivery.destinations import platform_named
 from tools.types import AudienceSpec, SizeEstimate
-
-if TYPE_CHECKING:
-    from tools.service import AudienceService
 
 
 def demand(spec: AudienceSpec, text: str) -> AudienceSpec:
@@ -70,20 +67,7 @@ def files_for(keys: Iterable[str]) -> list[tuple[str, str]]:
 
 
 NO_CONTACTS = "Lists for ad platforms need emails or phones, which this data has not."
-
-
-def servable(service: "AudienceService") -> tuple[list[str], str]:
-    """The keys of the ad platforms that this data can serve, and why there is none; empty where there is one."""
-    keys = [key for key in platforms() if _can_serve(service, key)]
-    return keys, "" if keys else NO_CONTACTS
-
-
-def _can_serve(service: "AudienceService", key: str) -> bool:
-    try:
-        service.check_destination(key)
-    except RequestError:
-        return False
-    return True
+"""Said where there are none to choose from."""
 
 
 def reopen_request(assumption: str) -> str:

@@ -80,15 +80,9 @@ class Details(NamedTuple):
     saved: str
 
 
-def units(service: "AudienceService") -> Units:
-    """What one user is called in this data."""
-    card = service.describe_data()
-    return Units(card.unit, card.unit_plural, card.minimum_size)
-
-
 def details(service: "AudienceService", draft: AudienceDraft) -> Details:
     """Profile, skew, samples and overlaps; an audience that is too small to look at says so where they would be."""
-    words = units(service)
+    words = cards.units_of(service.describe_data())
     try:
         shown = (
             cards.profile(service.profile(draft.spec), words),

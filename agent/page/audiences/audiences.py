@@ -16,7 +16,6 @@ from agent.page.state import Line, following, sentence
 class Audiences(Place):
     """The place with that."""
 
-    title = "Audiences"
     path = "audiences"
 
     def lay_out(self) -> None:

@@ -23,7 +23,6 @@ _MOST_ENTRIES = 2000
 class Data(DataLayout):
     """What each control of the place does."""
 
-    title = "Data"
     path = "data"
 
     def wire(self) -> None:

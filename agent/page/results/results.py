@@ -27,7 +27,6 @@ _LEFT = frozenset({"live", "sent", "file"})
 class Results(Place):
     """The place with that."""
 
-    title = "Results"
     path = "results"
 
     def lay_out(self) -> None:

@@ -4,7 +4,7 @@ from html import escape
 
 from agent.models.chat import RULES, spoken_name
 from agent.models.trying import Tried
-from agent.models.usage import Usage
+from agent.models.usage import Usage, money
 from agent.page.cards import count, notice
 from agent.page.pieces import done, facts
 from agent.page.settings.variables import told, variable
@@ -68,11 +68,6 @@ def cost(usage: Usage, conversations: int, talks: bool) -> str:
         ("Requests", f"{count(usage.calls)}{untold}"),
     )
     return f'<section><h3>Cost so far</h3><p class="quiet">Of {kept}.</p>{facts(given)}</section>'
-
-
-def money(dollars: float) -> str:
-    """Dollars, with four places below one."""
-    return f"{dollars:.4f}" if dollars < 1 else f"{dollars:,.2f}"
 
 
 def tried(found: Tried | None) -> str:

@@ -27,7 +27,6 @@ _MESSAGES = 500
 class Settings(SettingsLayout):
     """What each control of the place does."""
 
-    title = "Settings"
     path = "settings"
 
     def wire(self) -> None:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,15 +95,7 @@ def test_a_file_that_may_not_be_written_leaves_the_audience_saved(talk: Conversa
 
 
 class RefusingService(PlantedService):
-    def save(
-        self,
-        spec: AudienceSpec,
-        name: str,
-        approved_by: str,
-        key: str = "",
-        holdout: float | None = None,
-        as_version: int | None = None,
-    ) -> SavedAudience:
+    def save(self, *given: Any, **named: Any) -> SavedAudience:
         raise RequestError("That name is taken; choose another.")
 
 
@@ -122,16 +115,8 @@ class Crash(BaseException):
 class CrashingService(PlantedService):
     crash = True
 
-    def save(
-        self,
-        spec: AudienceSpec,
-        name: str,
-        approved_by: str,
-        key: str = "",
-        holdout: float | None = None,
-        as_version: int | None = None,
-    ) -> SavedAudience:
-        saved = super().save(spec, name, approved_by, key, holdout, as_version)
+    def save(self, *given: Any, **named: Any) -> SavedAudience:
+        saved = super().save(*given, **named)
         if self.crash:
             self.crash = False
             raise Crash
